@@ -1,0 +1,47 @@
+"""The classical model that a network has to beat: the interface that all of them fulfil."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from assay.samples.samples import View
+
+
+class Baseline(ABC):
+    """A classical model over the same samples; it gives the same kind of output as the task's `predict`.
+
+    Attributes:
+        name: how the page calls it, such as "HOG and colour features with an RBF SVM".
+        features: where its features come from: "made by hand", "the columns as they are", "none".
+        reading: how a person can read what it has learned, in a few words.
+        floor: True for the dummy model that marks what guessing reaches.
+    """
+
+    name: ClassVar[str]
+    features: ClassVar[str]
+    reading: ClassVar[str]
+    floor: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
+        """Fit on the training side, choosing on the validation side, in about `budget_s` seconds.
+
+        Returns:
+            One sentence of how it was fitted (such as the share of the samples that the time allowed).
+        """
+
+    @abstractmethod
+    def predict(self, view: View) -> Sequence[Any]:
+        """One output for each unit of the view, in its order."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the fitted model without pickle (LightGBM's text, skops, JSON, npz)."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Read back what `save` wrote; raises `RunError` where it is damaged or holds what it should not."""

@@ -1,0 +1,276 @@
+"""The commands. Nothing heavy is imported before a command needs it, so that `assay --help` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.errors import AssayError, SettingError
+
+if TYPE_CHECKING:
+    from assay.sources.source import DataOptions
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Train a neural network on your data, and see what it is really worth.",
+)
+data_app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Public data sets.")
+app.add_typer(data_app, name="data")
+
+SourceArgument = Annotated[str, typer.Argument(help="A folder, archive or file with data.")]
+RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+TaskOption = Annotated[str | None, typer.Option("--task", help="The application; recognised where not given.")]
+Target = Annotated[str | None, typer.Option("--target", help="The column to predict.")]
+Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross the split.")]
+SplitOption = Annotated[str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")]
+SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples between the sides.")]
+ImageSize = Annotated[int | None, typer.Option("--image-size", help="Images: the side in pixels to train at.")]
+FitOption = Annotated[str | None, typer.Option("--fit", help="Images: squash, cover or pad to that size.")]
+TargetKind = Annotated[str | None, typer.Option("--target-kind", help="class, labels or number.")]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Text files: their encoding, such as cp1252.")]
+
+
+@app.command()
+def tasks(json: Json = False) -> None:
+    """The applications and the data each takes."""
+    from assay.registry import load_tasks
+    from assay.shell import print_json
+
+    known = load_tasks()
+    if json:
+        rows = [{"task": task.name, "title": task.traits.title, "data": task.traits.data} for task in known]
+        print_json({"format": 1, "tasks": rows})
+        return
+    for task in known:
+        typer.echo(f"{task.name}\n    {task.traits.title}\n    takes: {task.traits.data}")
+        for name, text in task.traits.options.items():
+            typer.echo(f"    --{name.replace('_', '-')}: {text}")
+
+
+@app.command()
+def inspect(
+    source: SourceArgument,
+    task: TaskOption = None,
+    target: Target = None,
+    group: Group = None,
+    split: SplitOption = None,
+    split_seed: SplitSeed = 0,
+    image_size: ImageSize = None,
+    fit: FitOption = None,
+    target_kind: TargetKind = None,
+    encoding: Encoding = None,
+    json: Json = False,
+) -> None:
+    """What is here: the task recognised and why, counts, problems, the split."""
+    from assay.flow import prepare
+    from assay.shell import print_inspection, print_json
+
+    options = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
+    found = prepare(source, options).to_json()
+    if json:
+        print_json(found)
+    else:
+        print_inspection(found)
+
+
+@app.command()
+def train(
+    source: SourceArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Time for fitting: 90s, 5m, 1h.")] = None,
+    epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the training samples, instead.")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="The network, such as convnet or timm/resnet18.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="A hyper-parameter, KEY=VALUE; may be repeated.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
+    evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
+    device: Annotated[str, typer.Option("--device", help="auto or cpu.")] = "auto",
+    task: TaskOption = None,
+    target: Target = None,
+    group: Group = None,
+    split: SplitOption = None,
+    split_seed: SplitSeed = 0,
+    image_size: ImageSize = None,
+    fit: FitOption = None,
+    target_kind: TargetKind = None,
+    encoding: Encoding = None,
+    json: Json = False,
+) -> None:
+    """Train a network and write its run folder with the evidence page."""
+    from assay.flow import TrainOptions, parse_duration
+    from assay.shell import train_and_tell
+
+    if device not in ("auto", "cpu"):
+        raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
+    if budget is not None and epochs is not None:
+        raise SettingError("--budget and --epochs are given both", "Give one of the two.")
+    if epochs is not None and not 0 < epochs < 1e6:
+        raise SettingError(f"--epochs {epochs:g} is not a number of passes", "Give a number above 0.")
+    data = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
+    budget_s = parse_duration(budget) if budget else None
+    options = TrainOptions(budget_s, epochs, network, _settings(settings), seed, evidence)
+    train_and_tell(source, data, options, out, json)
+
+
+@app.command()
+def resume(run: RunArgument, json: Json = False) -> None:
+    """Finish a run that was stopped or killed."""
+    from assay.shell import resume_and_tell
+
+    resume_and_tell(run, json)
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    source: SourceArgument,
+    target: Target = None,
+    group: Group = None,
+    split: SplitOption = None,
+    target_kind: TargetKind = None,
+    encoding: Encoding = None,
+    json: Json = False,
+) -> None:
+    """The metrics of a trained network on other labelled data."""
+    from assay.shell import evaluate_and_tell
+
+    evaluate_and_tell(run, source, _data_options(None, target, group, split, 0, None, None, target_kind, encoding), json)
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    inputs: Annotated[list[str], typer.Argument(help="Files or folders.")],
+    baseline: Annotated[bool, typer.Option("--baseline", help="Ask the classical model instead.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the answers to this CSV file.")] = None,
+    json: Json = False,
+) -> None:
+    """Answers for new data, one a line."""
+    from assay.shell import predict_and_tell
+
+    predict_and_tell(run, inputs, baseline, out, json)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the evidence page of a run anew and say where it is."""
+    from assay.shell import report_and_tell
+
+    report_and_tell(run, show, json)
+
+
+@app.command()
+def compare(runs: Annotated[list[Path], typer.Argument(help="Two runs or more.")], json: Json = False) -> None:
+    """Compare runs on the same test samples, paired."""
+    from assay.shell import compare_and_tell
+
+    compare_and_tell(runs, json)
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="digits, breast-cancer, wine or diabetes.")] = "digits",
+    out: Annotated[Path | None, typer.Option("--out", help="The run folder.")] = None,
+    json: Json = False,
+) -> None:
+    """The whole flow on data that comes with the installation."""
+    from assay.demo import run_demo
+
+    run_demo(name, out, json)
+
+
+@data_app.command("list")
+def data_list(json: Json = False) -> None:
+    """The public data sets that can be fetched."""
+    from assay.shell import list_datasets
+
+    list_datasets(json)
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="A name from assay data list.")],
+    folder: Annotated[Path | None, typer.Argument(help="Where to put it; a folder of its name here by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Fetch a public data set, with resume and a check of its hash."""
+    from assay.shell import get_dataset
+
+    get_dataset(name, folder, json)
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 the user's problem in two lines, 2 wrong usage, 130 interrupted."""
+    try:
+        app(standalone_mode=False)
+    except AssayError as error:
+        _fail(error.message, error.hint)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except Exception as error:
+        sys.exit(_unexpected(error))
+
+
+def _unexpected(error: Exception) -> int:
+    """Usage errors of the command parser are shown by it; a full disk is the user's; anything else is a bug."""
+    import errno
+
+    show = getattr(error, "show", None)
+    if show is not None:
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
+        _fail(f"{error.filename or 'a file'}: {error.strerror}", "Free space, or choose another folder.")
+    if isinstance(error, BrokenPipeError):
+        return 0
+    raise error
+
+
+def _fail(message: str, hint: str) -> None:
+    lines = " ".join(message.split())
+    typer.echo(f"error: {lines}", err=True)
+    if hint:
+        typer.echo(f"hint: {' '.join(hint.split())}", err=True)
+    sys.exit(1)
+
+
+def _data_options(
+    task: str | None,
+    target: str | None,
+    group: str | None,
+    split: str | None,
+    split_seed: int,
+    image_size: int | None,
+    fit: str | None,
+    target_kind: str | None,
+    encoding: str | None,
+) -> DataOptions:
+    from assay.sources.source import DataOptions
+
+    extra: dict[str, Any] = {"image_size": image_size, "fit": fit, "target_kind": target_kind, "encoding": encoding}
+    given = {name: value for name, value in extra.items() if value is not None}
+    return DataOptions(task, target, group, split, split_seed, extra=given)
+
+
+def _settings(texts: list[str] | None) -> dict[str, str]:
+    settings: dict[str, str] = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise SettingError(f"--set {text} has no value", "Write it as --set KEY=VALUE.")
+        settings[name] = value
+    return settings
+
+

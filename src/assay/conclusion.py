@@ -1,0 +1,108 @@
+"""The last step of a run: samples.parquet, evidence.json, report.html, summary.json."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.evidence.baseline import compare
+from assay.evidence.context import Context
+from assay.evidence.evidence import find_all
+from assay.evidence.finding import Finding
+from assay.progress import Progress
+from assay.run import RunFolder, to_json, write_text, writing
+from assay.samples.split import SIDES
+
+if TYPE_CHECKING:
+    from assay.fitting import Made
+
+
+def write_conclusion(context: Context, made: Made, run: RunFolder, progress: Progress) -> None:
+    """Find everything out and write it down; findings of an interrupted call are taken over."""
+    write_samples(context, run)
+    known = [Finding.from_json(item) for item in run.read(run.evidence)["findings"]] if run.evidence.exists() else []
+    findings: list[Finding] = []
+    if made.options.evidence != "none":
+        findings = find_all(context, progress, known, lambda found: _write_evidence(run, found))
+    _write_evidence(run, findings)
+    summary = summarise(context, made, run, findings)
+    write_page(run, summary, findings, [to_json(problem) for problem in made.problems.problems()], run.read(run.plan))
+    run.write(run.summary, summary)
+
+
+def summarise(context: Context, made: Made, run: RunFolder, findings: list[Finding]) -> dict[str, Any]:
+    """What `assay train --json` prints."""
+    metric, test = context.metric, context.test
+    own = test.measure(metric)
+    counts = {name: int((context.samples.side == number).sum()) for number, name in enumerate(SIDES)}
+    skipped = sum(problem.count for problem in made.problems.problems() if problem.action == "skipped")
+    network = context.predictor.network
+    baseline: dict[str, Any] | None = None
+    if context.baseline is not None:
+        other = context.baseline.test.measure(metric)
+        baseline = {"name": context.baseline.model.name, **vars(other), "seconds": round(context.baseline.fit_seconds, 3)}
+    metrics = {one.name: one.value(test.outputs, test.truths) for one in context.task.metrics(context.spec)}
+    summary = {
+        "format": 1,
+        "task": context.task.name,
+        "run": str(run.path),
+        "seconds": round(context.fit_seconds, 3),
+        "seed": context.plan.seed,
+        "network": {"name": context.network, "parameters": sum(parameter.numel() for parameter in network.parameters())},
+        "samples": {**counts, "skipped": skipped},
+        "metric": {"name": metric.name, **vars(own), "higher_is_better": metric.higher_is_better},
+        "metrics": metrics,
+        "baseline": baseline,
+        "verdict": compare(context)[0] if context.baseline is not None else None,
+        "findings": {finding.name: finding.summary() for finding in findings},
+    }
+    cleaned: dict[str, Any] = to_json(summary)
+    return cleaned
+
+
+def write_page(run: RunFolder, summary: dict[str, Any], findings: list[Finding], problems: list[Any], plan: dict[str, Any]) -> None:
+    """The evidence page."""
+    from assay.report.page import render
+
+    created = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+    more = {"plan": {**plan["network"]["settings"], **plan["plan"]}, "source": plan["source"] or "data in memory",
+            "created": created, "versions": plan["versions"]}  # fmt: skip
+    name = os.path.basename(plan["source"]) if plan["source"] else summary["task"]
+    write_text(run.report, render({**summary, **more}, findings, problems, title=f"Assay of {name}"))
+
+
+def write_samples(context: Context, run: RunFolder) -> None:
+    """`samples.parquet`: a row a sample with its side, target, and where it was evaluated its prediction and loss."""
+    samples, index = context.samples, context.samples.index
+    count = len(samples.side)
+    predictions: list[str | None] = [None] * count
+    losses = np.full(count, np.nan)
+    for evaluation in (context.train, context.validation, context.test):
+        losses[evaluation.units] = evaluation.losses
+        for unit, output in zip(evaluation.units, evaluation.outputs, strict=True):
+            predictions[unit] = json.dumps(to_json(context.task.answer(output, context.spec)), ensure_ascii=False)
+    columns = {
+        "id": index.column("id"),
+        "split": pa.array([SIDES[side] for side in samples.side]),
+        "group": index.column("group") if "group" in index.column_names else pa.nulls(count, pa.string()),
+        "target": index.column("target"),
+        "prediction": pa.array(predictions, pa.string()),
+        "loss": pa.array(losses, pa.float64(), from_pandas=True),
+    }
+    file = run.samples
+    work = file.with_name(file.name + ".partial")
+    with writing(file):
+        pq.write_table(pa.table(columns), work)
+        os.replace(work, file)
+
+
+def _write_evidence(run: RunFolder, findings: list[Finding]) -> None:
+    run.write(run.evidence, {"format": 1, "findings": [finding.to_json() for finding in findings]})
+
+

@@ -1,0 +1,111 @@
+"""95 % intervals and paired comparisons, by resampling groups of units.
+
+Sources: the percentile bootstrap (Efron 1979) over groups where units share one (cluster bootstrap); Wilson's score
+interval (1927) for a share of independent units, which stays honest at 0 and 1.
+
+Shapes: U units, G groups, R resamples, K statistics of a unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.evaluation.metrics import Additive, Metric
+
+Array = np.ndarray[Any, Any]
+RESAMPLES = 1000
+_Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval; the bounds are None where there are too few units to say."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def estimate(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], groups: Array, seed: int = 0) -> Estimate:
+    """A metric over units with its interval.
+
+    Args:
+        metric: what is measured.
+        outputs: (U,) the answers.
+        truths: (U,) the truths.
+        groups: (U,) int64, the group of each unit.
+        seed: of the resampling.
+    """
+    if not len(truths):
+        return Estimate(math.nan)
+    statistics = metric.statistics(outputs, truths)
+    value = metric.aggregate(statistics, np.ones(len(truths)))
+    alone = len(np.unique(groups)) == len(groups)
+    if metric.unit == "share" and alone:
+        return Estimate(value, *wilson(value, len(groups)))
+    if len(np.unique(groups)) < 3:
+        return Estimate(value)
+    return Estimate(value, *_interval(_resampled(metric, statistics, groups, seed)))
+
+
+def difference(
+    metric: Metric, first: Sequence[Any], second: Sequence[Any], truths: Sequence[Any], groups: Array, seed: int = 0
+) -> Estimate:
+    """The metric of `first` minus that of `second` on the same units, with a paired interval (better is larger).
+
+    For a metric of which less is better the sign is turned, so that a positive difference always speaks for `first`.
+    """
+    sign = 1.0 if metric.higher_is_better else -1.0
+    kept = [metric.statistics(outputs, truths) for outputs in (first, second)]
+    ones = np.ones(len(truths))
+    value = sign * (metric.aggregate(kept[0], ones) - metric.aggregate(kept[1], ones))
+    if len(np.unique(groups)) < 3:
+        return Estimate(value)
+    draws = [_resampled(metric, statistics, groups, seed) for statistics in kept]
+    return Estimate(value, *_interval(sign * (draws[0] - draws[1])))
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The 95 % score interval of a share of `count` independent units."""
+    if not count or math.isnan(share):
+        return 0.0, 1.0
+    z2 = _Z**2
+    middle = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
+
+
+def _resampled(metric: Metric, statistics: Sequence[Any], groups: Array, seed: int) -> Array:
+    """(R,) the metric under resampled groups; the same seed draws the same groups for every metric."""
+    names, place = np.unique(groups, return_inverse=True)
+    results: list[Array] = []
+    if isinstance(metric, Additive):
+        values = np.asarray(statistics, float)
+        sums = np.stack([np.bincount(place, column, len(names)) for column in values.T], axis=1)
+        for weights in _weights(len(names), seed):
+            results.append(metric.from_sums(weights @ sums))
+    else:
+        for weights in _weights(len(names), seed):
+            results.append(np.asarray([metric.aggregate(statistics, row[place]) for row in weights]))
+    return np.concatenate(results)
+
+
+def _weights(groups: int, seed: int) -> Iterator[Array]:
+    """How often each group is drawn, (<= 100, G) at a time, R rows in all."""
+    random = np.random.default_rng([seed, 95])
+    for _ in range(0, RESAMPLES, 100):
+        drawn = random.integers(0, groups, (100, groups))
+        yield np.stack([np.bincount(row, minlength=groups) for row in drawn]).astype(float)
+
+
+def _interval(values: Array) -> tuple[float | None, float | None]:
+    known = values[np.isfinite(values)]
+    if len(known) < RESAMPLES / 2:
+        return None, None
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)

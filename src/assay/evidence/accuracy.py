@@ -1,0 +1,60 @@
+"""How good is it on data it never saw?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assay.evidence.context import Context
+from assay.evidence.finding import Figure, Finding, Status
+from assay.evidence.words import number, spread, title
+
+QUESTION = "How good is it on data it never saw?"
+_SHOWN = 12
+_FEW = 30
+
+
+def find(context: Context) -> Finding:
+    """Test metrics with intervals, how answers and truths compare, and the worst mistakes."""
+    test, task, spec = context.test, context.task, context.spec
+    metrics = task.metrics(spec)
+    found = {metric.name: test.measure(metric) for metric in metrics}
+    first = metrics[0]
+    verdict = f"On {len(test):,} test samples its {title(first)} is {spread(first, found[first.name])}."
+    figures = (*task.figures(test, spec), _worst(context))
+    groups = len(np.unique(test.groups))
+    status: Status = "good"
+    step = ""
+    if groups < _FEW:
+        status, step = "unknown", f"Only {groups} independent test samples: collect more before you rely on any number here."
+    elif context.floor is not None and not _above_floor(context):
+        status, step = "act", "It does no better than guessing: check the labels and the target, or train for longer."
+    certainty = f"95 % intervals over {groups:,} independent test units; none of them was used to choose anything."
+    numbers = {metric.name: number(found[metric.name], "%" if metric.unit == "share" else metric.unit) for metric in metrics}
+    return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _above_floor(context: Context) -> bool:
+    from assay.evaluation.intervals import difference
+
+    if context.floor is None:
+        return True
+    floor, test = context.floor.test, context.test
+    found = difference(context.metric, test.outputs, floor.outputs, test.truths, test.groups)
+    return found.low is not None and found.low > 0
+
+
+def _worst(context: Context) -> Figure:
+    """The samples that cost most, with their pictures."""
+    test, task, spec = context.test, context.task, context.spec
+    mistakes = task.mistakes(test.outputs, test.truths, spec)
+    order = np.argsort(-np.nan_to_num(test.losses, nan=-np.inf), kind="stable")
+    if mistakes is not None:
+        order = order[mistakes[order]]
+    items = []
+    for place in order[:_SHOWN]:
+        drawing = task.draw(context.samples, int(test.units[place]), spec)
+        lines = [f"true: {task.truth_words(test.truths[place], spec)}", f"answered: {task.words(test.outputs[place], spec)}"]
+        name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
+        items.append({"image": drawing.image, "title": name, "lines": [*lines, *others], "wrong": mistakes is not None})
+    text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
+    return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)

@@ -1,0 +1,84 @@
+"""What findings look at: a trained network and everything that was measured on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.metrics import Metric
+
+if TYPE_CHECKING:
+    from assay.baselines.baseline import Baseline
+    from assay.samples.samples import Samples
+    from assay.serving.predictor import Predictor
+    from assay.task import Spec, Task
+    from assay.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class FittedBaseline:
+    """A classical model on the same split.
+
+    Attributes:
+        model: the model.
+        test: its answers on the test side.
+        fit_seconds: what fitting took.
+        note: how it was fitted, in a sentence.
+        bytes: what it takes on disk.
+    """
+
+    model: Baseline
+    test: Evaluation
+    fit_seconds: float
+    note: str
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """A finished training, for findings to ask.
+
+    Attributes:
+        task: the application.
+        spec: its sample spec.
+        samples: all samples.
+        predictor: the trained network.
+        network: its name.
+        settings: its hyper-parameters.
+        plan: how it was trained.
+        history: the lines of `metrics.jsonl`.
+        fit_seconds: what training took.
+        test: answers on the test side.
+        validation: answers on the validation side.
+        train: answers on (a sample of) the training side.
+        baseline: the best classical model, or None with `no_baseline` saying why.
+        floor: the dummy model that marks what guessing reaches.
+        model_bytes: what the network takes on disk.
+        peak_memory_bytes: the largest resident memory of the process so far.
+    """
+
+    task: Task
+    spec: Spec
+    samples: Samples
+    predictor: Predictor
+    network: str
+    settings: Any
+    plan: Plan
+    history: Sequence[Mapping[str, Any]]
+    fit_seconds: float
+    test: Evaluation
+    validation: Evaluation
+    train: Evaluation
+    baseline: FittedBaseline | None = None
+    floor: FittedBaseline | None = None
+    no_baseline: str = ""
+    model_bytes: int = 0
+    peak_memory_bytes: int = 0
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> Metric:
+        """The primary metric."""
+        return self.task.metrics(self.spec)[0]

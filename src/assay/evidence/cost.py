@@ -1,0 +1,52 @@
+"""What did it take?"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+
+from assay.evidence.context import Context
+from assay.evidence.finding import Figure, Finding, Number
+from assay.evidence.words import duration, size
+
+QUESTION = "What did it take, and what will it take?"
+#: Watts for each busy core, a middle value for laptop and server processors; the energy is an estimate for that reason.
+WATTS_PER_CORE = 10.0
+
+
+def find(context: Context) -> Finding:
+    """Seconds, energy estimate, memory, latency and bytes."""
+    latency = _latency(context)
+    cores = os.cpu_count() or 1
+    energy = context.fit_seconds * cores * WATTS_PER_CORE / 3600
+    each = context.test.seconds / max(len(context.test), 1)
+    verdict = (f"Trained in {duration(context.fit_seconds)} on {cores} cores; one answer takes {duration(latency)} alone "
+               f"and {duration(each)} in batches; {size(context.model_bytes)} on disk.")  # fmt: skip
+    numbers = {
+        "training": Number(round(context.fit_seconds, 3), unit="s"),
+        "energy estimate": Number(round(energy, 4), unit="Wh"),
+        "one answer alone": Number(round(1000 * latency, 4), unit="ms"),
+        "one answer in batches": Number(round(1000 * each, 4), unit="ms"),
+        "on disk": Number(context.model_bytes, unit="bytes"),
+        "peak memory": Number(context.peak_memory_bytes or None, unit="bytes"),
+    }
+    rows = [[name, number.value, number.unit] for name, number in numbers.items()]
+    table = Figure("table", "What it took", {"columns": ["", "value", "unit"], "rows": rows, "first_is_header": True})
+    certainty = f"Measured here; energy assumes {WATTS_PER_CORE:.0f} W for each of {cores} busy cores."
+    return Finding("cost", QUESTION, "good", verdict, numbers, (table,), "", certainty)
+
+
+def _latency(context: Context) -> float:
+    """The median seconds for one window alone, after warming up."""
+    import torch
+
+    view = context.samples.view_of(context.test.units[:1])
+    batch = context.samples.batch(view.windows[:1])
+    taken = []
+    with torch.inference_mode():
+        for _ in range(12):
+            begun = time.perf_counter()
+            context.task.predict(context.predictor.network, batch, context.spec, {})
+            taken.append(time.perf_counter() - begun)
+    return statistics.median(taken[2:])

@@ -1,0 +1,191 @@
+"""The stages in their order: source, records, samples, network, fit, evidence, report.
+
+    prepare   what is here: the task, the records, the split
+    train     all of it, into a run folder; every step that is done is on disk, so that `resume` goes on behind it
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import DataError, SettingError, did_you_mean
+from assay.progress import Progress
+from assay.registry import load_task, load_tasks
+from assay.run import RunFolder, to_json
+from assay.samples.split import Split, parse_shares, split
+from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.source import DataOptions, Recognition, Source, open_source
+
+if TYPE_CHECKING:
+    from assay.task import Task
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How the user asks for the training (`--budget`, `--epochs`, `--network`, `--set`, `--seed`, `--evidence`).
+
+    Attributes:
+        budget_s: seconds of fitting; None for the task's default, or where `epochs` is given.
+        epochs: passes over the training samples, instead of a budget.
+        network: the network's name; None for the task's default.
+        settings: hyper-parameters as text, by name.
+        seed: of weights, order and augmentation; never of the split.
+        evidence: `full`, `quick` or `none`.
+    """
+
+    budget_s: float | None = None
+    epochs: float | None = None
+    network: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    evidence: str = "full"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a source holds and how it will be split."""
+
+    source: Source
+    task: Task
+    recognition: Recognition
+    candidates: tuple[tuple[str, Recognition], ...]
+    records: Records
+    split: Split
+    problems: tuple[Problem, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """What `assay inspect --json` prints."""
+        candidates = [{"task": name, "score": found.score, "why": found.why} for name, found in self.candidates]
+        return {
+            "format": 1,
+            "task": self.task.name,
+            "why": self.recognition.why,
+            "candidates": candidates,
+            "counts": to_json(self.records.facts),
+            "problems": [to_json(problem) for problem in self.problems],
+            "split": {**self.split.counts(), "by": self.split.by},
+        }
+
+
+def prepare(source: Any, options: DataOptions, progress: Progress | None = None) -> Prepared:
+    """Recognise, read and split a source; raises `DataError` or `SettingError`."""
+    opened = open_source(source)
+    if progress is not None:
+        progress.stage("Reading the data")
+    task, recognition, candidates = recognise(opened, options.task)
+    records = task.read(opened, options)
+    log = ProblemLog()
+    log.extend(records.problems)
+    index = records.index()
+    if not index.num_rows:
+        raise DataError("no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label)
+    _check_classes(index, options)
+    return Prepared(opened, task, recognition, candidates, records, split(index, options.split, options.split_seed, log), log.problems())
+
+
+def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
+    """The task that a source's data is for; a tie is a `SettingError` that suggests `--task`."""
+    if asked is not None:
+        task = load_task(asked)
+        found = task.recognise(source) or Recognition(0.0, "asked for by --task")
+        return task, found, ((task.name, found),)
+    fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
+    fits.sort(key=lambda pair: -pair[1].score)
+    if not fits:
+        raise DataError("no application recognises this data", "assay tasks lists the data that each one takes.", file=source.label)
+    if len(fits) > 1 and fits[0][1].score - fits[1][1].score < 1e-9:
+        names = " or ".join(task.name for task, found in fits if found.score == fits[0][1].score)
+        raise SettingError(f"{source.label} could be data for {names}", f"Say which: --task {fits[0][0].name}.")
+    return fits[0][0], fits[0][1], tuple((task.name, found) for task, found in fits)
+
+
+def _check_classes(index: Any, options: DataOptions) -> None:
+    from assay.sources.checks import check_classes
+
+    shares = parse_shares(options.split)
+    given = "split" in index.column_names and index.column("split").null_count < index.num_rows and shares is None
+    check_classes(index, given or (shares is not None and min(shares) == 0))
+
+
+def train(
+    source: Any, data: DataOptions, options: TrainOptions, out: Path, progress: Progress | None = None, stop: threading.Event | None = None
+) -> RunFolder:
+    """Train on a source into a new run folder.
+
+    Raises:
+        AssayError: data, settings or folder cannot be used.
+        Interrupted: `stop` was set; `resume` finishes the run.
+    """
+    from assay.fitting import choose, finish
+
+    if options.evidence not in ("full", "quick", "none"):
+        raise SettingError(f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none")))
+    progress = progress or Progress()
+    run = RunFolder.create(out)
+    try:
+        data = dataclasses.replace(data, network=options.network)
+        prepared = prepare(source, data, progress)
+        made = choose(prepared, data, options, run, progress)
+    except BaseException:
+        _drop_if_empty(run)
+        raise
+    return finish(made, run, progress, stop or threading.Event())
+
+
+def resume(path: Path, progress: Progress | None = None, stop: threading.Event | None = None) -> RunFolder:
+    """Finish a run that was stopped, from its last checkpoint; a complete run is left as it is."""
+    from assay.fitting import finish, reopen
+
+    run = RunFolder.open(path)
+    if run.summary.exists():
+        return run
+    progress = progress or Progress()
+    return finish(reopen(run, progress), run, progress, stop or threading.Event())
+
+
+def _drop_if_empty(run: RunFolder) -> None:
+    if run.path.is_dir() and not any(run.path.iterdir()):
+        run.path.rmdir()
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a termination signal sets, so that a training stops behind a whole step."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds out of `90`, `90s`, `5m`, `1.5h`; raises `SettingError`."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(text[-1:].lower())
+    try:
+        value = float(text[:-1] if unit else text) * (unit or 1.0)
+    except ValueError:
+        value = math.nan
+    if not value > 0 or math.isinf(value):
+        raise SettingError(f"{text!r} is not a time", "Write it as 90s, 5m or 1h.")
+    return value
+

@@ -1,0 +1,189 @@
+"""A trained model: what `assay.train` gives and `assay.load` reads."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import RunError
+from assay.evidence.finding import Finding
+from assay.registry import load_task
+from assay.run import RunFolder, to_json, write_text
+from assay.sources.source import DataOptions, open_source
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.evaluation.evaluation import Evaluation
+    from assay.evaluation.intervals import Estimate
+    from assay.serving.predictor import Prediction, Predictor
+    from assay.sources.records import Problem
+    from assay.task import Spec, Task
+
+FORMAT = 1
+
+
+def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any, network: nn.Module) -> None:
+    """Write `model.safetensors` and then `model.json`, which marks the model as complete."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.detach().contiguous().cpu() for key, value in network.state_dict().items()}
+    work = folder / "model.partial"
+    save_file(weights, work)
+    os.replace(work, folder / "model.safetensors")
+    facts = {"format": FORMAT, "task": task.name, "network": {"name": name, "settings": to_json(settings)}, "spec": spec.to_json()}
+    write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_network(folder: Path) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
+    """A task, its spec and the trained network, out of a `model/` folder; raises `RunError`."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from assay.fitting import pick_network
+
+    file = folder / "model.json"
+    if not file.exists():
+        raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
+        task = load_task(facts["task"])
+        spec = task.spec_type.from_json(facts["spec"])
+        kind, _ = pick_network(task, spec, facts["network"]["name"])
+        network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
+        network.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise RunError(f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy.") from error
+    network.eval()
+    return task, spec, network, facts
+
+
+class Model:
+    """A trained network with its evidence.
+
+    Made by `assay.train` and `assay.load`. Shown as a table in a notebook.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self._loaded: tuple[Task, Spec, nn.Module, dict[str, Any]] | None = None
+
+    def _parts(self) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
+        if self._loaded is None:
+            self._loaded = read_network(self.run.model)
+        return self._loaded
+
+    @property
+    def task(self) -> Task:
+        """The application."""
+        return self._parts()[0]
+
+    @property
+    def spec(self) -> Spec:
+        """What a sample is."""
+        return self._parts()[1]
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained PyTorch module, in evaluation mode."""
+        return self._parts()[2]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` holds."""
+        summary: dict[str, Any] = self.run.read(self.run.summary)
+        return summary
+
+    @property
+    def evidence(self) -> list[Finding]:
+        """All findings."""
+        return [Finding.from_json(item) for item in self.run.read(self.run.evidence)["findings"]]
+
+    @property
+    def predictor(self) -> Predictor:
+        """The network, ready to answer."""
+        from assay.serving.predictor import Predictor
+
+        task, spec, network, _ = self._parts()
+        return Predictor(task, spec, network)
+
+    def predict(self, inputs: Any, *, baseline: bool = False) -> list[Any]:
+        """Answers for a path, a list of paths, an image, an array, a table, or a row.
+
+        Args:
+            inputs: what is to be answered.
+            baseline: ask the classical model instead of the network.
+
+        Returns:
+            One answer (a dataclass of the task's) for each sample that could be read, in their order.
+
+        Raises:
+            DataError: nothing can be read.
+        """
+        return [prediction.answer for prediction in self.predictions(inputs, baseline=baseline)[0]]
+
+    def predictions(self, inputs: Any, *, baseline: bool = False) -> tuple[list[Prediction], tuple[Problem, ...]]:
+        """As `predict`, with the name of each sample, and what could not be read."""
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        if not baseline:
+            return self.predictor.predict(records)
+        from assay.samples.split import TEST
+        from assay.serving.predictor import Prediction
+        from assay.serving.predictor import inputs as opened
+
+        model = self._baseline()
+        with opened(self.task, records, self.spec) as (samples, problems):
+            view = samples.view(TEST)
+            outputs = model.predict(view)
+            found = [Prediction(name, self.task.answer(output, self.spec)) for name, output in zip(view.ids(), outputs, strict=True)]
+        return found, problems
+
+    def _baseline(self) -> Any:
+        folder = self.run.model / "baseline"
+        if not folder.exists():
+            raise RunError(f"{self.run.path} holds no baseline", "Train with --evidence quick or full.")
+        model = next(model for model in self.task.baselines(self.spec) if not model.floor)
+        model.load(folder)
+        return model
+
+    def evaluate(self, source: Any, options: DataOptions | None = None) -> tuple[dict[str, Estimate], Evaluation, tuple[Problem, ...]]:
+        """Every metric with its interval on all labelled samples of a source.
+
+        A source with a given split is judged by its test side alone.
+        """
+        from assay.samples.samples import build_samples
+        from assay.samples.split import TEST, split
+        from assay.sources.records import ProblemLog
+
+        records = self.task.read(open_source(source), options or DataOptions())
+        log = ProblemLog()
+        log.extend(records.problems)
+        sides = split(records.index(), None, 0)
+        side = sides.side if sides.by == "given" else None
+        view = build_samples(self.task, records, self.spec, side, log).view(TEST)
+        evaluation = self.task.evaluate(self.predictor, view)
+        found = {metric.name: evaluation.measure(metric) for metric in self.task.metrics(self.spec)}
+        return found, evaluation, log.problems()
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the whole run to a new folder; raises `RunError` where it is taken."""
+        target = RunFolder.create(Path(path)).path
+        shutil.copytree(self.run.path, target, dirs_exist_ok=True)
+        return target
+
+    def _repr_html_(self) -> str:
+        summary = self.summary
+        rows = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(item['status'])}</td><td>{html.escape(item['verdict'])}</td></tr>"
+                for name, item in summary["findings"].items()]  # fmt: skip
+        head = f"<b>{html.escape(summary['task'])}</b>, {html.escape(summary['network']['name'])} · {html.escape(str(self.run.report))}"
+        return f"{head}<table>{''.join(rows)}</table>"
+
+    def __repr__(self) -> str:
+        return f"<assay.Model {self.run.path}>"

@@ -1,0 +1,149 @@
+"""Any image network that `timm` knows, with pretrained weights from its hub or from a local folder.
+
+`--network timm/resnet18` takes the architecture (with hub weights where `pretrained=true`, the default);
+`--network timm/PATH` takes a folder with `config.json` and `model.safetensors`, as `timm` and its hub write them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from assay.errors import MissingExtraError, SettingError, did_you_mean
+from assay.samples.image_spec import ImageSpec
+from assay.task import NetworkKind, Situation
+from assay.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class TimmSettings:
+    """Hyper-parameters of a network of timm's.
+
+    Attributes:
+        architecture: what follows `timm/`: a name of timm's, or a folder.
+        pretrained: start from trained weights.
+        dropout: before the last layer.
+        stochastic_depth: the share of blocks skipped at each training step, where the network knows it.
+        body_rate: the body's learning rate as a share of the head's, where the weights are pretrained.
+        freeze: keep the pretrained body as it is, train the head alone.
+    """
+
+    architecture: str = ""
+    pretrained: bool = True
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    body_rate: float = 0.1
+    freeze: bool = False
+
+
+class TimmBody(nn.Module):
+    """A network of timm's with a head for our outputs."""
+
+    def __init__(self, model: Any, settings: TimmSettings) -> None:
+        super().__init__()
+        self.model: Any = model
+        head = {id(parameter) for parameter in model.get_classifier().parameters()}
+        for parameter in model.parameters():
+            if id(parameter) not in head and settings.pretrained:
+                parameter.learning_rate_scale = settings.body_rate
+                parameter.requires_grad = not settings.freeze
+        self.freeze = settings.freeze
+
+    def train(self, mode: bool = True) -> TimmBody:
+        """As in PyTorch; a frozen body keeps its batch statistics too."""
+        super().train(mode)
+        if self.freeze:
+            self.model.eval()
+        return self
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B, F) pooled features."""
+        pooled: Tensor = self.model.forward_head(self.model.forward_features(x), pre_logits=True)
+        return pooled
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) standardised pixels to (B, outputs)."""
+        logits: Tensor = self.model(x)
+        return logits
+
+
+def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
+    """The entry `timm/`, whose rest names the architecture or folder."""
+
+    def build(spec: ImageSpec, settings: TimmSettings) -> nn.Module:
+        model, config = _create(spec, settings)
+        scale = spec.largest
+        mean = [scale * value for value in _per_channel(config["mean"], spec.channels)]
+        deviation = [scale * value for value in _per_channel(config["std"], spec.channels)]
+        return wrap(spec, TimmBody(model, settings), mean, deviation)
+
+    return NetworkKind("timm/", TimmSettings, build, _recipe, "any network of timm's, pretrained (timm/NAME or timm/FOLDER)")
+
+
+def wanted_size(architecture: str) -> int | None:
+    """The side of the images that a local folder's weights were trained on; None where that is not known offline."""
+    config = Path(architecture) / "config.json"
+    if not config.exists():
+        return None
+    size = _read_config(config).get("pretrained_cfg", {}).get("input_size", [3, 224, 224])
+    return int(size[-1])
+
+
+def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any]]:
+    try:
+        import timm
+    except ImportError as error:
+        raise MissingExtraError("a network of timm's", "timm") from error
+    name, folder = settings.architecture, Path(settings.architecture)
+    options: dict[str, Any] = {"num_classes": spec.target.outputs, "in_chans": spec.channels, "drop_rate": settings.dropout}
+    if settings.stochastic_depth:
+        options["drop_path_rate"] = settings.stochastic_depth
+    if (folder / "config.json").exists():
+        return _from_folder(timm, folder, options, settings)
+    if not timm.is_model(name.split(".")[0]):
+        raise SettingError(f"timm knows no network {name!r}", did_you_mean(name, timm.list_models()[:2000]))
+    try:
+        model = timm.create_model(name, pretrained=settings.pretrained, **options)
+    except (OSError, RuntimeError) as error:
+        raise SettingError(f"pretrained weights of {name!r} could not be fetched",
+                           "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.") from error  # fmt: skip
+    return model, dict(model.pretrained_cfg)
+
+
+def _from_folder(timm: Any, folder: Path, options: dict[str, Any], settings: TimmSettings) -> tuple[Any, dict[str, Any]]:
+    config = _read_config(folder / "config.json")
+    overlay = {**config.get("pretrained_cfg", {}), "file": str(folder / "model.safetensors"), "num_classes": config["num_classes"]}
+    try:
+        model = timm.create_model(config["architecture"], pretrained=settings.pretrained, pretrained_cfg_overlay=overlay, **options)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
+    return model, {**model.pretrained_cfg, **config.get("pretrained_cfg", {})}
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(file.read_text())
+    except ValueError as error:
+        raise SettingError(f"{file} is not readable as JSON ({error})") from error
+    return config
+
+
+def _per_channel(values: Any, channels: int) -> list[float]:
+    given = [float(value) for value in values]
+    return given if len(given) == channels else [sum(given) / len(given)] * channels
+
+
+def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
+    batch = 32
+    plan = Plan(batch_size=batch, optimizer="adamw", learning_rate=2e-3, weight_decay=0.02, label_smoothing=0.1, warmup=0.15,
+                schedule="cosine", averaging=0.99, augment={"flip": 0.5, "crop": 0.5, "turn": 10.0, "jitter": 0.2},
+                steps=30 * max(1, situation.samples // batch), checks=6, keep="best")  # fmt: skip
+    return TimmSettings(), plan
+
+
+__all__ = ["TimmBody", "TimmSettings", "timm_kind", "wanted_size"]

@@ -1,0 +1,51 @@
+"""The applications, by name. Third parties add theirs through the entry-point group `assay.tasks`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from assay.errors import MissingExtraError, SettingError, did_you_mean
+
+if TYPE_CHECKING:
+    from assay.task import Task
+
+BUILT_IN = {
+    "image-classification": "assay.tasks.image_classification:ImageClassification",
+    "table": "assay.tasks.table:Table",
+}
+
+
+def known_tasks() -> dict[str, str]:
+    """Where each application's class stands, `module:Class` by name.
+
+    Raises:
+        SettingError: two packages claim the same name.
+    """
+    from importlib.metadata import entry_points
+
+    tasks = dict(BUILT_IN)
+    for entry in entry_points(group="assay.tasks"):
+        if tasks.get(entry.name, entry.value) != entry.value:
+            raise SettingError(f"the task {entry.name!r} is claimed by {tasks[entry.name]} and by {entry.value}",
+                               "Uninstall one of the two packages.")  # fmt: skip
+        tasks[entry.name] = entry.value
+    return tasks
+
+
+def load_task(name: str) -> Task:
+    """The application of that name; raises `SettingError` with the nearest name, `MissingExtraError`."""
+    tasks = known_tasks()
+    if name not in tasks:
+        raise SettingError(f"there is no task {name!r}", did_you_mean(name, tasks))
+    module, _, attribute = tasks[name].partition(":")
+    try:
+        task: Task = getattr(importlib.import_module(module), attribute)()
+    except ImportError as error:
+        raise MissingExtraError(f"the task {name!r}", "all") from error
+    return task
+
+
+def load_tasks() -> list[Task]:
+    """All applications, in the order of the registry."""
+    return [load_task(name) for name in known_tasks()]

@@ -1,0 +1,1 @@
+"""The evidence page: findings in, one self-contained HTML page out."""

@@ -1,0 +1,170 @@
+"""How the page writes names, numbers, intervals and durations, and how text from outside becomes harmless."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+# Control characters and lone surrogates are no legal XML and cannot be written as UTF-8; bidirectional overrides
+# would let a label reorder the words around it.
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+_IMAGE = re.compile(r"data:image/(?:png|webp|jpeg|gif);base64,[A-Za-z0-9+/=]+")
+_CODE = re.compile("`([^`]+)`")
+_TERMS = {
+    **{term.lower(): term for term in ("AUC", "BLEU", "chrF", "CPU", "ECE", "F1", "GPU", "HOG", "IoU", "LightGBM")},
+    **{term.lower(): term for term in ("MAE", "mAP", "mAP50", "ONNX", "RMSE", "SVM", "TF-IDF", "WER")},
+    "r2": "R²",
+}
+_PER_CENT = ("%", "share")
+_SHARES = frozenset({"accuracy", "coverage", "dice", "precision", "recall", "sensitivity", "share", "specificity"})
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_THIN = "\u202f"  # narrow no-break space
+_NO_BREAK = "\u00a0"
+_TIMES, _MINUS = "\u00d7", "\u2212"
+_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+def clean(value: object) -> str:
+    """`value` as text without characters that are illegal in XML or that reorder other text."""
+    return _UNSAFE.sub("\ufffd", str(value))
+
+
+def escape(value: object) -> str:
+    """`value` as text that is inert in HTML, in SVG and in a quoted attribute."""
+    return html.escape(clean(value), quote=True)
+
+
+def prose(value: object) -> str:
+    """A sentence as inert HTML, with what stands between backquotes set as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(value))
+
+
+def image_source(value: object) -> str | None:
+    """`value` when it is a data URI of a bitmap, else None: the page loads nothing from elsewhere."""
+    return value if isinstance(value, str) and _IMAGE.fullmatch(value) else None
+
+
+def in_per_cent(unit: str) -> bool:
+    """Whether values of this unit are shares from 0 to 1 that are written in per cent."""
+    return unit in _PER_CENT
+
+
+def finite(value: Any) -> float | None:
+    """`value` as a float, or None when it is missing, no number, not finite, or too large to be drawn."""
+    if isinstance(value, (str, bytes)) or value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and abs(number) < 1e150 else None
+
+
+def words(name: str, *, capital: bool = False) -> str:
+    """An identifier in words, with the field's terms as the field writes them: `macro_f1` is "macro F1"."""
+    parts = [_TERMS.get(part.lower(), part) for part in re.split(r"[_\s]+", clean(name)) if part]
+    text = " ".join(parts)
+    keep = not parts or parts[0].lower() in _TERMS
+    return text if keep or not capital else text[:1].upper() + text[1:]
+
+
+def is_share(name: str) -> bool:
+    """Whether a number of this name is a share from 0 to 1, which reads better in per cent."""
+    parts = re.split(r"[^a-z0-9]+", name.lower())
+    return not _SHARES.isdisjoint(parts) or name.lower().endswith(("error_rate", "exact_match"))
+
+
+def decimals_for(values: Iterable[float | None]) -> int:
+    """Decimals that show about three digits of the largest of `values`, fewer where the last ones are all zero."""
+    known = [abs(value) for value in values if value is not None]
+    largest = max(known, default=0.0)
+    if largest >= 100 or not largest:
+        return 0
+    return _trimmed(known, min(5, 2 - math.floor(math.log10(largest))))
+
+
+def _trimmed(values: list[float], digits: int) -> int:
+    """`digits`, less those that are zero in all of `values`."""
+    while digits and all(round(value, digits) == round(value, digits - 1) for value in values):
+        digits -= 1
+    return digits
+
+
+def plain(value: float, decimals: int | None = None) -> str:
+    """A number with thousands set apart, a true minus sign, and powers of ten where digits would mislead."""
+    if value and (abs(value) >= 1e9 or (decimals is None and abs(value) < 1e-3)):
+        mantissa, exponent = f"{value:.1e}".split("e")
+        mantissa = mantissa.removesuffix(".0")
+        return f"{mantissa}{_THIN}{_TIMES}{_THIN}10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", _MINUS)
+    digits = decimals_for([value]) if decimals is None else decimals
+    text = f"{value:,.{digits}f}".replace(",", _THIN)
+    return text.replace("-", _MINUS) if float(f"{value:.{digits}f}") else text.removeprefix("-")
+
+
+def _scaled(values: list[float | None], unit: str) -> tuple[list[float | None], str]:
+    """Bytes and seconds in the size that reads best; everything else as it is."""
+    largest = max((abs(value) for value in values if value is not None), default=0.0)
+    if unit in ("bytes", "byte", "B"):
+        unit, factor = next(((name, size) for name, size in _SIZES if largest >= size), ("B", 1.0))
+    elif unit in ("s", "seconds") and 0 < largest < 1:
+        unit, factor = ("ms", 1e-3) if largest >= 1e-3 else ("µs", 1e-6)
+    else:
+        factor = 1.0
+    return [None if value is None else value / factor for value in values], unit
+
+
+def _decimals(numbers: list[float | None], unit: str) -> int | None:
+    """Decimals of a value and its bounds: two digits of the interval's width, since more would be noise."""
+    _, low, high = numbers
+    known = [number for number in numbers if number is not None]
+    if unit == "%":
+        return 1
+    if any(known) and max(map(abs, known)) < 1e-3:
+        return None
+    if low is not None and high is not None and high > low:
+        return _trimmed(known, min(6, max(0, 1 - math.floor(math.log10(high - low)))))
+    return decimals_for(known)
+
+
+def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, share: bool = False) -> tuple[str, str]:
+    """A value with its unit, and its interval in brackets ("" without one): ("98.1 %", "[97.0, 98.9]").
+
+    Args:
+        value: in `unit`; a share from 0 to 1 where that is "%"; None or NaN where unknown.
+        low: the interval's lower end, likewise.
+        high: its upper end, likewise.
+        unit: what stands behind the value, "" for none.
+        share: take a value without a unit as a share.
+    """
+    numbers = [finite(value), finite(low), finite(high)]
+    if in_per_cent(unit) or (share and not unit):
+        unit, numbers = "%", [None if number is None else 100 * number for number in numbers]
+    numbers, unit = _scaled(numbers, unit)
+    centre, below, above = numbers
+    if centre is None:
+        return "not known", ""
+    decimals = _decimals(numbers, unit)
+    suffix = f"{_NO_BREAK}{clean(unit)}" if unit else ""
+    bounds = "" if below is None or above is None else f"[{plain(below, decimals)}, {plain(above, decimals)}]"
+    return plain(centre, decimals) + suffix, bounds
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as a person says them: "0.4 s", "3 min 20 s", "2 h 5 min"."""
+    total = finite(seconds)
+    if total is None or total < 0:
+        return "not known"
+    if total < 60:
+        return f"{plain(total, 1 if total < 10 else 0)}{_NO_BREAK}s"
+    minutes, rest = divmod(round(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{plain(amount, 0)}{_NO_BREAK}{unit}" for amount, unit in parts if amount)
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the right number: "1 finding", "12 findings"."""
+    return f"{plain(count, 0)} {noun}" + ("" if count == 1 else "s")

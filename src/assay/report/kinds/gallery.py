@@ -1,0 +1,54 @@
+"""`gallery`: samples as cards, with or without a picture, such as the worst mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assay.report import _svg as art
+from assay.report._words import escape, image_source
+
+MOST_ITEMS = 60
+
+
+def draw(data: Mapping[str, Any], title: str, width: int) -> str:
+    """Write a grid of cards.
+
+    Data:
+        items: list of {"image": data URI of a PNG, WebP, JPEG or GIF, or null, "title": str, "lines": [str]
+            ("name: value" is set as a definition), "wrong"?: bool (marked with a cross and the word), "beside"?: data
+            URI of a second picture, such as where the network looked}; at most 60 are shown.
+
+    `report.images` makes the pictures.
+    """
+    items = list(data.get("items") or ())
+    if not items:
+        return art.nothing()
+    cards = "".join(f"<li>{_card(item)}</li>" for item in items[:MOST_ITEMS])
+    pictures = any(image_source(item.get("image")) for item in items)
+    double = any(image_source(item.get("beside")) for item in items)
+    css = "gallery double" if double else "gallery" if pictures else "gallery words"
+    return f'<ul class="{css}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
+        len(items) - MOST_ITEMS, "more are not shown."
+    )
+
+
+def _card(item: Mapping[str, Any]) -> str:
+    name = escape(item.get("title", ""))
+    sources = [source for key in ("image", "beside") if (source := image_source(item.get(key)))]
+    images = "".join(f'<img src="{source}" alt="{name if not place else ""}"/>' for place, source in enumerate(sources))
+    picture = f'<div class="pictures">{images}</div>' if images else ""
+    wrong = '<span class="wrong"><span aria-hidden="true">✕</span> wrong</span>' if item.get("wrong") else ""
+    heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
+    return picture + f'<div class="card-text">{heading}{_lines(item.get("lines") or ())}</div>'
+
+
+def _lines(lines: Sequence[Any]) -> str:
+    parts = []
+    for words in (str(one) for one in lines):
+        term, colon, value = words.partition(": ")
+        if colon:
+            parts.append(f"<div><dt>{escape(term)}</dt><dd>{escape(value)}</dd></div>")
+        else:
+            parts.append(f"<div><dd>{escape(words)}</dd></div>")
+    return f"<dl>{''.join(parts)}</dl>" if parts else ""

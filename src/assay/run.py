@@ -1,0 +1,142 @@
+"""The run folder: what a training leaves behind. Its layout is frozen in the design; nothing in it is executable."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from assay.errors import RunError
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says of a full or read-only disk into a `RunError` that names the path."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise RunError(f"no space is left to write {path}", "Free some space; assay resume then goes on.") from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise RunError(f"{path} cannot be written", "Choose another folder with --out.") from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is there as a whole or not at all."""
+    with writing(path):
+        work = path.with_name(path.name + ".partial")
+        with open(work, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(work, path)
+
+
+def to_json(value: Any) -> Any:
+    """A value with dataclasses as mappings, numpy numbers as numbers, and what is not finite as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_json(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [to_json(item) for item in value]
+    if hasattr(value, "tolist"):
+        return to_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
+
+
+class RunFolder:
+    """One run's folder and its files."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan = path / "plan.json"
+        self.samples = path / "samples.parquet"
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoint = path / "checkpoint"
+        self.model = path / "model"
+        self.summary = path / "summary.json"
+        self.evidence = path / "evidence.json"
+        self.report = path / "report.html"
+
+    @staticmethod
+    def create(path: Path) -> RunFolder:
+        """A new folder for a run; raises `RunError` where one is there or the place cannot be written."""
+        run = RunFolder(path)
+        if path.is_dir() and any(path.iterdir()):
+            if run.plan.exists() and not run.summary.exists():
+                raise RunError(f"{path} holds a run that is not finished", f"assay resume {path}")
+            raise RunError(f"{path} is not empty", "Choose another folder with --out.")
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} is a file, not a folder", "Choose another folder with --out.")
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return run
+
+    @staticmethod
+    def open(path: Path) -> RunFolder:
+        """An existing run; raises `RunError` where there is none."""
+        run = RunFolder(path)
+        if not run.plan.exists():
+            raise RunError(f"{path} is not a run: it has no plan.json", "Give the folder that assay train wrote.")
+        return run
+
+    @staticmethod
+    def next_name(root: Path, task: str) -> Path:
+        """The first free folder `root/TASK-1`, `root/TASK-2`, …"""
+        number = 1
+        while (root / f"{task}-{number}").exists():
+            number += 1
+        return root / f"{task}-{number}"
+
+    def write(self, file: Path, value: Any) -> None:
+        """Write JSON, atomically."""
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps(to_json(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read(self, file: Path) -> Any:
+        """Read JSON; raises `RunError` where it is missing or damaged."""
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{file} is missing", "The run is not complete: assay resume finishes it.") from None
+        except ValueError as error:
+            raise RunError(f"{file} is damaged ({error})", "Train again.") from error
+
+    def record(self, line: Mapping[str, Any]) -> None:
+        """Append a line to the history."""
+        with writing(self.metrics), open(self.metrics, "a", encoding="utf-8", newline="\n") as file:
+            file.write(json.dumps(to_json(line)) + "\n")
+
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of the history; a last line cut off by a kill is left out."""
+        if not self.metrics.exists():
+            return []
+        lines: list[dict[str, Any]] = []
+        for text in self.metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                continue
+        return lines
+
+    def forget_after(self, step: int) -> None:
+        """Drop the history's lines of later steps, which a resumed training will write again."""
+        kept = [line for line in self.history() if line.get("step", 0) <= step]
+        if self.metrics.exists():
+            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def finish(self) -> None:
+        """Delete the checkpoint of a complete run."""
+        shutil.rmtree(self.checkpoint, ignore_errors=True)

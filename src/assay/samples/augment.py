@@ -1,0 +1,114 @@
+"""Changes of whole image batches that leave their meaning alone, and mixing that moves the targets along.
+
+All take images (B, C, H, W) of any dtype and draw from `Draws`, keyed by seed, epoch and window.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from assay.samples.draws import Draws
+
+
+def flip(images: Tensor, share: float, draws: Draws) -> Tensor:
+    """Mirror a share of the images left to right."""
+    chosen = draws.uniform("flip") < share
+    return torch.where(chosen[:, None, None, None], images.flip(3), images)
+
+
+def shift(images: Tensor, pixels: int, draws: Draws) -> Tensor:
+    """Move each image by up to `pixels` in both directions; the border is mirrored."""
+    if pixels <= 0:
+        return images
+    height, width = images.shape[2:]
+    down, right = draws.integers("shift", 0, 2 * pixels, 2).unbind(1)
+    rows = _mirror(torch.arange(height)[None] + down[:, None] - pixels, height)
+    columns = _mirror(torch.arange(width)[None] + right[:, None] - pixels, width)
+    batch = torch.arange(len(images))[:, None, None]
+    moved = images.movedim(1, 3)[batch, rows[:, :, None], columns[:, None, :]]
+    return moved.movedim(3, 1)
+
+
+def crop(images: Tensor, least: float, turn: float, draws: Draws) -> Tensor:
+    """Cut a random part with a share of the area between `least` and 1 and a little of another aspect, resized back.
+
+    Args:
+        images: (B, C, H, W) float.
+        least: the smallest share of the area.
+        turn: the largest rotation, in degrees.
+        draws: the random numbers.
+    """
+    area, aspect, across, down, angle = draws.uniform("crop", 5).unbind(1)
+    side = (least + (1 - least) * area).sqrt()
+    stretch = torch.exp((aspect - 0.5) * 2 * math.log(4 / 3) / 2)
+    wide, high = (side * stretch).clamp(max=1), (side / stretch).clamp(max=1)
+    turned = (angle - 0.5) * 2 * math.radians(turn)
+    cosine, sine = turned.cos(), turned.sin()
+    first = torch.stack([wide * cosine, -high * sine, (across * 2 - 1) * (1 - wide)], dim=1)
+    second = torch.stack([wide * sine, high * cosine, (down * 2 - 1) * (1 - high)], dim=1)
+    grid = functional.affine_grid(torch.stack([first, second], dim=1), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def jitter(images: Tensor, strength: float, largest: float, draws: Draws) -> Tensor:
+    """Change brightness and contrast by up to `strength` (a share) each; (B, C, H, W) float."""
+    bright, contrast = ((draws.uniform("jitter", 2) - 0.5) * 2 * strength + 1).unbind(1)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    changed = (images - mean) * contrast[:, None, None, None] + mean * bright[:, None, None, None]
+    return changed.clamp(0, largest)
+
+
+def erase(images: Tensor, side: float, fill: Tensor, draws: Draws) -> Tensor:
+    """Cover a square of `side` times the height with `fill` (C,) (cutout, DeVries and Taylor 2017)."""
+    height, width = images.shape[2:]
+    size = round(side * height)
+    if size <= 0:
+        return images
+    centre = draws.uniform("erase", 2)
+    rows = (torch.arange(height)[None] - centre[:, :1] * height).abs() < size / 2
+    columns = (torch.arange(width)[None] - centre[:, 1:] * width).abs() < size / 2
+    covered = (rows[:, :, None] & columns[:, None, :])[:, None]
+    return torch.where(covered, fill.to(images.dtype)[None, :, None, None], images)
+
+
+def mixup(images: Tensor, target: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Mix each image with its neighbour in the batch, and their targets with the same weight (Zhang et al. 2018)."""
+    weight = _beta(alpha, draws.uniform("mixup"))
+    first = weight.view(-1, 1, 1, 1)
+    mixed = images * first + images.roll(1, 0) * (1 - first)
+    return mixed, _mix_targets(target, weight)
+
+
+def cutmix(images: Tensor, target: Tensor, alpha: float, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Paste a rectangle of the neighbour in the batch, and mix the targets by the area (Yun et al. 2019)."""
+    height, width = images.shape[2:]
+    side = (1 - _beta(alpha, draws.uniform("cutmix"))).sqrt()
+    centre = draws.uniform("cutmix place", 2)
+    rows = (torch.arange(height)[None] + 0.5 - centre[:, :1] * height).abs() < side[:, None] * height / 2
+    columns = (torch.arange(width)[None] + 0.5 - centre[:, 1:] * width).abs() < side[:, None] * width / 2
+    inside = (rows[:, :, None] & columns[:, None, :])[:, None]
+    weight = 1 - inside.float().mean(dim=(1, 2, 3))
+    return torch.where(inside, images.roll(1, 0), images), _mix_targets(target, weight)
+
+
+def _mix_targets(target: Tensor, weight: Tensor) -> Tensor:
+    shaped = weight.view(-1, *[1] * (target.dim() - 1))
+    return target * shaped + target.roll(1, 0) * (1 - shaped)
+
+
+def _mirror(places: Tensor, size: int) -> Tensor:
+    """Places outside 0 … size - 1 reflected back inside, for any distance."""
+    period = max(2 * size - 2, 1)
+    folded = places.remainder(period)
+    return torch.where(folded >= size, period - folded, folded)
+
+
+def _beta(alpha: float, uniform: Tensor) -> Tensor:
+    """(B,) draws of Beta(alpha, alpha) out of uniform ones, by its quantile function."""
+    from scipy.special import betaincinv
+
+    return torch.from_numpy(betaincinv(alpha, alpha, uniform.double().numpy())).float()

@@ -1,0 +1,133 @@
+"""Decoded samples on disk, memory-mapped: written once, read by every epoch and every later run on the same data.
+
+A cache is a folder with `cache.json` and a file a field: raw C-order values; a ragged field adds a file of offsets. It is
+written under a temporary name and renamed when complete, so that a killed run never leaves half of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.errors import RunError
+
+Array = np.ndarray[Any, Any]
+_LIMIT_GB = 20.0
+
+
+def cache_root() -> Path:
+    """Where caches lie: `ASSAY_CACHE`, else the user's cache folder."""
+    chosen = os.environ.get("ASSAY_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return Path(chosen) if chosen else Path(base or Path.home() / ".cache") / "assay"
+
+
+class Ragged:
+    """A field whose samples differ in length: sample i is `values[offsets[i] : offsets[i + 1]]`."""
+
+    def __init__(self, values: Array, offsets: Array) -> None:
+        self.values, self.offsets = values, offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, number: int) -> Array:
+        return np.asarray(self.values[self.offsets[number] : self.offsets[number + 1]])
+
+
+class CacheWriter:
+    """Appends encoded samples to a new cache; `close` makes it appear under its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        self._work = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+        self._files: dict[str, Any] = {}
+        self._meta: dict[str, dict[str, Any]] = {}
+        self._lengths: dict[str, list[Array]] = {}
+        self._rows = 0
+
+    def append(self, fields: Mapping[str, Array | list[Array]], rows: int) -> None:
+        """Add `rows` samples; every call gives the same fields."""
+        for name, value in fields.items():
+            ragged = isinstance(value, list)
+            first = np.asarray(value[0]) if len(value) else None
+            if first is None:
+                continue
+            shape = first.shape[1:] if ragged else first.shape
+            meta = {"dtype": first.dtype.str, "shape": list(shape), "ragged": ragged}
+            if self._meta.setdefault(name, meta) != meta:
+                raise ValueError(f"field {name!r} changed from {self._meta[name]} to {meta}")
+            file = self._files.get(name) or self._files.setdefault(name, open(self._work / f"{name}.bin", "wb"))  # noqa: SIM115
+            if ragged:
+                self._lengths.setdefault(name, []).append(np.asarray([len(item) for item in value], np.int64))
+                for item in value:
+                    file.write(np.ascontiguousarray(item).data)
+            else:
+                file.write(np.ascontiguousarray(value).data)
+        self._rows += rows
+
+    def close(self, notes: Mapping[str, Any], index: pa.Table) -> None:
+        """Finish: write what it holds, `notes` (JSON) and `index` (a row a unit), and rename it into place."""
+        for file in self._files.values():
+            file.close()
+        for name, lengths in self._lengths.items():
+            offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
+            (self._work / f"{name}.offsets").write_bytes(offsets.tobytes())
+        meta = {"format": 1, "rows": self._rows, "fields": self._meta, "notes": dict(notes)}
+        pq.write_table(index, self._work / "index.parquet")
+        (self._work / "cache.json").write_text(json.dumps(meta))
+        if self._folder.exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
+        os.replace(self._work, self._folder)
+
+    def abort(self) -> None:
+        """Throw away what was written."""
+        for file in self._files.values():
+            file.close()
+        shutil.rmtree(self._work, ignore_errors=True)
+
+
+class Cache:
+    """A complete cache, opened for reading."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            meta = json.loads((folder / "cache.json").read_text())
+            os.utime(folder)
+            self.rows: int = meta["rows"]
+            self.notes: dict[str, Any] = meta["notes"]
+            self.index = pq.read_table(folder / "index.parquet")
+            self.fields = {name: self._open(folder, name, field) for name, field in meta["fields"].items()}
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"the sample cache {folder} is damaged ({error})", "Delete that folder and run again.") from error
+
+    def _open(self, folder: Path, name: str, field: Mapping[str, Any]) -> Array | Ragged:
+        dtype, shape = np.dtype(field["dtype"]), tuple(field["shape"])
+        file = folder / f"{name}.bin"
+        width = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        count = file.stat().st_size // width if width else self.rows
+        values = np.memmap(file, dtype, "r", shape=(count, *shape)) if count and width else np.zeros((count, *shape), dtype)
+        if not field["ragged"]:
+            return values
+        return Ragged(values, np.fromfile(folder / f"{name}.offsets", np.int64))
+
+
+def prune(root: Path, keep: Path) -> None:
+    """Delete the caches unused for longest until the rest holds at most `ASSAY_CACHE_GB` (20) gigabytes."""
+    limit = float(os.environ.get("ASSAY_CACHE_GB", _LIMIT_GB)) * 1e9
+    folders = [folder for folder in root.iterdir() if (folder / "cache.json").exists()] if root.exists() else []
+    total = 0.0
+    for folder in sorted(folders, key=lambda folder: (folder != keep, -folder.stat().st_mtime)):
+        total += sum(file.stat().st_size for file in folder.iterdir())
+        if total > limit and folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,311 @@
+"""Samples: what the network sees, decoded once, with train, validation and test views that yield batches.
+
+Shapes: U units, W windows (W >= U), B windows in a batch, T the longest of a batch's ragged values.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.errors import DataError, RunError
+from assay.samples.cache import Cache, CacheWriter, Ragged, cache_root, prune
+from assay.samples.draws import order
+from assay.samples.split import SIDES, TEST, TRAIN
+from assay.sources.records import ABOUT, Problem, ProblemLog, Records
+
+if TYPE_CHECKING:
+    from assay.task import Batch, Encoded, Spec, Task
+
+Array = np.ndarray[Any, Any]
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
+
+    cache: Cache
+    unit: Array  # (W,) the unit of each window, counted over all segments
+    index: pa.Table  # a row a unit: id, target, group …
+
+
+class Samples:
+    """All samples of a source in the form that the network takes.
+
+    Build with `build_samples`; `append` adds what a closed-loop run collects.
+    """
+
+    def __init__(self, task: Task, spec: Spec, segment: Segment, side: Array, problems: Sequence[Problem]) -> None:
+        self.task, self.spec = task, spec
+        self.problems = tuple(problems)
+        self._segments = [segment]
+        self.side = side  # (U,) an index into SIDES
+        self.unit = segment.unit
+
+    @property
+    def index(self) -> pa.Table:
+        """A row a unit: `id`, `target`, and where there are any `group`, `digest`."""
+        return pa.concat_tables([segment.index for segment in self._segments], promote_options="default")
+
+    def id(self, unit: int) -> str:
+        """A unit's name."""
+        return str(self.index.column("id")[unit].as_py())
+
+    def view(self, side: int) -> View:
+        """The train, validation or test side (see `samples.split`)."""
+        return View(self, np.flatnonzero(self.side == side))
+
+    def view_of(self, units: Array) -> View:
+        """Any set of units (U',), in that order."""
+        return View(self, np.asarray(units, np.int64))
+
+    def append(self, records: Records, folder: Path) -> int:
+        """Add records to the training side; their windows are numbered after all others.
+
+        Args:
+            records: what was collected.
+            folder: where their encoded form is kept, so that a resumed run finds it.
+
+        Returns:
+            How many units were added.
+        """
+        segment, problems = _encode(self.task, records, self.spec, folder)
+        units = len(self.side)
+        self._segments.append(Segment(segment.cache, segment.unit + units, segment.index))
+        self.unit = np.concatenate([self.unit, segment.unit + units])
+        self.side = np.concatenate([self.side, np.full(segment.index.num_rows, TRAIN, np.int8)])
+        self.problems = (*self.problems, *problems)
+        return segment.index.num_rows
+
+    def field(self, name: str, windows: Array) -> Array | list[Array]:
+        """A field's values for windows (B,): an array (B, ...), or a list of B arrays where it is ragged."""
+        if len(self._segments) == 1:
+            return _gather(self._segments[0].cache.fields[name], windows)
+        starts = np.cumsum([0] + [segment.cache.rows for segment in self._segments])
+        part = np.searchsorted(starts, windows, side="right") - 1
+        pieces = [_gather(self._segments[p].cache.fields[name], windows[i : i + 1] - starts[p]) for i, p in enumerate(part)]
+        return [piece[0] for piece in pieces] if isinstance(pieces[0], list) else np.concatenate(pieces)
+
+    def batch(self, windows: Array) -> Batch:
+        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked."""
+        import torch
+
+        values: dict[str, Any] = {}
+        mask = None
+        present = self._segments[0].cache.fields
+        for item in fields(self.task.batch_type):
+            if item.name in ("index", "mask") or item.name not in present:
+                continue
+            got = self.field(item.name, windows)
+            if isinstance(got, list):
+                padded, filled = pad(got)
+                values[item.name] = torch.from_numpy(padded)
+                if not item.metadata.get("own_length"):
+                    mask = torch.from_numpy(filled)
+            else:
+                values[item.name] = torch.from_numpy(np.array(got, copy=got.base is not None))
+        return self.task.batch_type(index=torch.from_numpy(np.asarray(windows, np.int64)), mask=mask, **values)
+
+
+class View:
+    """Some of the units, in a fixed order, with their windows."""
+
+    def __init__(self, samples: Samples, units: Array) -> None:
+        self.samples, self.units = samples, units
+        if len(samples.unit) == len(samples.side):  # a window a unit
+            self.windows = units
+        else:
+            place = np.argsort(samples.unit, kind="stable")
+            low = np.searchsorted(samples.unit[place], units, "left")
+            high = np.searchsorted(samples.unit[place], units, "right")
+            self.windows = np.concatenate([place[a:b] for a, b in zip(low, high, strict=True)] or [np.zeros(0, np.int64)])
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """The windows in their order, unchanged, in batches of at most `batch_size`."""
+        for start in range(0, len(self.windows), batch_size):
+            yield self.samples.batch(self.windows[start : start + batch_size])
+
+    def field(self, name: str) -> Iterator[Array]:
+        """A fixed-size field of all windows, in pieces (<= 1024, ...) that fit in memory."""
+        for start in range(0, len(self.windows), 1024):
+            got = self.samples.field(name, self.windows[start : start + 1024])
+            yield np.stack(got) if isinstance(got, list) else got
+
+    def array(self, name: str) -> Array:
+        """A fixed-size field of all windows (W', ...), all in memory."""
+        pieces = list(self.field(name))
+        if pieces:
+            return np.concatenate(pieces)
+        return np.zeros((0, *np.shape(self.samples._segments[0].cache.fields[name])[1:]))
+
+    def ids(self) -> list[str]:
+        """The units' names."""
+        return [str(value) for value in self.samples.index.column("id").take(self.units).to_pylist()]
+
+    def truths(self) -> Sequence[Any]:
+        """The units' targets, as the task's metrics compare them."""
+        return self.samples.task.truths(self.samples.index.column("target").take(self.units), self.samples.spec)
+
+    def groups(self) -> Array:
+        """(U',) int64: the group of each unit, a number of its own where it has none."""
+        index = self.samples.index
+        if "group" not in index.column_names:
+            return np.arange(len(self.units))
+        names = index.column("group").take(self.units).to_pylist()
+        keys = [f"group {name}" if name is not None else f"unit {place}" for place, name in enumerate(names)]
+        return np.asarray(np.unique(keys, return_inverse=True)[1], np.int64)
+
+    def sample(self, count: int, seed: int = 0) -> View:
+        """At most `count` units drawn by hash, in their order here."""
+        if len(self.units) <= count:
+            return self
+        chosen = order(np.arange(len(self.units)), "sample", seed)[:count]
+        return View(self.samples, self.units[np.sort(chosen)])
+
+
+class TrainStream:
+    """An endless, reproducible stream of training batches, addressed by step.
+
+    Each epoch is a new order of the windows, keyed by (seed, epoch); what does not fill a last batch waits for the next
+    epoch's order.
+    """
+
+    def __init__(self, view: View, batch_size: int, seed: int) -> None:
+        if not len(view.windows):
+            raise DataError("no training sample is left", "See the problems that assay inspect lists.")
+        self.view, self.seed = view, seed
+        self.batch_size = min(batch_size, len(view.windows))
+        self.steps_per_epoch = max(1, len(view.windows) // self.batch_size)
+        self._epoch, self._order = -1, view.windows
+
+    def windows(self, step: int) -> tuple[int, Array]:
+        """The epoch of a step and the windows (B,) of its batch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, order(self.view.windows, "order", self.seed, epoch)
+        return epoch, self._order[place * self.batch_size : (place + 1) * self.batch_size]
+
+
+def pad(values: Sequence[Array]) -> tuple[Array, Array]:
+    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
+    longest = max((len(value) for value in values), default=0)
+    first = values[0]
+    padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
+    mask = np.zeros((len(values), longest), bool)
+    for row, value in enumerate(values):
+        padded[row, : len(value)] = value
+        mask[row, : len(value)] = True
+    return padded, mask
+
+
+def build_samples(
+    task: Task, records: Records, spec: Spec, side: Array | None, log: ProblemLog | None = None, folder: Path | None = None
+) -> Samples:
+    """Encode records once (or find them in the cache) and give each unit its side.
+
+    Args:
+        task: the application.
+        records: the samples.
+        spec: what a sample is.
+        side: (rows,) the side of each row of the records; None puts all on the test side, as for prediction.
+        log: takes the problems found while encoding.
+        folder: where to keep the encoded samples; None for the shared cache.
+    """
+    root = cache_root() / "samples"
+    target = folder or root / _cache_key(task, records, spec)
+    segment, problems = _encode(task, records, spec, target)
+    if folder is None:
+        prune(root, target)
+    if log is not None:
+        log.extend(problems)
+    rows = np.asarray(segment.index.column("_row").to_numpy())
+    chosen = np.full(len(rows), TEST, np.int8) if side is None else np.asarray(side, np.int8)[rows]
+    return Samples(task, spec, Segment(segment.cache, segment.unit, segment.index.drop_columns(["_row"])), chosen, problems)
+
+
+def _cache_key(task: Task, records: Records, spec: Spec) -> str:
+    text = f"2 {task.name} {records.fingerprint} {spec!r}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _encode(task: Task, records: Records, spec: Spec, folder: Path) -> tuple[Segment, tuple[Problem, ...]]:
+    """Encode all records into the cache at `folder`, unless it is there already."""
+    if not (folder / "cache.json").exists():
+        with contextlib.ExitStack() as stack:
+            writer = CacheWriter(folder)
+            stack.callback(writer.abort)
+            log = ProblemLog()
+            try:
+                index = _write(task, records, spec, writer, log)
+                writer.close({"problems": [_problem_json(problem) for problem in log.problems()]}, index)
+            except OSError as error:
+                raise _no_space(error, folder) from error
+            stack.pop_all()
+    cache = Cache(folder)
+    unit = np.asarray(cache.fields["_unit"][:]) if cache.rows else np.zeros(0, np.int64)
+    if not cache.rows:
+        raise DataError("no sample could be read", "See the problems that assay inspect lists.")
+    problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
+    return Segment(cache, unit, cache.index), problems
+
+
+def _write(task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog) -> pa.Table:
+    """Encode batch by batch; returns the index, a row a unit, with `_row` telling its row in the records."""
+    kept: list[pa.RecordBatch] = []
+    first_row, units = 0, 0
+    for whole in records.batches():
+        for start in range(0, whole.num_rows, _ROWS_AT_ONCE):
+            batch = whole.slice(start, _ROWS_AT_ONCE)
+            encoded: Encoded = task.encode(batch, records, spec, log)
+            rows = np.asarray(encoded.row, np.int64)
+            present, unit = np.unique(rows, return_inverse=True)
+            if len(rows):
+                writer.append({**encoded.fields, "_unit": unit.astype(np.int64) + units}, len(rows))
+            about = batch.select([name for name in batch.schema.names if name in ABOUT and name != "location"])
+            taken = about.take(pa.array(present, pa.int64()))
+            kept.append(taken.append_column("_row", pa.array(present + first_row, pa.int64())))
+            units += len(present)
+            first_row += batch.num_rows
+    return pa.Table.from_batches(kept) if kept else pa.table({"id": pa.array([], pa.string()), "_row": pa.array([], pa.int64())})
+
+
+def _gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
+    if isinstance(field, Ragged):
+        return [field[int(window)] for window in windows]
+    return np.asarray(field[windows])
+
+
+def _problem_json(problem: Problem) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(problem)
+
+
+def _problem_from_json(data: Mapping[str, Any]) -> Problem:
+    from assay.sources.records import Place
+
+    places = tuple(Place(**place) for place in data["examples"])
+    return Problem(data["kind"], data["count"], data["action"], places)
+
+
+def _no_space(error: OSError, folder: Path) -> Exception:
+    if error.errno == errno.ENOSPC:
+        return RunError(f"no space is left for decoded samples in {folder.parent}", "Free some space, or set ASSAY_CACHE.")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return RunError(f"decoded samples cannot be written to {folder.parent}", "Set ASSAY_CACHE to a folder of yours.")
+    return error
+
+
+__all__ = ["SIDES", "Samples", "TrainStream", "View", "build_samples", "pad"]

@@ -1,0 +1,223 @@
+"""Which side of the data a sample is on: train, validation or test, so that nothing leaks between them.
+
+A sample's side follows from a hash of its group (or content) and the split seed. Samples that share a group or are exact
+duplicates form a component, and a component is never cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataError, SettingError, did_you_mean
+from assay.samples.draws import key_of, mix
+from assay.sources.records import ProblemLog
+
+SIDES = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = 0, 1, 2
+DEFAULT = (0.8, 0.1, 0.1)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The side of each sample.
+
+    Attributes:
+        side: (N,) int8, an index into `SIDES`.
+        by: what decided: each sample's content, its group, or a split that came with the data.
+    """
+
+    side: np.ndarray[Any, Any]
+    by: Literal["content", "group", "given"]
+
+    def counts(self) -> dict[str, int]:
+        """How many samples are on each side."""
+        return {name: int((self.side == number).sum()) for number, name in enumerate(SIDES)}
+
+
+def parse_shares(text: str | None) -> tuple[float, float, float] | None:
+    """`80/10/10` as shares that sum to 1; None where `text` names a column instead (or is None)."""
+    if text is None or "/" not in text:
+        return None
+    try:
+        parts = [float(part) for part in text.split("/")]
+    except ValueError:
+        parts = []
+    if len(parts) != 3 or min(parts) < 0 or parts[0] <= 0 or not 99.0 <= sum(parts) <= 101.0:
+        raise SettingError(f"--split {text!r} is not three shares that sum to 100", "Write it as 80/10/10.")
+    total = sum(parts)
+    return parts[0] / total, parts[1] / total, parts[2] / total
+
+
+def split(index: pa.Table, asked: str | None, seed: int, log: ProblemLog | None = None) -> Split:
+    """The side of each row of `index` (see `Records.index`).
+
+    Args:
+        index: columns `id`, `target`, and where there are any `group`, `digest`, `split`.
+        asked: the user's `--split`: shares, or None (a column's values are already in `split`).
+        seed: the split seed.
+        log: takes a note where exact duplicates lie across a split that came with the data.
+    """
+    shares = parse_shares(asked)
+    components = _components(index)
+    strata = _strata(index)
+    key = _keys(index, components, seed)
+    given = index.column("split").to_pylist() if "split" in index.column_names else []
+    if shares is None and any(value is not None for value in given):
+        return Split(_complete(_given(given, index), components, strata, key, index, log), "given")
+    side = _assign(components, strata, key, shares or DEFAULT)
+    grouped = "group" in index.column_names and index.column("group").null_count < index.num_rows
+    return Split(side, "group" if grouped else "content")
+
+
+def _components(index: pa.Table) -> np.ndarray[Any, Any]:
+    """(N,) the component of each row: rows that share a group or a digest share a component."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    rows = index.num_rows
+    links: list[np.ndarray[Any, Any]] = []
+    for name in ("group", "digest"):
+        if name in index.column_names:
+            codes = pc.dictionary_encode(index.column(name)).combine_chunks().indices.to_numpy(zero_copy_only=False)
+            known = np.flatnonzero(~np.isnan(codes.astype(float)))
+            first: np.ndarray[Any, Any] = np.unique(codes[known].astype(np.int64), return_index=True)[1]
+            if len(first) < len(known):
+                links.append(np.stack([known, known[first][codes[known].astype(np.int64)]]))
+    if not links:
+        return np.arange(rows)
+    pairs = np.concatenate(links, axis=1)
+    graph = coo_matrix((np.ones(pairs.shape[1], np.int8), (pairs[0], pairs[1])), shape=(rows, rows))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def _strata(index: pa.Table) -> np.ndarray[Any, Any]:
+    """(N,) what a row counts as when sides are balanced: its class, its rarest label, or its tenth of the numbers."""
+    target = index.column("target") if "target" in index.column_names else None
+    if target is None or target.null_count == len(target):
+        return np.zeros(index.num_rows, np.int64)
+    if pa.types.is_floating(target.type) or pa.types.is_integer(target.type):
+        values = target.to_numpy()
+        edges = np.nanquantile(values, np.linspace(0, 1, 11)[1:-1])
+        return np.asarray(np.searchsorted(edges, values), np.int64)
+    if pa.types.is_string(target.type) or pa.types.is_large_string(target.type):
+        return np.asarray(pc.dictionary_encode(target).combine_chunks().indices.fill_null(0).to_numpy(), np.int64)
+    if pa.types.is_list(target.type) and pa.types.is_string(target.type.value_type):
+        return _rarest(target)
+    return np.zeros(index.num_rows, np.int64)
+
+
+def _rarest(target: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """(N,) the number of each row's rarest label; rows without one share a number."""
+    counts = {item["values"]: item["counts"] for item in pc.value_counts(pc.list_flatten(target)).to_pylist()}
+    number = {label: place for place, label in enumerate(sorted(counts, key=lambda label: (counts[label], label)))}
+    rows = [min((number[label] for label in labels or []), default=len(number)) for labels in target.to_pylist()]
+    return np.asarray(rows, np.int64)
+
+
+def _keys(index: pa.Table, components: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
+    """(N,) uint64: the same for all rows of a component, and independent of the order of the rows."""
+    name = next((name for name in ("group", "digest", "id") if name in index.column_names), "id")
+    texts = index.column(name).to_pylist()
+    ids = index.column("id").to_pylist() if name != "id" else texts
+    raw = np.asarray([_hash(str(text if text is not None else other)) for text, other in zip(texts, ids, strict=True)],
+                     np.uint64)  # fmt: skip
+    keys = mix(raw ^ key_of("split", seed))
+    least = np.full(int(components.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(least, components, keys)
+    return np.asarray(least[components])
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _assign(
+    components: np.ndarray[Any, Any],
+    strata: np.ndarray[Any, Any],
+    key: np.ndarray[Any, Any],
+    shares: tuple[float, float, float],
+) -> np.ndarray[Any, Any]:
+    """Large components first, each to the side that lacks it most; then single samples, class by class."""
+    count = int(strata.max(initial=-1)) + 1
+    wanted = np.outer(shares, np.bincount(strata, minlength=count))
+    have = np.zeros_like(wanted)
+    side = np.full(len(key), TRAIN, np.int8)
+    sizes = np.bincount(components)
+    members = np.flatnonzero(sizes[components] > 1)
+    order = members[np.lexsort((key[members], components[members]))]
+    starts = np.flatnonzero(np.r_[True, np.diff(components[order]) != 0]) if len(order) else np.zeros(0, int)
+    blocks = np.split(order, starts[1:]) if len(order) else []
+    for block in sorted(blocks, key=lambda rows: (-len(rows), int(key[rows[0]]))):
+        need = np.bincount(strata[block], minlength=count)
+        change = ((have + need - wanted) ** 2 - (have - wanted) ** 2) / (wanted + 1)
+        cost = np.where(np.asarray(shares) > 0, change.sum(axis=1), np.inf)
+        best = int(np.argmin(cost))
+        side[block] = best
+        have[best] += need
+    singles = np.flatnonzero(sizes[components] == 1)
+    for stratum in np.unique(strata[singles]):
+        rows = singles[strata[singles] == stratum]
+        rows = rows[np.argsort(key[rows], kind="stable")]
+        cuts = _cuts(len(rows), wanted[:, stratum] - have[:, stratum], shares)
+        side[rows[: cuts[0]]] = TEST
+        side[rows[cuts[0] : cuts[0] + cuts[1]]] = VALIDATION
+    return side
+
+
+def _cuts(rows: int, lack: np.ndarray[Any, Any], shares: tuple[float, float, float]) -> tuple[int, int]:
+    """How many of `rows` samples of one class go to test and to validation; at least one each where there are three."""
+    least = 1 if rows >= 3 else 0
+    test, validation = (
+        0 if shares[number] == 0 else max(least, round(max(0.0, float(lack[number])))) for number in (TEST, VALIDATION)
+    )
+    if test + validation >= rows:
+        test, validation = (min(test, least), min(validation, least)) if rows >= 3 else (0, 0)
+    return test, validation
+
+
+def _given(values: list[str | None], index: pa.Table) -> np.ndarray[Any, Any]:
+    """(N,) the side that came with the data, -1 where a row has none."""
+    known = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION,
+             "dev": VALIDATION, "test": TEST, "testing": TEST}  # fmt: skip
+    side = np.full(len(values), -1, np.int8)
+    for row, value in enumerate(values):
+        if value is not None:
+            number = known.get(str(value).strip().lower())
+            if number is None:
+                raise DataError(f"split {value!r} is not train, validation or test", did_you_mean(str(value), SIDES),
+                                file=index.column("id")[row].as_py())  # fmt: skip
+            side[row] = number
+    return side
+
+
+def _complete(
+    side: np.ndarray[Any, Any],
+    components: np.ndarray[Any, Any],
+    strata: np.ndarray[Any, Any],
+    key: np.ndarray[Any, Any],
+    index: pa.Table,
+    log: ProblemLog | None,
+) -> np.ndarray[Any, Any]:
+    """A given split with the sides that it lacks cut from its training part: a tenth of it each."""
+    side = np.where(side < 0, TRAIN, side).astype(np.int8)
+    if log is not None:
+        least, most = np.full(components.max() + 1, 9), np.full(components.max() + 1, -1)
+        np.minimum.at(least, components, side)
+        np.maximum.at(most, components, side)
+        crossing = np.flatnonzero((least != most)[components])
+        if len(crossing):
+            log.add("duplicate-across-given-split", "kept", index.column("id")[int(crossing[0])].as_py(), count=len(crossing))
+    missing = [number for number in (VALIDATION, TEST) if not (side == number).any()]
+    if not missing:
+        return side
+    rows = np.flatnonzero(side == TRAIN)
+    shares = (1 - 0.1 * len(missing), *(0.1 if number in missing else 0.0 for number in (VALIDATION, TEST)))
+    local = np.unique(components[rows], return_inverse=True)[1]
+    side[rows] = _assign(local, strata[rows], key[rows], (shares[0], shares[1], shares[2]))
+    return side

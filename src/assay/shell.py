@@ -1,0 +1,277 @@
+"""What the commands do: call the flow, and tell a person or a program how it went."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import RunError, SettingError
+from assay.progress import PlainProgress, Progress
+from assay.run import RunFolder, to_json, write_text
+
+if TYPE_CHECKING:
+    from assay.flow import TrainOptions
+    from assay.sources.records import Problem
+    from assay.sources.source import DataOptions
+
+MARKS = {"good": "✓", "watch": "!", "act": "✗", "unknown": "?"}
+
+
+def print_json(value: Any, *, one_line: bool = False) -> None:
+    """One JSON object on standard output."""
+    text = json.dumps(to_json(value), indent=None if one_line else 1, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+def say(text: str = "") -> None:
+    """A line on standard output that no terminal encoding can break."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+
+
+def listener() -> Progress:
+    """A progress bar on a terminal; plain lines elsewhere. Both go to standard error."""
+    if not sys.stderr.isatty():
+        return PlainProgress()
+    from assay.bars import BarProgress
+
+    return BarProgress()
+
+
+def train_and_tell(
+    source: Any, data: DataOptions, options: TrainOptions, out: Path | None, as_json: bool, label: str | None = None
+) -> None:
+    """Train, and print the verdicts or the summary."""
+    from assay.flow import stopping_on_signals, train
+    from assay.sources.source import open_source
+
+    opened = open_source(source)
+    name = label or (opened.path.resolve().stem if opened.path else "run")
+    folder = out or RunFolder.next_name(Path("runs"), name or "run")
+    progress = listener()
+    try:
+        with stopping_on_signals() as stop:
+            _uninterrupted(lambda: train(opened, data, options, folder, progress, stop), folder)
+    finally:
+        progress.close()
+    tell(RunFolder(folder), as_json)
+
+
+def resume_and_tell(path: Path, as_json: bool) -> None:
+    """Finish a run, and print its verdicts or summary."""
+    from assay.flow import resume, stopping_on_signals
+
+    progress = listener()
+    try:
+        with stopping_on_signals() as stop:
+            _uninterrupted(lambda: resume(path, progress, stop), path)
+    finally:
+        progress.close()
+    tell(RunFolder(path), as_json)
+
+
+def _uninterrupted(work: Any, folder: Path) -> None:
+    from assay.training.loop import Interrupted
+
+    try:
+        work()
+    except (Interrupted, KeyboardInterrupt):
+        sys.stderr.write(f"\nstopped. hint: assay resume {folder}\n")
+        raise KeyboardInterrupt from None
+
+
+def tell(run: RunFolder, as_json: bool) -> None:
+    """The verdicts of a finished run."""
+    summary = run.read(run.summary)
+    if as_json:
+        print_json(summary)
+        return
+    counts = summary["samples"]
+    say()
+    say(f"{summary['task']}: {summary['network']['name']}, {summary['network']['parameters']:,} parameters, "
+        f"trained {summary['seconds']:.0f} s on {counts['train']:,} samples "
+        f"({counts['validation']:,} validation, {counts['test']:,} test, {counts['skipped']:,} skipped)")  # fmt: skip
+    for name, finding in summary["findings"].items():
+        say(f"  {MARKS[finding['status']]} {name}: {finding['verdict']}")
+        if finding["next"]:
+            say(f"      next: {finding['next']}")
+    say()
+    say(f"report: {run.report}")
+    say(f"predict: assay predict {run.path} INPUT")
+
+
+def print_inspection(found: Mapping[str, Any]) -> None:
+    """What `inspect` found, for a person."""
+    say(f"task: {found['task']} ({found['why']})")
+    for other in found["candidates"][1:]:
+        say(f"  or: {other['task']} ({other['why']})")
+    say("counts:")
+    for name, value in found["counts"].items():
+        say(f"  {name}: {_short(value)}")
+    say("problems:" if found["problems"] else "problems: none")
+    for problem in found["problems"]:
+        places = ", ".join(_place(example) for example in problem["examples"][:3])
+        say(f"  {problem['kind']}: {problem['count']:,} {problem['action']} ({places})")
+    split = found["split"]
+    say(f"split: {split['train']:,} train, {split['validation']:,} validation, {split['test']:,} test, by {split['by']}")
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+    return text if len(text) <= 160 else text[:157] + "…"
+
+
+def _place(example: Mapping[str, Any]) -> str:
+    return example["file"] if example["row"] is None else f"{example['file']}, row {example['row']}"
+
+
+def warn_of(problems: Sequence[Problem]) -> None:
+    """Say on standard error what could not be read."""
+    for problem in problems:
+        if problem.action == "skipped":
+            where = ", ".join(place.file if place.row is None else f"{place.file}, row {place.row}" for place in problem.examples[:3])
+            sys.stderr.write(f"skipped {problem.count} ({problem.kind}): {where}\n")
+
+
+def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bool) -> None:
+    """Metrics on other labelled data."""
+    from assay.api import load
+    from assay.evidence.words import spread, title
+
+    model = load(path)
+    found, evaluation, problems = model.evaluate(source, options)
+    metrics = model.task.metrics(model.spec)
+    if as_json:
+        values = {name: vars(estimate) for name, estimate in found.items()}
+        print_json({"format": 1, "task": model.task.name, "run": str(path), "source": source, "samples": len(evaluation),
+                    "metric": metrics[0].name, "metrics": values, "problems": [to_json(problem) for problem in problems]})  # fmt: skip
+        return
+    warn_of(problems)
+    say(f"{len(evaluation):,} samples of {source}")
+    for metric in metrics:
+        say(f"  {title(metric)}: {spread(metric, found[metric.name])}")
+
+
+def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | None, as_json: bool) -> None:
+    """Answers, one a line: for a person, as JSON, or into a CSV file."""
+    from assay.api import load
+
+    model = load(path)
+    rows: list[dict[str, Any]] = []
+    for item in inputs:
+        predictions, problems = model.predictions(item, baseline=baseline)
+        warn_of(problems)
+        for prediction in predictions:
+            name = prediction.id if len(inputs) == 1 else f"{item}: {prediction.id}" if prediction.id not in item else item
+            row = {"id": name, **to_json(prediction.answer)}
+            rows.append(row)
+            if as_json:
+                print_json(row, one_line=True)
+            elif out is None:
+                say(f"{name}\t" + "\t".join(_cell(value) for key, value in row.items() if key not in ("id", "probabilities")))
+    if out is not None:
+        write_answers(out, rows)
+        sys.stderr.write(f"{len(rows)} answers in {out}\n")
+
+
+def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A CSV file with a row an answer; mappings become a column a key."""
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(name for row in flat for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    if out.parent != Path() and not out.parent.is_dir():
+        raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
+    write_text(out, text.getvalue())
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat.update({f"{name}.{key}": item for key, item in value.items()})
+        else:
+            flat[name] = "|".join(map(str, value)) if isinstance(value, list) else value
+    return flat
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def report_and_tell(path: Path, show: bool, as_json: bool) -> None:
+    """Write the page anew out of what the run holds."""
+    from assay.conclusion import write_page
+    from assay.evidence.finding import Finding
+
+    run = RunFolder.open(path)
+    summary, plan = run.read(run.summary), run.read(run.plan)
+    evidence = run.read(run.evidence)
+    findings = [Finding.from_json(item) for item in evidence["findings"]]
+    write_page(run, summary, findings, evidence.get("problems", []), plan)
+    if as_json:
+        print_json({"format": 1, "run": str(path), "report": str(run.report)})
+    else:
+        say(f"report: {run.report}")
+    if show:
+        import webbrowser
+
+        webbrowser.open(run.report.resolve().as_uri())
+
+
+def compare_and_tell(paths: list[Path], as_json: bool) -> None:
+    """Each run against the first, on the test samples that both have."""
+    from assay.comparison import compare_runs
+
+    if len(paths) < 2:
+        raise SettingError("there is only one run to compare", "Give two runs or more.")
+    found = compare_runs(paths)
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found['metric']} on {found['samples']:,} test samples that all have")
+    for row in found["runs"]:
+        say(f"  {row['run']}: {row['value']:.4g} [{_bound(row['low'])}, {_bound(row['high'])}]")
+    for row in found["differences"]:
+        say(f"  {row['second']} − {row['first']}: {row['value']:+.4g} [{_bound(row['low'])}, {_bound(row['high'])}] → {row['verdict']}")
+
+
+def _bound(value: float | None) -> str:
+    return "?" if value is None else f"{value:.4g}"
+
+
+def list_datasets(as_json: bool) -> None:
+    """The public sets that `assay data get` knows."""
+    from assay.datasets import DATASETS
+
+    sets = DATASETS.values() if isinstance(DATASETS, Mapping) else DATASETS
+    if as_json:
+        print_json({"format": 1, "datasets": [to_json(item) for item in sets]})
+        return
+    for item in sets:
+        say(f"{item.name}\t{item.task}\t{item.title}\t{item.licence}")
+
+
+def get_dataset(name: str, folder: Path | None, as_json: bool) -> None:
+    """Fetch a public set."""
+    from assay.datasets import get
+
+    progress = listener()
+    try:
+        where = get(name, folder, progress=progress)
+    finally:
+        progress.close()
+    if as_json:
+        print_json({"format": 1, "name": name, "path": str(where)})
+    else:
+        say(f"{os.fspath(where)}\ntrain: assay train {os.fspath(where)}")

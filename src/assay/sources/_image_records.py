@@ -1,0 +1,115 @@
+"""From the images that a reader found, and the check of each, to `Records`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataError
+from assay.sources._digest import fingerprint_of
+from assay.sources._image_files import ImageCheck, check_files
+from assay.sources.records import ProblemLog, Records, records_from_table
+from assay.sources.store import Store
+
+#: The Arrow type of the target column for each kind of target.
+TARGET_TYPES = {"class": pa.string(), "labels": pa.list_(pa.string()), "number": pa.float64()}
+
+
+def listing(**columns: Sequence[Any] | pa.Array | None) -> pa.Table:
+    """A table of images, in columns of `Records`; a column that is None is left out, all others but targets are text."""
+    return pa.table({
+        name: values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
+        for name, values in columns.items()
+        if values is not None
+    })  # fmt: skip
+
+
+def records_of_files(images: pa.Table, store: Store, log: ProblemLog, **others: Any) -> Records:
+    """Records of image files whose `location` is a name in a store; each file is checked once.
+
+    Args:
+        images: columns `id`, `location` and, as there are, `target`, `group`, `split`.
+        store: holds the files.
+        log: the problems so far; those of the files are added.
+        others: as `image_records` takes them.
+    """
+    unique = pc.unique(images["location"]).to_pylist()
+    checks = dict(zip(unique, check_files(store.read, store.size, unique), strict=True))
+    for check in checks.values():
+        note(check, log)
+    in_order = [checks[name] for name in images["location"].to_pylist()]
+    return image_records(images, in_order, store.read, log, **others)
+
+
+def note(check: ImageCheck, log: ProblemLog, file: str | None = None, row: int | None = None) -> None:
+    """Add what a check found to the problems."""
+    for kind, action in check.problems:
+        if action == "skipped" or check.usable:
+            log.add(kind, action, file or check.name, row)
+
+
+def image_records(
+    images: pa.Table,
+    checks: Sequence[ImageCheck],
+    load: Callable[[str], Any],
+    log: ProblemLog,
+    *,
+    target: Mapping[str, Any],
+    label: str,
+    facts: Mapping[str, Any] | None = None,
+) -> Records:
+    """Records of the usable images of a listing.
+
+    Args:
+        images: columns `id`, `location` and, as there are, `target`, `group`, `split`.
+        checks: one for each row.
+        load: gives the payload at a location.
+        log: all problems, those of the checks included.
+        target: `{"name": …, "kind": "class" | "labels" | "number" | "none"}`.
+        label: how messages name the source.
+        facts: what a reader adds to the facts.
+
+    Raises:
+        DataError: no image is usable.
+    """
+    usable = [check for check in checks if check.usable]
+    if not usable:
+        reasons = Counter(kind for check in checks for kind, action in check.problems if action == "skipped")
+        told = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common())
+        raise DataError(f"none of the {len(checks)} images can be used ({told or 'there is none'}).",
+                        "Check that the images open in another program.", file=label)  # fmt: skip
+    kept = images.filter(pa.array([check.usable for check in checks]))
+    kept = kept.append_column("digest", pa.array([check.digest for check in usable], pa.string())).combine_chunks()
+    about = {"samples": kept.num_rows, **_target_facts(kept, target), **_look(usable), **(facts or {})}
+    if "split" in kept.column_names:
+        about["split"] = dict(sorted(Counter(kept["split"].to_pylist()).items()))
+    return records_from_table(kept, fingerprint_of(kept.to_batches()), problems=log.problems(), load=load, facts=about)
+
+
+def _target_facts(images: pa.Table, target: Mapping[str, Any]) -> dict[str, Any]:
+    facts: dict[str, Any] = {"target": dict(target)}
+    if target["kind"] in ("class", "labels"):
+        values = images["target"].combine_chunks()
+        counts = Counter((values.flatten() if target["kind"] == "labels" else values).to_pylist())
+        facts["classes"] = len(counts)
+        facts["class_counts"] = dict(sorted(counts.items()))
+    return facts
+
+
+def _look(checks: Sequence[ImageCheck]) -> dict[str, Any]:
+    """What the images look like: the commonest number of channels, bits, sizes, formats and colour modes."""
+    sides = {side: np.array([getattr(check, side) for check in checks]) for side in ("height", "width")}
+    facts: dict[str, Any] = {
+        "channels": Counter(check.channels for check in checks).most_common(1)[0][0],
+        "bits": max(check.bits for check in checks),
+    }
+    for side, values in sides.items():
+        facts[side] = {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
+    facts["formats"] = dict(Counter(check.format for check in checks).most_common())
+    facts["modes"] = dict(Counter(check.mode for check in checks).most_common())
+    return facts

@@ -1,0 +1,53 @@
+"""Whether what was read can be learnt from at all: enough classes, and enough samples of each."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataError
+
+#: With fewer samples, one side of a three-way split has none of the class.
+_FEWEST = 3
+
+
+def check_classes(index: pa.Table, split_given: bool, *, noun: str = "samples") -> None:
+    """Raise where a class is alone or too small; the flow calls this before it splits.
+
+    Args:
+        index: the columns about the samples; `target` as text (a class), lists of text (labels) or numbers.
+        split_given: the data says which sample is on which side, or fewer than three sides are asked for.
+        noun: what the message calls samples ("photos", "rows").
+
+    Raises:
+        DataError: no samples, one class only, one number only, or, where a three-way split is to be made, a class with
+            fewer than three samples.
+    """
+    if index.num_rows == 0 or "target" not in index.column_names:
+        raise DataError(f"there are no {noun} with a target to learn from.")
+    target = pc.drop_null(index["target"])
+    if pa.types.is_floating(target.type):
+        if pc.count_distinct(target).as_py() < 2:
+            raise DataError("every sample has the same target, so there is nothing to learn.",
+                            "Choose another column with --target.")  # fmt: skip
+        return
+    if pa.types.is_list(target.type):
+        _check_labels(pc.list_flatten(target), index.num_rows, noun)
+        return
+    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(target).to_pylist()}
+    if len(counts) < 2:
+        only = next(iter(counts), "")
+        raise DataError(f"all {index.num_rows} {noun} are of one class, {only!r}; at least two classes are needed.",
+                        "Add another class, or choose another column with --target.")  # fmt: skip
+    small = min(counts, key=lambda name: (counts[name], name))
+    if not split_given and counts[small] < _FEWEST:
+        shown = noun if counts[small] != 1 else noun.removesuffix("s")
+        raise DataError(f"class {small!r} has {counts[small]} {shown}; a three-way split needs at least 10.",
+                        f"Add {noun}, or pass --split 80/20/0.")  # fmt: skip
+
+
+def _check_labels(labels: pa.ChunkedArray, rows: int, noun: str) -> None:
+    counts = [pair["counts"] for pair in pc.value_counts(labels).to_pylist()]
+    if not counts or (len(counts) == 1 and counts[0] == rows):
+        raise DataError(f"all {rows} {noun} have the same labels, so there is nothing to learn.",
+                        "Add samples with other labels.")  # fmt: skip

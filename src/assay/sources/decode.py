@@ -1,0 +1,215 @@
+"""From the bytes of an image to an array (H, W, C), upright, and from there to the size that a network takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from assay.errors import DataError
+from assay.sources._image_header import MOST_PIXELS, TOO_LARGE, content_format, open_image, orientation_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Array = np.ndarray[Any, Any]
+ResizeMode = Literal["squash", "cover", "pad"]
+
+# H height, W width, C channels
+
+
+def decode_image(
+    payload: bytes | Array, *, name: str = "image", least_side: int | None = None, channels: int | None = None
+) -> Array:
+    """An image's values, turned upright as its EXIF orientation says; safe to call from threads.
+
+    Args:
+        payload: the bytes of an image file, or an array (H, W), (H, W, C) or, with few channels, (C, H, W).
+        name: what messages call the image.
+        least_side: a large JPEG may be decoded smaller (several times faster), both sides no shorter than this.
+        channels: convert to so many channels: 1 (grey) or a repeated grey; None keeps what there is.
+
+    Returns:
+        (H, W, C) uint8, or uint16 where the image has 16 bits: grey has C = 1, colour C = 3 (transparency is put on
+        white, palettes and CMYK become RGB); a TIFF keeps all of its channels. Float arrays are scaled to uint8.
+
+    Raises:
+        DataError: damaged bytes, too many pixels, or values that are no image.
+
+    >>> import numpy as np
+    >>> decode_image(np.zeros((4, 6), np.uint8)).shape
+    (4, 6, 1)
+    """
+    if isinstance(payload, np.ndarray):
+        values = image_array(payload, name)
+    else:
+        values = _decode_bytes(payload, name, least_side)
+    return values if channels is None else with_channels(values, channels, name)
+
+
+def image_array(array: Array, name: str = "image") -> Array:
+    """An array (H, W), (H, W, C) or (C, H, W) as (H, W, C) uint8 or uint16; raises `DataError`."""
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or 0 in array.shape:
+        raise DataError(f"an image has the shape (H, W) or (H, W, C), not {array.shape}", file=name)
+    if channels_lead(array.shape):
+        array = array.transpose(1, 2, 0)
+    return as_integers(array, name)
+
+
+def picture_array(picture: Image.Image) -> Array:
+    """A PIL image of any mode as (H, W, C) uint8 or uint16; its EXIF orientation is followed."""
+    return as_integers(_pixels(_upright(picture)))
+
+
+def channels_lead(shape: tuple[int, ...]) -> bool:
+    """Whether (C, H, W) is the likelier reading of three sizes than (H, W, C)."""
+    return shape[0] in (1, 3, 4) and shape[2] not in (1, 2, 3, 4) and shape[1] > 4
+
+
+def as_integers(values: Array, name: str = "image", top: float | None = None) -> Array:
+    """Values as uint8 or uint16 in C order.
+
+    Args:
+        values: any shape; bool, integers, or floats from 0 to 1, to 255 or to 65535.
+        name: what messages call the image.
+        top: the largest value that can occur (1 or 255 or more); None takes it from these values.
+
+    Raises:
+        DataError: values that are no numbers or not finite.
+    """
+    if values.dtype in (np.uint8, np.uint16):
+        return np.ascontiguousarray(values)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * np.uint8(255)
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"an image holds numbers, not {values.dtype}", file=name)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError("the image holds values that are not finite", file=name)
+    low, high = float(values.min(initial=0)), float(values.max(initial=0) if top is None else top)
+    if low < 0 or high > 65535:
+        span = max(high - low, 1e-12)
+        return _rounded((values.astype(np.float64) - low) * (255 / span), 255)
+    if high > 255:
+        return _rounded(values, 65535)
+    scaled = values * values.dtype.type(255) if values.dtype.kind == "f" and high <= 1 else values
+    return _rounded(scaled, 255)
+
+
+def _rounded(values: Array, top: int) -> Array:
+    """Values as the smallest unsigned integers that hold `top`."""
+    return np.clip(np.rint(values), 0, top).astype(np.uint8 if top == 255 else np.uint16)
+
+
+def with_channels(values: Array, channels: int, name: str = "image") -> Array:
+    """(H, W, C) with another number of channels: colour to grey by luminance, grey repeated; raises `DataError`."""
+    have = values.shape[2]
+    if have == channels:
+        return values
+    if have == 1:
+        return np.repeat(values, channels, axis=2)
+    if channels == 1:
+        weights = np.array([0.299, 0.587, 0.114], np.float32) if have == 3 else np.full(have, 1 / have, np.float32)
+        return np.rint(values @ weights).astype(values.dtype)[:, :, None]
+    raise DataError(f"the image has {have} channels; {channels} are expected", file=name)
+
+
+def resize(image: Array, height: int, width: int, mode: ResizeMode = "squash") -> Array:
+    """An image in another size, antialiased.
+
+    Args:
+        image: (H, W, C) uint8 or uint16.
+        height, width: the new size in pixels.
+        mode: "squash" changes the proportions; "cover" scales the shorter side and cuts the centre; "pad" scales the
+            longer side and adds zeros around.
+
+    Returns:
+        (height, width, C) of the same type.
+    """
+    have_height, have_width = image.shape[:2]
+    if (have_height, have_width) == (height, width):
+        return image
+    if mode == "squash":
+        return _scale(image, height, width)
+    ratios = (height / have_height, width / have_width)
+    ratio = max(ratios) if mode == "cover" else min(ratios)
+    scaled = _scale(image, max(1, round(have_height * ratio)), max(1, round(have_width * ratio)))
+    if mode == "cover":
+        top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+        return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+    top, left = (height - scaled.shape[0]) // 2, (width - scaled.shape[1]) // 2
+    canvas = np.zeros((height, width, image.shape[2]), image.dtype)
+    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    return canvas
+
+
+def _scale(image: Array, height: int, width: int) -> Array:
+    """(H, W, C) in the size (height, width), through Pillow's antialiased bilinear filter."""
+    from PIL import Image
+
+    size = (width, height)
+    if image.dtype == np.uint8 and image.shape[2] == 3:
+        picture = Image.fromarray(np.ascontiguousarray(image))
+        return np.array(picture.resize(size, Image.Resampling.BILINEAR))
+    planes = []
+    for channel in range(image.shape[2]):
+        plane = np.ascontiguousarray(image[:, :, channel])
+        picture = Image.fromarray(plane if plane.dtype == np.uint8 else plane.astype(np.float32))
+        planes.append(np.asarray(picture.resize(size, Image.Resampling.BILINEAR)))
+    stacked = np.stack(planes, axis=2)
+    return stacked if stacked.dtype == image.dtype else np.rint(stacked).clip(0, 65535).astype(image.dtype)
+
+
+def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
+    from assay.sources._tiff import plain_tiff, read_tiff
+
+    if content_format(payload) == "TIFF" and plain_tiff(payload) is None:
+        return as_integers(read_tiff(payload, name), name)
+    image = open_image(payload, name)
+    if image.width * image.height > MOST_PIXELS:
+        raise DataError(f"{TOO_LARGE} ({image.width} x {image.height})", file=name)
+    try:
+        if least_side is not None and image.format == "JPEG":
+            ratio = least_side / min(image.size)
+            image.draft(None, (max(1, int(image.width * ratio)), max(1, int(image.height * ratio))))
+        return as_integers(_pixels(_upright(image)), name)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders fail on damaged data in every way that Python knows
+        raise DataError(f"the image is damaged ({error or type(error).__name__})", file=name) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }  # fmt: skip
+    orientation = orientation_of(image)
+    image.load()
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _pixels(image: Image.Image) -> Array:
+    """(H, W, C) of a decoded image of any mode: grey, RGB, or values of more than 8 bits."""
+    from PIL import Image
+
+    mode = image.mode
+    if mode == "P":
+        mode = "RGBA" if "transparency" in image.info else "RGB"
+        image = image.convert(mode)
+    if mode in ("RGBA", "LA", "PA", "La", "RGBa"):
+        coloured = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, coloured).convert("L" if mode in ("LA", "La") else "RGB")
+    elif mode == "1":
+        image = image.convert("L")
+    elif mode not in ("L", "RGB", "F") and not mode.startswith("I"):
+        image = image.convert("RGB")
+    values = np.asarray(image)
+    if values.dtype.kind in "iu" and values.dtype not in (np.uint8, np.uint16):
+        values = values.clip(0, 65535).astype(np.uint16)
+    return np.array(values[:, :, None] if values.ndim == 2 else values)

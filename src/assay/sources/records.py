@@ -1,0 +1,105 @@
+"""What a source gives: a row a sample, and an account of everything that was found on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+Action = Literal["skipped", "repaired", "kept"]
+
+#: The columns that are about a sample; all others are its payload. `location` says where a payload lies that is not
+#: in the row itself; `digest` is a hash of the payload's content (equal digest: exact duplicate).
+ABOUT = ("id", "location", "target", "group", "time", "split", "digest")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a problem was found: a file, and a row in it counted from 1 (None for the whole file)."""
+
+    file: str
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One kind of problem: how often, what was done about it, and a few places."""
+
+    kind: str
+    count: int
+    action: Action
+    examples: tuple[Place, ...] = ()
+
+
+class ProblemLog:
+    """Counts problems by kind and keeps the first few places of each.
+
+    Args:
+        keep: how many places to keep for each kind.
+    """
+
+    def __init__(self, keep: int = 5) -> None:
+        self._keep = keep
+        self._counts: dict[tuple[str, Action], int] = {}
+        self._places: dict[tuple[str, Action], list[Place]] = {}
+
+    def add(self, kind: str, action: Action, file: str, row: int | None = None, count: int = 1) -> None:
+        """Note `count` problems of one kind, seen first at `file` and `row`."""
+        key = (kind, action)
+        self._counts[key] = self._counts.get(key, 0) + count
+        places = self._places.setdefault(key, [])
+        if len(places) < self._keep:
+            places.append(Place(file, row))
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Take over problems that somebody else counted."""
+        for problem in problems:
+            key = (problem.kind, problem.action)
+            self._counts[key] = self._counts.get(key, 0) + problem.count
+            places = self._places.setdefault(key, [])
+            places.extend(problem.examples[: self._keep - len(places)])
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All problems so far, the most frequent first."""
+        order = sorted(self._counts, key=lambda key: (-self._counts[key], key))
+        return tuple(Problem(kind, self._counts[kind, action], action, tuple(self._places[kind, action]))
+                     for kind, action in order)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Records:
+    """The samples of a source, as re-iterable Arrow record batches, a row a sample.
+
+    Attributes:
+        batches: called without arguments, iterates over the record batches from the start. Columns: `id` (string,
+            unique, stable across machines: a relative path, an archive member, `rows.csv:17`), optional `location`,
+            `target` (whatever the task reads: string, list of strings, double, struct; null where there is none),
+            optional `group`, `time`, `split` ("train", "validation", "test"), `digest`; every other column is payload.
+        fingerprint: hash over ids, digests and targets; the same data gives the same value on every machine.
+        problems: what was skipped, repaired or kept with a doubt, and where.
+        load: takes a `location` and returns the payload that lies there (file bytes or an array); None where all
+            payload is in the rows.
+        facts: JSON-able counts for `assay inspect` (such as `{"samples": 100, "classes": 3}`).
+    """
+
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    fingerprint: str
+    problems: tuple[Problem, ...] = ()
+    load: Callable[[str], Any] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def index(self) -> pa.Table:
+        """The columns about the samples, without payload, as one table in memory."""
+        rows: list[pa.RecordBatch] = []
+        for batch in self.batches():
+            rows.append(batch.select([name for name in batch.schema.names if name in ABOUT]))
+        if not rows:
+            return pa.table({"id": pa.array([], pa.string())})
+        return pa.Table.from_batches(rows)
+
+
+def records_from_table(table: pa.Table, fingerprint: str, *, rows_per_batch: int = 4096, **others: Any) -> Records:
+    """Records over a table that is in memory (or memory-mapped)."""
+    return Records(lambda: iter(table.to_batches(max_chunksize=rows_per_batch)), fingerprint, **others)

@@ -1,0 +1,82 @@
+"""What a user points at: a path on disk, or data that is already in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from assay.errors import DataError
+from assay.sources.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How the user asks for the data to be read and split (`--task`, `--target`, `--group`, `--split`, …).
+
+    Attributes:
+        task: the task's name; None to recognise it.
+        target: the column to predict.
+        group: the column whose values never cross a split.
+        split: `80/10/10` (train/validation/test), or the name of a column that gives each sample's side.
+        split_seed: moves samples between the sides; nothing else does.
+        network: the network that the user asked for, since some want images of a certain size.
+        extra: what a task adds, by the option's name.
+    """
+
+    task: str | None = None
+    target: str | None = None
+    group: str | None = None
+    split: str | None = None
+    split_seed: int = 0
+    network: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """How well data fits a reader or task: a score from 0 to 1, and why, in words that follow "because"."""
+
+    score: float
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Data as the user gave it.
+
+    Attributes:
+        path: the file or folder, or None where the data is in memory.
+        value: data in memory: an array, a pair of arrays, a data frame, an Arrow table, a list of rows; else None.
+    """
+
+    path: Path | None = None
+    value: Any = None
+
+    @cached_property
+    def store(self) -> Store:
+        """The files behind `path` (a folder's, an archive's, or the one file); raises `DataError`."""
+        if self.path is None:
+            raise DataError("this data is in memory and has no files")
+        return open_store(self.path)
+
+    @property
+    def label(self) -> str:
+        """How messages name this source."""
+        return str(self.path) if self.path is not None else f"data in memory ({type(self.value).__name__})"
+
+
+def open_source(source: Any) -> Source:
+    """A `Source` for a path (string or `Path`) or for data in memory; a path that does not exist is a `DataError`."""
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        if not path.exists():
+            raise DataError(
+                "there is no such file or folder", "Check the spelling and the current folder.", file=str(source)
+            )
+        return Source(path=path)
+    return Source(value=source)

@@ -1,0 +1,57 @@
+"""What all tasks share whose answer is a class, labels or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from assay.evaluation.evaluation import Evaluation
+    from assay.evaluation.metrics import Metric
+    from assay.evidence.finding import Figure
+
+
+class TargetTask(Task):
+    """A task whose spec has a `target` (see `Target`); everything about answers follows from it."""
+
+    def truths(self, targets: pa.ChunkedArray, spec: Any) -> Sequence[Any]:
+        """See `Target.truths`."""
+        truths: Sequence[Any] = spec.target.truths(targets)
+        return truths
+
+    def answer(self, output: Any, spec: Any) -> Any:
+        """See `Target.answer`."""
+        return spec.target.answer(output)
+
+    def metrics(self, spec: Any) -> Sequence[Metric]:
+        """See `Target.metrics`."""
+        metrics: Sequence[Metric] = spec.target.metrics()
+        return metrics
+
+    def losses(self, outputs: Sequence[Any], truths: Sequence[Any], spec: Any) -> np.ndarray[Any, Any]:
+        """See `Target.losses`."""
+        return np.asarray(spec.target.losses(outputs, truths))
+
+    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any], spec: Any) -> np.ndarray[Any, Any] | None:
+        """See `Target.mistakes`."""
+        found: np.ndarray[Any, Any] | None = spec.target.mistakes(outputs, truths)
+        return found
+
+    def words(self, output: Any, spec: Any) -> str:
+        """See `Target.words`."""
+        return str(spec.target.words(output))
+
+    def truth_words(self, truth: Any, spec: Any) -> str:
+        """See `Target.truth_words`."""
+        return str(spec.target.truth_words(truth))
+
+    def figures(self, evaluation: Evaluation, spec: Any) -> Sequence[Figure]:
+        """See `Target.figures`."""
+        figures: Sequence[Figure] = spec.target.figures(evaluation)
+        return figures

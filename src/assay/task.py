@@ -1,0 +1,293 @@
+"""The contract that every application fulfils. Read this first.
+
+A `Task` says what makes an application different, and nothing else: how its data is recognised and read, what a sample
+is, which networks suit it, the objective of a batch, how outputs become answers, and how answers are scored. The flow
+(`flow.py`) calls it; the stages never ask which task they serve.
+
+Words used throughout:
+
+* **unit**: what a user asks about (a photo, a row, a document, a patient, a drive). Splits, intervals and paired tests go
+  by unit, or by group of units.
+* **window**: the part of a unit that the network takes at once. Most units are one window; the outputs of several merge
+  into one.
+* **output**: what `predict` gives for a window, before it is put into words; **answer**: what the user reads.
+* **truth**: a unit's target in the form that metrics compare outputs with.
+
+Shapes: B windows in a batch, U units, K statistics of a unit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from assay.errors import SettingError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
+    from assay.evaluation.metrics import Metric
+    from assay.evidence.finding import Figure
+    from assay.samples.draws import Draws
+    from assay.samples.samples import Samples, View
+    from assay.serving.predictor import Predictor
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+Spec = Any  # a frozen dataclass of the task's own, JSON-able by `dataclasses.asdict`
+Settings = Any  # a frozen dataclass of a network's own
+Output = Any  # what a task's `predict` gives for one window
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Where applications differ, as data; asked for instead of the task's name.
+
+    Attributes:
+        title: the application in a few words.
+        data: the data it takes, as `assay tasks` prints it.
+        extra: the optional dependencies it needs, as `pip install "assay[extra]"` names them.
+        default_budget_s: seconds of fitting where the user says neither `--budget` nor `--epochs`.
+        variable_length: samples differ in length; batches carry a padding mask.
+        several_windows: a unit may be cut into windows.
+        closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
+        streams: it answers while input still arrives (`session`).
+        options: the data options that it adds, by name, with their help text.
+    """
+
+    title: str
+    data: str
+    extra: str
+    default_budget_s: float = 120.0
+    variable_length: bool = False
+    several_windows: bool = False
+    closed_loop: bool = False
+    streams: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Windows that go through the network together; each task adds its tensors by subclassing.
+
+    The fields that a subclass adds carry the names of the fields that `Task.encode` gives.
+
+    Attributes:
+        index: (B,) int64, each window's number among the samples; it keys the window's randomness.
+        mask: (B, T) bool, True where a padded field is real; None where nothing is padded.
+    """
+
+    index: Tensor
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What `Task.encode` makes of a record batch.
+
+    Attributes:
+        fields: by name, an array (W, ...) for W windows, or a list of W arrays (T_i, ...) that differ in length.
+        row: (W,) int64, the row of the record batch that each window was cut from, ascending. A row that gives no
+            window was skipped, and the problem log says why.
+    """
+
+    fields: Mapping[str, np.ndarray[Any, Any] | list[np.ndarray[Any, Any]]]
+    row: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a network's recipe may look at when it chooses hyper-parameters.
+
+    Attributes:
+        spec: the task's sample spec.
+        samples: how many training windows there are.
+        budget_s: seconds for fitting; None where `epochs` is given.
+        epochs: passes over the training windows that the user asked for; None where the time decides.
+        seconds_per_sample: measures one training step of a network with given settings on this machine and gives
+            seconds per training window (forward, backward and optimiser).
+    """
+
+    spec: Spec
+    samples: int
+    budget_s: float | None
+    epochs: float | None
+    seconds_per_sample: Callable[[Settings, Plan], float]
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A network that suits a task, with its hyper-parameters.
+
+    Attributes:
+        name: what `--network` calls it; a name that ends in "/" takes the rest as an argument (`timm/resnet18`).
+        settings: the frozen dataclass of its hyper-parameters, all with defaults.
+        build: makes the module for a spec and settings.
+        recipe: proposes settings and a plan for a situation; what the user sets by hand overrides both.
+        summary: one line for `assay tasks`.
+        prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
+        portable: settings with which `build` makes the module without any file from outside the run.
+    """
+
+    name: str
+    settings: type[Any]
+    build: Callable[[Spec, Settings], nn.Module]
+    recipe: Callable[[Situation], tuple[Settings, Plan]]
+    summary: str
+    prepare: Callable[[nn.Module, Samples, Plan], None] | None = None
+    portable: Callable[[Settings], Settings] = field(default=lambda settings: settings)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A unit as the page shows it: a small picture (data URI) or lines of text, or both."""
+
+    image: str | None = None
+    lines: tuple[str, ...] = ()
+
+
+class Session(ABC):
+    """Takes input in chunks and answers while more arrives."""
+
+    @abstractmethod
+    def push(self, chunk: Any) -> Sequence[Any]:
+        """Take the next chunk and give the answers that it completes (JSON-able dataclasses, may be none)."""
+
+    @abstractmethod
+    def close(self) -> Sequence[Any]:
+        """Say that the input has ended and give the answers still owed."""
+
+
+class Task(ABC):
+    """One application."""
+
+    name: ClassVar[str]
+    traits: ClassVar[Traits]
+    #: The subclass of `Batch` whose fields `encode` fills.
+    batch_type: ClassVar[type[Batch]]
+    #: The dataclass of its sample spec, for reading `model.json` back.
+    spec_type: ClassVar[type[Any]]
+
+    # Data ------------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def recognise(self, source: Source) -> Recognition | None:
+        """How well this data fits the task, cheaply; None where it does not."""
+
+    @abstractmethod
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """The labelled samples of a source; raises `DataError` where there are none."""
+
+    @abstractmethod
+    def read_inputs(self, source: Source, spec: Spec) -> Records:
+        """The samples of a source that is to be predicted, with no need of targets."""
+
+    @abstractmethod
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> Spec:
+        """Learn from the training rows alone what a sample is: classes, sizes, vocabulary, scales.
+
+        Args:
+            records: all samples.
+            train: (rows,) bool, True for a row of the training side, in the order of `records.batches()`.
+            options: the user's data options.
+        """
+
+    @abstractmethod
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: Spec, log: ProblemLog) -> Encoded:
+        """Turn rows into arrays for the cache, once; a row that cannot be read is noted in `log` and left out."""
+
+    def truths(self, targets: pa.ChunkedArray, spec: Spec) -> Sequence[Any]:
+        """The units' targets as metrics compare them: (U,) or (U, ...) array, or a list of U objects."""
+        return list(targets.to_pylist())
+
+    # Network ---------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def networks(self, spec: Spec) -> Sequence[NetworkKind]:
+        """The networks that suit this spec, the default first."""
+
+    def augment(self, batch: Any, draws: Draws, plan: Plan, spec: Spec) -> Any:
+        """A changed training batch; all randomness comes from `draws`, which is keyed by seed, epoch and window."""
+        return batch
+
+    @abstractmethod
+    def objective(self, network: nn.Module, batch: Any, plan: Plan, spec: Spec) -> Tensor:
+        """The loss of each window, (B,), whose mean is minimised."""
+
+    @abstractmethod
+    def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Sequence[Output]:
+        """One output for each window; search, thresholds and suppression live here. Runs without gradients."""
+
+    def merge(self, outputs: Sequence[Output], spec: Spec) -> Output:
+        """The one output of a unit, out of its windows' outputs in their order."""
+        if len(outputs) != 1:
+            raise SettingError(f"{self.name} does not cut a unit into windows")
+        return outputs[0]
+
+    # Answers ---------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def answer(self, output: Output, spec: Spec) -> Any:
+        """The answer that a user reads: a frozen JSON-able dataclass."""
+
+    @abstractmethod
+    def metrics(self, spec: Spec) -> Sequence[Metric]:
+        """What is measured, the primary metric first."""
+
+    def losses(self, outputs: Sequence[Output], truths: Sequence[Any], spec: Spec) -> np.ndarray[Any, Any]:
+        """How wrong each unit's output is, (U,), larger is worse; NaN where that cannot be said."""
+        return np.full(len(outputs), np.nan)
+
+    def mistakes(self, outputs: Sequence[Output], truths: Sequence[Any], spec: Spec) -> np.ndarray[Any, Any] | None:
+        """(U,) True where an output is plainly wrong; None where outputs are only more or less good."""
+        return None
+
+    def words(self, output: Output, spec: Spec) -> str:
+        """An output in a few words for the page."""
+        return str(self.answer(output, spec))
+
+    def truth_words(self, truth: Any, spec: Spec) -> str:
+        """A truth in a few words for the page."""
+        return str(truth)
+
+    def figures(self, evaluation: Evaluation, spec: Spec) -> Sequence[Figure]:
+        """How answers and truths compare, beyond the metrics: a confusion matrix, a scatter plot."""
+        return ()
+
+    @abstractmethod
+    def baselines(self, spec: Spec) -> Sequence[Baseline]:
+        """Fresh classical models that answer the same question, the best of the field first; the dummy floor last."""
+
+    def evaluate(self, predictor: Predictor, view: View) -> Evaluation:
+        """Answers and their scores for one side of the samples: by batches, unless the task is closed-loop."""
+        from assay.evaluation.batched import evaluate_batches
+
+        return evaluate_batches(predictor, view)
+
+    def collect(self, predictor: Predictor, samples: Samples, epoch: int, seed: int) -> Records | None:
+        """New training samples that the network's own behaviour brings up (DAgger), asked for after each epoch.
+
+        Called only for tasks whose traits say `closed_loop`. What it gives is appended to the training side and
+        recorded, so that a resumed run sees the same samples.
+        """
+        return None
+
+    def session(self, predictor: Predictor) -> Session:
+        """A session that takes chunks; only for tasks whose traits say `streams`."""
+        raise SettingError(f"{self.name} does not answer while input arrives")
+
+    def explain(self, predictor: Predictor, batch: Any) -> np.ndarray[Any, Any]:
+        """How much each part of the input weighed in the answer: an array of the input's shape (without channels)."""
+        raise SettingError(f"{self.name} cannot explain its answers")
+
+    def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
+        """One unit as the page shows it."""
+        return Drawing(lines=(samples.id(unit),))

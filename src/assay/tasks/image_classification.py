@@ -1,0 +1,266 @@
+"""A photo's class, its labels, or a number that belongs to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import AssayError, SettingError
+from assay.samples.image_spec import Fit, ImageSpec
+from assay.targets.task import TargetTask
+from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.samples.draws import Draws
+    from assay.samples.samples import Samples
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+_SIDES = (32, 64, 96, 128, 160, 224)
+_LOOK_AT = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageBatch(Batch):
+    """Images (B, C, H, W) of pixel values, and their targets as `Target.encode` gives them."""
+
+    image: Tensor
+    target: Tensor | None = None
+
+
+class ImageClassification(TargetTask):
+    """See the module."""
+
+    name = "image-classification"
+    traits = Traits(
+        title="images: a class, several labels, or a number",
+        data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, TIFF, OME-TIFF",
+        extra="image",
+        options={
+            "image_size": "the side in pixels to which images are brought",
+            "fit": "how: squash, cover (cut the longer side) or pad",
+            "target_kind": "class, labels or number, where the target could be several",
+        },
+    )
+    batch_type = ImageBatch
+    spec_type = ImageSpec
+
+    def recognise(self, source: Source) -> Recognition | None:
+        """Images with labels, in any of the known layouts."""
+        from assay.sources.images import recognise_images
+
+        return recognise_images(source)
+
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """See `assay.sources.images`."""
+        from assay.sources.images import read_images
+
+        return read_images(source, options)
+
+    def read_inputs(self, source: Source, spec: ImageSpec) -> Records:
+        """Image files, folders, archives or arrays, without labels."""
+        from assay.sources.images import read_unlabelled_images
+
+        return read_unlabelled_images(source)
+
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> ImageSpec:
+        """Size and type from a sample of the training images; scale from the same."""
+        from assay.targets.target import fit_target
+
+        target = fit_target(records.index().column("target"), train)
+        shapes, images = _look_at(records, train)
+        channels = max(shape[2] for shape in shapes)
+        dtype = "uint16" if any(image.dtype == np.uint16 for image in images) else "uint8"
+        height, width = _size(shapes, options)
+        fit = _fit_mode(options)
+        spec = ImageSpec(channels, height, width, dtype, (0.0,) * channels, (1.0,) * channels, fit, target)  # type: ignore[arg-type]
+        brought = np.stack([_bring(image, spec) for image in images]).astype(np.float64)
+        mean, deviation = brought.mean(axis=(0, 2, 3)), brought.std(axis=(0, 2, 3))
+        deviation = np.where(deviation > 1e-6 * spec.largest, deviation, spec.largest)
+        return replace(spec, mean=tuple(mean.round(4).tolist()), deviation=tuple(deviation.round(4).tolist()))
+
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: ImageSpec, log: ProblemLog) -> Encoded:
+        """Decode on all cores; an image that cannot be decoded is skipped."""
+        locations = batch.column("location").to_pylist()
+        names = batch.column("id").to_pylist()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            decoded = list(pool.map(lambda location: _decode(records, location, spec), locations))
+        usable = np.asarray([isinstance(image, np.ndarray) for image in decoded])
+        for name, image in zip(names, decoded, strict=True):
+            if not isinstance(image, np.ndarray):
+                log.add("undecodable-image", "skipped", name)
+        fields: dict[str, Any] = {}
+        if "target" in batch.schema.names and batch.column("target").null_count < batch.num_rows:
+            fields["target"], known = spec.target.encode(batch.column("target"))
+            usable &= known
+            fields["target"] = fields["target"][usable]
+        kept = [image for image, use in zip(decoded, usable, strict=True) if use]
+        shape = (0, spec.channels, spec.height, spec.width)
+        fields["image"] = np.stack(kept) if kept else np.zeros(shape, spec.dtype)
+        return Encoded(fields, np.flatnonzero(usable))
+
+    def networks(self, spec: ImageSpec) -> Sequence[NetworkKind]:
+        """`convnet`, `mlp`, `timm/…`."""
+        from assay.networks.image_networks import image_networks
+
+        return image_networks(spec)
+
+    def augment(self, batch: ImageBatch, draws: Draws, plan: Plan, spec: ImageSpec) -> ImageBatch:
+        """Flips, shifts, crops, light, erasing and mixing, as strong as the plan says."""
+        from assay.samples import augment as change
+
+        image, strength = batch.image, plan.augment
+        if strength.get("flip"):
+            image = change.flip(image, strength["flip"], draws)
+        if strength.get("shift"):
+            image = change.shift(image, round(strength["shift"] * spec.height), draws)
+        image = image.float()
+        if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
+            image = change.crop(image, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
+        if strength.get("jitter"):
+            image = change.jitter(image, strength["jitter"], spec.largest, draws)
+        if strength.get("erase"):
+            import torch
+
+            image = change.erase(image, strength["erase"], torch.tensor(spec.mean), draws)
+        target = batch.target
+        if target is not None and (plan.mixup or plan.cutmix) and len(image) > 1:
+            soft = spec.target.soft(target)
+            mix, alpha = (change.mixup, plan.mixup) if plan.mixup else (change.cutmix, plan.cutmix)
+            image, target = mix(image, soft, alpha, draws)
+        return replace(batch, image=image, target=target)
+
+    def objective(self, network: nn.Module, batch: ImageBatch, plan: Plan, spec: ImageSpec) -> Tensor:
+        """Cross-entropy, binary cross-entropy or squared error, by the kind of target."""
+        if batch.target is None:
+            raise SettingError("these images have no targets")
+        return spec.target.loss(network(batch.image), batch.target, plan.label_smoothing)
+
+    def predict(self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]) -> Sequence[Any]:
+        """Probabilities or numbers, as `Target.output` gives them."""
+        return spec.target.output(network(batch.image))
+
+    def baselines(self, spec: ImageSpec) -> Sequence[Baseline]:
+        """HOG and colour features with a classical model; the dummy floor."""
+        from assay.baselines.dummy import Dummy
+        from assay.baselines.image_classical import HogSvm
+
+        return (HogSvm(spec.target), Dummy(spec.target))
+
+    def draw(self, samples: Samples, unit: int, spec: ImageSpec) -> Drawing:
+        """A thumbnail."""
+        from assay.report.images import thumbnail
+
+        window = samples.view_of(np.asarray([unit])).windows[:1]
+        image = np.asarray(samples.field("image", window))[0].astype(np.float64)
+        if spec.dtype == "uint16":
+            low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
+            image = (image - low) / (high - low) * 255
+        shown = image[:3] if spec.channels >= 3 else image[:1]
+        return Drawing(image=thumbnail(shown.transpose(1, 2, 0).astype(np.uint8)), lines=(samples.id(unit),))
+
+
+def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
+    """Shapes (H, W, C) and pixels of up to `_LOOK_AT` training images, evenly spread."""
+    from assay.sources.decode import decode_image
+
+    index = records.index()
+    rows = np.flatnonzero(train)
+    rows = rows[:: max(1, len(rows) // _LOOK_AT)][:_LOOK_AT]
+    locations = [index.column("location")[int(row)].as_py() for row in rows]
+    load = _loader(records)
+
+    def decode(location: str) -> np.ndarray[Any, Any] | None:
+        try:
+            return decode_image(load(location))
+        except AssayError:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        images = [image for image in pool.map(decode, locations) if image is not None]
+    if not images:
+        raise SettingError("none of the training images can be decoded", "See the problems that assay inspect lists.")
+    return [image.shape for image in images], images
+
+
+def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int, int]:
+    """The height and width to train at: asked for, wanted by pretrained weights, the images' own, or the nearest usual one."""
+    asked = options.extra.get("image_size")
+    if asked is not None:
+        if not str(asked).isdigit() or not 8 <= int(asked) <= 2048:
+            raise SettingError(f"--image-size {asked} is not a number of pixels from 8 to 2048")
+        return int(asked), int(asked)
+    if options.network and options.network.startswith("timm/"):
+        from assay.networks.timm_networks import wanted_size
+
+        side = wanted_size(options.network.removeprefix("timm/")) or 224
+        return side, side
+    height, width = (int(np.median([shape[axis] for shape in shapes])) for axis in (0, 1))
+    if all(shape[:2] == (height, width) for shape in shapes) and max(height, width) <= 96:
+        return height, width
+    least = min(height, width)
+    side = min((side for side in _SIDES if side <= 96), key=lambda side: abs(side - least))
+    return side, side
+
+
+def _fit_mode(options: DataOptions) -> Fit:
+    asked = options.extra.get("fit") or "squash"
+    if asked not in ("squash", "cover", "pad"):
+        raise SettingError(f"--fit {asked} is not squash, cover or pad")
+    mode: Fit = asked
+    return mode
+
+
+def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | AssayError:
+    """One image in the spec's form, (C, H, W), or the error that says why not."""
+    from assay.sources.decode import decode_image
+
+    try:
+        return _bring(decode_image(_loader(records)(location), least_side=max(spec.height, spec.width)), spec)
+    except AssayError as error:
+        return error
+
+
+def _bring(image: np.ndarray[Any, Any], spec: ImageSpec) -> np.ndarray[Any, Any]:
+    """(H, W, C) of any size and type to (C, height, width) of the spec's."""
+    from assay.sources.decode import resize
+
+    if image.shape[2] != spec.channels:
+        image = _channels(image, spec.channels)
+    if image.shape[:2] != (spec.height, spec.width):
+        image = resize(image, spec.height, spec.width, spec.fit)
+    if image.dtype == np.uint8 and spec.dtype == "uint16":
+        image = image.astype(np.uint16) * 257
+    elif image.dtype == np.uint16 and spec.dtype == "uint8":
+        image = (image >> 8).astype(np.uint8)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def _channels(image: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:
+    """Another number of channels: grey repeated, colour averaged, missing ones zero."""
+    have = image.shape[2]
+    if have == 1:
+        return np.repeat(image, channels, axis=2)
+    if channels == 1:
+        return np.asarray(image.mean(axis=2, keepdims=True).round(), image.dtype)
+    if have > channels:
+        return image[:, :, :channels]
+    filled = np.zeros((*image.shape[:2], channels), image.dtype)
+    filled[:, :, :have] = image
+    return filled
+
+
+def _loader(records: Records) -> Callable[[str], Any]:
+    if records.load is None:
+        raise SettingError("these records hold no images")
+    return records.load

@@ -1,0 +1,215 @@
+"""A column of a table, predicted from the others: a class or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import DataError, SettingError
+from assay.samples.table_spec import CategoryColumn, NumberColumn, TableSpec
+from assay.targets.task import TargetTask
+from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.samples.samples import Samples
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+_PREFIX = "x:"
+_MOST_CATEGORIES = 1000
+_DAY_S = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableBatch(Batch):
+    """Numbers (B, P) as they are, NaN where missing; category codes (B, Q); targets as `Target.encode` gives them."""
+
+    numbers: Tensor
+    categories: Tensor
+    target: Tensor | None = None
+
+
+class Table(TargetTask):
+    """See the module."""
+
+    name = "table"
+    traits = Traits(
+        title="tables: a class or a number from the other columns",
+        data="CSV, TSV or Parquet with a column to predict (--target)",
+        extra="table",
+        default_budget_s=60.0,
+        options={"target_kind": "class or number, where the target could be either", "encoding": "of the text file, such as cp1252"},
+    )
+    batch_type = TableBatch
+    spec_type = TableSpec
+
+    def recognise(self, source: Source) -> Recognition | None:
+        """A file of rows and columns."""
+        from assay.sources.table import recognise_table
+
+        return recognise_table(source)
+
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """See `assay.sources.table`."""
+        from assay.sources.table import read_table
+
+        return read_table(source, options)
+
+    def read_inputs(self, source: Source, spec: TableSpec) -> Records:
+        """Rows with the columns of the training."""
+        from assay.sources.table import read_table_inputs
+
+        return read_table_inputs(source, spec.columns)
+
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TableSpec:
+        """Quantiles and categories of the training rows."""
+        from assay.targets.target import fit_target
+
+        target = fit_target(records.index().column("target"), train)
+        columns = _training_columns(records, train)
+        numbers: list[NumberColumn] = []
+        categories: list[CategoryColumn] = []
+        for name, column in columns.items():
+            if _is_text(column.type):
+                categories.append(_category(name, column))
+            else:
+                numbers.append(_number(name, column))
+        if not numbers and not categories:
+            raise DataError("no column is left to predict from", "See the problems that assay inspect lists.")
+        seen = tuple(column for column in records.facts.get("columns", ()) if column["name"] in columns)
+        return TableSpec(tuple(numbers), tuple(categories), target, seen)
+
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: TableSpec, log: ProblemLog) -> Encoded:
+        """Numbers as float32, dates as days, categories as codes."""
+        rows = batch.num_rows
+        numbers = np.full((rows, len(spec.numbers)), np.nan, np.float32)
+        categories = np.zeros((rows, len(spec.categories)), np.int64)
+        for place, column in enumerate(spec.numbers):
+            numbers[:, place] = _values(batch.column(_PREFIX + column.name), column.origin_s)
+        for place, kind in enumerate(spec.categories):
+            categories[:, place] = _codes(batch.column(_PREFIX + kind.name), kind)
+        fields: dict[str, Any] = {"numbers": numbers, "categories": categories}
+        usable = np.ones(rows, bool)
+        if "target" in batch.schema.names and batch.column("target").null_count < rows:
+            fields["target"], usable = spec.target.encode(batch.column("target"))
+        return Encoded({name: values[usable] for name, values in fields.items()}, np.flatnonzero(usable))
+
+    def networks(self, spec: TableSpec) -> Sequence[NetworkKind]:
+        """`tabular`, `mlp`."""
+        from assay.networks.table_networks import table_networks
+
+        return table_networks(spec)
+
+    def objective(self, network: nn.Module, batch: TableBatch, plan: Plan, spec: TableSpec) -> Tensor:
+        """Cross-entropy or squared error; the mean over members where the network is an ensemble (B, K, outputs)."""
+        if batch.target is None:
+            raise SettingError("these rows have no targets")
+        logits = network(batch.numbers, batch.categories)
+        if logits.dim() == 2:
+            return spec.target.loss(logits, batch.target, plan.label_smoothing)
+        members = logits.shape[1]
+        target = batch.target.repeat_interleave(members, 0)
+        losses = spec.target.loss(logits.flatten(0, 1), target, plan.label_smoothing)
+        return losses.view(-1, members).mean(dim=1)
+
+    def predict(self, network: nn.Module, batch: TableBatch, spec: TableSpec, options: Mapping[str, Any]) -> Sequence[Any]:
+        """Probabilities or numbers, as `Target.output` gives them."""
+        return spec.target.output(network(batch.numbers, batch.categories))
+
+    def baselines(self, spec: TableSpec) -> Sequence[Baseline]:
+        """The better of LightGBM and a linear model; the dummy floor."""
+        from assay.baselines.best_of import BestOf
+        from assay.baselines.dummy import Dummy
+        from assay.baselines.table_classical import LightGbmTable, LinearTable
+
+        members = (LightGbmTable(spec.target, spec), LinearTable(spec.target, spec))
+        return (BestOf(members, self.metrics(spec)[0]), Dummy(spec.target))
+
+    def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
+        """The row's columns and values, twelve at most."""
+        window = samples.view_of(np.asarray([unit])).windows[:1]
+        numbers = np.asarray(samples.field("numbers", window))[0]
+        codes = np.asarray(samples.field("categories", window))[0]
+        lines = [f"{column.name}: {_shown(float(value))}" for column, value in zip(spec.numbers, numbers, strict=True)]
+        for kind, code in zip(spec.categories, codes, strict=True):
+            lines.append(f"{kind.name}: {kind.values[code - 1] if code else '?'}")
+        return Drawing(lines=(samples.id(unit), *lines[:12]))
+
+
+def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str, pa.ChunkedArray]:
+    """The feature columns of (up to 200,000, evenly spread) training rows."""
+    import pyarrow as pa
+
+    step = max(1, int(train.sum()) // 200_000)
+    chosen = np.flatnonzero(train)[::step]
+    parts: list[pa.RecordBatch] = []
+    first = 0
+    for batch in records.batches():
+        low, high = np.searchsorted(chosen, [first, first + batch.num_rows])
+        features = batch.select([name for name in batch.schema.names if name.startswith(_PREFIX)])
+        parts.append(features.take(pa.array(chosen[low:high] - first, pa.int64())))
+        first += batch.num_rows
+    whole = pa.Table.from_batches(parts)
+    return {name.removeprefix(_PREFIX): whole.column(name) for name in whole.column_names}
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _category(name: str, column: pa.ChunkedArray) -> CategoryColumn:
+    """The values of a category, the most frequent first; the rarest of very many count as unseen."""
+    import pyarrow.compute as pc
+
+    counts = [(item["counts"], item["values"]) for item in pc.value_counts(column).to_pylist() if item["values"] is not None]
+    counts.sort(key=lambda item: (-item[0], item[1]))
+    return CategoryColumn(name, tuple(str(value) for _, value in counts[:_MOST_CATEGORIES]))
+
+
+def _number(name: str, column: pa.ChunkedArray) -> NumberColumn:
+    import pyarrow as pa
+
+    origin = 0.0 if pa.types.is_timestamp(column.type) else None
+    values = np.concatenate([_values(chunk, origin) for chunk in column.chunks] or [np.zeros(0)])
+    known = values[np.isfinite(values)]
+    if origin is not None and len(known):
+        origin = float(np.floor(known.min()) * _DAY_S)
+        known = known - origin / _DAY_S
+    quantiles = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]) if len(known) else np.zeros(5)
+    return NumberColumn(name, tuple(float(value) for value in quantiles), origin, bool(len(known) < len(values)))
+
+
+def _values(column: pa.Array, origin_s: float | None) -> np.ndarray[Any, Any]:
+    """(N,) float64, NaN where missing; a date in days since `origin_s`."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_timestamp(column.type):
+        micro = column.cast(pa.timestamp("us")).cast(pa.int64())
+        seconds = pc.divide(micro.cast(pa.float64(), safe=False), 1e6)
+        return (np.asarray(seconds.to_numpy(zero_copy_only=False), float) - (origin_s or 0.0)) / _DAY_S
+    values = np.asarray(column.cast(pa.float64()).to_numpy(zero_copy_only=False), float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _codes(column: pa.Array, kind: CategoryColumn) -> np.ndarray[Any, Any]:
+    """(N,) int64: 0 for missing or unseen, else the place among the values plus one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index_in(column.cast(pa.string()), pa.array(kind.values, pa.string()))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64) + 1
+
+
+def _shown(value: float) -> str:
+    return "?" if np.isnan(value) else f"{value:.5g}"

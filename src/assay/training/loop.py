@@ -1,0 +1,261 @@
+"""The training loop. It fits on one screen and knows no application.
+
+Everything random is keyed by (seed, step) or (seed, epoch, window), so that a run that was stopped and resumed gives the
+same weights, bit for bit, as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from assay.errors import TrainingError
+from assay.progress import Progress
+from assay.samples.draws import Draws, key_of
+from assay.samples.samples import Samples, TrainStream, View
+from assay.samples.split import TRAIN, VALIDATION
+from assay.training.optimisers import build_optimizer, set_learning_rate
+from assay.training.plan import Plan, learning_rate_at
+from assay.training.state import Snapshot, State, copy_weights
+
+if TYPE_CHECKING:
+    from assay.task import Spec, Task
+
+_MOST_REDUCTIONS = 10
+
+
+class Interrupted(Exception):
+    """The user asked the training to stop; its state is on disk."""
+
+
+@dataclass
+class Job:
+    """What is to be trained, and where its state and history go.
+
+    Attributes:
+        task: the application.
+        spec: its sample spec.
+        samples: the samples.
+        plan: the hyper-parameters; `plan.steps` is set.
+        folder: where checkpoints go (None: nowhere).
+        record: takes each line of the history.
+        snapshot_every: steps between snapshots; a checkpoint on disk is always a snapshot.
+        stop: set from a signal handler to stop after the present step.
+        progress: is told how far it is.
+        collect: for closed-loop tasks, called after each epoch; appends samples and says whether there were any.
+    """
+
+    task: Task
+    spec: Spec
+    samples: Samples
+    plan: Plan
+    folder: Path | None = None
+    record: Callable[[dict[str, Any]], None] = lambda line: None
+    snapshot_every: int = 100
+    stop: threading.Event = field(default_factory=threading.Event)
+    progress: Progress = field(default_factory=Progress)
+    collect: Callable[[State, int], bool] | None = None
+
+
+def fit(network: nn.Module, job: Job) -> State:
+    """Train a network, from the checkpoint in the job's folder where there is one, and leave the weights to keep in it.
+
+    Raises:
+        TrainingError: the loss stays not finite however small the steps.
+        Interrupted: `job.stop` was set.
+    """
+    plan = job.plan
+    state = State(network, build_optimizer(network, plan))
+    saved = Snapshot.read(job.folder) if job.folder else None
+    if saved:
+        state.restore(saved)
+    last, written, begun = state.snapshot(), time.monotonic(), time.monotonic() - state.position.seconds
+    stream = _stream(job, state)
+    checks, monitor = check_steps(plan), Monitor(job, network)
+    network.train()
+    while state.position.step < plan.steps:
+        loss = train_step(state, job, stream)
+        if not math.isfinite(loss):
+            _go_back(state, last, job, loss)
+            stream = _stream(job, state)
+            continue
+        state.position.step += 1
+        monitor.step(state, loss, time.monotonic() - begun)
+        if state.position.step in checks and _check(state, job, monitor, time.monotonic() - begun):
+            break
+        if _collected(state, job, stream):
+            stream = _stream(job, state)
+        due = state.position.step % job.snapshot_every == 0
+        if due or job.stop.is_set():
+            state.position.seconds = time.monotonic() - begun
+            snapshot = state.snapshot()
+            last = snapshot if snapshot.finite() else last
+            if job.folder and (job.stop.is_set() or time.monotonic() - written > 5):
+                last.write(job.folder)
+                written = time.monotonic()
+            if job.stop.is_set():
+                raise Interrupted
+    state.position.seconds = time.monotonic() - begun
+    _keep(state, plan)
+    return state
+
+
+def train_step(state: State, job: Job, stream: TrainStream) -> float:
+    """One step: batch, augmentation, loss, gradients, update. Gives the mean loss; a loss that is not finite changes nothing."""
+    plan, position = job.plan, state.position
+    epoch, windows = stream.windows(position.step - position.origin_step)
+    torch.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
+    batch = job.samples.batch(windows)
+    batch = job.task.augment(batch, Draws(plan.seed, epoch + position.origin_epoch, windows), plan, job.spec)
+    loss = job.task.objective(state.network, batch, plan, job.spec).mean()
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        return value
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    if plan.l1:
+        _add_l1(state.network, plan.l1)
+    if plan.gradient_clip:
+        nn.utils.clip_grad_norm_(state.network.parameters(), plan.gradient_clip)
+    set_learning_rate(state.optimizer, learning_rate_at(position.step, plan) * position.rate_scale)
+    state.optimizer.step()
+    if plan.averaging:
+        state.update_average(plan.averaging)
+    return value
+
+
+def validation_loss(network: nn.Module, job: Job, view: View) -> float:
+    """The mean loss over a view, without augmentation and smoothing."""
+    plain = Plan(batch_size=job.plan.batch_size, seed=job.plan.seed)
+    network.eval()
+    total, count = 0.0, 0
+    with torch.inference_mode():
+        for batch in view.batches(max(256, job.plan.batch_size)):
+            losses = job.task.objective(network, batch, plain, job.spec)
+            total, count = total + float(losses.double().sum()), count + len(losses)
+    network.train()
+    return total / max(count, 1)
+
+
+def check_steps(plan: Plan) -> set[int]:
+    """The steps after which the validation side is looked at; the last step is one of them."""
+    count = max(1, min(plan.checks, plan.steps))
+    return {round(number * plan.steps / count) for number in range(1, count + 1)}
+
+
+class Monitor:
+    """Writes the history: the loss and each layer's gradient norm about two hundred times, and every check."""
+
+    def __init__(self, job: Job, network: nn.Module) -> None:
+        self._job, self._every = job, max(1, job.plan.steps // 200)
+        self._sum, self._count = 0.0, 0
+        self._layers = dict(layers_with_parameters(network))
+
+    def step(self, state: State, loss: float, seconds: float) -> None:
+        """Take note of a step's loss."""
+        self._sum, self._count = self._sum + loss, self._count + 1
+        step, job = state.position.step, self._job
+        if step % self._every and step != job.plan.steps:
+            return
+        rate = learning_rate_at(step - 1, job.plan) * state.position.rate_scale
+        line = {"step": step, "seconds": round(seconds, 3), "train_loss": self._sum / self._count, "learning_rate": rate}
+        line["gradient_norms"] = {name: _norm(parameters) for name, parameters in self._layers.items()}
+        job.record(line)
+        job.progress.advance(step, f"loss {self._sum / self._count:.3f}")
+        self._sum, self._count = 0.0, 0
+
+    def check(self, state: State, loss: float, train_loss: float, seconds: float) -> None:
+        """Take note of a check on the validation side."""
+        line = {"step": state.position.step, "seconds": round(seconds, 3), "validation_loss": loss}
+        self._job.record({**line, "train_sample_loss": train_loss})
+
+
+def layers_with_parameters(network: nn.Module) -> Iterator[tuple[str, list[nn.Parameter]]]:
+    """The modules that own matrices or kernels, by name, in the order of the network."""
+    for name, module in network.named_modules():
+        own = [parameter for parameter in module.parameters(recurse=False) if parameter.dim() >= 2]
+        if own:
+            yield name or "network", own
+
+
+def _stream(job: Job, state: State) -> TrainStream:
+    return TrainStream(job.samples.view(TRAIN), job.plan.batch_size, job.plan.seed + state.position.collected)
+
+
+def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
+    """Look at the validation side; True where training should stop early."""
+    position, plan = state.position, job.plan
+    validation = job.samples.view(VALIDATION)
+    if not len(validation):
+        return False
+    with state.averaged() as network:
+        loss = validation_loss(network, job, validation.sample(5000))
+        train = job.samples.view(TRAIN).sample(min(2000, max(100, len(validation))))
+        monitor.check(state, loss, validation_loss(network, job, train), seconds)
+    if position.best_loss is None or loss < position.best_loss:
+        position.best_loss, position.best_step, position.waited = loss, position.step, 0
+        if plan.keep == "best":
+            kept = state.average if state.average is not None else copy_weights(state.network)
+            state.best = {name: value.clone() for name, value in kept.items()}
+    else:
+        position.waited += 1
+    job.progress.advance(position.step, f"validation loss {loss:.3f}")
+    return bool(plan.early_stopping) and position.waited >= plan.early_stopping
+
+
+def _collected(state: State, job: Job, stream: TrainStream) -> bool:
+    """At the end of an epoch of a closed-loop task, let it append samples; True where it did."""
+    position = state.position
+    inside = position.step - position.origin_step
+    if job.collect is None or inside % stream.steps_per_epoch or position.step >= job.plan.steps:
+        return False
+    epoch = position.origin_epoch + inside // stream.steps_per_epoch
+    if not job.collect(state, epoch):
+        return False
+    position.origin_step, position.origin_epoch = position.step, epoch
+    position.collected += 1
+    return True
+
+
+def _go_back(state: State, last: Snapshot, job: Job, loss: float) -> None:
+    """After a loss that is not finite: the last good state again, with half the learning rate."""
+    at, scale = state.position.step, state.position.rate_scale / 2
+    if scale < 0.5**_MOST_REDUCTIONS:
+        raise TrainingError(f"the loss is {loss} at step {at}, however small the learning rate",
+                            "Look for extreme values in the data, or choose another network.")  # fmt: skip
+    state.restore(last)
+    state.position.rate_scale = scale
+    text = f"the loss became {loss} at step {at}: back to step {state.position.step} with the learning rate times {scale:g}"
+    job.record({"step": state.position.step, "event": text})
+    job.progress.say(text)
+
+
+def _keep(state: State, plan: Plan) -> None:
+    """Leave in the network the weights that the plan keeps."""
+    kept = state.best if plan.keep == "best" and state.best is not None else state.average
+    if kept is not None:
+        state.network.load_state_dict(kept)
+    state.network.eval()
+
+
+def _add_l1(network: nn.Module, strength: float) -> None:
+    for parameter in network.parameters():
+        if parameter.dim() >= 2 and parameter.grad is not None:
+            parameter.grad.add_(parameter.detach().sign(), alpha=strength)
+
+
+def _norm(parameters: list[nn.Parameter]) -> float:
+    gradients: list[Tensor] = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return 0.0
+    value = float(torch.stack(torch._foreach_norm(gradients)).norm())
+    return value if np.isfinite(value) else math.inf

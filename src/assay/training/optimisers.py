@@ -1,0 +1,114 @@
+"""Optimisers by name, with weight decay on matrices and kernels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from assay.training.plan import Plan
+
+
+def build_optimizer(network: nn.Module, plan: Plan) -> Optimizer:
+    """The plan's optimiser over a network's parameters that want a gradient.
+
+    A parameter may carry `learning_rate_scale` (float): its learning rate is that many times the schedule's.
+    """
+    groups = [_group(parameters, scale, plan) for scale, parameters in _by_scale_and_shape(network)]
+    if plan.optimizer == "sgd":
+        return SGD(groups, lr=plan.learning_rate, momentum=plan.momentum, nesterov=plan.momentum > 0)
+    if plan.optimizer == "muon":
+        return Muon(groups, lr=plan.learning_rate, momentum=plan.momentum)
+    return AdamW(groups, lr=plan.learning_rate, betas=(plan.momentum, 0.99), fused=True)
+
+
+def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
+    """Set the schedule's learning rate on every group, times the group's own scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["scale"]
+
+
+def _by_scale_and_shape(network: nn.Module) -> Iterable[tuple[float, list[nn.Parameter]]]:
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            key = (float(getattr(parameter, "learning_rate_scale", 1.0)), parameter.dim() >= 2)
+            groups.setdefault(key, []).append(parameter)
+    return [(scale, parameters) for (scale, _), parameters in groups.items()]
+
+
+def _group(parameters: list[nn.Parameter], scale: float, plan: Plan) -> dict[str, Any]:
+    decays = parameters[0].dim() >= 2
+    return {
+        "params": parameters,
+        "scale": scale,
+        "matrix": decays,
+        "lr": plan.learning_rate * scale,
+        "weight_decay": plan.weight_decay if decays else 0.0,
+    }
+
+
+class Muon(Optimizer):
+    """Momentum orthogonalised by Newton-Schulz for matrices and kernels, AdamW for the rest.
+
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. A kernel (out, in, h, w) is
+    taken as a matrix (out, in*h*w). The update of an (n, m) matrix is scaled by sqrt(max(1, n / m)). Groups whose
+    `matrix` is False take AdamW's step with a tenth of the learning rate.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float = 0.9) -> None:
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One step over every group."""
+        for group in self.param_groups:
+            moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if group["matrix"]:
+                self._matrices(moved, group)
+            else:
+                self._vectors(moved, group)
+
+    def _matrices(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        stacks: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
+        for parameter in parameters:
+            gradient, state = _gradient(parameter), self.state[parameter]
+            buffer = state.setdefault("momentum", torch.zeros_like(parameter))
+            buffer.lerp_(gradient, 1 - group["momentum"])
+            update = gradient.lerp(buffer, group["momentum"]).flatten(1)
+            stacks.setdefault((update.shape[0], update.shape[1]), []).append((parameter, update))
+        for (rows, columns), members in stacks.items():
+            straight = orthogonalise(torch.stack([update for _, update in members]))
+            for (parameter, _), update in zip(members, straight, strict=True):
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update.view_as(parameter), alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+
+    def _vectors(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
+        for parameter in parameters:
+            gradient, state = _gradient(parameter), self.state[parameter]
+            first = state.setdefault("first", torch.zeros_like(parameter))
+            second = state.setdefault("second", torch.zeros_like(parameter))
+            count = state["count"] = state.get("count", 0) + 1
+            first.lerp_(gradient, 0.1)
+            second.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
+            size = (second / (1 - 0.99**count)).sqrt_().add_(1e-8)
+            parameter.addcdiv_(first / (1 - 0.9**count), size, value=-0.1 * group["lr"])
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    return parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
+
+
+def orthogonalise(matrices: Tensor, rounds: int = 5) -> Tensor:
+    """(S, n, m) to matrices of the same shape with singular values near one, by a quintic Newton-Schulz iteration."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    flipped = x.shape[1] > x.shape[2]
+    x = x.mT if flipped else x
+    for _ in range(rounds):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if flipped else x

@@ -1,0 +1,135 @@
+"""Everything that decides how a network is trained, written down before the first step."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from assay.errors import SettingError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Hyper-parameters of a training.
+
+    Attributes:
+        steps: optimiser steps in all; the schedule ends with the last.
+        batch_size: windows a step.
+        optimizer: `adamw` (Loshchilov and Hutter 2019), `sgd` with Nesterov momentum, or `muon` (Jordan et al. 2024)
+            for matrices and kernels with AdamW for the rest.
+        learning_rate: the largest of the schedule.
+        momentum: of SGD and Muon; AdamW's first beta.
+        weight_decay: decoupled L2 on matrices and kernels, as a factor of the learning rate.
+        l1: L1 penalty on matrices and kernels, added to their gradients as sign times this.
+        schedule: `one-cycle` (linear up, linear down to zero), `cosine` (linear up, cosine down), `constant`.
+        warmup: the share of the steps that goes up.
+        label_smoothing: the share of a target's weight spread over all classes.
+        mixup: Beta parameter of mixing pairs of windows (Zhang et al. 2018); 0 for none.
+        cutmix: Beta parameter of pasting a rectangle of another window (Yun et al. 2019); 0 for none.
+        augment: strengths of the task's own augmentations, by name.
+        averaging: decay per step of an exponential moving average of the weights, which is what is kept; 0 for none.
+        early_stopping: stop after so many checks on the validation side without a better loss; 0 for never.
+        keep: keep the `last` weights, or the `best` on the validation side.
+        checks: how often the validation side is looked at, spread evenly.
+        gradient_clip: the largest norm of the whole gradient; 0 for no limit.
+        seed: of weights, order, augmentation and dropout.
+    """
+
+    steps: int = 0
+    batch_size: int = 128
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    l1: float = 0.0
+    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    warmup: float = 0.2
+    label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    augment: Mapping[str, float] = field(default_factory=dict)
+    averaging: float = 0.0
+    early_stopping: int = 0
+    keep: Literal["last", "best"] = "last"
+    checks: int = 10
+    gradient_clip: float = 0.0
+    seed: int = 0
+
+
+def learning_rate_at(step: int, plan: Plan) -> float:
+    """The learning rate of a step (from 0), before any reduction after a loss that was not finite."""
+    if plan.schedule == "constant":
+        return plan.learning_rate
+    up = max(1, round(plan.warmup * plan.steps))
+    if step < up:
+        return plan.learning_rate * (step + 1) / up
+    left = (plan.steps - step) / max(1, plan.steps - up)
+    share = left if plan.schedule == "one-cycle" else 0.5 * (1 - math.cos(math.pi * left))
+    return plan.learning_rate * share
+
+
+def apply_settings(settings: Any, plan: Plan, given: Mapping[str, str]) -> tuple[Any, Plan]:
+    """Network settings and plan with the user's `--set KEY=VALUE` in place of what a recipe proposed.
+
+    Args:
+        settings: the network's settings, a frozen dataclass.
+        plan: the plan.
+        given: values as text, by name; `augment.NAME` sets one augmentation.
+
+    Raises:
+        SettingError: an unknown name, or a value that is not of the setting's type.
+    """
+    own = {item.name for item in dataclasses.fields(settings)}
+    shared = {item.name for item in dataclasses.fields(plan)} - {"seed", "augment", "steps"}
+    for name, text in given.items():
+        if name in own:
+            settings = dataclasses.replace(settings, **{name: parse_value(settings, name, text)})
+        elif name in shared:
+            plan = dataclasses.replace(plan, **{name: parse_value(plan, name, text)})
+        elif name.startswith("augment."):
+            known = name.removeprefix("augment.")
+            if known not in plan.augment:
+                raise SettingError(f"there is no augmentation {known!r} here", did_you_mean(known, plan.augment))
+            plan = dataclasses.replace(plan, augment={**plan.augment, known: _number(name, text)})
+        else:
+            raise SettingError(f"there is no setting {name!r}", did_you_mean(name, own | shared))
+    return settings, plan
+
+
+def parse_value(settings: Any, name: str, text: str) -> Any:
+    """A setting's value out of its text, by the type that its dataclass declares; raises `SettingError`."""
+    kind = typing.get_type_hints(type(settings))[name]
+    options = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        if text not in options:
+            raise SettingError(f"{name}={text} is not possible", did_you_mean(text, [str(option) for option in options]))
+        return text
+    if types.NoneType in options:
+        if text.lower() in ("none", ""):
+            return None
+        kind = next(option for option in options if option is not types.NoneType)
+    if kind is bool:
+        if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+            raise SettingError(f"{name}={text} is not true or false")
+        return text.lower() in ("true", "1", "yes")
+    if kind is int or kind is float:
+        value = _number(name, text)
+        if kind is int and value != int(value):
+            raise SettingError(f"{name}={text} is not a whole number")
+        return kind(value)
+    return text
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise SettingError(f"{name}={text} is not a number")
+    return value

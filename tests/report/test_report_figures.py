@@ -1,0 +1,155 @@
+"""Every kind of figure draws, parses as XML, keeps text inert, and bears data that is missing or not finite."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_examples import NASTY, data_of
+
+from assay.evidence.finding import Figure
+from assay.report.figures import KINDS, draw
+
+SVG = "{http://www.w3.org/2000/svg}"
+NAN, INF = float("nan"), float("inf")
+
+
+def drawn(kind: str, data: dict[str, Any], title: str = "A title") -> ET.Element:
+    return ET.fromstring(draw(Figure(kind, title, data, "How to read it.")))
+
+
+def words(root: ET.Element) -> str:
+    return " ".join(root.itertext())
+
+
+def test_every_kind_has_an_example() -> None:
+    assert all(data_of(kind) for kind in KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_draws_title_caption_and_label(kind: str) -> None:
+    root = drawn(kind, data_of(kind))
+    assert "A title" in words(root)
+    assert "How to read it." in words(root)
+    assert "a label" in words(root)
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"gallery", "layers", "table"}))
+def test_plots_tell_a_screen_reader_what_they_show(kind: str) -> None:
+    plots = list(drawn(kind, data_of(kind)).iter(f"{SVG}svg"))
+    assert len(plots) == 2, "one for wide and one for narrow places"
+    for plot in plots:
+        assert plot.get("role") == "img"
+        title, description = plot.find(f"{SVG}title"), plot.find(f"{SVG}desc")
+        assert title is not None and title.text == "A title"
+        assert description is not None and description.text
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(ValueError, match="'pie'"):
+        draw(Figure("pie", "", {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("label", NASTY)
+def test_text_from_outside_is_inert(kind: str, label: str) -> None:
+    figure = draw(Figure(kind, label, data_of(kind, label), label))
+    root = ET.fromstring(figure)
+    assert not [element for element in root.iter() if element.tag.removeprefix(SVG) in ("script", "iframe", "object")]
+    assert not [name for element in root.iter() for name in element.attrib if name.startswith("on")]
+    figure.encode("utf-8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(label=st.text(max_size=40))
+@settings(max_examples=15, deadline=None)
+def test_any_label_parses(kind: str, label: str) -> None:
+    drawn(kind, data_of(kind, label), label)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("value", [NAN, INF, -INF, None, 0.0, -1.0, 1e-300, 1e300, 10**400, "text"])
+def test_odd_numbers_do_not_break_it(kind: str, value: Any) -> None:
+    figure = draw(Figure(kind, "t", data_of(kind, value=value)))
+    ET.fromstring(figure)
+    coordinates = [part for part in figure.split('"')[1::2] if part.startswith("M")]
+    assert not [part for part in coordinates if "nan" in part or "inf" in part]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_to_draw_says_so(kind: str) -> None:
+    empty = {name: [] if isinstance(value, (list, dict)) else value for name, value in data_of(kind).items()}
+    for data in ({}, empty):
+        assert "There is nothing to draw" in words(drawn(kind, data))
+
+
+def test_equal_values_still_have_a_scale() -> None:
+    series = [{"label": "flat", "x": [5, 5], "y": [2, 2]}]
+    for log in (False, True):
+        root = drawn("lines", {"series": series, "x": "x", "y": "y", "log_x": log, "log_y": log})
+        assert root.find(f".//{SVG}svg") is not None
+
+
+def test_intervals_of_many_rows_show_the_worst() -> None:
+    rows = [
+        {"label": f"class {place}", "value": float(place % 100), "low": None, "high": None} for place in range(1000)
+    ]
+    told = words(drawn("intervals", {"rows": rows, "x": "accuracy", "unit": "%"}))
+    assert "975 more rows are not drawn" in told
+    assert "class 900" in told and "class 99 " not in told
+    told = words(drawn("intervals", {"rows": rows, "x": "error", "unit": "%", "worst": "high"}))
+    assert "class 999" in told and "class 900" not in told
+
+
+@pytest.mark.parametrize(("classes", "plots", "tables"), [(10, 2, 0), (30, 2, 0), (31, 2, 2), (100, 2, 2), (101, 0, 1)])
+def test_a_matrix_has_the_form_that_fits_its_classes(classes: int, plots: int, tables: int) -> None:
+    names = [f"class {place}" for place in range(classes)]
+    counts = [[20 if row == column else (row + column) % 3 for column in range(classes)] for row in range(classes)]
+    root = drawn("matrix", {"rows": names, "columns": names, "counts": counts})
+    assert len(list(root.iter(f"{SVG}svg"))) == plots
+    assert len(list(root.iter("table"))) == tables
+
+
+def test_a_matrix_bears_ragged_counts() -> None:
+    root = drawn("matrix", {"rows": ["a", "b", "c"], "columns": ["a", "b"], "counts": [[1], [2, 3, 4]]})
+    assert "1" in words(root)
+
+
+def test_long_lines_keep_their_peaks_and_stay_small() -> None:
+    steps = list(range(100_000))
+    y = [0.0] * len(steps)
+    y[51_234] = 9.0
+    figure = draw(Figure("lines", "t", {"series": [{"label": "loss", "x": steps, "y": y}], "x": "x", "y": "y"}))
+    assert len(figure) < 30_000
+    assert "10" in [element.text for element in ET.fromstring(figure).iter(f"{SVG}text")], "the scale reaches the peak"
+
+
+def test_a_gap_splits_a_line() -> None:
+    series = [{"label": "a", "x": [1, 2, 3, 4, 5], "y": [1, 2, None, 2, 1]}]
+    root = drawn("lines", {"series": series, "x": "x", "y": "y"})
+    path = next(element.get("d", "") for element in root.iter(f"{SVG}path") if element.get("class") == "line")
+    assert path.count("M") == 2
+
+
+def test_scatter_draws_at_most_two_thousand_points() -> None:
+    numbers = list(range(5000))
+    root = drawn("scatter", {"x": numbers, "y": numbers, "x_label": "x", "y_label": "y", "diagonal": True})
+    dots = next(element.get("d", "") for element in root.iter(f"{SVG}path") if "dots" in element.get("class", ""))
+    assert dots.count("M") <= 2000
+    assert "more points are not drawn" in words(root)
+
+
+def test_pictures_from_elsewhere_are_not_shown() -> None:
+    for source in ("https://example.org/a.png", "data:text/html;base64,PHA+", "javascript:alert(1)", 'x" onerror="y'):
+        root = drawn("gallery", {"items": [{"image": source, "title": "t", "lines": []}]})
+        assert root.find(".//img") is None
+
+
+def test_a_table_writes_numbers_alike_and_small_ones_in_full() -> None:
+    root = drawn("table", {"columns": ["n", "v"], "rows": [["a", 1.25], ["b", 0.00004], ["c", None], ["d", 12345.0]]})
+    cells = [element.text for element in root.iter("td")]
+    assert cells[2] == "\u2013"
+    assert cells[1] is not None and cells[1].startswith("4")
