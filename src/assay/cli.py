@@ -29,7 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard 
 TaskOption = Annotated[str | None, typer.Option("--task", help="The application; recognised where not given.")]
 Target = Annotated[str | None, typer.Option("--target", help="The column to predict.")]
 Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross the split.")]
-SplitOption = Annotated[str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")
+]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples between the sides.")]
 ImageSize = Annotated[int | None, typer.Option("--image-size", help="Images: the side in pixels to train at.")]
 FitOption = Annotated[str | None, typer.Option("--fit", help="Images: squash, cover or pad to that size.")]
@@ -83,11 +85,17 @@ def inspect(
 @app.command()
 def train(
     source: SourceArgument,
-    out: Annotated[Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
+    ] = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Time for fitting: 90s, 5m, 1h.")] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the training samples, instead.")] = None,
-    network: Annotated[str | None, typer.Option("--network", help="The network, such as convnet or timm/resnet18.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A hyper-parameter, KEY=VALUE; may be repeated.")] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", help="The network, such as convnet or timm/resnet18.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyper-parameter, KEY=VALUE; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
     evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
     device: Annotated[str, typer.Option("--device", help="auto or cpu.")] = "auto",
@@ -140,7 +148,9 @@ def evaluate(
     """The metrics of a trained network on other labelled data."""
     from assay.shell import evaluate_and_tell
 
-    evaluate_and_tell(run, source, _data_options(None, target, group, split, 0, None, None, target_kind, encoding), json)
+    evaluate_and_tell(
+        run, source, _data_options(None, target, group, split, 0, None, None, target_kind, encoding), json
+    )
 
 
 @app.command()
@@ -200,7 +210,9 @@ def data_list(json: Json = False) -> None:
 @data_app.command("get")
 def data_get(
     name: Annotated[str, typer.Argument(help="A name from assay data list.")],
-    folder: Annotated[Path | None, typer.Argument(help="Where to put it; a folder of its name here by default.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to put it; a folder of its name here by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Fetch a public data set, with resume and a check of its hash."""
@@ -272,5 +284,3 @@ def _settings(texts: list[str] | None) -> dict[str, str]:
             raise SettingError(f"--set {text} has no value", "Write it as --set KEY=VALUE.")
         settings[name] = value
     return settings
-
-

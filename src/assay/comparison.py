@@ -34,12 +34,17 @@ def compare_runs(paths: Sequence[Path]) -> dict[str, Any]:
     asked = [_test_answers(model) for model in models]
     shared = set(asked[0][0]).intersection(*(ids for ids, _ in asked[1:]))
     if not shared:
-        raise SettingError("these runs have no test sample in common", "Train them on the same data with the same --split-seed.")
+        raise SettingError(
+            "these runs have no test sample in common", "Train them on the same data with the same --split-seed."
+        )
     order = sorted(shared)
     sides = [evaluation.only(np.asarray([ids.index(name) for name in order])) for ids, evaluation in _indexed(asked)]
     metric = models[0].task.metrics(models[0].spec)[0]
     groups = sides[0].groups
-    rows = [{"run": str(path), **vars(estimate(metric, side.outputs, side.truths, groups))} for path, side in zip(paths, sides, strict=True)]
+    rows = [
+        {"run": str(path), **vars(estimate(metric, side.outputs, side.truths, groups))}
+        for path, side in zip(paths, sides, strict=True)
+    ]
     gains = []
     for path, side in zip(paths[1:], sides[1:], strict=True):
         found = difference(metric, side.outputs, sides[0].outputs, side.truths, groups)
@@ -47,7 +52,14 @@ def compare_runs(paths: Sequence[Path]) -> dict[str, Any]:
         if found.low is not None and found.high is not None:
             better = "better" if found.low > 0 else "worse" if found.high < 0 else "tie"
         gains.append({"first": str(paths[0]), "second": str(path), **vars(found), "verdict": better})
-    return {"format": 1, "task": models[0].task.name, "metric": metric.name, "samples": len(order), "runs": rows, "differences": gains}
+    return {
+        "format": 1,
+        "task": models[0].task.name,
+        "metric": metric.name,
+        "samples": len(order),
+        "runs": rows,
+        "differences": gains,
+    }
 
 
 class _Places(dict[str, int]):
@@ -65,7 +77,9 @@ def _test_answers(model: Model) -> tuple[list[str], Evaluation]:
     """The ids and answers of a run's own test side, asked again."""
     plan = model.run.read(model.run.plan)
     if plan["source"] is None:
-        raise RunError(f"{model.run.path} was trained on data in memory, which is gone", "Train from files to compare runs.")
+        raise RunError(
+            f"{model.run.path} was trained on data in memory, which is gone", "Train from files to compare runs."
+        )
     data = DataOptions(**plan["data"])
     prepared = prepare(plan["source"], DataOptions(**{**plan["data"], "task": plan["task"]}), Progress())
     if prepared.records.fingerprint != plan["fingerprint"]:

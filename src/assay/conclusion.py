@@ -46,7 +46,11 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
     baseline: dict[str, Any] | None = None
     if context.baseline is not None:
         other = context.baseline.test.measure(metric)
-        baseline = {"name": context.baseline.model.name, **vars(other), "seconds": round(context.baseline.fit_seconds, 3)}
+        baseline = {
+            "name": context.baseline.model.name,
+            **vars(other),
+            "seconds": round(context.baseline.fit_seconds, 3),
+        }
     metrics = {one.name: one.value(test.outputs, test.truths) for one in context.task.metrics(context.spec)}
     summary = {
         "format": 1,
@@ -54,7 +58,10 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
         "run": str(run.path),
         "seconds": round(context.fit_seconds, 3),
         "seed": context.plan.seed,
-        "network": {"name": context.network, "parameters": sum(parameter.numel() for parameter in network.parameters())},
+        "network": {
+            "name": context.network,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        },
         "samples": {**counts, "skipped": skipped},
         "metric": {"name": metric.name, **vars(own), "higher_is_better": metric.higher_is_better},
         "metrics": metrics,
@@ -66,7 +73,9 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
     return cleaned
 
 
-def write_page(run: RunFolder, summary: dict[str, Any], findings: list[Finding], problems: list[Any], plan: dict[str, Any]) -> None:
+def write_page(
+    run: RunFolder, summary: dict[str, Any], findings: list[Finding], problems: list[Any], plan: dict[str, Any]
+) -> None:
     """The evidence page."""
     from assay.report.page import render
 
@@ -104,5 +113,3 @@ def write_samples(context: Context, run: RunFolder) -> None:
 
 def _write_evidence(run: RunFolder, findings: list[Finding]) -> None:
     run.write(run.evidence, {"format": 1, "findings": [finding.to_json() for finding in findings]})
-
-

@@ -81,7 +81,9 @@ def choose(prepared: Prepared, data: DataOptions, options: TrainOptions, run: Ru
         proposed = replace(proposed, **{first: getattr(settings, first)})
     settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
     plan, every = _plan_steps(plan, settings, samples, measured, budget, options.epochs, time.perf_counter() - begun)
-    made = Made(prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, every, problems)
+    made = Made(
+        prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, every, problems
+    )
     run.write(run.plan, _plan_json(made, budget))
     return made
 
@@ -139,7 +141,13 @@ class _Stopwatch:
 
 
 def _plan_steps(
-    plan: Plan, settings: Settings, samples: Samples, measured: _Stopwatch, budget_s: float | None, epochs: float | None, spent_s: float
+    plan: Plan,
+    settings: Settings,
+    samples: Samples,
+    measured: _Stopwatch,
+    budget_s: float | None,
+    epochs: float | None,
+    spent_s: float,
 ) -> tuple[Plan, int]:
     """The plan with its number of steps, and how many steps lie between snapshots (some ten seconds)."""
     stream = TrainStream(samples.view(TRAIN), plan.batch_size, plan.seed)
@@ -198,7 +206,9 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     data = DataOptions(**plan_json["data"])
     prepared = prepare(plan_json["source"], replace(data, task=plan_json["task"]), progress)
     if prepared.records.fingerprint != plan_json["fingerprint"]:
-        raise RunError(f"the data in {plan_json['source']} has changed since the run began", "Train again into a new folder.")
+        raise RunError(
+            f"the data in {plan_json['source']} has changed since the run began", "Train again into a new folder."
+        )
     samples, spec, problems = decode(prepared, data, progress)
     kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
     settings = kind.settings(**plan_json["network"]["settings"])
@@ -230,7 +240,9 @@ def _fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Even
     if made.kind.prepare is not None and not (run.checkpoint / "state.safetensors").exists():
         made.kind.prepare(network, made.samples, made.plan)
     run.forget_after(_checkpoint_step(run))
-    job = Job(made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every, stop, progress)
+    job = Job(
+        made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every, stop, progress
+    )
     job.collect = _collector(made, run)
     with writing(run.checkpoint):
         state = fit(network, job)
@@ -297,7 +309,12 @@ def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBa
 
 
 def _conclude(
-    made: Made, run: RunFolder, predictor: Predictor, baseline: FittedBaseline | None, floor: FittedBaseline | None, progress: Progress
+    made: Made,
+    run: RunFolder,
+    predictor: Predictor,
+    baseline: FittedBaseline | None,
+    floor: FittedBaseline | None,
+    progress: Progress,
 ) -> None:
     """Evaluate, find, and write samples, evidence, page and summary."""
     from assay.conclusion import write_conclusion
@@ -334,4 +351,3 @@ def _peak_memory() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if platform.system() == "Darwin" else peak * 1024)
-

@@ -1,7 +1,7 @@
 """The stages in their order: source, records, samples, network, fit, evidence, report.
 
-    prepare   what is here: the task, the records, the split
-    train     all of it, into a run folder; every step that is done is on disk, so that `resume` goes on behind it
+prepare   what is here: the task, the records, the split
+train     all of it, into a run folder; every step that is done is on disk, so that `resume` goes on behind it
 """
 
 from __future__ import annotations
@@ -86,9 +86,19 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None)
     log.extend(records.problems)
     index = records.index()
     if not index.num_rows:
-        raise DataError("no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label)
+        raise DataError(
+            "no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label
+        )
     _check_classes(index, options)
-    return Prepared(opened, task, recognition, candidates, records, split(index, options.split, options.split_seed, log), log.problems())
+    return Prepared(
+        opened,
+        task,
+        recognition,
+        candidates,
+        records,
+        split(index, options.split, options.split_seed, log),
+        log.problems(),
+    )
 
 
 def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
@@ -100,7 +110,9 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:
-        raise DataError("no application recognises this data", "assay tasks lists the data that each one takes.", file=source.label)
+        raise DataError(
+            "no application recognises this data", "assay tasks lists the data that each one takes.", file=source.label
+        )
     if len(fits) > 1 and fits[0][1].score - fits[1][1].score < 1e-9:
         names = " or ".join(task.name for task, found in fits if found.score == fits[0][1].score)
         raise SettingError(f"{source.label} could be data for {names}", f"Say which: --task {fits[0][0].name}.")
@@ -116,7 +128,12 @@ def _check_classes(index: Any, options: DataOptions) -> None:
 
 
 def train(
-    source: Any, data: DataOptions, options: TrainOptions, out: Path, progress: Progress | None = None, stop: threading.Event | None = None
+    source: Any,
+    data: DataOptions,
+    options: TrainOptions,
+    out: Path,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
 ) -> RunFolder:
     """Train on a source into a new run folder.
 
@@ -127,7 +144,9 @@ def train(
     from assay.fitting import choose, finish
 
     if options.evidence not in ("full", "quick", "none"):
-        raise SettingError(f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none")))
+        raise SettingError(
+            f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))
+        )
     progress = progress or Progress()
     run = RunFolder.create(out)
     try:
@@ -188,4 +207,3 @@ def parse_duration(text: str) -> float:
     if not value > 0 or math.isinf(value):
         raise SettingError(f"{text!r} is not a time", "Write it as 90s, 5m or 1h.")
     return value
-

@@ -36,7 +36,12 @@ def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any
     work = folder / "model.partial"
     save_file(weights, work)
     os.replace(work, folder / "model.safetensors")
-    facts = {"format": FORMAT, "task": task.name, "network": {"name": name, "settings": to_json(settings)}, "spec": spec.to_json()}
+    facts = {
+        "format": FORMAT,
+        "task": task.name,
+        "network": {"name": name, "settings": to_json(settings)},
+        "spec": spec.to_json(),
+    }
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -60,7 +65,9 @@ def read_network(folder: Path) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
         network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
         network.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        raise RunError(f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy.") from error
+        raise RunError(
+            f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
+        ) from error
     network.eval()
     return task, spec, network, facts
 
@@ -142,7 +149,10 @@ class Model:
         with opened(self.task, records, self.spec) as (samples, problems):
             view = samples.view(TEST)
             outputs = model.predict(view)
-            found = [Prediction(name, self.task.answer(output, self.spec)) for name, output in zip(view.ids(), outputs, strict=True)]
+            found = [
+                Prediction(name, self.task.answer(output, self.spec))
+                for name, output in zip(view.ids(), outputs, strict=True)
+            ]
         return found, problems
 
     def _baseline(self) -> Any:
@@ -153,7 +163,9 @@ class Model:
         model.load(folder)
         return model
 
-    def evaluate(self, source: Any, options: DataOptions | None = None) -> tuple[dict[str, Estimate], Evaluation, tuple[Problem, ...]]:
+    def evaluate(
+        self, source: Any, options: DataOptions | None = None
+    ) -> tuple[dict[str, Estimate], Evaluation, tuple[Problem, ...]]:
         """Every metric with its interval on all labelled samples of a source.
 
         A source with a given split is judged by its test side alone.

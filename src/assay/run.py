@@ -23,7 +23,9 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise RunError(f"no space is left to write {path}", "Free some space; assay resume then goes on.") from error
+            raise RunError(
+                f"no space is left to write {path}", "Free some space; assay resume then goes on."
+            ) from error
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
             raise RunError(f"{path} cannot be written", "Choose another folder with --out.") from error
         raise

@@ -119,7 +119,9 @@ def print_inspection(found: Mapping[str, Any]) -> None:
         places = ", ".join(_place(example) for example in problem["examples"][:3])
         say(f"  {problem['kind']}: {problem['count']:,} {problem['action']} ({places})")
     split = found["split"]
-    say(f"split: {split['train']:,} train, {split['validation']:,} validation, {split['test']:,} test, by {split['by']}")
+    say(
+        f"split: {split['train']:,} train, {split['validation']:,} validation, {split['test']:,} test, by {split['by']}"
+    )
 
 
 def _short(value: Any) -> str:
@@ -135,7 +137,9 @@ def warn_of(problems: Sequence[Problem]) -> None:
     """Say on standard error what could not be read."""
     for problem in problems:
         if problem.action == "skipped":
-            where = ", ".join(place.file if place.row is None else f"{place.file}, row {place.row}" for place in problem.examples[:3])
+            where = ", ".join(
+                place.file if place.row is None else f"{place.file}, row {place.row}" for place in problem.examples[:3]
+            )
             sys.stderr.write(f"skipped {problem.count} ({problem.kind}): {where}\n")
 
 
@@ -168,13 +172,18 @@ def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | 
         predictions, problems = model.predictions(item, baseline=baseline)
         warn_of(problems)
         for prediction in predictions:
-            name = prediction.id if len(inputs) == 1 else f"{item}: {prediction.id}" if prediction.id not in item else item
+            name = (
+                prediction.id if len(inputs) == 1 else f"{item}: {prediction.id}" if prediction.id not in item else item
+            )
             row = {"id": name, **to_json(prediction.answer)}
             rows.append(row)
             if as_json:
                 print_json(row, one_line=True)
             elif out is None:
-                say(f"{name}\t" + "\t".join(_cell(value) for key, value in row.items() if key not in ("id", "probabilities")))
+                say(
+                    f"{name}\t"
+                    + "\t".join(_cell(value) for key, value in row.items() if key not in ("id", "probabilities"))
+                )
     if out is not None:
         write_answers(out, rows)
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
@@ -243,7 +252,9 @@ def compare_and_tell(paths: list[Path], as_json: bool) -> None:
     for row in found["runs"]:
         say(f"  {row['run']}: {row['value']:.4g} [{_bound(row['low'])}, {_bound(row['high'])}]")
     for row in found["differences"]:
-        say(f"  {row['second']} − {row['first']}: {row['value']:+.4g} [{_bound(row['low'])}, {_bound(row['high'])}] → {row['verdict']}")
+        say(
+            f"  {row['second']} − {row['first']}: {row['value']:+.4g} [{_bound(row['low'])}, {_bound(row['high'])}] → {row['verdict']}"
+        )
 
 
 def _bound(value: float | None) -> str:

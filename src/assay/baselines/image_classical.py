@@ -58,17 +58,18 @@ class HogSvm(Baseline):
         require_training(len(places))
         units = train.samples.view_of(train.units[places])
         describe, projection, count = _prepare(units, clock, seed)
-        part = units.sample(count, seed)
-        truths = truths if len(part) == len(units) else known(self.target, part)[1]
-        rows = _rows(part, describe, projection)
+        drawn = np.random.default_rng(seed).permutation(len(units))[:count]
+        rows = _rows(units.samples.view_of(units.units[drawn]), describe, projection, clock.left_s(0.5))
+        truths = truths[drawn[: len(rows)]]
         aside, answers = self._aside(validation, describe, projection, max(64, count // 5), seed)
+        spare = np.zeros(0, np.int64)
         if not len(answers):
             kept, spare = hold_out(len(rows), seed)
             aside, answers, rows, truths = rows[spare], truths[spare], rows[kept], truths[kept]
         machine, note = fit_kernel_machine(rows, self._wanted(truths), aside, self._judge(answers), clock, seed)
         self._fitted = (describe, projection, machine)
         self._calibrate(machine.scores(aside), answers)
-        return note if len(part) == len(units) else f"{note}, out of {len(units)}"
+        return note if len(drawn) == len(units) == len(rows) + len(spare) else f"{note}, out of {len(units)}"
 
     def predict(self, view: View) -> Sequence[Any]:
         """See `Baseline.predict`."""
@@ -102,7 +103,9 @@ class HogSvm(Baseline):
             raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
         return self._fitted
 
-    def _aside(self, view: View, describe: ImageFeatures, projection: Projection, count: int, seed: int) -> tuple[Array, Array]:
+    def _aside(
+        self, view: View, describe: ImageFeatures, projection: Projection, count: int, seed: int
+    ) -> tuple[Array, Array]:
         """The validation rows (V, P) and their truths, at most `count`."""
         part = view.sample(count, seed)
         places, truths = known(self.target, part)
@@ -165,7 +168,11 @@ def _prepare(units: View, clock: Clock, seed: int) -> tuple[ImageFeatures, Proje
     return describe, projection, min(count, len(units))
 
 
-def _rows(view: View, describe: ImageFeatures, projection: Projection) -> Array:
-    """The projected features (N, P) of a view's images, piece by piece."""
-    pieces = [projection(describe.rows(images)) for images in view.field("image")]
+def _rows(view: View, describe: ImageFeatures, projection: Projection, limit_s: float = np.inf) -> Array:
+    """The projected features (N, P) of a view's images, piece by piece; of its first ones where the time runs out."""
+    clock, pieces = Clock(limit_s), []
+    for images in view.field("image"):
+        pieces.append(projection(describe.rows(images)))
+        if clock.left_s() < 0:
+            break
     return np.concatenate(pieces) if pieces else np.zeros((0, projection.axes.shape[1]), np.float32)

@@ -93,7 +93,13 @@ def reduce_area(images: Tensor) -> Tensor:
 
 
 def hog(
-    images: Tensor, cell: tuple[float, float], bins: int, *, signed: bool = False, interpolate: bool = False, block: int = 2
+    images: Tensor,
+    cell: tuple[float, float],
+    bins: int,
+    *,
+    signed: bool = False,
+    interpolate: bool = False,
+    block: int = 2,
 ) -> Tensor:
     """Histograms of oriented gradients (Dalal & Triggs 2005) of a whole batch.
 

@@ -59,7 +59,9 @@ class KernelMachine:
         return np.asarray(whole + self.offset)
 
 
-def fit_kernel_machine(rows: Array, targets: Array, aside: Array, judge: Judge, clock: Clock, seed: int) -> tuple[KernelMachine, str]:
+def fit_kernel_machine(
+    rows: Array, targets: Array, aside: Array, judge: Judge, clock: Clock, seed: int
+) -> tuple[KernelMachine, str]:
     """Fit, choosing the kernel's width and the ridge on rows set aside.
 
     Args:
@@ -86,7 +88,7 @@ def fit_kernel_machine(rows: Array, targets: Array, aside: Array, judge: Judge, 
 def _pilot_rows(count: int, clock: Clock) -> int:
     """How many rows the exact machine gets: a guess of a second for 2,000 rows, that grows with their cube."""
     affordable = int(2000 * max(clock.left_s(0.6) / 10, 0.001) ** (1 / 3))
-    return min(count, max(200, min(affordable, EXACT)))
+    return min(count, max(1000, min(affordable, EXACT)))
 
 
 def _fit_exact(

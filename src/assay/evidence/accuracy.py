@@ -6,7 +6,7 @@ import numpy as np
 
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
-from assay.evidence.words import number, spread, title
+from assay.evidence.words import number, spread, title, unit_of
 
 QUESTION = "How good is it on data it never saw?"
 _SHOWN = 12
@@ -25,11 +25,14 @@ def find(context: Context) -> Finding:
     status: Status = "good"
     step = ""
     if groups < _FEW:
-        status, step = "unknown", f"Only {groups} independent test samples: collect more before you rely on any number here."
+        status, step = (
+            "unknown",
+            f"Only {groups} independent test samples: collect more before you rely on any number here.",
+        )
     elif context.floor is not None and not _above_floor(context):
         status, step = "act", "It does no better than guessing: check the labels and the target, or train for longer."
     certainty = f"95 % intervals over {groups:,} independent test units; none of them was used to choose anything."
-    numbers = {metric.name: number(found[metric.name], "%" if metric.unit == "share" else metric.unit) for metric in metrics}
+    numbers = {metric.name: number(found[metric.name], unit_of(metric)) for metric in metrics}
     return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 
@@ -53,7 +56,10 @@ def _worst(context: Context) -> Figure:
     items = []
     for place in order[:_SHOWN]:
         drawing = task.draw(context.samples, int(test.units[place]), spec)
-        lines = [f"true: {task.truth_words(test.truths[place], spec)}", f"answered: {task.words(test.outputs[place], spec)}"]
+        lines = [
+            f"true: {task.truth_words(test.truths[place], spec)}",
+            f"answered: {task.words(test.outputs[place], spec)}",
+        ]
         name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
         items.append({"image": drawing.image, "title": name, "lines": [*lines, *others], "wrong": mistakes is not None})
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from assay.evaluation.intervals import Estimate, difference
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
-from assay.evidence.words import duration, number, size, spread, title
+from assay.evidence.words import duration, number, size, spread, title, unit_of
 
 QUESTION = "Does a network beat classical machine learning here?"
 Verdict = Literal["network", "baseline", "tie"]
@@ -40,21 +40,23 @@ def find(context: Context) -> Finding:
                      "Use it: assay predict RUN INPUT --baseline."),
     }  # fmt: skip
     status, verdict, step = words[who]
-    numbers = {"network": number(own), "baseline": number(other), "difference": number(gain)}
+    unit = unit_of(metric)
+    numbers = {"network": number(own, unit), "baseline": number(other, unit), "difference": number(gain, unit)}
     if context.floor is not None:
-        numbers["guessing"] = number(context.floor.test.measure(metric))
+        numbers["guessing"] = number(context.floor.test.measure(metric), unit)
     certainty = f"Paired bootstrap over {len(set(context.test.groups.tolist())):,} test units. {fitted.note}"
-    return Finding("baseline", QUESTION, status, verdict, numbers, (_chart(context, own, other), _table(context)), step, certainty)
+    return Finding(
+        "baseline", QUESTION, status, verdict, numbers, (_chart(context, own, other), _table(context)), step, certainty
+    )
 
 
 def _chart(context: Context, own: Estimate, other: Estimate) -> Figure:
-    rows: list[dict[str, Any]] = [_row("the network", own)]
+    rows: list[dict[str, Any]] = [{**_row("the network", own), "series": 0}]
     if context.baseline is not None:
-        rows.append(_row(context.baseline.model.name, other))
+        rows.append({**_row(context.baseline.model.name, other), "series": 1})
     if context.floor is not None:
-        rows.append(_row("guessing", context.floor.test.measure(context.metric)))
-    unit = "%" if context.metric.unit == "share" else ""
-    data = {"rows": rows, "x": title(context.metric), "unit": unit}
+        rows.append({**_row("guessing", context.floor.test.measure(context.metric)), "series": 2})
+    data = {"rows": rows, "x": title(context.metric), "unit": unit_of(context.metric)}
     return Figure("intervals", "On the same test samples", data, "Values with their 95 % intervals.")
 
 

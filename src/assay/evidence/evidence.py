@@ -22,7 +22,10 @@ FINDINGS = {
 
 
 def find_all(
-    context: Context, progress: Progress, known: Iterable[Finding] = (), keep: Callable[[list[Finding]], None] | None = None
+    context: Context,
+    progress: Progress,
+    known: Iterable[Finding] = (),
+    keep: Callable[[list[Finding]], None] | None = None,
 ) -> list[Finding]:
     """Every finding; those already known are not looked for again.
 

@@ -11,7 +11,10 @@ Status = Literal["good", "watch", "act", "unknown"]
 
 @dataclass(frozen=True)
 class Number:
-    """A measured value with its 95 % interval (None where there is none) and its unit ("" for a share or score)."""
+    """A measured value with its 95 % interval (None where there is none) and its unit.
+
+    The unit `%` marks a share from 0 to 1, which the page shows times 100; "" a plain number.
+    """
 
     value: float | None
     low: float | None = None
@@ -25,7 +28,7 @@ class Figure:
 
     Attributes:
         kind: one of the kinds that `report/figures.py` knows (`intervals`, `lines`, `matrix`, `gallery`, `table`,
-            `scatter`, `bars`, `layers`).
+            `scatter`, `bars`, `layers`, `heat`).
         title: a short title that says what is to be seen.
         data: JSON-able data of that kind; its shape is documented beside the drawing function.
         caption: one sentence of how to read it; may be empty.

@@ -49,8 +49,10 @@ def find(context: Context) -> Finding:
         verdict = f"{parameters:,} parameters; gradients are {trend}: the median layer differs {ratio:.0f}-fold from first to last."
     elif share > 0.3:
         status, step = "watch", "A smaller network would do the same: --set width=…"
-        verdict = f"{parameters:,} parameters, of whose units {100 * share:.0f} % never move on {_SAMPLES} test samples."
-    numbers = {"parameters": Number(parameters), "dead units": Number(100 * share, unit="%")}
+        verdict = (
+            f"{parameters:,} parameters, of whose units {100 * share:.0f} % never move on {_SAMPLES} test samples."
+        )
+    numbers = {"parameters": Number(parameters), "dead units": Number(share, unit="%")}
     figures = (_flow(context, layers), _heat(context.history), _norms(layers))
     certainty = f"Measured on {min(_SAMPLES, len(context.test))} test samples and over the whole training."
     return Finding("network", QUESTION, status, verdict, numbers, figures, step, certainty)
@@ -108,7 +110,10 @@ def _gradients(history: Sequence[Mapping[str, Any]]) -> tuple[str, float]:
     if not norms or len(norms[0]) < 3:
         return "", 1.0
     middle = np.median(np.asarray([[value or 0.0 for value in row] for row in norms], float), axis=0)
-    first, last = float(np.median(middle[: len(middle) // 3 or 1])), float(np.median(middle[-(len(middle) // 3 or 1) :]))
+    first, last = (
+        float(np.median(middle[: len(middle) // 3 or 1])),
+        float(np.median(middle[-(len(middle) // 3 or 1) :])),
+    )
     ratio = max(first, 1e-30) / max(last, 1e-30)
     if ratio < 1e-3:
         return "vanishing", 1 / ratio
@@ -118,7 +123,11 @@ def _gradients(history: Sequence[Mapping[str, Any]]) -> tuple[str, float]:
 def _flow(context: Context, layers: list[Layer]) -> Figure:
     from assay.report.images import heatmap
 
-    shown = layers if len(layers) <= _MOST_LAYERS else [layers[int(i)] for i in np.linspace(0, len(layers) - 1, _MOST_LAYERS)]
+    shown = (
+        layers
+        if len(layers) <= _MOST_LAYERS
+        else [layers[int(i)] for i in np.linspace(0, len(layers) - 1, _MOST_LAYERS)]
+    )
     rows = []
     for layer in shown:
         maps = [heatmap(unit) for unit in _pictures(layer.first)]
@@ -148,7 +157,9 @@ def _heat(history: Sequence[Mapping[str, Any]]) -> Figure:
     lines = [line for line in history if line.get("gradient_norms")]
     lines = lines[:: max(1, len(lines) // 60)]
     names = list(lines[0]["gradient_norms"]) if lines else []
-    names = names if len(names) <= _MOST_LAYERS else [names[int(i)] for i in np.linspace(0, len(names) - 1, _MOST_LAYERS)]
+    names = (
+        names if len(names) <= _MOST_LAYERS else [names[int(i)] for i in np.linspace(0, len(names) - 1, _MOST_LAYERS)]
+    )
     values = [[line["gradient_norms"].get(name) for line in lines] for name in names]
     data = {"rows": names, "x": [line["step"] for line in lines], "values": values, "x_label": "step", "log": True}
     return Figure("heat", "Gradient norm by layer over the steps", data,

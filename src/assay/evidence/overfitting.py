@@ -12,7 +12,7 @@ from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Metric
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import number, spread, title
+from assay.evidence.words import number, spread, title, unit_of
 
 QUESTION = "Did it learn or memorise?"
 _FEW = 30
@@ -29,7 +29,12 @@ def find(context: Context) -> Finding:
     turned = _turned(context.history)
     kind = _judge(metric, own, new, gap, half, turned, len(unseen), context)
     status, verdict, step = _words(kind, metric, own, new, context)
-    numbers = {"training": number(own), "unseen": number(new), "gap": Number(gap, gap - half, gap + half)}
+    unit = unit_of(metric)
+    numbers = {
+        "training": number(own, unit),
+        "unseen": number(new, unit),
+        "gap": Number(gap, gap - half, gap + half, unit),
+    }
     certainty = f"{len(train):,} training against {len(unseen):,} unseen samples (validation and test)."
     return Finding("overfitting", QUESTION, status, verdict, numbers, (_curves(context.history),), step, certainty)
 
@@ -85,7 +90,11 @@ def _words(kind: str, metric: Metric, own: Estimate, new: Estimate, context: Con
     if kind == "overfits":
         return "watch", f"It memorises more than it learns: {values}.", _remedy(context)
     if kind == "underfits":
-        return "act", f"It underfits: {values}.", "Train for longer (--budget), or with a larger network (--set width=…)."
+        return (
+            "act",
+            f"It underfits: {values}.",
+            "Train for longer (--budget), or with a larger network (--set width=…).",
+        )
     return "good", f"It fits well: {values}.", ""
 
 
@@ -96,7 +105,9 @@ def _remedy(context: Context) -> str:
         return f"Turn on augmentation: --set augment.{next(iter(context.plan.augment))}=0.5; or collect more data."
     if settings.get("dropout") == 0.0:
         return "Try --set dropout=0.3, or more weight decay; or collect more data."
-    return f"Try --set weight_decay={max(0.01, 4 * context.plan.weight_decay):.3g}, a smaller width, or collect more data."
+    return (
+        f"Try --set weight_decay={max(0.01, 4 * context.plan.weight_decay):.3g}, a smaller width, or collect more data."
+    )
 
 
 def _curves(history: Any) -> Figure:

@@ -26,6 +26,11 @@ def title(metric: Metric) -> str:
     return TITLES.get(metric.name, metric.name.replace("_", " "))
 
 
+def unit_of(metric: Metric) -> str:
+    """A metric's unit as findings write it: `%` for a share (a value from 0 to 1)."""
+    return "%" if metric.unit == "share" else metric.unit
+
+
 def shown(metric: Metric, value: float | None) -> str:
     """A value of a metric: shares in per cent, all else to three digits."""
     if value is None or math.isnan(value):

@@ -9,5 +9,7 @@ from assay.training.plan import Plan
 
 def convnet_recipe(situation: Situation) -> tuple[ConvNetSettings, Plan]:
     """Settings and plan for a situation."""
-    plan = Plan(batch_size=128, optimizer="muon", learning_rate=0.1, weight_decay=0.0, augment={"shift": 0.04, "flip": 0.0})
+    plan = Plan(
+        batch_size=128, optimizer="muon", learning_rate=0.1, weight_decay=0.0, augment={"shift": 0.04, "flip": 0.0}
+    )
     return ConvNetSettings(), plan

@@ -56,7 +56,9 @@ class ImageNetwork(nn.Module):
 
 def image_networks(spec: ImageSpec) -> Sequence[NetworkKind]:
     """The networks for images of this form, the default first."""
-    convnet = NetworkKind("convnet", ConvNetSettings, _convnet, convnet_recipe, "a compact convolutional network of ours, fast on a CPU")
+    convnet = NetworkKind(
+        "convnet", ConvNetSettings, _convnet, convnet_recipe, "a compact convolutional network of ours, fast on a CPU"
+    )
     mlp = NetworkKind("mlp", MlpSettings, _mlp, _mlp_recipe, "layers of neurons, blind to what lies beside what")
     return (convnet, mlp, timm_kind(_wrap))
 

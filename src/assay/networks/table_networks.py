@@ -23,6 +23,8 @@ def table_networks(spec: TableSpec) -> Sequence[NetworkKind]:
         return TableMlp(spec, settings)
 
     return (
-        NetworkKind("tabular", TabularSettings, tabular, recipe, "an ensemble of small networks that share their weights"),
+        NetworkKind(
+            "tabular", TabularSettings, tabular, recipe, "an ensemble of small networks that share their weights"
+        ),
         NetworkKind("mlp", MlpSettings, mlp, mlp_recipe, "layers of neurons"),
     )

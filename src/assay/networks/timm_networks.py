@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
 from assay.errors import MissingExtraError, SettingError, did_you_mean
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+
+if TYPE_CHECKING:
+    from assay.samples.samples import Samples
+
+#: Enough to fit a head on; more would take longer than they are worth.
+_HEAD_SAMPLES = 20_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class TimmBody(nn.Module):
             if id(parameter) not in head and settings.pretrained:
                 parameter.learning_rate_scale = settings.body_rate
                 parameter.requires_grad = not settings.freeze
-        self.freeze = settings.freeze
+        self.freeze, self.pretrained = settings.freeze, settings.pretrained
 
     def train(self, mode: bool = True) -> TimmBody:
         """As in PyTorch; a frozen body keeps its batch statistics too."""
@@ -82,7 +90,51 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
         deviation = [scale * value for value in _per_channel(config["std"], spec.channels)]
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
-    return NetworkKind("timm/", TimmSettings, build, _recipe, "any network of timm's, pretrained (timm/NAME or timm/FOLDER)")
+    summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
+    return NetworkKind("timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=_portable)
+
+
+@torch.no_grad()
+def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
+    """Start the head of a pretrained network from a logistic regression on its features, before the body may move.
+
+    A fresh head sends large gradients into a good body and spoils it; a fitted one does not (Kumar et al., "Fine-tuning
+    can distort pretrained features", ICLR 2022). Targets that are no class keep a fresh head.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    from assay.samples.split import TRAIN
+
+    body: Any = getattr(network, "body", None)
+    classes = getattr(samples.spec.target, "classes", None)
+    if not isinstance(body, TimmBody) or not body.pretrained or classes is None or samples.spec.target.kind != "class":
+        return
+    network.eval()
+    view = samples.view(TRAIN).sample(_HEAD_SAMPLES, plan.seed)
+    batches = list(view.batches(64))
+    features = torch.cat([network.features(batch.image) for batch in batches]).double().numpy()  # type: ignore[operator,attr-defined]
+    targets = torch.cat([batch.target for batch in batches]).numpy()  # type: ignore[attr-defined]
+    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    present = np.unique(targets)
+    if len(present) < 2:
+        return
+    fitted = LogisticRegression(C=0.01, max_iter=500).fit((features - mean) / scale, targets)
+    weight, bias = fitted.coef_ / scale, fitted.intercept_
+    if len(present) == 2:
+        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    bias = bias - weight @ mean
+    head = body.model.get_classifier()
+    head.weight.zero_()
+    head.bias.fill_(float(bias.min()) - 5.0)
+    head.weight[torch.from_numpy(present)] = torch.from_numpy(weight).float()
+    head.bias[torch.from_numpy(present)] = torch.from_numpy(bias).float()
+
+
+def _portable(settings: TimmSettings) -> TimmSettings:
+    """Settings that need neither the folder nor the hub: a finished run holds all weights itself."""
+    config = Path(settings.architecture) / "config.json"
+    name = _read_config(config)["architecture"] if config.exists() else settings.architecture
+    return replace(settings, architecture=str(name), pretrained=False)
 
 
 def wanted_size(architecture: str) -> int | None:
@@ -100,7 +152,11 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     except ImportError as error:
         raise MissingExtraError("a network of timm's", "timm") from error
     name, folder = settings.architecture, Path(settings.architecture)
-    options: dict[str, Any] = {"num_classes": spec.target.outputs, "in_chans": spec.channels, "drop_rate": settings.dropout}
+    options: dict[str, Any] = {
+        "num_classes": spec.target.outputs,
+        "in_chans": spec.channels,
+        "drop_rate": settings.dropout,
+    }
     if settings.stochastic_depth:
         options["drop_path_rate"] = settings.stochastic_depth
     if (folder / "config.json").exists():
@@ -115,11 +171,19 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     return model, dict(model.pretrained_cfg)
 
 
-def _from_folder(timm: Any, folder: Path, options: dict[str, Any], settings: TimmSettings) -> tuple[Any, dict[str, Any]]:
+def _from_folder(
+    timm: Any, folder: Path, options: dict[str, Any], settings: TimmSettings
+) -> tuple[Any, dict[str, Any]]:
     config = _read_config(folder / "config.json")
-    overlay = {**config.get("pretrained_cfg", {}), "file": str(folder / "model.safetensors"), "num_classes": config["num_classes"]}
+    overlay = {
+        **config.get("pretrained_cfg", {}),
+        "file": str(folder / "model.safetensors"),
+        "num_classes": config["num_classes"],
+    }
     try:
-        model = timm.create_model(config["architecture"], pretrained=settings.pretrained, pretrained_cfg_overlay=overlay, **options)
+        model = timm.create_model(
+            config["architecture"], pretrained=settings.pretrained, pretrained_cfg_overlay=overlay, **options
+        )
     except (OSError, RuntimeError, KeyError) as error:
         raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
     return model, {**model.pretrained_cfg, **config.get("pretrained_cfg", {})}

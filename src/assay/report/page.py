@@ -240,7 +240,10 @@ def _made(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Network, samples and the like, each with its value."""
     network, samples, baseline = (summary.get(key) or {} for key in ("network", "samples", "baseline"))
     if network:
-        yield "network", f"{network.get('name', '')}, {counted(int(network.get('parameters') or 0), 'parameter')}"
+        yield (
+            "network",
+            f"{network.get('name', '')}, {counted(int(finite(network.get('parameters')) or 0), 'parameter')}",
+        )
     if samples:
         yield "samples", ", ".join(f"{plain(count, 0)} {words(str(name))}" for name, count in samples.items())
     if baseline:

@@ -109,14 +109,18 @@ class Cache:
             self.index = pq.read_table(folder / "index.parquet")
             self.fields = {name: self._open(folder, name, field) for name, field in meta["fields"].items()}
         except (OSError, ValueError, KeyError) as error:
-            raise RunError(f"the sample cache {folder} is damaged ({error})", "Delete that folder and run again.") from error
+            raise RunError(
+                f"the sample cache {folder} is damaged ({error})", "Delete that folder and run again."
+            ) from error
 
     def _open(self, folder: Path, name: str, field: Mapping[str, Any]) -> Array | Ragged:
         dtype, shape = np.dtype(field["dtype"]), tuple(field["shape"])
         file = folder / f"{name}.bin"
         width = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
         count = file.stat().st_size // width if width else self.rows
-        values = np.memmap(file, dtype, "r", shape=(count, *shape)) if count and width else np.zeros((count, *shape), dtype)
+        values = (
+            np.memmap(file, dtype, "r", shape=(count, *shape)) if count and width else np.zeros((count, *shape), dtype)
+        )
         if not field["ragged"]:
             return values
         return Ragged(values, np.fromfile(folder / f"{name}.offsets", np.int64))

@@ -42,7 +42,10 @@ class ImageSpec:
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return {**{name: value for name, value in vars(self).items() if name != "target"}, "target": self.target.to_json()}
+        return {
+            **{name: value for name, value in vars(self).items() if name != "target"},
+            "target": self.target.to_json(),
+        }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ImageSpec:

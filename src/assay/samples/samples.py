@@ -92,7 +92,9 @@ class Samples:
             return _gather(self._segments[0].cache.fields[name], windows)
         starts = np.cumsum([0] + [segment.cache.rows for segment in self._segments])
         part = np.searchsorted(starts, windows, side="right") - 1
-        pieces = [_gather(self._segments[p].cache.fields[name], windows[i : i + 1] - starts[p]) for i, p in enumerate(part)]
+        pieces = [
+            _gather(self._segments[p].cache.fields[name], windows[i : i + 1] - starts[p]) for i, p in enumerate(part)
+        ]
         return [piece[0] for piece in pieces] if isinstance(pieces[0], list) else np.concatenate(pieces)
 
     def batch(self, windows: Array) -> Batch:
@@ -127,7 +129,9 @@ class View:
             place = np.argsort(samples.unit, kind="stable")
             low = np.searchsorted(samples.unit[place], units, "left")
             high = np.searchsorted(samples.unit[place], units, "right")
-            self.windows = np.concatenate([place[a:b] for a, b in zip(low, high, strict=True)] or [np.zeros(0, np.int64)])
+            self.windows = np.concatenate(
+                [place[a:b] for a, b in zip(low, high, strict=True)] or [np.zeros(0, np.int64)]
+            )
 
     def __len__(self) -> int:
         return len(self.units)
@@ -211,7 +215,12 @@ def pad(values: Sequence[Array]) -> tuple[Array, Array]:
 
 
 def build_samples(
-    task: Task, records: Records, spec: Spec, side: Array | None, log: ProblemLog | None = None, folder: Path | None = None
+    task: Task,
+    records: Records,
+    spec: Spec,
+    side: Array | None,
+    log: ProblemLog | None = None,
+    folder: Path | None = None,
 ) -> Samples:
     """Encode records once (or find them in the cache) and give each unit its side.
 
@@ -232,7 +241,9 @@ def build_samples(
         log.extend(problems)
     rows = np.asarray(segment.index.column("_row").to_numpy())
     chosen = np.full(len(rows), TEST, np.int8) if side is None else np.asarray(side, np.int8)[rows]
-    return Samples(task, spec, Segment(segment.cache, segment.unit, segment.index.drop_columns(["_row"])), chosen, problems)
+    return Samples(
+        task, spec, Segment(segment.cache, segment.unit, segment.index.drop_columns(["_row"])), chosen, problems
+    )
 
 
 def _cache_key(task: Task, records: Records, spec: Spec) -> str:
@@ -278,7 +289,11 @@ def _write(task: Task, records: Records, spec: Spec, writer: CacheWriter, log: P
             kept.append(taken.append_column("_row", pa.array(present + first_row, pa.int64())))
             units += len(present)
             first_row += batch.num_rows
-    return pa.Table.from_batches(kept) if kept else pa.table({"id": pa.array([], pa.string()), "_row": pa.array([], pa.int64())})
+    return (
+        pa.Table.from_batches(kept)
+        if kept
+        else pa.table({"id": pa.array([], pa.string()), "_row": pa.array([], pa.int64())})
+    )
 
 
 def _gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
@@ -302,9 +317,13 @@ def _problem_from_json(data: Mapping[str, Any]) -> Problem:
 
 def _no_space(error: OSError, folder: Path) -> Exception:
     if error.errno == errno.ENOSPC:
-        return RunError(f"no space is left for decoded samples in {folder.parent}", "Free some space, or set ASSAY_CACHE.")
+        return RunError(
+            f"no space is left for decoded samples in {folder.parent}", "Free some space, or set ASSAY_CACHE."
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return RunError(f"decoded samples cannot be written to {folder.parent}", "Set ASSAY_CACHE to a folder of yours.")
+        return RunError(
+            f"decoded samples cannot be written to {folder.parent}", "Set ASSAY_CACHE to a folder of yours."
+        )
     return error
 
 

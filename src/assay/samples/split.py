@@ -212,7 +212,12 @@ def _complete(
         np.maximum.at(most, components, side)
         crossing = np.flatnonzero((least != most)[components])
         if len(crossing):
-            log.add("duplicate-across-given-split", "kept", index.column("id")[int(crossing[0])].as_py(), count=len(crossing))
+            log.add(
+                "duplicate-across-given-split",
+                "kept",
+                index.column("id")[int(crossing[0])].as_py(),
+                count=len(crossing),
+            )
     missing = [number for number in (VALIDATION, TEST) if not (side == number).any()]
     if not missing:
         return side

@@ -27,7 +27,8 @@ def csv_rows(store: Store, name: str, encoding: str | None = None) -> Rows:
     """The rows of a text table: all columns as text.
 
     Args:
-        store, name: the file, compressed with gzip or not.
+        store: holds the file.
+        name: the file, compressed with gzip or not.
         encoding: overrides what the byte order mark says (UTF-8 where there is none).
 
     Raises:

@@ -31,6 +31,7 @@ def row_digests(columns: list[pa.Array], rows: int) -> pa.Array:
 
     Args:
         columns: string, double or timestamp columns of `rows` values each.
+        rows: how many rows there are.
 
     Returns:
         A string array of `rows` hexadecimal hashes.

@@ -21,7 +21,7 @@ TARGET_TYPES = {"class": pa.string(), "labels": pa.list_(pa.string()), "number":
 
 
 def listing(**columns: Sequence[Any] | pa.Array | None) -> pa.Table:
-    """A table of images, in columns of `Records`; a column that is None is left out, all others but targets are text."""
+    """A table of images, in columns of `Records`; one that is None is left out, sequences are text."""
     return pa.table({
         name: values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
         for name, values in columns.items()

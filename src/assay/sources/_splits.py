@@ -22,7 +22,7 @@ _SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 
 
 def split_of(word: str) -> str | None:
-    """ "train", "validation" or "test" for a word that means one of them, else None."""
+    """One of "train", "validation" and "test" for a word that means it, else None."""
     return SPLIT_WORDS.get(word.strip().lower())
 
 

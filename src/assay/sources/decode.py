@@ -40,10 +40,8 @@ def decode_image(
     >>> decode_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
-    if isinstance(payload, np.ndarray):
-        values = image_array(payload, name)
-    else:
-        values = _decode_bytes(payload, name, least_side)
+    is_array = isinstance(payload, np.ndarray)
+    values = image_array(payload, name) if is_array else _decode_bytes(payload, name, least_side)
     return values if channels is None else with_channels(values, channels, name)
 
 
@@ -99,7 +97,7 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
 
 def _rounded(values: Array, top: int) -> Array:
     """Values as the smallest unsigned integers that hold `top`."""
-    return np.clip(np.rint(values), 0, top).astype(np.uint8 if top == 255 else np.uint16)
+    return np.asarray(np.clip(np.rint(values), 0, top), np.uint8 if top == 255 else np.uint16)
 
 
 def with_channels(values: Array, channels: int, name: str = "image") -> Array:
@@ -120,7 +118,8 @@ def resize(image: Array, height: int, width: int, mode: ResizeMode = "squash") -
 
     Args:
         image: (H, W, C) uint8 or uint16.
-        height, width: the new size in pixels.
+        height: the new height in pixels.
+        width: the new width in pixels.
         mode: "squash" changes the proportions; "cover" scales the shorter side and cuts the centre; "pad" scales the
             longer side and adds zeros around.
 

@@ -74,8 +74,8 @@ def read(source: Source, options: DataOptions) -> Records:
     ids = [check.name for check in checks]
     for check in checks:
         note(check, log, *_place(check.name))
-    images = listing(id=ids, location=ids, target=targets, group=_group(rows, options),
-                     split=None if asks_for_shares(options) else _sides(rows, side, shards, store, options))  # fmt: skip
+    sides = None if asks_for_shares(options) else _sides(rows, side, shards, store, options)
+    images = listing(id=ids, location=ids, target=targets, group=_group(rows, options), split=sides)
     keep = targets.is_valid()
     for row in np.flatnonzero(~keep.to_numpy(zero_copy_only=False)).tolist():
         log.add("missing-target", "skipped", *_place(ids[row]))

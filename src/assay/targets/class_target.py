@@ -108,5 +108,14 @@ class ClassTarget(Target):
                 rows.append({"label": name, "value": hits / row.sum(), "low": low, "high": high})
         recall = Figure("intervals", "Right answers by true class", {"rows": rows, "x": "share right", "unit": "%"},
                         "Each dot is the share of a class that is answered rightly, with its 95 % interval.")  # fmt: skip
-        matrix = {"rows": self.classes, "columns": self.classes, "counts": counts.tolist(), "x": "answered", "y": "true"}
-        return (recall, Figure("matrix", "What is taken for what", matrix, "Rows are true classes, columns are answers."))
+        matrix = {
+            "rows": self.classes,
+            "columns": self.classes,
+            "counts": counts.tolist(),
+            "x": "answered",
+            "y": "true",
+        }
+        return (
+            recall,
+            Figure("matrix", "What is taken for what", matrix, "Rows are true classes, columns are answers."),
+        )

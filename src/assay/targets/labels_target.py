@@ -68,7 +68,9 @@ class LabelsTarget(Target):
         """See `Target.answer`."""
         row = np.asarray(output, float)
         labels = tuple(name for name, share in zip(self.classes, row, strict=True) if share >= 0.5)
-        return LabelsAnswer(labels, {name: round(float(share), 6) for name, share in zip(self.classes, row, strict=True)})
+        return LabelsAnswer(
+            labels, {name: round(float(share), 6) for name, share in zip(self.classes, row, strict=True)}
+        )
 
     def metrics(self) -> Sequence[Metric]:
         """F1 over all pairs of unit and label first."""

@@ -146,7 +146,9 @@ class ImageClassification(TargetTask):
             raise SettingError("these images have no targets")
         return spec.target.loss(network(batch.image), batch.target, plan.label_smoothing)
 
-    def predict(self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]) -> Sequence[Any]:
+    def predict(
+        self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]
+    ) -> Sequence[Any]:
         """Probabilities or numbers, as `Target.output` gives them."""
         return spec.target.output(network(batch.image))
 

@@ -46,7 +46,10 @@ class Table(TargetTask):
         data="CSV, TSV or Parquet with a column to predict (--target)",
         extra="table",
         default_budget_s=60.0,
-        options={"target_kind": "class or number, where the target could be either", "encoding": "of the text file, such as cp1252"},
+        options={
+            "target_kind": "class or number, where the target could be either",
+            "encoding": "of the text file, such as cp1252",
+        },
     )
     batch_type = TableBatch
     spec_type = TableSpec
@@ -120,7 +123,9 @@ class Table(TargetTask):
         losses = spec.target.loss(logits.flatten(0, 1), target, plan.label_smoothing)
         return losses.view(-1, members).mean(dim=1)
 
-    def predict(self, network: nn.Module, batch: TableBatch, spec: TableSpec, options: Mapping[str, Any]) -> Sequence[Any]:
+    def predict(
+        self, network: nn.Module, batch: TableBatch, spec: TableSpec, options: Mapping[str, Any]
+    ) -> Sequence[Any]:
         """Probabilities or numbers, as `Target.output` gives them."""
         return spec.target.output(network(batch.numbers, batch.categories))
 
@@ -171,7 +176,9 @@ def _category(name: str, column: pa.ChunkedArray) -> CategoryColumn:
     """The values of a category, the most frequent first; the rarest of very many count as unseen."""
     import pyarrow.compute as pc
 
-    counts = [(item["counts"], item["values"]) for item in pc.value_counts(column).to_pylist() if item["values"] is not None]
+    counts = [
+        (item["counts"], item["values"]) for item in pc.value_counts(column).to_pylist() if item["values"] is not None
+    ]
     counts.sort(key=lambda item: (-item[0], item[1]))
     return CategoryColumn(name, tuple(str(value) for _, value in counts[:_MOST_CATEGORIES]))
 

@@ -167,7 +167,12 @@ class Monitor:
         if step % self._every and step != job.plan.steps:
             return
         rate = learning_rate_at(step - 1, job.plan) * state.position.rate_scale
-        line = {"step": step, "seconds": round(seconds, 3), "train_loss": self._sum / self._count, "learning_rate": rate}
+        line = {
+            "step": step,
+            "seconds": round(seconds, 3),
+            "train_loss": self._sum / self._count,
+            "learning_rate": rate,
+        }
         line["gradient_norms"] = {name: _norm(parameters) for name, parameters in self._layers.items()}
         job.record(line)
         job.progress.advance(step, f"loss {self._sum / self._count:.3f}")

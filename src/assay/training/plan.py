@@ -107,7 +107,9 @@ def parse_value(settings: Any, name: str, text: str) -> Any:
     options = typing.get_args(kind)
     if typing.get_origin(kind) is Literal:
         if text not in options:
-            raise SettingError(f"{name}={text} is not possible", did_you_mean(text, [str(option) for option in options]))
+            raise SettingError(
+                f"{name}={text} is not possible", did_you_mean(text, [str(option) for option in options])
+            )
         return text
     if types.NoneType in options:
         if text.lower() in ("none", ""):

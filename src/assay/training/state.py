@@ -140,7 +140,9 @@ class Snapshot:
 
     def finite(self) -> bool:
         """Whether every weight of the network is a finite number."""
-        weights = [value for name, value in self.tensors.items() if name.startswith("network/") and value.is_floating_point()]
+        weights = [
+            value for name, value in self.tensors.items() if name.startswith("network/") and value.is_floating_point()
+        ]
         return bool(torch.stack([value.sum() for value in weights]).isfinite().all()) if weights else True
 
     def write(self, folder: Path) -> None:
@@ -164,7 +166,9 @@ class Snapshot:
                 facts = json.loads(opened.metadata()["facts"])
                 return Snapshot({name: opened.get_tensor(name) for name in opened.keys()}, facts)  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, KeyError) as error:
-            raise RunError(f"the checkpoint {file} is damaged ({error})", "Delete it to train from the start.") from error
+            raise RunError(
+                f"the checkpoint {file} is damaged ({error})", "Delete it to train from the start."
+            ) from error
 
 
 def copy_weights(network: nn.Module) -> Weights:

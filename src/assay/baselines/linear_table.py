@@ -1,0 +1,204 @@
+"""A linear model over the columns of a table: what each column adds, and nothing of how columns act together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.baselines._columns import Columns, Sides, read_columns, read_sides
+from assay.baselines._fitting import Clock, doubt, score, sigmoid, softmax
+from assay.baselines._storage import read_arrays, require, write_arrays
+from assay.baselines.baseline import Baseline
+from assay.errors import RunError
+
+if TYPE_CHECKING:
+    from assay.samples.samples import View
+    from assay.targets.target import Target
+
+Array = np.ndarray[Any, Any]
+_STRENGTHS = (1.0, 0.1, 10.0, 0.01, 100.0, 0.001)
+_LIMIT = 10.0  # standard deviations; what lies beyond counts as this
+_NEVER = -15.0  # the logit of a class or label that training never shows
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A fitted linear model; its inputs are numbers, a mark for each missing number, then one place a category code.
+
+    Attributes:
+        mean: (P,) of the training rows; a missing number counts as the mean.
+        deviation: (P,) of the training rows.
+        weights: (2 P + sum of category sizes, O).
+        offset: (O,).
+    """
+
+    mean: Array
+    deviation: Array
+    weights: Array
+    offset: Array
+
+    def scores(self, rows: Columns, sizes: tuple[int, ...]) -> Array:
+        """(N, O) logits, or numbers in standard deviations."""
+        numbers = numeric_inputs(rows.numbers, self.mean, self.deviation)
+        total = numbers @ self.weights[: numbers.shape[1]] + self.offset
+        start = numbers.shape[1]
+        for place, size in enumerate(sizes):
+            total += self.weights[start + rows.categories[:, place]]
+            start += size
+        return np.asarray(total)
+
+
+class LinearTable(Baseline):
+    """Logistic regression, or ridge regression for a number, over standardised numbers and one-hot categories.
+
+    Takes the fields `numbers` (N, P) float32, NaN where missing, and `categories` (N, Q) int64. The strength of the
+    penalty is chosen on the validation side.
+
+    Args:
+        target: what is predicted; of several labels, each has a model of its own.
+        spec: has `category_sizes`, the number of codes of each category column, code 0 included.
+    """
+
+    name = "linear model"
+    features = "the columns as they are"
+    reading = "one weight for each column and answer"
+
+    def __init__(self, target: Target, spec: Any) -> None:
+        self.target = target
+        self.sizes: tuple[int, ...] = tuple(spec.category_sizes)
+        self._fitted: Weights | None = None
+
+    def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
+        """See `Baseline.fit`."""
+        clock = Clock(budget_s)
+        limit = max(200, int(2e7 * budget_s / max(1, len(self.sizes) + 10) / self.target.outputs))
+        sides = read_sides(self.target, train, validation, self.sizes, limit, seed)
+        mean, deviation = _scale(sides.train.numbers)
+        inputs = _inputs(sides.train, mean, deviation, self.sizes)
+        best: tuple[tuple[float, float], Weights, float] | None = None
+        for tried, strength in enumerate(_STRENGTHS):
+            if best is not None and clock.left_s() < 2 * clock.spent_s / tried:
+                break
+            weights = Weights(mean, deviation, *self._solve(inputs, sides.truths, strength, clock.left_s()))
+            rating = self._rate(weights, sides)
+            if best is None or rating > best[0]:
+                best = (rating, weights, strength)
+        if best is None:
+            raise RuntimeError("no strength was tried")
+        self._fitted = best[1]
+        return f"{len(sides.train)} training samples, penalty 1/{best[2]:g}"
+
+    def predict(self, view: View) -> Sequence[Any]:
+        """See `Baseline.predict`."""
+        fitted = self._weights()
+        if not len(view):
+            return np.zeros((0,) if self.target.kind == "number" else (0, self.target.outputs))  # type: ignore[return-value]
+        return self._outputs(fitted.scores(read_columns(view, self.sizes), self.sizes))  # type: ignore[return-value]
+
+    def save(self, folder: Path) -> None:
+        """See `Baseline.save`."""
+        fitted = self._weights()
+        arrays = {"mean": fitted.mean, "deviation": fitted.deviation, "weights": fitted.weights, "offset": fitted.offset}
+        write_arrays(folder / "linear.npz", arrays)
+
+    def load(self, folder: Path) -> None:
+        """See `Baseline.load`."""
+        path = folder / "linear.npz"
+        got = read_arrays(path, mean=1, deviation=1, weights=2, offset=1)
+        inputs = 2 * len(got["mean"]) + sum(self.sizes)
+        require(got["deviation"].shape == got["mean"].shape and bool((got["deviation"] > 0).all()), path, "bad scales")
+        require(got["weights"].shape == (inputs, self.target.outputs), path, "another number of weights")
+        require(len(got["offset"]) == self.target.outputs, path, "another number of outputs than the target has")
+        self._fitted = Weights(got["mean"], got["deviation"], got["weights"], got["offset"])
+
+    def _weights(self) -> Weights:
+        if self._fitted is None:
+            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
+        return self._fitted
+
+    def _outputs(self, scores: Array) -> Array:
+        if self.target.kind == "number":
+            return scores[:, 0]
+        return softmax(scores) if self.target.kind == "class" else sigmoid(scores)
+
+    def _rate(self, weights: Weights, sides: Sides) -> tuple[float, float]:
+        if not len(sides.answers):
+            return (0.0, 0.0)
+        outputs = self._outputs(weights.scores(sides.aside, self.sizes))
+        return score(self.target, outputs, sides.answers), -doubt(self.target, outputs, sides.answers)
+
+    def _solve(self, inputs: Any, truths: Array, strength: float, limit_s: float) -> tuple[Array, Array]:
+        """Weights (D, O) and offset (O,)."""
+        if self.target.kind == "number":
+            return _ridge(inputs, truths, strength)
+        if self.target.kind == "class":
+            return _logistic(inputs, truths, self.target.outputs, strength, limit_s)
+        parts = [_logistic(inputs, column.astype(np.int64), 2, strength, limit_s) for column in truths.T]
+        weights = [weights[:, 1] - weights[:, 0] for weights, _ in parts]
+        return np.stack(weights, axis=1), np.asarray([offset[1] - offset[0] for _, offset in parts])
+
+
+def _scale(numbers: Array) -> tuple[Array, Array]:
+    """The mean and deviation (P,) of what is not missing; 0 and 1 where nothing is there or nothing varies."""
+    there = np.isfinite(numbers)
+    count = np.maximum(there.sum(axis=0), 1)
+    mean = np.where(there, numbers, 0.0).sum(axis=0, dtype=float) / count
+    spread = np.sqrt((np.where(there, numbers - mean, 0.0) ** 2).sum(axis=0) / count)
+    return mean, np.where(spread > 1e-6 * np.maximum(np.abs(mean), 1e-30), spread, 1.0)
+
+
+def numeric_inputs(numbers: Array, mean: Array, deviation: Array) -> Array:
+    """(N, 2 P): standardised numbers with missing ones at the mean, then 1 for each missing one."""
+    missing = ~np.isfinite(numbers)
+    scaled = np.clip((np.where(missing, mean, numbers) - mean) / deviation, -_LIMIT, _LIMIT)
+    return np.concatenate([scaled, missing.astype(float)], axis=1)
+
+
+def _inputs(rows: Columns, mean: Array, deviation: Array, sizes: tuple[int, ...]) -> Any:
+    """(N, 2 P + sum of sizes), sparse where there are categories."""
+    numbers = numeric_inputs(rows.numbers, mean, deviation)
+    if not sizes:
+        return numbers
+    from scipy import sparse
+
+    starts = np.cumsum([0, *sizes[:-1]])
+    places = (rows.categories + starts).ravel()
+    owners = np.repeat(np.arange(len(rows)), len(sizes))
+    shape = (len(rows), sum(sizes))
+    one_hot = sparse.csr_matrix((np.ones(len(places)), (owners, places)), shape=shape)
+    return sparse.hstack([sparse.csr_matrix(numbers), one_hot], format="csr")
+
+
+def _ridge(inputs: Any, truths: Array, strength: float) -> tuple[Array, Array]:
+    from sklearn.linear_model import Ridge
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = Ridge(alpha=1 / strength, solver="auto").fit(inputs, truths)
+    return np.asarray(model.coef_, float).reshape(-1, 1), np.atleast_1d(np.asarray(model.intercept_, float))
+
+
+def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s: float) -> tuple[Array, Array]:
+    """Multinomial logistic regression; classes that do not occur keep a logit far below the others."""
+    from sklearn.linear_model import LogisticRegression
+
+    weights, offset = np.zeros((inputs.shape[1], classes)), np.full(classes, _NEVER)
+    present = np.unique(truths)
+    if len(present) == 1:
+        offset[present] = 0.0
+        return weights, offset
+    operations = inputs.shape[0] * inputs.shape[1] * max(1, len(present)) * 4
+    rounds = int(np.clip(max(limit_s, 0.0) / 3 * 2e9 / operations, 10, 500))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(C=strength, max_iter=rounds).fit(inputs, truths)
+    if len(present) == 2:
+        weights[:, present[1]], offset[present] = model.coef_[0], (0.0, model.intercept_[0])
+    else:
+        weights[:, present], offset[present] = model.coef_.T, model.intercept_
+    return weights, offset
