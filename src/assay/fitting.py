@@ -90,11 +90,11 @@ def choose(prepared: Prepared, data: DataOptions, options: TrainOptions, run: Ru
 
 def decode(prepared: Prepared, data: DataOptions, progress: Progress) -> tuple[Samples, Spec, ProblemLog]:
     """The spec, learned from the training rows, and the samples in that form."""
-    progress.stage("Decoding the samples")
+    progress.stage("Decoding the samples", prepared.split.side.size)
     log = ProblemLog()
     log.extend(prepared.problems)
     spec = prepared.task.fit_spec(prepared.records, prepared.split.side == TRAIN, data)
-    return build_samples(prepared.task, prepared.records, spec, prepared.split.side, log), spec, log
+    return build_samples(prepared.task, prepared.records, spec, prepared.split.side, log, progress=progress), spec, log
 
 
 def pick_network(task: Task, spec: Spec, name: str | None) -> tuple[NetworkKind, Settings]:

@@ -53,7 +53,9 @@ class LightGbmTable(Baseline):
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
         clock = Clock(budget_s)
-        sides = read_sides(self.target, train, validation, self.sizes, limit=max(1000, int(200_000 * budget_s)), seed=seed)
+        sides = read_sides(
+            self.target, train, validation, self.sizes, limit=max(1000, int(200_000 * budget_s)), seed=seed
+        )
         self._columns = sides.train.numbers.shape[1] + len(self.sizes)
         self._boosters, rounds = [], []
         wanted = _per_model(self.target.kind, sides)
@@ -117,7 +119,9 @@ def _matrix(rows: Columns) -> Array:
     return np.concatenate([rows.numbers.astype(float), rows.categories.astype(float)], axis=1)
 
 
-def _best(objective: dict[str, Any], sides: Sides, truths: Array, answers: Array, budget_s: float, seed: int) -> Booster:
+def _best(
+    objective: dict[str, Any], sides: Sides, truths: Array, answers: Array, budget_s: float, seed: int
+) -> Booster:
     """The model of the shape of tree that has the smallest loss on the rows set aside."""
     clock = Clock(budget_s)
     best: tuple[float, Booster] | None = None
@@ -150,7 +154,9 @@ def _parameters(count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _boost(params: dict[str, Any], sides: Sides, truths: Array, answers: Array, limit_s: float) -> tuple[Booster, float]:
+def _boost(
+    params: dict[str, Any], sides: Sides, truths: Array, answers: Array, limit_s: float
+) -> tuple[Booster, float]:
     """Trees until the loss on the rows set aside stops falling or the time ends, and that loss."""
     import lightgbm
 

@@ -103,7 +103,12 @@ class LinearTable(Baseline):
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
         fitted = self._weights()
-        arrays = {"mean": fitted.mean, "deviation": fitted.deviation, "weights": fitted.weights, "offset": fitted.offset}
+        arrays = {
+            "mean": fitted.mean,
+            "deviation": fitted.deviation,
+            "weights": fitted.weights,
+            "offset": fitted.offset,
+        }
         write_arrays(folder / "linear.npz", arrays)
 
     def load(self, folder: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataError, RunError
+from assay.progress import Progress
 from assay.samples.cache import Cache, CacheWriter, Ragged, cache_root, prune
 from assay.samples.draws import order
 from assay.samples.split import SIDES, TEST, TRAIN
@@ -221,6 +222,7 @@ def build_samples(
     side: Array | None,
     log: ProblemLog | None = None,
     folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> Samples:
     """Encode records once (or find them in the cache) and give each unit its side.
 
@@ -231,10 +233,11 @@ def build_samples(
         side: (rows,) the side of each row of the records; None puts all on the test side, as for prediction.
         log: takes the problems found while encoding.
         folder: where to keep the encoded samples; None for the shared cache.
+        progress: is told how many rows are done.
     """
     root = cache_root() / "samples"
     target = folder or root / _cache_key(task, records, spec)
-    segment, problems = _encode(task, records, spec, target)
+    segment, problems = _encode(task, records, spec, target, progress)
     if folder is None:
         prune(root, target)
     if log is not None:
@@ -251,7 +254,9 @@ def _cache_key(task: Task, records: Records, spec: Spec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _encode(task: Task, records: Records, spec: Spec, folder: Path) -> tuple[Segment, tuple[Problem, ...]]:
+def _encode(
+    task: Task, records: Records, spec: Spec, folder: Path, progress: Progress | None = None
+) -> tuple[Segment, tuple[Problem, ...]]:
     """Encode all records into the cache at `folder`, unless it is there already."""
     if not (folder / "cache.json").exists():
         with contextlib.ExitStack() as stack:
@@ -259,7 +264,7 @@ def _encode(task: Task, records: Records, spec: Spec, folder: Path) -> tuple[Seg
             stack.callback(writer.abort)
             log = ProblemLog()
             try:
-                index = _write(task, records, spec, writer, log)
+                index = _write(task, records, spec, writer, log, progress)
                 writer.close({"problems": [_problem_json(problem) for problem in log.problems()]}, index)
             except OSError as error:
                 raise _no_space(error, folder) from error
@@ -272,7 +277,9 @@ def _encode(task: Task, records: Records, spec: Spec, folder: Path) -> tuple[Seg
     return Segment(cache, unit, cache.index), problems
 
 
-def _write(task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog) -> pa.Table:
+def _write(
+    task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog, progress: Progress | None
+) -> pa.Table:
     """Encode batch by batch; returns the index, a row a unit, with `_row` telling its row in the records."""
     kept: list[pa.RecordBatch] = []
     first_row, units = 0, 0
@@ -289,6 +296,8 @@ def _write(task: Task, records: Records, spec: Spec, writer: CacheWriter, log: P
             kept.append(taken.append_column("_row", pa.array(present + first_row, pa.int64())))
             units += len(present)
             first_row += batch.num_rows
+            if progress is not None:
+                progress.advance(first_row)
     return (
         pa.Table.from_batches(kept)
         if kept

@@ -140,12 +140,11 @@ class _Tally:
         style = self._style() or comma
         words = 0 if self.typed else self.present - self._numeric(style)
         kind, form = self._kind(style, words)
-        return Column(self.name, kind, self.rows - self.present, len(self._distinct), form, self.rows,
-                      words if kind == "number" else 0, self.fractions or (style == "decimal-comma" and self.numbers[style] > 0), self._nearly_unique())  # fmt: skip
-
-    def ambiguous(self) -> bool:
-        """Whether commas in its numbers could be decimal commas as well as thousands separators."""
-        return self._style() == ""
+        fractions = self.fractions or (style == "decimal-comma" and self.numbers[style] > 0)
+        return Column(
+            self.name, kind, self.rows - self.present, len(self._distinct), form, self.rows,
+            words if kind == "number" else 0, fractions, self._nearly_unique(),
+        )  # fmt: skip
 
     def _add_numbers(self, column: pa.Array) -> None:
         """Count values of a numeric type."""

@@ -40,8 +40,9 @@ def decode_image(
     >>> decode_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
-    is_array = isinstance(payload, np.ndarray)
-    values = image_array(payload, name) if is_array else _decode_bytes(payload, name, least_side)
+    if not isinstance(payload, np.ndarray):
+        payload = _decode_bytes(payload, name, least_side)
+    values = image_array(payload, name)
     return values if channels is None else with_channels(values, channels, name)
 
 
