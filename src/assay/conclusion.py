@@ -80,8 +80,12 @@ def write_page(
     from assay.report.page import render
 
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
-    more = {"plan": {**plan["network"]["settings"], **plan["plan"]}, "source": plan["source"] or "data in memory",
-            "created": created, "versions": plan["versions"]}  # fmt: skip
+    more = {
+        "plan": {**plan["network"]["settings"], **plan["plan"]},
+        "source": plan["source"] or "data in memory",
+        "created": created,
+        "versions": plan["versions"],
+    }
     name = os.path.basename(plan["source"]) if plan["source"] else summary["task"]
     write_text(run.report, render({**summary, **more}, findings, problems, title=f"Assay of {name}"))
 

@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from assay.errors import RunError, SettingError, did_you_mean
-from assay.evaluation.batched import evaluation_of
 from assay.evidence.context import Context, FittedBaseline
 from assay.flow import Prepared, TrainOptions, prepare
 from assay.progress import Progress
@@ -22,10 +21,11 @@ from assay.run import RunFolder, to_json, writing
 from assay.samples.draws import key_of
 from assay.samples.samples import Samples, TrainStream, build_samples
 from assay.samples.split import TEST, TRAIN, VALIDATION
-from assay.serving.predictor import Predictor
+from assay.serving.predictor import Classical, Predictor
 from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
+from assay.training.collecting import Collector
 from assay.training.loop import Job, fit, train_step
 from assay.training.optimisers import build_optimizer
 from assay.training.plan import Plan, apply_settings
@@ -64,9 +64,25 @@ class Made:
         return self.kind.build(self.spec, self.settings)
 
 
-def choose(prepared: Prepared, data: DataOptions, options: TrainOptions, run: RunFolder, progress: Progress) -> Made:
-    """Decode the samples, choose network, hyper-parameters and number of steps, and write `plan.json`."""
-    samples, spec, problems = decode(prepared, data, progress)
+def choose(
+    prepared: Prepared,
+    data: DataOptions,
+    options: TrainOptions,
+    run: RunFolder,
+    progress: Progress,
+    decoded: Path | None = None,
+) -> Made:
+    """Decode the samples, choose network, hyper-parameters and number of steps, and write `plan.json`.
+
+    Args:
+        prepared: the data and its split.
+        data: how it was asked to be read.
+        options: how it was asked to be trained.
+        run: where the plan goes.
+        progress: is told how far it is.
+        decoded: where the decoded samples go; None for the shared cache.
+    """
+    samples, spec, problems = decode(prepared, data, progress, decoded)
     kind, settings = pick_network(prepared.task, spec, options.network)
     progress.stage("Planning")
     begun = time.perf_counter()
@@ -88,13 +104,16 @@ def choose(prepared: Prepared, data: DataOptions, options: TrainOptions, run: Ru
     return made
 
 
-def decode(prepared: Prepared, data: DataOptions, progress: Progress) -> tuple[Samples, Spec, ProblemLog]:
-    """The spec, learned from the training rows, and the samples in that form."""
+def decode(
+    prepared: Prepared, data: DataOptions, progress: Progress, folder: Path | None = None
+) -> tuple[Samples, Spec, ProblemLog]:
+    """The spec, learned from the training rows, and the samples in that form; see `choose`."""
     progress.stage("Decoding the samples", prepared.split.side.size)
     log = ProblemLog()
     log.extend(prepared.problems)
     spec = prepared.task.fit_spec(prepared.records, prepared.split.side == TRAIN, data)
-    return build_samples(prepared.task, prepared.records, spec, prepared.split.side, log, progress=progress), spec, log
+    samples = build_samples(prepared.task, prepared.records, spec, prepared.split.side, log, folder, progress)
+    return samples, spec, log
 
 
 def pick_network(task: Task, spec: Spec, name: str | None) -> tuple[NetworkKind, Settings]:
@@ -213,13 +232,24 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
     settings = kind.settings(**plan_json["network"]["settings"])
     options = TrainOptions(**plan_json["options"])
-    return Made(prepared, data, options, samples, spec, kind, plan_json["network"]["name"], settings, Plan(**plan_json["plan"]),
-                plan_json["snapshot_every"], problems)  # fmt: skip
+    return Made(
+        prepared,
+        data,
+        options,
+        samples,
+        spec,
+        kind,
+        plan_json["network"]["name"],
+        settings,
+        Plan(**plan_json["plan"]),
+        plan_json["snapshot_every"],
+        problems,
+    )
 
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
     """Fit, compare, find out and tell, each unless it is done already."""
-    network = _fitted(made, run, progress, stop)
+    network = fitted(made, run, progress, stop)
     predictor = Predictor(made.task, made.spec, network)
     baseline = floor = None
     if made.options.evidence != "none":
@@ -229,12 +259,15 @@ def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     return run
 
 
-def _fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> nn.Module:
+def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> nn.Module:
     """The trained network, from `model/` where it is there already."""
     from assay.model import read_network, write_network
 
+    collect = _collector(made, run)
     if (run.model / "model.json").exists():
-        return read_network(run.model)[2]
+        if collect is not None:
+            collect.restore(None)
+        return read_network(run.model, made.task)[2]
     progress.stage(f"Training {made.network}", made.plan.steps)
     network = made.build()
     if made.kind.prepare is not None and not (run.checkpoint / "state.safetensors").exists():
@@ -243,7 +276,7 @@ def _fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Even
     job = Job(
         made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every, stop, progress
     )
-    job.collect = _collector(made, run)
+    job.collect = collect
     with writing(run.checkpoint):
         state = fit(network, job)
     run.record({"step": state.position.step, "fit_seconds": state.position.seconds})
@@ -260,22 +293,11 @@ def _checkpoint_step(run: RunFolder) -> int:
     return int(saved.facts["position"]["step"]) if saved else 0
 
 
-def _collector(made: Made, run: RunFolder) -> Any:
-    """For closed-loop tasks: asks the task for new samples after an epoch and appends them; else None."""
+def _collector(made: Made, run: RunFolder) -> Collector | None:
+    """What asks a closed-loop task for new samples after an epoch; None for other tasks."""
     if not made.task.traits.closed_loop:
         return None
-
-    def collect(state: State, epoch: int) -> bool:
-        with state.averaged() as network:
-            predictor = Predictor(made.task, made.spec, network)
-            records = made.task.collect(predictor, made.samples, epoch, made.plan.seed)
-            network.train()
-        if records is None:
-            return False
-        made.samples.append(records, run.path / "collected" / f"epoch-{epoch}")
-        return True
-
-    return collect
+    return Collector(made.task, made.spec, made.samples, run.path / "collected", made.plan.seed)
 
 
 def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBaseline | None, FittedBaseline | None]:
@@ -300,10 +322,7 @@ def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBa
                 folder.mkdir(parents=True, exist_ok=True)
                 model.save(folder)
             run.write(note_file, facts)
-        begun = time.perf_counter()
-        view = made.samples.view(TEST)
-        outputs = model.predict(view)
-        test = evaluation_of(outputs, view, time.perf_counter() - begun)
+        test = made.task.evaluate(Classical(made.task, made.spec, model), made.samples.view(TEST))
         found[model.floor] = FittedBaseline(model, test, facts["seconds"], facts["note"], folder_bytes(folder))
     return found.get(False), found.get(True)
 
@@ -326,9 +345,25 @@ def _conclude(
         "validation": task.evaluate(predictor, samples.view(VALIDATION)),
         "train": task.evaluate(predictor, samples.view(TRAIN).sample(_MOST_TRAIN_EVALUATED)),
     }
-    context = Context(task, made.spec, samples, predictor, made.network, made.settings, made.plan, run.history(), fit_seconds(run),
-                      sides["test"], sides["validation"], sides["train"], baseline, floor,
-                      "" if baseline else "--evidence none was asked for", folder_bytes(run.model, deep=False), _peak_memory())  # fmt: skip
+    context = Context(
+        task,
+        made.spec,
+        samples,
+        predictor,
+        made.network,
+        made.settings,
+        made.plan,
+        run.history(),
+        fit_seconds(run),
+        sides["test"],
+        sides["validation"],
+        sides["train"],
+        baseline,
+        floor,
+        "" if baseline else "--evidence none was asked for",
+        folder_bytes(run.model, deep=False),
+        _peak_memory(),
+    )
     write_conclusion(context, made, run, progress)
 
 

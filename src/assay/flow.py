@@ -75,12 +75,19 @@ class Prepared:
         }
 
 
-def prepare(source: Any, options: DataOptions, progress: Progress | None = None) -> Prepared:
-    """Recognise, read and split a source; raises `DataError` or `SettingError`."""
+def prepare(source: Any, options: DataOptions, progress: Progress | None = None, task: Task | None = None) -> Prepared:
+    """Recognise, read and split a source; raises `DataError` or `SettingError`.
+
+    Args:
+        source: a path, or data in memory.
+        options: how it is to be read and split.
+        progress: is told how far it is.
+        task: an application that need not be registered; None to go by `options.task` and the data.
+    """
     opened = open_source(source)
     if progress is not None:
         progress.stage("Reading the data")
-    task, recognition, candidates = recognise(opened, options.task)
+    task, recognition, candidates = _asked(task, opened) if task else recognise(opened, options.task)
     records = task.read(opened, options)
     log = ProblemLog()
     log.extend(records.problems)
@@ -89,7 +96,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None)
         raise DataError(
             "no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label
         )
-    _check_classes(index, options)
+    task.check(index, _fewer_sides(index, options))
     return Prepared(
         opened,
         task,
@@ -101,12 +108,15 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None)
     )
 
 
+def _asked(task: Task, source: Source) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
+    found = task.recognise(source) or Recognition(0.0, "asked for by --task")
+    return task, found, ((task.name, found),)
+
+
 def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
     """The task that a source's data is for; a tie is a `SettingError` that suggests `--task`."""
     if asked is not None:
-        task = load_task(asked)
-        found = task.recognise(source) or Recognition(0.0, "asked for by --task")
-        return task, found, ((task.name, found),)
+        return _asked(load_task(asked), source)
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:
@@ -119,12 +129,11 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     return fits[0][0], fits[0][1], tuple((task.name, found) for task, found in fits)
 
 
-def _check_classes(index: Any, options: DataOptions) -> None:
-    from assay.sources.checks import check_classes
-
+def _fewer_sides(index: Any, options: DataOptions) -> bool:
+    """Whether the split comes with the data, or has fewer than three sides."""
     shares = parse_shares(options.split)
     given = "split" in index.column_names and index.column("split").null_count < index.num_rows and shares is None
-    check_classes(index, given or (shares is not None and min(shares) == 0))
+    return given or (shares is not None and min(shares) == 0)
 
 
 def train(

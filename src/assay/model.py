@@ -6,6 +6,7 @@ import html
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,21 @@ def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
 
-def read_network(folder: Path) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
-    """A task, its spec and the trained network, out of a `model/` folder; raises `RunError`."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+#: What reading a file that somebody damaged or made up can raise.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
 
-    from assay.fitting import pick_network
+
+def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
+    """A task, its spec and the trained network, out of a `model/` folder.
+
+    Args:
+        folder: what `write_network` wrote.
+        task: the application, where it is at hand; None to find it in the registry by its name.
+
+    Raises:
+        RunError: there is no complete model, or it is damaged.
+    """
+    from safetensors import SafetensorError
 
     file = folder / "model.json"
     if not file.exists():
@@ -59,17 +69,26 @@ def read_network(folder: Path) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
         facts = json.loads(file.read_text(encoding="utf-8"))
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
-        task = load_task(facts["task"])
-        spec = task.spec_type.from_json(facts["spec"])
-        kind, _ = pick_network(task, spec, facts["network"]["name"])
-        network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
-        network.load_state_dict(load_file(folder / "model.safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
+    except (*_DAMAGE, SafetensorError) as error:
         raise RunError(
             f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
         ) from error
-    network.eval()
     return task, spec, network, facts
+
+
+def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None = None) -> tuple[Task, Spec, nn.Module]:
+    """A task, its spec and the network in evaluation mode, from what `model.json` and `model.safetensors` hold."""
+    from safetensors.torch import load
+
+    from assay.fitting import pick_network
+
+    task = task or load_task(facts["task"])
+    spec = task.spec_type.from_json(facts["spec"])
+    kind, _ = pick_network(task, spec, facts["network"]["name"])
+    network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
+    network.load_state_dict(load(weights))
+    return task, spec, network.eval()
 
 
 class Model:
@@ -192,9 +211,14 @@ class Model:
 
     def _repr_html_(self) -> str:
         summary = self.summary
-        rows = [f"<tr><th>{html.escape(name)}</th><td>{html.escape(item['status'])}</td><td>{html.escape(item['verdict'])}</td></tr>"
-                for name, item in summary["findings"].items()]  # fmt: skip
-        head = f"<b>{html.escape(summary['task'])}</b>, {html.escape(summary['network']['name'])} · {html.escape(str(self.run.report))}"
+        rows = [
+            "<tr>"
+            + "".join(f"<td>{html.escape(text)}</td>" for text in (name, item["status"], item["verdict"]))
+            + "</tr>"
+            for name, item in summary["findings"].items()
+        ]
+        about = (summary["task"], summary["network"]["name"], str(self.run.report))
+        head = " · ".join(html.escape(text) for text in about)
         return f"{head}<table>{''.join(rows)}</table>"
 
     def __repr__(self) -> str:

@@ -27,8 +27,10 @@ def known_tasks() -> dict[str, str]:
     tasks = dict(BUILT_IN)
     for entry in entry_points(group="assay.tasks"):
         if tasks.get(entry.name, entry.value) != entry.value:
-            raise SettingError(f"the task {entry.name!r} is claimed by {tasks[entry.name]} and by {entry.value}",
-                               "Uninstall one of the two packages.")  # fmt: skip
+            raise SettingError(
+                f"the task {entry.name!r} is claimed by {tasks[entry.name]} and by {entry.value}",
+                "Uninstall one of the two packages.",
+            )
         tasks[entry.name] = entry.value
     return tasks
 

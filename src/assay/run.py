@@ -95,7 +95,7 @@ class RunFolder:
 
     @staticmethod
     def next_name(root: Path, task: str) -> Path:
-        """The first free folder `root/TASK-1`, `root/TASK-2`, …"""
+        """The first free folder of `root/TASK-1`, `root/TASK-2` and so on."""
         number = 1
         while (root / f"{task}-{number}").exists():
             number += 1

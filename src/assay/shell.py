@@ -94,9 +94,11 @@ def tell(run: RunFolder, as_json: bool) -> None:
         return
     counts = summary["samples"]
     say()
-    say(f"{summary['task']}: {summary['network']['name']}, {summary['network']['parameters']:,} parameters, "
+    say(
+        f"{summary['task']}: {summary['network']['name']}, {summary['network']['parameters']:,} parameters, "
         f"trained {summary['seconds']:.0f} s on {counts['train']:,} samples "
-        f"({counts['validation']:,} validation, {counts['test']:,} test, {counts['skipped']:,} skipped)")  # fmt: skip
+        f"({counts['validation']:,} validation, {counts['test']:,} test, {counts['skipped']:,} skipped)"
+    )
     for name, finding in summary["findings"].items():
         say(f"  {MARKS[finding['status']]} {name}: {finding['verdict']}")
         if finding["next"]:
@@ -153,8 +155,18 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
     metrics = model.task.metrics(model.spec)
     if as_json:
         values = {name: vars(estimate) for name, estimate in found.items()}
-        print_json({"format": 1, "task": model.task.name, "run": str(path), "source": source, "samples": len(evaluation),
-                    "metric": metrics[0].name, "metrics": values, "problems": [to_json(problem) for problem in problems]})  # fmt: skip
+        print_json(
+            {
+                "format": 1,
+                "task": model.task.name,
+                "run": str(path),
+                "source": source,
+                "samples": len(evaluation),
+                "metric": metrics[0].name,
+                "metrics": values,
+                "problems": [to_json(problem) for problem in problems],
+            }
+        )
         return
     warn_of(problems)
     say(f"{len(evaluation):,} samples of {source}")
@@ -253,7 +265,8 @@ def compare_and_tell(paths: list[Path], as_json: bool) -> None:
         say(f"  {row['run']}: {row['value']:.4g} [{_bound(row['low'])}, {_bound(row['high'])}]")
     for row in found["differences"]:
         say(
-            f"  {row['second']} − {row['first']}: {row['value']:+.4g} [{_bound(row['low'])}, {_bound(row['high'])}] → {row['verdict']}"
+            f"  {row['second']} − {row['first']}: {row['value']:+.4g} "
+            f"[{_bound(row['low'])}, {_bound(row['high'])}] → {row['verdict']}"
         )
 
 

@@ -6,8 +6,8 @@ is, which networks suit it, the objective of a batch, how outputs become answers
 
 Words used throughout:
 
-* **unit**: what a user asks about (a photo, a row, a document, a patient, a drive). Splits, intervals and paired tests go
-  by unit, or by group of units.
+* **unit**: what a user asks about (a photo, a row, a document, a patient, a drive). Splits, intervals and paired tests
+go by unit, or by group of units.
 * **window**: the part of a unit that the network takes at once. Most units are one window; the outputs of several merge
   into one.
 * **output**: what `predict` gives for a window, before it is put into words; **answer**: what the user reads.
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.evaluation import Evaluation
-    from assay.evaluation.metrics import Metric
+    from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples, View
-    from assay.serving.predictor import Predictor
+    from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-Spec = Any  # a frozen dataclass of the task's own, JSON-able by `dataclasses.asdict`
+Spec = Any  # a frozen dataclass of the task's own with `to_json()` and a static `from_json(data)`
 Settings = Any  # a frozen dataclass of a network's own
 Output = Any  # what a task's `predict` gives for one window
 
@@ -78,11 +78,13 @@ class Traits:
 class Batch:
     """Windows that go through the network together; each task adds its tensors by subclassing.
 
-    The fields that a subclass adds carry the names of the fields that `Task.encode` gives.
+    The fields that a subclass adds carry the names of the fields that `Task.encode` gives; those that a prediction does
+    without (targets) default to None. A ragged field arrives padded with zeros. Where several are, each has a mask of
+    its own: the subclass declares `NAME_mask` beside the field `NAME`.
 
     Attributes:
         index: (B,) int64, each window's number among the samples; it keys the window's randomness.
-        mask: (B, T) bool, True where a padded field is real; None where nothing is padded.
+        mask: (B, T) bool, True where a ragged field without a mask of its own is real; None where nothing is padded.
     """
 
     index: Tensor
@@ -204,7 +206,16 @@ class Task(ABC):
     def encode(self, batch: pa.RecordBatch, records: Records, spec: Spec, log: ProblemLog) -> Encoded:
         """Turn rows into arrays for the cache, once; a row that cannot be read is noted in `log` and left out."""
 
-    def truths(self, targets: pa.ChunkedArray, spec: Spec) -> Sequence[Any]:
+    def check(self, index: pa.Table, split_given: bool) -> None:
+        """Raise `DataError` where nothing can be learnt from what was read; called before the split.
+
+        Args:
+            index: the columns about the samples (`Records.index`).
+            split_given: the data says which sample is on which side, or fewer than three sides are asked for.
+        """
+        return
+
+    def truths(self, targets: pa.ChunkedArray, spec: Spec) -> Values:
         """The units' targets as metrics compare them: (U,) or (U, ...) array, or a list of U objects."""
         return list(targets.to_pylist())
 
@@ -223,16 +234,21 @@ class Task(ABC):
         """The loss of each window, (B,), whose mean is minimised."""
 
     @abstractmethod
-    def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Sequence[Output]:
+    def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Values:
         """One output for each window; search, thresholds and suppression live here. Runs without gradients."""
 
-    def merge(self, outputs: Sequence[Output], spec: Spec) -> Output:
-        """The one output of a unit, out of its windows' outputs in their order."""
-        if len(outputs) != 1:
-            raise SettingError(f"{self.name} does not cut a unit into windows")
-        return outputs[0]
+    def merge(self, outputs: Values, spec: Spec) -> Output:
+        """The one output of a unit, out of its windows' outputs in their order.
+
+        Called for every unit, also for one that is a single window, where the traits say `several_windows`; for no unit
+        elsewhere.
+        """
+        raise SettingError(f"{self.name} does not cut a unit into windows")
 
     # Answers ---------------------------------------------------------------------------------------------------------
+    #
+    # What follows takes the outputs of `predict` and `merge`, and, in a closed-loop task, what `evaluate` puts in their
+    # place: what came of each rollout.
 
     @abstractmethod
     def answer(self, output: Output, spec: Spec) -> Any:
@@ -242,11 +258,11 @@ class Task(ABC):
     def metrics(self, spec: Spec) -> Sequence[Metric]:
         """What is measured, the primary metric first."""
 
-    def losses(self, outputs: Sequence[Output], truths: Sequence[Any], spec: Spec) -> np.ndarray[Any, Any]:
+    def losses(self, outputs: Values, truths: Values, spec: Spec) -> np.ndarray[Any, Any]:
         """How wrong each unit's output is, (U,), larger is worse; NaN where that cannot be said."""
         return np.full(len(outputs), np.nan)
 
-    def mistakes(self, outputs: Sequence[Output], truths: Sequence[Any], spec: Spec) -> np.ndarray[Any, Any] | None:
+    def mistakes(self, outputs: Values, truths: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
         """(U,) True where an output is plainly wrong; None where outputs are only more or less good."""
         return None
 
@@ -266,8 +282,12 @@ class Task(ABC):
     def baselines(self, spec: Spec) -> Sequence[Baseline]:
         """Fresh classical models that answer the same question, the best of the field first; the dummy floor last."""
 
-    def evaluate(self, predictor: Predictor, view: View) -> Evaluation:
-        """Answers and their scores for one side of the samples: by batches, unless the task is closed-loop."""
+    def evaluate(self, predictor: Answering, view: View) -> Evaluation:
+        """Answers and their scores for one side of the samples: by batches, unless the task is closed-loop.
+
+        A closed-loop task runs a rollout for each unit of the view, such as from the moment that the unit recorded, and
+        asks `predictor.respond` at every step: a trained network, or a classical model in its place.
+        """
         from assay.evaluation.batched import evaluate_batches
 
         return evaluate_batches(predictor, view)
@@ -276,7 +296,7 @@ class Task(ABC):
         """New training samples that the network's own behaviour brings up (DAgger), asked for after each epoch.
 
         Called only for tasks whose traits say `closed_loop`. What it gives is appended to the training side and
-        recorded, so that a resumed run sees the same samples.
+        recorded, so that a resumed run sees the same samples. All its randomness follows from `seed` and `epoch`.
         """
         return None
 
@@ -284,8 +304,17 @@ class Task(ABC):
         """A session that takes chunks; only for tasks whose traits say `streams`."""
         raise SettingError(f"{self.name} does not answer while input arrives")
 
+    def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
+        """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
+        raise SettingError(f"{self.name} does not answer while input arrives")
+
     def explain(self, predictor: Predictor, batch: Any) -> np.ndarray[Any, Any]:
-        """How much each part of the input weighed in the answer: an array of the input's shape (without channels)."""
+        """How much each part of the input weighed in the answers of a batch.
+
+        Returns:
+            An array of the shape of the batch's input field, or of that without its channels; raises `SettingError`
+            where answers of this kind cannot be explained.
+        """
         raise SettingError(f"{self.name} cannot explain its answers")
 
     def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +43,12 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def usable(target: Target, truths: Sequence[Any]) -> Array:
+def usable(target: Target, truths: Any) -> Array:
     """(N,) bool: False where a unit has no known truth."""
     values = np.asarray(truths)
     if target.kind == "class":
         return np.asarray(values >= 0)
-    return np.isfinite(values.astype(float)).reshape(len(values), -1).all(axis=1)
+    return np.asarray(np.isfinite(values.astype(float)).reshape(len(values), -1).all(axis=1))
 
 
 def known(target: Target, view: View) -> tuple[Array, Array]:
@@ -75,7 +74,7 @@ def require_training(count: int) -> None:
         raise DataError("no training sample with a known target is left", "See the problems that assay inspect lists.")
 
 
-def score(target: Target, outputs: Array, truths: Array) -> float:
+def score(target: Target, outputs: Any, truths: Any) -> float:
     """The target's primary metric, larger is better; minus infinity where it is not defined."""
     if not len(truths):
         return -np.inf
@@ -84,7 +83,7 @@ def score(target: Target, outputs: Array, truths: Array) -> float:
     return -np.inf if np.isnan(value) else value if metric.higher_is_better else -value
 
 
-def doubt(target: Target, outputs: Array, truths: Array) -> float:
+def doubt(target: Target, outputs: Any, truths: Any) -> float:
     """The mean log loss or squared error: finer than the primary metric where that ties; smaller is better."""
     if not len(truths):
         return np.inf

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from assay.baselines._storage import damaged, require
+
+Array = np.ndarray[Any, Any]
 
 
 def check_model_text(text: str, path: Path, columns: int, outputs: int) -> None:
@@ -53,7 +56,7 @@ def _check_tree(tree: Mapping[str, str], path: Path, columns: int) -> None:
     _check_categories(tree, path, categories, fields["threshold"][by_category])
 
 
-def _check_categories(tree: Mapping[str, str], path: Path, categories: int, used: np.ndarray) -> None:  # type: ignore[type-arg]
+def _check_categories(tree: Mapping[str, str], path: Path, categories: int, used: Array) -> None:
     """The sets of categories: places in a list of 32-bit words, in order and within it."""
     if not categories:
         require(not len(used), path, "categories that do not exist")
@@ -75,7 +78,7 @@ def _integer(entries: Mapping[str, str], name: str, path: Path, missing: int | N
         raise damaged(path, f"{name!r} is missing or no whole number") from error
 
 
-def _numbers(entries: Mapping[str, str], name: str, path: Path) -> np.ndarray:  # type: ignore[type-arg]
+def _numbers(entries: Mapping[str, str], name: str, path: Path) -> Array:
     try:
         return np.asarray([float(value) for value in entries[name].split()])
     except (KeyError, ValueError) as error:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from assay.errors import SettingError
+
 if TYPE_CHECKING:
     from assay.samples.samples import View
 
@@ -37,6 +39,10 @@ class Baseline(ABC):
     @abstractmethod
     def predict(self, view: View) -> Sequence[Any]:
         """One output for each unit of the view, in its order."""
+
+    def respond(self, batch: Any) -> Sequence[Any]:
+        """One output for each window of a batch; needed only where a closed-loop task drives with the model."""
+        raise SettingError(f"{self.name} cannot answer step by step")
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -24,9 +24,10 @@ Array = np.ndarray[Any, Any]
 Judge = Callable[[Array], tuple[float, float]]  # validation scores (V, O) to what is best when largest
 
 EXACT = 5000  # rows up to which every training row is a centre
+_LEAST = 1000  # rows that are affordable in any time
 _WIDTHS = (1.0, 2.0, 0.5, 4.0)  # gamma, in inverse mean squared distances
 _RIDGES = (0.1, 0.03, 0.3, 0.01, 1.0, 3.0)
-_CENTRES = (8192, 6144, 5120, 4096, 3072, 2048, 1536, 1024, 512, 256)
+_CENTRES = (6144, 5120, 4096, 3072, 2048, 1536, 1024, 512, 256)
 _ROWS = 4096
 
 
@@ -88,7 +89,7 @@ def fit_kernel_machine(
 def _pilot_rows(count: int, clock: Clock) -> int:
     """How many rows the exact machine gets: a guess of a second for 2,000 rows, that grows with their cube."""
     affordable = int(2000 * max(clock.left_s(0.6) / 10, 0.001) ** (1 / 3))
-    return min(count, max(1000, min(affordable, EXACT)))
+    return min(count, max(_LEAST, min(affordable, EXACT)))
 
 
 def _fit_exact(
@@ -166,7 +167,7 @@ def _affordable(rows: Tensor, gamma: float, clock: Clock) -> int:
         if count > len(rows):
             continue
         seconds = (len(rows) * _work(count, rows.shape[1], products=2) + 8 * count**3) / rate
-        if seconds < 0.75 * clock.left_s():
+        if seconds < 0.6 * clock.left_s():
             return count
     return 0
 
@@ -191,7 +192,8 @@ def _distances(left: Tensor, right: Tensor) -> Tensor:
     import torch
 
     lengths = (left**2).sum(dim=1)[:, None] + (right**2).sum(dim=1)
-    return torch.addmm(lengths, left, right.T, alpha=-2).clamp_(min=0)
+    apart: Tensor = torch.addmm(lengths, left, right.T, alpha=-2).clamp_(min=0)
+    return apart
 
 
 def _bumps(left: Tensor, right: Tensor, gamma: float) -> Tensor:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.metrics import Values
 from assay.samples.samples import View
 
 if TYPE_CHECKING:
-    from assay.serving.predictor import Predictor
+    from assay.serving.predictor import Answering
 
 
-def evaluate_batches(predictor: Predictor, view: View) -> Evaluation:
+def evaluate_batches(predictor: Answering, view: View) -> Evaluation:
     """Predict every unit of a view and put its truth beside it."""
     begun = time.perf_counter()
     outputs = predictor.outputs(view)
     return evaluation_of(outputs, view, time.perf_counter() - begun)
 
 
-def evaluation_of(outputs: Sequence[Any], view: View, seconds: float) -> Evaluation:
+def evaluation_of(outputs: Values, view: View, seconds: float) -> Evaluation:
     """An evaluation of outputs that somebody else made, such as a baseline."""
     truths = view.truths()
     losses = view.samples.task.losses(outputs, truths, view.samples.spec)

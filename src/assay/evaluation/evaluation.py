@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from assay.evaluation.intervals import Estimate, estimate
-from assay.evaluation.metrics import Metric
+from assay.evaluation.metrics import Metric, Values
 
 Array = np.ndarray[Any, Any]
 
@@ -28,8 +27,8 @@ class Evaluation:
     """
 
     units: Array
-    outputs: Sequence[Any]
-    truths: Sequence[Any]
+    outputs: Values
+    truths: Values
     groups: Array
     losses: Array
     seconds: float
@@ -45,8 +44,14 @@ class Evaluation:
         """Some of the units: (U',) positions or (U,) bool."""
         places = np.arange(len(self))[rows]
 
-        def pick(values: Sequence[Any]) -> Sequence[Any]:
+        def pick(values: Values) -> Values:
             return values[places] if isinstance(values, np.ndarray) else [values[place] for place in places]
 
-        return Evaluation(self.units[places], pick(self.outputs), pick(self.truths), self.groups[places],
-                          self.losses[places], self.seconds)  # fmt: skip
+        return Evaluation(
+            self.units[places],
+            pick(self.outputs),
+            pick(self.truths),
+            self.groups[places],
+            self.losses[places],
+            self.seconds,
+        )

@@ -9,13 +9,13 @@ Shapes: U units, G groups, R resamples, K statistics of a unit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from assay.evaluation.metrics import Additive, Metric
+from assay.evaluation.metrics import Additive, Metric, Values
 
 Array = np.ndarray[Any, Any]
 RESAMPLES = 1000
@@ -31,7 +31,7 @@ class Estimate:
     high: float | None = None
 
 
-def estimate(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], groups: Array, seed: int = 0) -> Estimate:
+def estimate(metric: Metric, outputs: Values, truths: Values, groups: Array, seed: int = 0) -> Estimate:
     """A metric over units with its interval.
 
     Args:
@@ -53,9 +53,7 @@ def estimate(metric: Metric, outputs: Sequence[Any], truths: Sequence[Any], grou
     return Estimate(value, *_interval(_resampled(metric, statistics, groups, seed)))
 
 
-def difference(
-    metric: Metric, first: Sequence[Any], second: Sequence[Any], truths: Sequence[Any], groups: Array, seed: int = 0
-) -> Estimate:
+def difference(metric: Metric, first: Values, second: Values, truths: Values, groups: Array, seed: int = 0) -> Estimate:
     """The metric of `first` minus that of `second` on the same units, with a paired interval (better is larger).
 
     For a metric of which less is better the sign is turned, so that a positive difference always speaks for `first`.
@@ -80,7 +78,7 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
-def _resampled(metric: Metric, statistics: Sequence[Any], groups: Array, seed: int) -> Array:
+def _resampled(metric: Metric, statistics: Values, groups: Array, seed: int) -> Array:
     """(R,) the metric under resampled groups; the same seed draws the same groups for every metric."""
     names, place = np.unique(groups, return_inverse=True)
     results: list[Array] = []

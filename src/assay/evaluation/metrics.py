@@ -1,7 +1,8 @@
 """Metrics as sufficient statistics for each unit and an aggregate over units.
 
-A metric never sees "the mean of samples": it keeps what it needs to know of each unit, so that bootstrap and paired tests
-can weigh units (or whole groups) anew and aggregate again. That is how BLEU, word error rate or mAP get honest intervals.
+A metric never sees "the mean of samples": it keeps what it needs to know of each unit, so that bootstrap and paired
+tests can weigh units (or whole groups) anew and aggregate again. That is how BLEU, word error rate or mAP get honest
+intervals.
 
 Shapes: U units, K statistics of a unit, C classes.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+#: One item for each of several units or windows, in their order.
+Values: TypeAlias = Sequence[Any] | Array
 
 
 class Metric(ABC):
@@ -26,14 +29,14 @@ class Metric(ABC):
     unit: ClassVar[str] = ""
 
     @abstractmethod
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Sequence[Any]:
+    def statistics(self, outputs: Values, truths: Values) -> Values:
         """What is kept of each unit: an array (U, K) or a list of U objects."""
 
     @abstractmethod
-    def aggregate(self, statistics: Sequence[Any], weights: Array) -> float:
+    def aggregate(self, statistics: Values, weights: Array) -> float:
         """The metric over units that count `weights` (U,) times each; NaN where it is not defined."""
 
-    def value(self, outputs: Sequence[Any], truths: Sequence[Any]) -> float:
+    def value(self, outputs: Values, truths: Values) -> float:
         """The metric over all units, each counted once."""
         return self.aggregate(self.statistics(outputs, truths), np.ones(len(outputs)))
 
@@ -41,7 +44,7 @@ class Metric(ABC):
 class Additive(Metric):
     """A metric that is a function of the sum of its statistics, which makes resampling one matrix product."""
 
-    def aggregate(self, statistics: Sequence[Any], weights: Array) -> float:
+    def aggregate(self, statistics: Values, weights: Array) -> float:
         """See `Metric.aggregate`."""
         return float(self.from_sums(np.asarray(weights, float)[None] @ np.asarray(statistics, float))[0])
 
@@ -56,7 +59,7 @@ class Accuracy(Additive):
     name = "accuracy"
     unit = "share"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): right (0 or 1), and one."""
         right = np.asarray(outputs).argmax(axis=1) == np.asarray(truths)
         return np.stack([right, np.ones(len(right))], axis=1).astype(float)
@@ -73,7 +76,7 @@ class LogLoss(Additive):
     higher_is_better = False
     unit = "nats"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the loss, and one."""
         losses = class_losses(np.asarray(outputs), np.asarray(truths))
         return np.stack([losses, np.ones(len(losses))], axis=1)
@@ -88,12 +91,12 @@ class MacroF1(Metric):
 
     name = "macro_f1"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 3): the true class, the answered class, how many classes there are."""
         scores = np.asarray(outputs)
         return np.stack([np.asarray(truths), scores.argmax(axis=1), np.full(len(scores), scores.shape[1])], axis=1)
 
-    def aggregate(self, statistics: Sequence[Any], weights: Array) -> float:
+    def aggregate(self, statistics: Values, weights: Array) -> float:
         """See `Metric.aggregate`."""
         truth, answer, count = np.asarray(statistics, np.int64).T
         classes = int(count.max(initial=1))
@@ -109,11 +112,11 @@ class BinaryAuc(Metric):
 
     name = "auc"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the score of the second class, and whether it is the true one."""
         return np.stack([np.asarray(outputs)[:, 1], np.asarray(truths) == 1], axis=1).astype(float)
 
-    def aggregate(self, statistics: Sequence[Any], weights: Array) -> float:
+    def aggregate(self, statistics: Values, weights: Array) -> float:
         """See `Metric.aggregate`."""
         score, positive = np.asarray(statistics, float).T
         values, place = np.unique(score, return_inverse=True)
@@ -130,7 +133,7 @@ class SubsetAccuracy(Additive):
     name = "subset_accuracy"
     unit = "share"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): all labels right, and one."""
         right = ((np.asarray(outputs) >= 0.5) == (np.asarray(truths) > 0.5)).all(axis=1)
         return np.stack([right, np.ones(len(right))], axis=1).astype(float)
@@ -145,7 +148,7 @@ class LabelsF1(Additive):
 
     name = "micro_f1"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): labels both true and answered; labels true plus labels answered."""
         answered, true = np.asarray(outputs) >= 0.5, np.asarray(truths) > 0.5
         return np.stack([(answered & true).sum(axis=1), answered.sum(axis=1) + true.sum(axis=1)], axis=1).astype(float)
@@ -160,8 +163,8 @@ class R2(Additive):
 
     name = "r2"
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
-        """(U, 4): one, the truth, its square, the squared error; truths are shifted first so that squares stay exact."""
+    def statistics(self, outputs: Values, truths: Values) -> Array:
+        """(U, 4): one, the truth (shifted, so that its square stays exact), its square, the squared error."""
         answer, truth = np.asarray(outputs, float), np.asarray(truths, float)
         shifted = truth - (truth[0] if len(truth) else 0.0)
         return np.stack([np.ones(len(truth)), shifted, shifted**2, (answer - truth) ** 2], axis=1)
@@ -178,7 +181,7 @@ class RootMeanSquaredError(Additive):
     name = "rmse"
     higher_is_better = False
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the squared error, and one."""
         errors = (np.asarray(outputs, float) - np.asarray(truths, float)) ** 2
         return np.stack([errors, np.ones(len(errors))], axis=1)
@@ -194,7 +197,7 @@ class MeanAbsoluteError(Additive):
     name = "mae"
     higher_is_better = False
 
-    def statistics(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the absolute error, and one."""
         errors = np.abs(np.asarray(outputs, float) - np.asarray(truths, float))
         return np.stack([errors, np.ones(len(errors))], axis=1)

@@ -32,13 +32,20 @@ def find(context: Context) -> Finding:
     own, other = context.test.measure(metric), fitted.test.measure(metric)
     who, gain = compare(context)
     name, what = fitted.model.name, title(metric)
+    mine, theirs = spread(metric, own), spread(metric, other)
     words: dict[str, tuple[Status, str, str]] = {
-        "network": ("good", f"The network is better than {name}: {what} {spread(metric, own)} against {spread(metric, other)}.", ""),
-        "tie": ("watch", f"No difference can be shown: {what} {spread(metric, own)} for the network, {spread(metric, other)} for {name}.",
-                f"Prefer what is cheaper to run and easier to read: {name} answers with --baseline."),
-        "baseline": ("act", f"{name} is better than the network: {what} {spread(metric, other)} against {spread(metric, own)}.",
-                     "Use it: assay predict RUN INPUT --baseline."),
-    }  # fmt: skip
+        "network": ("good", f"The network is better than {name}: {what} {mine} against {theirs}.", ""),
+        "tie": (
+            "watch",
+            f"No difference can be shown: {what} {mine} for the network, {theirs} for {name}.",
+            "Prefer what is cheaper to run and easier to read; the classical model answers with `--baseline`.",
+        ),
+        "baseline": (
+            "act",
+            f"{name} is better than the network: {what} {theirs} against {mine}.",
+            "Use it: `assay predict RUN INPUT --baseline`.",
+        ),
+    }
     status, verdict, step = words[who]
     unit = unit_of(metric)
     numbers = {"network": number(own, unit), "baseline": number(other, unit), "difference": number(gain, unit)}
@@ -79,5 +86,9 @@ def _table(context: Context) -> Figure:
             ["how it can be read", "attributions of single answers", model.reading],
         ]
     columns = ["", "the network", context.baseline.model.name if context.baseline else ""]
-    return Figure("table", "What each takes", {"columns": columns, "rows": rows, "first_is_header": True},
-                  "Seconds on this machine.")  # fmt: skip
+    return Figure(
+        "table",
+        "What each takes",
+        {"columns": columns, "rows": rows, "first_is_header": True},
+        "Seconds on this machine.",
+    )

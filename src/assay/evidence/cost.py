@@ -21,8 +21,11 @@ def find(context: Context) -> Finding:
     cores = os.cpu_count() or 1
     energy = context.fit_seconds * cores * WATTS_PER_CORE / 3600
     each = context.test.seconds / max(len(context.test), 1)
-    verdict = (f"Trained in {duration(context.fit_seconds)} on {cores} cores; one answer takes {duration(latency)} alone "
-               f"and {duration(each)} in batches; {size(context.model_bytes)} on disk.")  # fmt: skip
+    verdict = (
+        f"Trained in {duration(context.fit_seconds)} on {cores} cores; one answer takes "
+        f"{duration(latency)} alone "
+        f"and {duration(each)} in batches; {size(context.model_bytes)} on disk."
+    )
     numbers = {
         "training": Number(round(context.fit_seconds, 3), unit="s"),
         "energy estimate": Number(round(energy, 4), unit="Wh"),

@@ -43,10 +43,11 @@ def find(context: Context) -> Finding:
     parameters = sum(parameter.numel() for parameter in context.predictor.network.parameters())
     status: Status = "good"
     step = ""
-    verdict = f"{parameters:,} parameters in {len([layer for layer in layers if layer.parameters]):,} layers; gradients reach every one of them."
+    owning = sum(layer.parameters > 0 for layer in layers)
+    verdict = f"{parameters:,} parameters in {owning:,} layers; gradients reach every one of them."
     if trend:
         status, step = "watch", "Try another activation or fewer layers: --set activation=gelu, --set depth=…"
-        verdict = f"{parameters:,} parameters; gradients are {trend}: the median layer differs {ratio:.0f}-fold from first to last."
+        verdict = f"{parameters:,} parameters; gradients are {trend}: first and last layers differ {ratio:.0f}-fold."
     elif share > 0.3:
         status, step = "watch", "A smaller network would do the same: --set width=…"
         verdict = (
@@ -105,7 +106,7 @@ def _dead(output: Tensor, kind: str) -> float | None:
 
 
 def _gradients(history: Sequence[Mapping[str, Any]]) -> tuple[str, float]:
-    """`vanishing` or `exploding` where the first layers' gradients differ a thousandfold from the last ones', and by how much."""
+    """How many times the first layers' gradients are the last ones': `vanishing` or `exploding` from a thousand on."""
     norms = [list(line["gradient_norms"].values()) for line in history if line.get("gradient_norms")]
     if not norms or len(norms[0]) < 3:
         return "", 1.0
@@ -131,13 +132,26 @@ def _flow(context: Context, layers: list[Layer]) -> Figure:
     rows = []
     for layer in shown:
         maps = [heatmap(unit) for unit in _pictures(layer.first)]
-        rows.append({"name": layer.name, "kind": layer.kind, "shape": layer.shape, "parameters": layer.parameters,
-                     "dead": layer.dead, "activations": maps, "norm": layer.norm})  # fmt: skip
+        rows.append(
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "shape": layer.shape,
+                "parameters": layer.parameters,
+                "dead": layer.dead,
+                "activations": maps,
+                "norm": layer.norm,
+            }
+        )
     data: dict[str, Any] = {"layers": rows}
     if len(context.test):
         data["input"] = context.task.draw(context.samples, int(context.test.units[0]), context.spec).image
-    return Figure("layers", "How one sample travels through the layers", data,
-                  "Each small picture is what one unit of a layer gives for this sample.")  # fmt: skip
+    return Figure(
+        "layers",
+        "How one sample travels through the layers",
+        data,
+        "Each small picture is what one unit of a layer gives for this sample.",
+    )
 
 
 def _pictures(values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
@@ -162,8 +176,12 @@ def _heat(history: Sequence[Mapping[str, Any]]) -> Figure:
     )
     values = [[line["gradient_norms"].get(name) for line in lines] for name in names]
     data = {"rows": names, "x": [line["step"] for line in lines], "values": values, "x_label": "step", "log": True}
-    return Figure("heat", "Gradient norm by layer over the steps", data,
-                  "Back-propagation works where no row fades away or flares up.")  # fmt: skip
+    return Figure(
+        "heat",
+        "Gradient norm by layer over the steps",
+        data,
+        "Back-propagation works where no row fades away or flares up.",
+    )
 
 
 def _norms(layers: list[Layer]) -> Figure:

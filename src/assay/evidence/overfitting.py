@@ -49,8 +49,14 @@ def _joined(context: Context) -> Evaluation:
     truths: Any = [*first.truths, *second.truths]
     truths = np.asarray(truths) if isinstance(first.truths, np.ndarray) else truths
     groups = np.concatenate([first.groups, second.groups + first.groups.max() + 1])
-    return Evaluation(np.concatenate([first.units, second.units]), outputs, truths, groups,
-                      np.concatenate([first.losses, second.losses]), first.seconds + second.seconds)  # fmt: skip
+    return Evaluation(
+        np.concatenate([first.units, second.units]),
+        outputs,
+        truths,
+        groups,
+        np.concatenate([first.losses, second.losses]),
+        first.seconds + second.seconds,
+    )
 
 
 def _half(found: Estimate) -> float:
@@ -62,7 +68,7 @@ def _judge(
 ) -> str:
     """One of `few`, `overfits`, `underfits`, `fits`.
 
-    It overfits where the training samples are answered better than unseen ones by more than chance allows and by a tenth
+    It overfits where training samples are answered better than unseen ones by more than chance allows and by a tenth
     of what there is to lose (the distance from the unseen value to perfect plus five points), or where the validation
     loss has turned up by a tenth from its lowest. It underfits where it barely beats guessing on its own training data.
     """
@@ -118,5 +124,9 @@ def _curves(history: Any) -> Figure:
         {"label": "training", "x": steps, "y": [line.get("train_sample_loss") for line in checks], "dashed": True},
     ]
     data = {"series": series, "x": "step", "y": "loss"}
-    return Figure("lines", "Loss on training and validation samples", data,
-                  "Both without augmentation. A validation loss that turns up while training falls is memorising.")  # fmt: skip
+    return Figure(
+        "lines",
+        "Loss on training and validation samples",
+        data,
+        "Both without augmentation. A validation loss that turns up while training falls is memorising.",
+    )

@@ -79,8 +79,16 @@ def _mlp(spec: ImageSpec, settings: MlpSettings) -> nn.Module:
 
 def _mlp_recipe(situation: Situation) -> tuple[MlpSettings, Plan]:
     batch = 64 if situation.samples < 5000 else 256
-    plan = Plan(batch_size=batch, optimizer="adamw", learning_rate=2e-3, weight_decay=0.01, label_smoothing=0.05,
-                augment={"shift": 0.04}, schedule="one-cycle", warmup=0.2)  # fmt: skip
+    plan = Plan(
+        batch_size=batch,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        label_smoothing=0.05,
+        augment={"shift": 0.04},
+        schedule="one-cycle",
+        warmup=0.2,
+    )
     most = 60 * max(1, situation.samples // batch)
     return MlpSettings(depth=2, width=512, dropout=0.2), dataclasses.replace(plan, steps=most)
 

@@ -96,7 +96,7 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
 
 @torch.no_grad()
 def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Start the head of a pretrained network from a logistic regression on its features, before the body may move.
+    """Start the head of a pretrained network from a logistic regression on its features.
 
     A fresh head sends large gradients into a good body and spoils it; a fitted one does not (Kumar et al., "Fine-tuning
     can distort pretrained features", ICLR 2022). Targets that are no class keep a fresh head.
@@ -111,9 +111,10 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
         return
     network.eval()
     view = samples.view(TRAIN).sample(_HEAD_SAMPLES, plan.seed)
-    batches = list(view.batches(64))
-    features = torch.cat([network.features(batch.image) for batch in batches]).double().numpy()  # type: ignore[operator,attr-defined]
-    targets = torch.cat([batch.target for batch in batches]).numpy()  # type: ignore[attr-defined]
+    look: Any = network
+    batches: list[Any] = list(view.batches(64))
+    features = torch.cat([look.features(batch.image) for batch in batches]).double().numpy()
+    targets = torch.cat([batch.target for batch in batches]).numpy()
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
     present = np.unique(targets)
     if len(present) < 2:
@@ -166,8 +167,10 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     try:
         model = timm.create_model(name, pretrained=settings.pretrained, **options)
     except (OSError, RuntimeError) as error:
-        raise SettingError(f"pretrained weights of {name!r} could not be fetched",
-                           "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.") from error  # fmt: skip
+        raise SettingError(
+            f"pretrained weights of {name!r} could not be fetched",
+            "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.",
+        ) from error
     return model, dict(model.pretrained_cfg)
 
 
@@ -204,9 +207,20 @@ def _per_channel(values: Any, channels: int) -> list[float]:
 
 def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
     batch = 32
-    plan = Plan(batch_size=batch, optimizer="adamw", learning_rate=2e-3, weight_decay=0.02, label_smoothing=0.1, warmup=0.15,
-                schedule="cosine", averaging=0.99, augment={"flip": 0.5, "crop": 0.5, "turn": 10.0, "jitter": 0.2},
-                steps=30 * max(1, situation.samples // batch), checks=6, keep="best")  # fmt: skip
+    plan = Plan(
+        batch_size=batch,
+        optimizer="adamw",
+        learning_rate=2e-3,
+        weight_decay=0.02,
+        label_smoothing=0.1,
+        warmup=0.15,
+        schedule="cosine",
+        averaging=0.99,
+        augment={"flip": 0.5, "crop": 0.5, "turn": 10.0, "jitter": 0.2},
+        steps=30 * max(1, situation.samples // batch),
+        checks=6,
+        keep="best",
+    )
     return TimmSettings(), plan
 
 

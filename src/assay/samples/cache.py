@@ -1,7 +1,7 @@
 """Decoded samples on disk, memory-mapped: written once, read by every epoch and every later run on the same data.
 
-A cache is a folder with `cache.json` and a file a field: raw C-order values; a ragged field adds a file of offsets. It is
-written under a temporary name and renamed when complete, so that a killed run never leaves half of one.
+A cache is a folder with `cache.json` and a file a field: raw C-order values; a ragged field adds a file of offsets. It
+is written under a temporary name and renamed when complete, so that a killed run never leaves half of one.
 """
 
 from __future__ import annotations
@@ -57,24 +57,29 @@ class CacheWriter:
         self._rows = 0
 
     def append(self, fields: Mapping[str, Array | list[Array]], rows: int) -> None:
-        """Add `rows` samples; every call gives the same fields."""
+        """Add `rows` samples (at least one); every call gives the same fields, of the same type and shape."""
+        if self._rows and fields.keys() != self._meta.keys():
+            raise ValueError(f"the fields changed from {sorted(self._meta)} to {sorted(fields)}")
         for name, value in fields.items():
+            if len(value) != rows:
+                raise ValueError(f"field {name!r} has {len(value)} values for {rows} windows")
             ragged = isinstance(value, list)
-            first = np.asarray(value[0]) if len(value) else None
-            if first is None:
-                continue
-            shape = first.shape[1:] if ragged else first.shape
-            meta = {"dtype": first.dtype.str, "shape": list(shape), "ragged": ragged}
-            if self._meta.setdefault(name, meta) != meta:
-                raise ValueError(f"field {name!r} changed from {self._meta[name]} to {meta}")
-            file = self._files.get(name) or self._files.setdefault(name, open(self._work / f"{name}.bin", "wb"))  # noqa: SIM115
+            items = [np.asarray(item) for item in value] if ragged else [np.asarray(value)]
+            for item in items:
+                meta = {"dtype": item.dtype.str, "shape": list(item.shape[1:]), "ragged": ragged}
+                if self._meta.setdefault(name, meta) != meta:
+                    raise ValueError(f"field {name!r} changed from {self._meta[name]} to {meta}")
             if ragged:
-                self._lengths.setdefault(name, []).append(np.asarray([len(item) for item in value], np.int64))
-                for item in value:
-                    file.write(np.ascontiguousarray(item).data)
-            else:
-                file.write(np.ascontiguousarray(value).data)
+                self._lengths.setdefault(name, []).append(np.asarray([len(item) for item in items], np.int64))
+            file = self._file(name)
+            for item in items:
+                file.write(np.ascontiguousarray(item).data)
         self._rows += rows
+
+    def _file(self, name: str) -> Any:
+        if name not in self._files:
+            self._files[name] = open(self._work / f"{name}.bin", "wb")  # noqa: SIM115 - open until `close`
+        return self._files[name]
 
     def close(self, notes: Mapping[str, Any], index: pa.Table) -> None:
         """Finish: write what it holds, `notes` (JSON) and `index` (a row a unit), and rename it into place."""

@@ -1,8 +1,8 @@
 """Random numbers that depend on (seed, epoch, window) and nothing else.
 
-A counter-based generator: each number is a hash of its key, so that it is the same whatever the batch, worker or rank in
-which a window is met, and whether the run was interrupted. The hash is SplitMix64's finaliser (Steele, Lea and Flood,
-"Fast splittable pseudorandom number generators", OOPSLA 2014).
+A counter-based generator: each number is a hash of its key, so that it is the same whatever the batch, worker or rank
+in which a window is met, and whether the run was interrupted. The hash is SplitMix64's finaliser (Steele, Lea and
+Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 """
 
 from __future__ import annotations

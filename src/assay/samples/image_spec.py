@@ -9,6 +9,7 @@ from typing import Any, Literal
 from assay.targets.target import Target, target_from_json
 
 Fit = Literal["squash", "cover", "pad"]
+PixelType = Literal["uint8", "uint16"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ImageSpec:
     channels: int
     height: int
     width: int
-    dtype: Literal["uint8", "uint16"]
+    dtype: PixelType
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     fit: Fit

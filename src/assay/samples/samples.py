@@ -6,6 +6,7 @@ Shapes: U units, W windows (W >= U), B windows in a batch, T the longest of a ba
 from __future__ import annotations
 
 import contextlib
+import copy
 import errno
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ class Samples:
         self.problems = tuple(problems)
         self._segments = [segment]
         self.side = side  # (U,) an index into SIDES
-        self.unit = segment.unit
+        self.unit = segment.unit  # (W,)
 
     @property
     def index(self) -> pa.Table:
@@ -69,54 +70,70 @@ class Samples:
         """Any set of units (U',), in that order."""
         return View(self, np.asarray(units, np.int64))
 
-    def append(self, records: Records, folder: Path) -> int:
+    def with_side(self, side: Array) -> Samples:
+        """The same samples with another side (U,) for each unit; what is appended to one is not in the other."""
+        other = copy.copy(self)
+        other._segments, other.side = list(self._segments), np.asarray(side, np.int8)
+        return other
+
+    def append(self, records: Records | None, folder: Path) -> int:
         """Add records to the training side; their windows are numbered after all others.
 
         Args:
-            records: what was collected.
+            records: what was collected; None where `folder` holds their encoded form already.
             folder: where their encoded form is kept, so that a resumed run finds it.
 
         Returns:
             How many units were added.
         """
         segment, problems = _encode(self.task, records, self.spec, folder)
-        units = len(self.side)
-        self._segments.append(Segment(segment.cache, segment.unit + units, segment.index))
+        units, index = len(self.side), segment.index.drop_columns(["_row"])
+        self._segments.append(Segment(segment.cache, segment.unit + units, index))
         self.unit = np.concatenate([self.unit, segment.unit + units])
-        self.side = np.concatenate([self.side, np.full(segment.index.num_rows, TRAIN, np.int8)])
+        self.side = np.concatenate([self.side, np.full(index.num_rows, TRAIN, np.int8)])
         self.problems = (*self.problems, *problems)
-        return segment.index.num_rows
+        return int(index.num_rows)
+
+    @property
+    def appended(self) -> int:
+        """How many times samples were appended."""
+        return len(self._segments) - 1
+
+    def forget_appended(self, keep: int) -> None:
+        """Drop what was appended after the first `keep` times."""
+        self._segments = self._segments[: keep + 1]
+        units = sum(segment.index.num_rows for segment in self._segments)
+        self.side, self.unit = self.side[:units], self.unit[: sum(segment.cache.rows for segment in self._segments)]
 
     def field(self, name: str, windows: Array) -> Array | list[Array]:
         """A field's values for windows (B,): an array (B, ...), or a list of B arrays where it is ragged."""
-        if len(self._segments) == 1:
+        if len(self._segments) == 1 or not len(windows):
             return _gather(self._segments[0].cache.fields[name], windows)
         starts = np.cumsum([0] + [segment.cache.rows for segment in self._segments])
         part = np.searchsorted(starts, windows, side="right") - 1
-        pieces = [
-            _gather(self._segments[p].cache.fields[name], windows[i : i + 1] - starts[p]) for i, p in enumerate(part)
-        ]
-        return [piece[0] for piece in pieces] if isinstance(pieces[0], list) else np.concatenate(pieces)
+        place = np.argsort(part, kind="stable")
+        stored = [segment.cache.fields[name] for segment in self._segments]
+        pieces = [_gather(stored[p], windows[part == p] - starts[p]) for p in np.unique(part)]
+        if all(isinstance(piece, list) for piece in pieces):
+            values = [value for piece in pieces for value in piece]
+            return [values[i] for i in np.argsort(place)]
+        return np.asarray(np.concatenate(pieces)[np.argsort(place)])
 
     def batch(self, windows: Array) -> Batch:
-        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked."""
+        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
         import torch
 
         values: dict[str, Any] = {}
-        mask = None
-        present = self._segments[0].cache.fields
-        for item in fields(self.task.batch_type):
-            if item.name in ("index", "mask") or item.name not in present:
-                continue
-            got = self.field(item.name, windows)
+        known = {item.name for item in fields(self.task.batch_type)}
+        for name in known & set(self._segments[0].cache.fields):
+            got = self.field(name, windows)
             if isinstance(got, list):
                 padded, filled = pad(got)
-                values[item.name] = torch.from_numpy(padded)
-                if not item.metadata.get("own_length"):
-                    mask = torch.from_numpy(filled)
+                values[name] = torch.from_numpy(padded)
+                values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
             else:
-                values[item.name] = torch.from_numpy(np.array(got, copy=got.base is not None))
-        return self.task.batch_type(index=torch.from_numpy(np.asarray(windows, np.int64)), mask=mask, **values)
+                values[name] = torch.from_numpy(got)
+        return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
 
 
 class View:
@@ -153,7 +170,7 @@ class View:
         pieces = list(self.field(name))
         if pieces:
             return np.concatenate(pieces)
-        return np.zeros((0, *np.shape(self.samples._segments[0].cache.fields[name])[1:]))
+        return np.asarray(self.samples.field(name, np.zeros(0, np.int64)))
 
     def ids(self) -> list[str]:
         """The units' names."""
@@ -255,10 +272,12 @@ def _cache_key(task: Task, records: Records, spec: Spec) -> str:
 
 
 def _encode(
-    task: Task, records: Records, spec: Spec, folder: Path, progress: Progress | None = None
+    task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
 ) -> tuple[Segment, tuple[Problem, ...]]:
     """Encode all records into the cache at `folder`, unless it is there already."""
     if not (folder / "cache.json").exists():
+        if records is None:
+            raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
         with contextlib.ExitStack() as stack:
             writer = CacheWriter(folder)
             stack.callback(writer.abort)
@@ -270,9 +289,9 @@ def _encode(
                 raise _no_space(error, folder) from error
             stack.pop_all()
     cache = Cache(folder)
-    unit = np.asarray(cache.fields["_unit"][:]) if cache.rows else np.zeros(0, np.int64)
     if not cache.rows:
         raise DataError("no sample could be read", "See the problems that assay inspect lists.")
+    unit = np.asarray(_gather(cache.fields["_unit"], np.arange(cache.rows)))
     problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
     return Segment(cache, unit, cache.index), problems
 
@@ -306,6 +325,7 @@ def _write(
 
 
 def _gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
+    """A field's values for windows (B,), copied out of the file."""
     if isinstance(field, Ragged):
         return [field[int(window)] for window in windows]
     return np.asarray(field[windows])

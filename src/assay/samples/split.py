@@ -1,7 +1,7 @@
 """Which side of the data a sample is on: train, validation or test, so that nothing leaks between them.
 
-A sample's side follows from a hash of its group (or content) and the split seed. Samples that share a group or are exact
-duplicates form a component, and a component is never cut.
+A sample's side follows from a hash of its group (or content) and the split seed. Samples that share a group or are
+exact duplicates form a component, and a component is never cut.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def _components(index: pa.Table) -> np.ndarray[Any, Any]:
 
 
 def _strata(index: pa.Table) -> np.ndarray[Any, Any]:
-    """(N,) what a row counts as when sides are balanced: its class, its rarest label, or its tenth of the numbers."""
+    """(N,) what a row counts as when sides are balanced: its class, its rarest label, or its tenth of the numbers.
+
+    The numbers follow from the values alone, so that the order of the rows changes nothing.
+    """
     target = index.column("target") if "target" in index.column_names else None
     if target is None or target.null_count == len(target):
         return np.zeros(index.num_rows, np.int64)
@@ -106,10 +109,23 @@ def _strata(index: pa.Table) -> np.ndarray[Any, Any]:
         edges = np.nanquantile(values, np.linspace(0, 1, 11)[1:-1])
         return np.asarray(np.searchsorted(edges, values), np.int64)
     if pa.types.is_string(target.type) or pa.types.is_large_string(target.type):
-        return np.asarray(pc.dictionary_encode(target).combine_chunks().indices.fill_null(0).to_numpy(), np.int64)
+        return _classes(target)
     if pa.types.is_list(target.type) and pa.types.is_string(target.type.value_type):
         return _rarest(target)
     return np.zeros(index.num_rows, np.int64)
+
+
+def _classes(target: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """(N,) the number of each row's text in sorted order from 1, 0 for none; all 0 where texts hardly ever repeat.
+
+    A text that is another one in almost every row (a sentence, a transcript) is no class: balanced one by one, no row
+    would ever leave the training side.
+    """
+    names = sorted(name for name in target.unique().to_pylist() if name is not None)
+    if 3 * len(names) > len(target):
+        return np.zeros(len(target), np.int64)
+    codes = pc.fill_null(pc.index_in(target, pa.array(names, target.type)), -1)
+    return np.asarray(codes.to_numpy(), np.int64) + 1
 
 
 def _rarest(target: pa.ChunkedArray) -> np.ndarray[Any, Any]:
@@ -125,8 +141,9 @@ def _keys(index: pa.Table, components: np.ndarray[Any, Any], seed: int) -> np.nd
     name = next((name for name in ("group", "digest", "id") if name in index.column_names), "id")
     texts = index.column(name).to_pylist()
     ids = index.column("id").to_pylist() if name != "id" else texts
-    raw = np.asarray([_hash(str(text if text is not None else other)) for text, other in zip(texts, ids, strict=True)],
-                     np.uint64)  # fmt: skip
+    raw = np.asarray(
+        [_hash(str(text if text is not None else other)) for text, other in zip(texts, ids, strict=True)], np.uint64
+    )
     keys = mix(raw ^ key_of("split", seed))
     least = np.full(int(components.max(initial=-1)) + 1, np.iinfo(np.uint64).max, np.uint64)
     np.minimum.at(least, components, keys)
@@ -183,15 +200,26 @@ def _cuts(rows: int, lack: np.ndarray[Any, Any], shares: tuple[float, float, flo
 
 def _given(values: list[str | None], index: pa.Table) -> np.ndarray[Any, Any]:
     """(N,) the side that came with the data, -1 where a row has none."""
-    known = {"train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION,
-             "dev": VALIDATION, "test": TEST, "testing": TEST}  # fmt: skip
+    known = {
+        "train": TRAIN,
+        "training": TRAIN,
+        "val": VALIDATION,
+        "valid": VALIDATION,
+        "validation": VALIDATION,
+        "dev": VALIDATION,
+        "test": TEST,
+        "testing": TEST,
+    }
     side = np.full(len(values), -1, np.int8)
     for row, value in enumerate(values):
         if value is not None:
             number = known.get(str(value).strip().lower())
             if number is None:
-                raise DataError(f"split {value!r} is not train, validation or test", did_you_mean(str(value), SIDES),
-                                file=index.column("id")[row].as_py())  # fmt: skip
+                raise DataError(
+                    f"split {value!r} is not train, validation or test",
+                    did_you_mean(str(value), SIDES),
+                    file=index.column("id")[row].as_py(),
+                )
             side[row] = number
     return side
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -17,7 +17,9 @@ from assay.sources.records import Problem, ProblemLog, Records
 if TYPE_CHECKING:
     from torch import nn
 
-    from assay.task import Output, Spec, Task
+    from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Values
+    from assay.task import Spec, Task
 
 _BATCH = 256
 
@@ -28,6 +30,24 @@ class Prediction:
 
     id: str
     answer: Any
+
+
+class Answering(Protocol):
+    """What a task evaluates: a trained network, or a classical model in its place."""
+
+    @property
+    def task(self) -> Task:
+        """The application."""
+
+    @property
+    def spec(self) -> Spec:
+        """What a sample is."""
+
+    def outputs(self, view: View) -> Values:
+        """The merged output of each unit of a view, in its order."""
+
+    def respond(self, batch: Any) -> Values:
+        """The output of each window of a batch, which need not come from the samples: a rollout's next step."""
 
 
 @dataclass
@@ -46,26 +66,30 @@ class Predictor:
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def outputs(self, view: View) -> Sequence[Output]:
+    def respond(self, batch: Any) -> Values:
+        """The output of each window of a batch, which need not come from the samples."""
+        import torch
+
+        self.network.eval()
+        with torch.inference_mode():
+            return self.task.predict(self.network, batch, self.spec, self.options)
+
+    def outputs(self, view: View) -> Values:
         """The merged output of each unit of a view, in its order."""
         windows = self._windows(view)
-        if len(view.windows) == len(view.units):
+        if not self.task.traits.several_windows:
             return windows
         unit = view.samples.unit[view.windows]
         starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
         ends = np.r_[starts[1:], len(unit)]
-        return [self.task.merge(windows[a:b], self.spec) for a, b in zip(starts, ends, strict=True)]
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        return [self.task.merge(windows[first:end], self.spec) for first, end in bounds]
 
-    def _windows(self, view: View) -> Sequence[Output]:
-        import torch
-
-        parts: list[Sequence[Output]] = []
-        self.network.eval()
-        with torch.inference_mode():
-            for batch in view.batches(_BATCH):
-                parts.append(self.task.predict(self.network, batch, self.spec, self.options))
-        if parts and all(isinstance(part, np.ndarray) for part in parts):
-            return np.concatenate(parts)
+    def _windows(self, view: View) -> Values:
+        parts = [self.respond(batch) for batch in view.batches(_BATCH)]
+        arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        if parts and len(arrays) == len(parts):
+            return np.asarray(np.concatenate(arrays))
         return [output for part in parts for output in part]
 
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
@@ -73,12 +97,37 @@ class Predictor:
         with inputs(self.task, records, self.spec) as (samples, problems):
             view = samples.view(TEST)
             outputs = self.outputs(view)
-            answers = [Prediction(name, self.task.answer(output, self.spec))
-                       for name, output in zip(view.ids(), outputs, strict=True)]  # fmt: skip
+            answers = [
+                Prediction(name, self.task.answer(output, self.spec))
+                for name, output in zip(view.ids(), outputs, strict=True)
+            ]
         return answers, problems
 
 
-class inputs:  # noqa: N801 - a context manager that reads as a word
+@dataclass
+class Classical:
+    """A classical model in the place of a `Predictor`.
+
+    Attributes:
+        task: the application.
+        spec: what a sample is.
+        model: the fitted model.
+    """
+
+    task: Task
+    spec: Spec
+    model: Baseline
+
+    def outputs(self, view: View) -> Values:
+        """See `Answering.outputs`."""
+        return self.model.predict(view)
+
+    def respond(self, batch: Any) -> Values:
+        """See `Answering.respond`."""
+        return self.model.respond(batch)
+
+
+class inputs:
     """Samples of records that are to be predicted; their decoded form is thrown away at the end."""
 
     def __init__(self, task: Task, records: Records, spec: Spec) -> None:
@@ -96,4 +145,4 @@ class inputs:  # noqa: N801 - a context manager that reads as a word
         self._folder.cleanup()
 
 
-__all__ = ["Prediction", "Predictor", "inputs"]
+__all__ = ["Answering", "Classical", "Prediction", "Predictor", "inputs"]

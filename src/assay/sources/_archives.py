@@ -20,8 +20,16 @@ Member = TypeVar("Member")
 #: The most bytes of a compressed tar that are kept in memory; a larger one is decompressed again where needed.
 HELD_BYTES = 256 * 1024 * 1024
 
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError,
-            NotImplementedError, ValueError)  # fmt: skip
+_DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    ValueError,
+)
 
 
 def open_zip(path: Path) -> Store:
@@ -39,9 +47,7 @@ def open_zip(path: Path) -> Store:
 def open_tar(path: Path) -> Store:
     """The files of a tar archive, compressed or not; raises `DataError` where it is damaged."""
     try:
-        with open(path, "rb") as stream:
-            plain = stream.read(512)[257:262] == b"ustar"
-        return _PlainTar(path) if plain else _PackedTar(path)
+        return _Tar(path)
     except _DAMAGED as error:
         raise _damaged(path, error) from error
 
@@ -96,28 +102,41 @@ class _Zip:
         return _member(self._members, name).file_size
 
 
-class _PlainTar:
-    """A tar that is not compressed: a member is a piece of the file."""
+class _Tar:
+    """A tar archive. A compressed one is held in memory while small; else reading backwards starts from its front."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with tarfile.open(path, "r:") as archive:
-            files = [(member.name, (member.offset_data, member.size)) for member in archive if member.isreg()]
-        if any(start + size > path.stat().st_size for _, (start, size) in files):
-            raise EOFError("it ends too early")
-        self._members = _tidy(files)
-        self.names = list(self._members)
         self._lock = threading.Lock()
-        self._stream = open(path, "rb")  # noqa: SIM115 (stays open as long as the store)
+        archive = tarfile.open(path, "r:*")  # noqa: SIM115 (stays open as long as the store)
+        self._stream = cast(BinaryIO, archive.fileobj)
+        packed = not isinstance(self._stream, io.BufferedReader)
+        places: list[tuple[str, tuple[int, int]]] = []
+        self._held: dict[int, bytes] | None = {} if packed else None  # by the place in the archive
+        total = 0
+        for member in archive:
+            if not member.isreg():
+                continue
+            places.append((member.name, (member.offset_data, member.size)))
+            total += member.size
+            if total > HELD_BYTES:
+                self._held = None
+            if self._held is not None:
+                self._held[member.offset_data] = self._piece(member.offset_data, member.size)
+        if not packed and any(start + size > path.stat().st_size for _, (start, size) in places):
+            raise EOFError("it ends too early")
+        self._members = _tidy(places)
+        self.names = list(self._members)
 
     def read(self, name: str) -> bytes:
         start, size = _member(self._members, name)
-        with self._lock:
-            self._stream.seek(start)
-            payload = self._stream.read(size)
-        if len(payload) < size:
-            raise _damaged(self.path / name, EOFError("it ends too early"))
-        return payload
+        if self._held is not None:
+            return self._held[start]
+        try:
+            with self._lock:
+                return self._piece(start, size)
+        except _DAMAGED as error:
+            raise _damaged(self.path / name, error) from error
 
     def open(self, name: str) -> BinaryIO:
         return io.BytesIO(self.read(name))
@@ -125,64 +144,9 @@ class _PlainTar:
     def size(self, name: str) -> int:
         return _member(self._members, name)[1]
 
-
-class _PackedTar:
-    """A compressed tar: held in memory while small, else read forwards, and again from the start where needed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._held: dict[str, bytes] | None = {}
-        self._archive: tarfile.TarFile | None = None
-        places: list[tuple[str, tuple[str, int, int]]] = []
-        total = 0
-        with tarfile.open(path, "r|*") as archive:
-            for order, member in enumerate(archive):
-                if not member.isreg():
-                    continue
-                places.append((member.name, (member.name, order, member.size)))
-                total += member.size
-                self._hold(archive, member, total)
-        self._members = _tidy(places)
-        self.names = list(self._members)
-        self._next = 0  # the order of the member that the open archive gives next
-
-    def read(self, name: str) -> bytes:
-        original, order, _ = _member(self._members, name)
-        if self._held is not None:
-            return self._held[original]
-        with self._lock:
-            try:
-                return self._forward(order)
-            except _DAMAGED as error:
-                raise _damaged(self.path / name, error) from error
-
-    def open(self, name: str) -> BinaryIO:
-        return io.BytesIO(self.read(name))
-
-    def size(self, name: str) -> int:
-        return _member(self._members, name)[2]
-
-    def _hold(self, archive: tarfile.TarFile, member: tarfile.TarInfo, total: int) -> None:
-        if total > HELD_BYTES:
-            self._held = None
-        if self._held is not None:
-            content = archive.extractfile(member)
-            self._held[member.name] = content.read() if content is not None else b""
-
-    def _forward(self, order: int) -> bytes:
-        """The content of the member with this order, going back to the start where it lies behind."""
-        if self._archive is None or order < self._next:
-            if self._archive is not None:
-                self._archive.close()
-            self._archive = tarfile.open(self.path, "r|*")  # noqa: SIM115 (stays open between reads)
-            self._next = 0
-        while True:
-            member = self._archive.next()
-            if member is None:
-                raise EOFError("it ends too early")
-            self._archive.members = []  # type: ignore[attr-defined]  # tarfile would remember every member
-            self._next += 1
-            if self._next > order:
-                content = self._archive.extractfile(member)
-                return content.read() if content is not None else b""
+    def _piece(self, start: int, size: int) -> bytes:
+        self._stream.seek(start)
+        content = self._stream.read(size)
+        if len(content) < size:
+            raise EOFError("it ends too early")
+        return content

@@ -107,8 +107,17 @@ class _Images:
 
         def check(number: int) -> ImageCheck:
             row = self.row(number)
-            return ImageCheck(f"{self._name}:{number}", (), array_digest(row), height, width, channels,
-                              8 * row.dtype.itemsize, mode, "array")  # fmt: skip
+            return ImageCheck(
+                f"{self._name}:{number}",
+                (),
+                array_digest(row),
+                height,
+                width,
+                channels,
+                8 * row.dtype.itemsize,
+                mode,
+                "array",
+            )
 
         return list(ordered_map(check, range(len(self._images)), chunk=_BLOCK))
 
@@ -129,8 +138,11 @@ def _label_values(part: ArrayPart) -> pa.Array:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.dtype == object or values.dtype.kind not in "biufUS" or values.ndim not in (1, 2):
-        raise DataError(f"labels of the type {values.dtype} and the shape {values.shape} cannot be read.",
-                        "Expected (N,) classes or numbers, or (N, K) of 0 and 1.", file=part.name)  # fmt: skip
+        raise DataError(
+            f"labels of the type {values.dtype} and the shape {values.shape} cannot be read.",
+            "Expected (N,) classes or numbers, or (N, K) of 0 and 1.",
+            file=part.name,
+        )
     if values.ndim == 1:
         return pa.array(values.astype(str) if values.dtype.kind in "US" else values)
     if not np.isin(values, (0, 1)).all():
@@ -145,8 +157,11 @@ def _joined(values: Sequence[pa.Array]) -> pa.Array:
     if len({column.type for column in values}) == 1:
         return pa.concat_arrays(values)
     if any(pa.types.is_list(column.type) for column in values):
-        lists = [column if pa.types.is_list(column.type) else pa.array([[value] for value in column.to_pylist()],
-                                                                        pa.list_(pa.string()))
-                 for column in values]  # fmt: skip
+        lists = [
+            column
+            if pa.types.is_list(column.type)
+            else pa.array([[value] for value in column.to_pylist()], pa.list_(pa.string()))
+            for column in values
+        ]
         return pa.concat_arrays(lists)
     return pa.concat_arrays([column.cast(pa.string()) for column in values])

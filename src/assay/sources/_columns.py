@@ -63,14 +63,24 @@ class Column:
 
     def fact(self) -> dict[str, Any]:
         """The column as `facts["columns"]` shows it, enough to read another table the same way."""
-        return {"name": self.name, "type": self.type, "missing": self.missing, "distinct": self.distinct,
-                "format": self.format}  # fmt: skip
+        return {
+            "name": self.name,
+            "type": self.type,
+            "missing": self.missing,
+            "distinct": self.distinct,
+            "format": self.format,
+        }
 
     @classmethod
     def from_fact(cls, fact: Mapping[str, Any]) -> Column:
         """The column that a fact describes."""
-        return cls(str(fact["name"]), str(fact["type"]), int(fact.get("missing", 0)), int(fact.get("distinct", 0)),
-                   str(fact.get("format", "")))  # fmt: skip
+        return cls(
+            str(fact["name"]),
+            str(fact["type"]),
+            int(fact.get("missing", 0)),
+            int(fact.get("distinct", 0)),
+            str(fact.get("format", "")),
+        )
 
 
 def profile(rows: Rows, log: ProblemLog) -> list[Column]:
@@ -142,9 +152,16 @@ class _Tally:
         kind, form = self._kind(style, words)
         fractions = self.fractions or (style == "decimal-comma" and self.numbers[style] > 0)
         return Column(
-            self.name, kind, self.rows - self.present, len(self._distinct), form, self.rows,
-            words if kind == "number" else 0, fractions, self._nearly_unique(),
-        )  # fmt: skip
+            self.name,
+            kind,
+            self.rows - self.present,
+            len(self._distinct),
+            form,
+            self.rows,
+            words if kind == "number" else 0,
+            fractions,
+            self._nearly_unique(),
+        )
 
     def _add_numbers(self, column: pa.Array) -> None:
         """Count values of a numeric type."""

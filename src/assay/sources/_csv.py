@@ -109,17 +109,23 @@ class _CsvFile:
             yield from arrow_csv.open_csv(
                 pa.PythonFile(stream, mode="r"),
                 read_options=arrow_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=list(self._names),
-                    skip_rows=self._skip, encoding=self._encoding,
+                    use_threads=False,
+                    block_size=_BLOCK_BYTES,
+                    column_names=list(self._names),
+                    skip_rows=self._skip,
+                    encoding=self._encoding,
                 ),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=False,
+                    delimiter=self._delimiter,
+                    newlines_in_values=True,
+                    ignore_empty_lines=False,
                     invalid_row_handler=refuse,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(self._names, pa.string()), strings_can_be_null=False,
+                    column_types=dict.fromkeys(self._names, pa.string()),
+                    strings_can_be_null=False,
                 ),
-            )  # fmt: skip
+            )
 
     def _explained(self, error: BaseException) -> DataError:
         if isinstance(error, UnicodeError) or "UTF8" in str(error):
@@ -211,8 +217,10 @@ def _undecodable(store: Store, name: str, encoding: str) -> DataError:
                 row += (pending + block)[: error.start].count(b"\n")
                 return DataError(
                     f"byte {place + 1} ({error.object[error.start]:#04x}) is no {encoding.upper()} text.",
-                    "Save the file as UTF-8, or name its encoding (latin-1, cp1252, …).", file=name, row=row,
-                )  # fmt: skip
+                    "Save the file as UTF-8, or name its encoding (latin-1, cp1252, …).",
+                    file=name,
+                    row=row,
+                )
             start += len(block)
     return DataError(f"the text is not {encoding.upper()}, or ends too early.", "Save the file as UTF-8.", file=name)
 

@@ -66,8 +66,10 @@ def frame_table(value: Any) -> pa.Table:
         return pa.table(value)
     if _dimensions(value) == 2:
         array = np.asarray(value)
-        return pa.Table.from_arrays([_column(array[:, place]) for place in range(array.shape[1])],
-                                    names=[f"x{place}" for place in range(array.shape[1])])  # fmt: skip
+        return pa.Table.from_arrays(
+            [_column(array[:, place]) for place in range(array.shape[1])],
+            names=[f"x{place}" for place in range(array.shape[1])],
+        )
     raise DataError(f"a {type(value).__name__} is no table; a data frame, a list of dicts or (X, y) is expected.")
 
 

@@ -89,19 +89,21 @@ def check_image(payload: bytes, name: str) -> ImageCheck:
     """A check of one image from its bytes: its header is read, its pixels only where its end looks cut off."""
     if not payload:
         return _skipped(name, "empty-file")
+    kind = content_format(payload) or ""
     try:
-        if content_format(payload) == "TIFF" and plain_tiff(payload) is None:
+        if kind == "TIFF" and plain_tiff(payload) is None:
             return _tiff_check(payload, name)
         image = open_image(payload, name)
         if image.width * image.height > MOST_PIXELS:
             return _skipped(name, "too-large")
-        if _looks_cut_off(payload, image) and not _decodes(payload):
+        cut_off = _tiff_end(image) > len(payload) if kind == "TIFF" else _looks_cut_off(payload, kind)
+        if cut_off and not _decodes(payload):
             return _skipped(name, "truncated-image")
         return _looked_at(payload, name, image)
     except MissingExtraError:
         raise
     except Exception as error:  # what Pillow reads only when asked fails in every way that Python knows
-        if CUT_OFF in str(error):
+        if CUT_OFF in str(error) or _looks_cut_off(payload, kind):
             return _skipped(name, "truncated-image")
         bomb = TOO_LARGE in str(error) or "DecompressionBomb" in repr(error.__cause__)
         return _skipped(name, "too-large" if bomb else "unreadable-image")
@@ -118,8 +120,17 @@ def _tiff_check(payload: bytes, name: str) -> ImageCheck:
         problems.append(("animated", "kept"))
     if layout.bits == 16:
         problems.append(("sixteen-bit", "kept"))
-    return ImageCheck(name, tuple(problems), content_digest(payload), layout.height, layout.width, layout.channels,
-                      layout.bits, f"{layout.channels} channels", "TIFF")  # fmt: skip
+    return ImageCheck(
+        name,
+        tuple(problems),
+        content_digest(payload),
+        layout.height,
+        layout.width,
+        layout.channels,
+        layout.bits,
+        f"{layout.channels} channels",
+        "TIFF",
+    )
 
 
 def _looked_at(payload: bytes, name: str, image: Image.Image) -> ImageCheck:
@@ -151,9 +162,9 @@ def _bits(payload: bytes, image: Image.Image) -> int:
     return 16 if image.mode.startswith("I") else 32 if image.mode == "F" else 8
 
 
-def _looks_cut_off(payload: bytes, image: Image.Image) -> bool:
+def _looks_cut_off(payload: bytes, kind: str) -> bool:
     """Whether the end mark or the announced length of a format is missing."""
-    match image.format:
+    match kind:
         case "JPEG":
             return not payload.endswith(b"\xff\xd9") and payload.find(b"\xff\xd9", _jpeg_scan(payload)) < 0
         case "PNG":
@@ -164,8 +175,6 @@ def _looks_cut_off(payload: bytes, image: Image.Image) -> bool:
             return int.from_bytes(payload[2:6], "little") > len(payload)
         case "WEBP":
             return int.from_bytes(payload[4:8], "little") + 8 > len(payload)
-        case "TIFF":
-            return _tiff_end(image) > len(payload)
         case "PPM":
             return True
         case _:

@@ -22,11 +22,13 @@ TARGET_TYPES = {"class": pa.string(), "labels": pa.list_(pa.string()), "number":
 
 def listing(**columns: Sequence[Any] | pa.Array | None) -> pa.Table:
     """A table of images, in columns of `Records`; one that is None is left out, sequences are text."""
-    return pa.table({
-        name: values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
-        for name, values in columns.items()
-        if values is not None
-    })  # fmt: skip
+    return pa.table(
+        {
+            name: values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
+            for name, values in columns.items()
+            if values is not None
+        }
+    )
 
 
 def records_of_files(images: pa.Table, store: Store, log: ProblemLog, **others: Any) -> Records:
@@ -81,8 +83,11 @@ def image_records(
     if not usable:
         reasons = Counter(kind for check in checks for kind, action in check.problems if action == "skipped")
         told = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common())
-        raise DataError(f"none of the {len(checks)} images can be used ({told or 'there is none'}).",
-                        "Check that the images open in another program.", file=label)  # fmt: skip
+        raise DataError(
+            f"none of the {len(checks)} images can be used ({told or 'there is none'}).",
+            "Check that the images open in another program.",
+            file=label,
+        )
     kept = images.filter(pa.array([check.usable for check in checks]))
     kept = kept.append_column("digest", pa.array([check.digest for check in usable], pa.string())).combine_chunks()
     about = {"samples": kept.num_rows, **_target_facts(kept, target), **_look(usable), **(facts or {})}

@@ -77,8 +77,11 @@ def open_file(store: Store, name: str, encoding: str | None = None) -> Rows:
     if head == b"PAR1":
         return _parquet_rows(store, name)
     if head == b"PK\3\4" or head == b"\xd0\xcf\x11\xe0":
-        raise DataError("this is a spreadsheet or an archive, not a table as text.",
-                        "Save it as CSV in the program that wrote it.", file=name)  # fmt: skip
+        raise DataError(
+            "this is a spreadsheet or an archive, not a table as text.",
+            "Save it as CSV in the program that wrote it.",
+            file=name,
+        )
     return csv_rows(store, name, encoding)
 
 
@@ -140,8 +143,10 @@ def _parquet_rows(store: Store, name: str) -> Rows:
         first = 1
         try:
             for batch in open_parquet(store, name).iter_batches(batch_size=32768):
-                yield (pa.RecordBatch.from_arrays(batch.columns, names=list(names)),
-                       np.arange(first, first + batch.num_rows))  # fmt: skip
+                yield (
+                    pa.RecordBatch.from_arrays(batch.columns, names=list(names)),
+                    np.arange(first, first + batch.num_rows),
+                )
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"the Parquet file is damaged ({error})", file=name, row=first) from error

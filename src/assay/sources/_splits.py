@@ -13,10 +13,18 @@ from assay.sources.source import DataOptions
 
 #: What data sets call the three sides.
 SPLIT_WORDS = {
-    "train": "train", "training": "train", "trn": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test", "tst": "test", "holdout": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "trn": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "tst": "test",
+    "holdout": "test",
+}
 
 _SHARES = re.compile(r"\d+(\.\d+)?(/\d+(\.\d+)?){1,2}")
 
@@ -40,8 +48,10 @@ def split_column_name(options: DataOptions, names: Collection[str]) -> str | Non
     if options.split is None or asks_for_shares(options):
         return next((name for name in names if name.lower() == "split"), None)
     if options.split not in names:
-        raise SettingError(f"--split {options.split!r} is neither shares such as 80/10/10 nor a column of the data.",
-                           did_you_mean(options.split, names))  # fmt: skip
+        raise SettingError(
+            f"--split {options.split!r} is neither shares such as 80/10/10 nor a column of the data.",
+            did_you_mean(options.split, names),
+        )
     return options.split
 
 
@@ -58,6 +68,9 @@ def as_sides(values: pa.Array, file: str) -> pa.Array:
     if None in sides:
         wrong = encoded.dictionary[sides.index(None)].as_py()
         shown = "an empty value" if wrong is None else repr(wrong)
-        raise DataError(f"the split column holds {shown}; expected train, validation or test.",
-                        "Correct it, or pass --split 80/10/10.", file=file)  # fmt: skip
+        raise DataError(
+            f"the split column holds {shown}; expected train, validation or test.",
+            "Correct it, or pass --split 80/10/10.",
+            file=file,
+        )
     return pa.array(sides, pa.string()).take(encoded.indices)

@@ -10,8 +10,25 @@ from assay.sources._columns import FEWEST, Column
 from assay.sources.source import DataOptions
 
 #: What data sets call the column to predict, the surest first.
-TARGET_NAMES = ("target", "label", "labels", "class", "y", "outcome", "species", "category", "diagnosis", "quality",
-                "survived", "churn", "default", "price", "income", "response", "result")  # fmt: skip
+TARGET_NAMES = (
+    "target",
+    "label",
+    "labels",
+    "class",
+    "y",
+    "outcome",
+    "species",
+    "category",
+    "diagnosis",
+    "quality",
+    "survived",
+    "churn",
+    "default",
+    "price",
+    "income",
+    "response",
+    "result",
+)
 
 #: A number with more different values than this is a quantity, with fewer it may name classes.
 MOST_CLASSES = 20
@@ -57,8 +74,9 @@ def choose_name(names: Sequence[str], wanted: str | None, file: str) -> str | No
     """The target column by the user's wish or by a usual name; None where no name is usual. Raises `SettingError`."""
     if wanted is not None:
         if wanted not in names:
-            raise SettingError(f"{file} has no column {wanted!r}; its columns are {_told(names)}.",
-                               did_you_mean(wanted, names))  # fmt: skip
+            raise SettingError(
+                f"{file} has no column {wanted!r}; its columns are {_told(names)}.", did_you_mean(wanted, names)
+            )
         return wanted
     lower = {name.lower(): name for name in reversed(names)}
     return next((lower[usual] for usual in TARGET_NAMES if usual in lower), None)
@@ -81,20 +99,28 @@ def _check(column: Column, file: str) -> None:
         what = "has no values" if column.type == "missing" else "does not hold single values"
         raise DataError(f"the target column {name!r} {what}.", hint, file=file)
     if column.type == "constant" or column.distinct == 1:
-        raise DataError(f"the target column {name!r} has the same value in every row; there is nothing to learn.",
-                        hint, file=file)  # fmt: skip
+        raise DataError(
+            f"the target column {name!r} has the same value in every row; there is nothing to learn.", hint, file=file
+        )
     if column.type == "id" or (column.type == "text" and column.unique):
         raise DataError(
             f"the target column {name!r} has {column.distinct} different values in {column.rows} rows; "
-            "it looks like a row id.", hint, file=file)  # fmt: skip
+            "it looks like a row id.",
+            hint,
+            file=file,
+        )
     if column.type == "date":
         raise DataError(f"the target column {name!r} holds dates; a class or a number is expected.", hint, file=file)
     if column.type == "ambiguous":
-        raise DataError(f"the commas in the target column {name!r} can be decimal commas or thousands separators.",
-                        "Write its numbers with a decimal point.", file=file)  # fmt: skip
+        raise DataError(
+            f"the commas in the target column {name!r} can be decimal commas or thousands separators.",
+            "Write its numbers with a decimal point.",
+            file=file,
+        )
     if column.type == "category" and column.unique and column.rows >= FEWEST:
-        raise DataError(f"the target column {name!r} differs in nearly every row; it looks like a row id.",
-                        hint, file=file)  # fmt: skip
+        raise DataError(
+            f"the target column {name!r} differs in nearly every row; it looks like a row id.", hint, file=file
+        )
 
 
 def _told(names: Sequence[str]) -> str:

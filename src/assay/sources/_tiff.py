@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,9 +59,13 @@ def tiff_layout(payload: bytes, name: str) -> TiffLayout:
             frames = int(np.prod(series.shape, dtype=np.int64)) // max(1, sizes["Y"] * sizes["X"] * channels)
             if sizes["Y"] * sizes["X"] > MOST_PIXELS:
                 raise DataError(f"{TOO_LARGE} ({sizes['X']} x {sizes['Y']})", file=name)
-            ends = (offset + count for page in series.pages if page is not None
-                    for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True))  # fmt: skip
-            if max(ends, default=0) > len(payload):
+            ends = (
+                offset + count
+                for page in series.pages
+                if page is not None
+                for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+            )
+            if max(ends, default=0) > len(payload) or _pages_lost(payload):
                 raise DataError(CUT_OFF, file=name)
             return TiffLayout(sizes["Y"], sizes["X"], channels, series.dtype.itemsize * 8, frames)
     except AssayError:
@@ -87,6 +92,25 @@ def read_tiff(payload: bytes, name: str) -> Array:
     except Exception as error:  # as above
         raise DataError(f"the TIFF image is damaged ({error or type(error).__name__})", file=name) from error
     return _channels_last(values, axes)
+
+
+def _pages_lost(payload: bytes) -> bool:
+    """Whether the chain of pages leads beyond the end of the file."""
+    order = "<" if payload[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", payload, 2)[0] == 43
+    count_form, entry, offset_form = ("Q", 20, "Q") if big else ("H", 12, "I")
+    place, seen = 8 if big else 4, set[int]()
+    while True:
+        if place + struct.calcsize(offset_form) > len(payload):
+            return True
+        page = struct.unpack_from(order + offset_form, payload, place)[0]
+        if page == 0 or page in seen:
+            return False
+        seen.add(page)
+        if page + struct.calcsize(count_form) > len(payload):
+            return True
+        entries = struct.unpack_from(order + count_form, payload, page)[0]
+        place = page + struct.calcsize(count_form) + entry * entries
 
 
 def _channel_axes(axes: str, shape: tuple[int, ...]) -> str:

@@ -28,8 +28,10 @@ def check_classes(index: pa.Table, split_given: bool, *, noun: str = "samples") 
     target = pc.drop_null(index["target"])
     if pa.types.is_floating(target.type):
         if pc.count_distinct(target).as_py() < 2:
-            raise DataError("every sample has the same target, so there is nothing to learn.",
-                            "Choose another column with --target.")  # fmt: skip
+            raise DataError(
+                "every sample has the same target, so there is nothing to learn.",
+                "Choose another column with --target.",
+            )
         return
     if pa.types.is_list(target.type):
         _check_labels(pc.list_flatten(target), index.num_rows, noun)
@@ -37,17 +39,22 @@ def check_classes(index: pa.Table, split_given: bool, *, noun: str = "samples") 
     counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(target).to_pylist()}
     if len(counts) < 2:
         only = next(iter(counts), "")
-        raise DataError(f"all {index.num_rows} {noun} are of one class, {only!r}; at least two classes are needed.",
-                        "Add another class, or choose another column with --target.")  # fmt: skip
+        raise DataError(
+            f"all {index.num_rows} {noun} are of one class, {only!r}; at least two classes are needed.",
+            "Add another class, or choose another column with --target.",
+        )
     small = min(counts, key=lambda name: (counts[name], name))
     if not split_given and counts[small] < _FEWEST:
         shown = noun if counts[small] != 1 else noun.removesuffix("s")
-        raise DataError(f"class {small!r} has {counts[small]} {shown}; a three-way split needs at least 10.",
-                        f"Add {noun}, or pass --split 80/20/0.")  # fmt: skip
+        raise DataError(
+            f"class {small!r} has {counts[small]} {shown}; a three-way split needs at least 10.",
+            f"Add {noun}, or pass --split 80/20/0.",
+        )
 
 
 def _check_labels(labels: pa.ChunkedArray, rows: int, noun: str) -> None:
     counts = [pair["counts"] for pair in pc.value_counts(labels).to_pylist()]
     if not counts or (len(counts) == 1 and counts[0] == rows):
-        raise DataError(f"all {rows} {noun} have the same labels, so there is nothing to learn.",
-                        "Add samples with other labels.")  # fmt: skip
+        raise DataError(
+            f"all {rows} {noun} have the same labels, so there is nothing to learn.", "Add samples with other labels."
+        )

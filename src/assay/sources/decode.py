@@ -40,9 +40,7 @@ def decode_image(
     >>> decode_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
-    if not isinstance(payload, np.ndarray):
-        payload = _decode_bytes(payload, name, least_side)
-    values = image_array(payload, name)
+    values = image_array(payload, name) if isinstance(payload, np.ndarray) else _decode_bytes(payload, name, least_side)
     return values if channels is None else with_channels(values, channels, name)
 
 
@@ -98,7 +96,8 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
 
 def _rounded(values: Array, top: int) -> Array:
     """Values as the smallest unsigned integers that hold `top`."""
-    return np.asarray(np.clip(np.rint(values), 0, top), np.uint8 if top == 255 else np.uint16)
+    rounded: Array = np.clip(np.rint(values), 0, top).astype(np.uint8 if top == 255 else np.uint16)
+    return rounded
 
 
 def with_channels(values: Array, channels: int, name: str = "image") -> Array:
@@ -110,7 +109,8 @@ def with_channels(values: Array, channels: int, name: str = "image") -> Array:
         return np.repeat(values, channels, axis=2)
     if channels == 1:
         weights = np.array([0.299, 0.587, 0.114], np.float32) if have == 3 else np.full(have, 1 / have, np.float32)
-        return np.rint(values @ weights).astype(values.dtype)[:, :, None]
+        grey: Array = np.rint(values @ weights).astype(values.dtype)
+        return grey[:, :, None]
     raise DataError(f"the image has {have} channels; {channels} are expected", file=name)
 
 
@@ -184,10 +184,14 @@ def _upright(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     turns = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
-    }  # fmt: skip
+    }
     orientation = orientation_of(image)
     image.load()
     return image.transpose(turns[orientation]) if orientation in turns else image

@@ -21,8 +21,17 @@ from assay.sources.store import Store
 
 Array = np.ndarray[Any, Any]
 _IMAGE_KEY = re.compile(r"(images?|imgs?|pictures?|x|data|arr_0)", re.IGNORECASE)
-_LABEL_KEY = {"images": "labels", "image": "label", "imgs": "labels", "img": "label", "pictures": "labels",
-              "picture": "label", "x": "y", "data": "labels", "arr_0": "arr_1"}  # fmt: skip
+_LABEL_KEY = {
+    "images": "labels",
+    "image": "label",
+    "imgs": "labels",
+    "img": "label",
+    "pictures": "labels",
+    "picture": "label",
+    "x": "y",
+    "data": "labels",
+    "arr_0": "arr_1",
+}
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _IDX_NAME = re.compile(r"(?P<side>[^/]*?)[-_.]?(?P<what>images?|labels?)[-_.]idx(?P<axes>\d)[-_]ubyte(\.gz)?$")
 
@@ -76,9 +85,15 @@ def _parts(source: Source) -> list[ArrayPart]:
     store = source.store
     pairs = _idx_pairs(store.names)
     if pairs:
-        return [ArrayPart(pair.images.rsplit("/", 1)[-1], _read_idx(store, pair.images),
-                          None if pair.labels is None else _read_idx(store, pair.labels), pair.side)
-                for pair in pairs]  # fmt: skip
+        return [
+            ArrayPart(
+                pair.images.rsplit("/", 1)[-1],
+                _read_idx(store, pair.images),
+                None if pair.labels is None else _read_idx(store, pair.labels),
+                pair.side,
+            )
+            for pair in pairs
+        ]
     name = _npz_name(store)
     if name is None:
         raise DataError("there is no npz file and there are no IDX files.", file=source.label)
@@ -86,12 +101,16 @@ def _parts(source: Source) -> list[ArrayPart]:
     pairs = _npz_pairs(shapes)
     if not pairs:
         told = ", ".join(f"{key} {shape}" for key, shape in list(shapes.items())[:8])
-        raise DataError(f"no arrays of images and labels among {told or 'no arrays'}.",
-                        "Expected keys: images and labels, X and y, or train_images and train_labels.",
-                        file=name)  # fmt: skip
+        raise DataError(
+            f"no arrays of images and labels among {told or 'no arrays'}.",
+            "Expected keys: images and labels, X and y, or train_images and train_labels.",
+            file=name,
+        )
     arrays = _read_npz(store, name, [key for pair in pairs for key in (pair.images, pair.labels) if key is not None])
-    return [ArrayPart(pair.images, arrays[pair.images], None if pair.labels is None else arrays[pair.labels], pair.side)
-            for pair in pairs]  # fmt: skip
+    return [
+        ArrayPart(pair.images, arrays[pair.images], None if pair.labels is None else arrays[pair.labels], pair.side)
+        for pair in pairs
+    ]
 
 
 def _npz_name(store: Store) -> str | None:
@@ -107,8 +126,11 @@ def _npz_shapes(store: Store, name: str) -> dict[str, tuple[int, ...]]:
             for member in archive.namelist():
                 with archive.open(member) as stream:
                     version = np.lib.format.read_magic(stream)
-                    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else (
-                        np.lib.format.read_array_header_2_0)  # fmt: skip
+                    header = (
+                        np.lib.format.read_array_header_1_0
+                        if version == (1, 0)
+                        else (np.lib.format.read_array_header_2_0)
+                    )
                     shapes[member.removesuffix(".npy")] = header(stream)[0]
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"the npz file is damaged ({error})", "Download or write it again.", file=name) from error
@@ -120,8 +142,9 @@ def _read_npz(store: Store, name: str, keys: list[str]) -> dict[str, Array]:
         with np.load(store.open(name), allow_pickle=False) as archive:
             return {key: archive[key] for key in keys}
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, zlib.error) as error:
-        raise DataError(f"the npz file cannot be read ({error})", "Write it again without Python objects.",
-                        file=name) from error  # fmt: skip
+        raise DataError(
+            f"the npz file cannot be read ({error})", "Write it again without Python objects.", file=name
+        ) from error
 
 
 def _npz_pairs(shapes: dict[str, tuple[int, ...]]) -> list[_Names]:

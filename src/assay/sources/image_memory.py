@@ -88,8 +88,14 @@ def _list_records(items: Sequence[Any], targets: pa.Array | None, kind: str, lab
     names = [payload.name for payload in payloads]
     by_name = {payload.name: payload for payload in payloads}
     images = listing(id=names, location=names, target=targets)
-    return image_records(images, checks, lambda location: by_name[location].load(), log,
-                         target={"name": "labels", "kind": kind}, label=label)  # fmt: skip
+    return image_records(
+        images,
+        checks,
+        lambda location: by_name[location].load(),
+        log,
+        target={"name": "labels", "kind": kind},
+        label=label,
+    )
 
 
 class _Payload:
@@ -120,8 +126,17 @@ class _Payload:
         if isinstance(payload, bytes):
             return check_image(payload, self.name)
         height, width, channels = payload.shape
-        return ImageCheck(self.name, (), array_digest(payload), height, width, channels, 8 * payload.dtype.itemsize,
-                          payload.dtype.name, "array")  # fmt: skip
+        return ImageCheck(
+            self.name,
+            (),
+            array_digest(payload),
+            height,
+            width,
+            channels,
+            8 * payload.dtype.itemsize,
+            payload.dtype.name,
+            "array",
+        )
 
 
 def _array_like(value: Any) -> bool:

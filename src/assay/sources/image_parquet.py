@@ -80,8 +80,14 @@ def read(source: Source, options: DataOptions) -> Records:
     for row in np.flatnonzero(~keep.to_numpy(zero_copy_only=False)).tolist():
         log.add("missing-target", "skipped", *_place(ids[row]))
     kept = [check for check, good in zip(checks, keep.to_pylist(), strict=True) if good]
-    return image_records(images.filter(keep), kept, _Payloads(store, column).load, log,
-                         target={"name": target, "kind": kind}, label=source.label)  # fmt: skip
+    return image_records(
+        images.filter(keep),
+        kept,
+        _Payloads(store, column).load,
+        log,
+        target={"name": target, "kind": kind},
+        label=source.label,
+    )
 
 
 def _shards(store: Store) -> list[str]:
@@ -111,8 +117,11 @@ def _only(about: list[str], side: str | None, options: DataOptions, label: str) 
     free = [name for name in about if name not in (side, options.group)]
     if len(free) != 1:
         told = ", ".join(map(repr, about)) or "none"
-        raise DataError(f"the column to predict is not clear; beside the images the columns are {told}.",
-                        "Name it with --target.", file=label)  # fmt: skip
+        raise DataError(
+            f"the column to predict is not clear; beside the images the columns are {told}.",
+            "Name it with --target.",
+            file=label,
+        )
     return free[0]
 
 

@@ -75,13 +75,23 @@ def read(source: Source, options: DataOptions) -> Records:
     places = [resolve(value) if value else None for value in as_category(table[path_column]).to_pylist()]
     keep = _present(places, targets, numbers, rows.file, log)
     if not keep.any():
-        raise DataError(f"none of the {len(places)} files in column {path_column!r} can be used: they are missing, "
-                        "or have no target.", "Give the folder that holds the images beside the table.",
-                        file=rows.file)  # fmt: skip
-    images = listing(
-        id=places, location=places, target=targets, group=_group(table, options),
-        split=None if side is None or asks_for_shares(options) else as_sides(table[side], rows.file),
-    ).filter(pa.array(keep)).combine_chunks()  # fmt: skip
+        raise DataError(
+            f"none of the {len(places)} files in column {path_column!r} can be used: they are missing, "
+            "or have no target.",
+            "Give the folder that holds the images beside the table.",
+            file=rows.file,
+        )
+    images = (
+        listing(
+            id=places,
+            location=places,
+            target=targets,
+            group=_group(table, options),
+            split=None if side is None or asks_for_shares(options) else as_sides(table[side], rows.file),
+        )
+        .filter(pa.array(keep))
+        .combine_chunks()
+    )
     images = _unique_ids(images, numbers[keep], rows.file, log)
     return records_of_files(images, store, log, target={"name": target, "kind": kind}, label=source.label)
 
@@ -118,11 +128,12 @@ def _target_column(table: pa.RecordBatch, path: str, side: str | None, options: 
     if found is not None:
         return found
     if options.group is None and len(names) > 1:
-        names = [name for name in names if len(pc.unique(table[name])) < max(2, table.num_rows)] or names
+        names = [name for name in names if 2 <= len(pc.unique(table[name])) < table.num_rows] or names
     if len(names) != 1:
         told = ", ".join(map(repr, table.schema.names))
-        raise DataError(f"the column to predict is not clear; the columns are {told}.", "Name it with --target.",
-                        file=file)  # fmt: skip
+        raise DataError(
+            f"the column to predict is not clear; the columns are {told}.", "Name it with --target.", file=file
+        )
     return str(names[0])
 
 
@@ -130,15 +141,19 @@ def _group(table: pa.RecordBatch, options: DataOptions) -> pa.Array | None:
     if options.group is None:
         return None
     if options.group not in table.schema.names:
-        raise SettingError(f"the table has no column {options.group!r}.",
-                           did_you_mean(options.group, table.schema.names))  # fmt: skip
+        raise SettingError(
+            f"the table has no column {options.group!r}.", did_you_mean(options.group, table.schema.names)
+        )
     return as_category(table[options.group])
 
 
 def _present(
-    places: Sequence[str | None], targets: pa.Array, numbers: Array, file: str,
+    places: Sequence[str | None],
+    targets: pa.Array,
+    numbers: Array,
+    file: str,
     log: ProblemLog,
-) -> Array:  # fmt: skip
+) -> Array:
     """Which rows name a file that exists and have a target; the others are noted."""
     keep = np.ones(len(places), bool)
     labelled = targets.is_valid().to_pylist()

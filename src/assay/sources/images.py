@@ -15,8 +15,10 @@ from assay.sources.source import DataOptions, Recognition, Source
 #: Every reader has `recognise(source)` and `read(source, options)`.
 READERS: tuple[ModuleType, ...] = (image_folder, image_table, image_parquet, image_arrays, image_memory)
 
-_EXPECTED = ("Expected: a folder for each class, a table of image paths and labels beside the images, "
-             "Parquet with images, npz, or IDX files.")  # fmt: skip
+_EXPECTED = (
+    "Expected: a folder for each class, a table of image paths and labels beside the images, "
+    "Parquet with images, npz, or IDX files."
+)
 
 
 def recognise_images(source: Source) -> Recognition | None:
@@ -63,8 +65,9 @@ def read_unlabelled_images(source: Source) -> Records:
     kept = images or names
     for name in sorted(set(names) - set(kept)):
         log.add("stray-file", "skipped", name)
-    return records_of_files(listing(id=kept, location=kept), source.store, log,
-                            target={"name": "", "kind": "none"}, label=source.label)  # fmt: skip
+    return records_of_files(
+        listing(id=kept, location=kept), source.store, log, target={"name": "", "kind": "none"}, label=source.label
+    )
 
 
 def _best(source: Source) -> tuple[Recognition, ModuleType] | None:

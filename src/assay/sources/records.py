@@ -64,8 +64,10 @@ class ProblemLog:
     def problems(self) -> tuple[Problem, ...]:
         """All problems so far, the most frequent first."""
         order = sorted(self._counts, key=lambda key: (-self._counts[key], key))
-        return tuple(Problem(kind, self._counts[kind, action], action, tuple(self._places[kind, action]))
-                     for kind, action in order)  # fmt: skip
+        return tuple(
+            Problem(kind, self._counts[kind, action], action, tuple(self._places[kind, action]))
+            for kind, action in order
+        )
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,14 @@ FEATURE = "x:"
 #: Converted rows are kept in memory up to this size, and read again from the file beyond it.
 HELD_BYTES = 256 * 1024 * 1024
 
-_DROPPED = {"id": "id-column", "text": "text-column", "constant": "constant-column", "missing": "empty-column",
-            "nested": "nested-column", "ambiguous": "ambiguous-number"}  # fmt: skip
+_DROPPED = {
+    "id": "id-column",
+    "text": "text-column",
+    "constant": "constant-column",
+    "missing": "empty-column",
+    "nested": "nested-column",
+    "ambiguous": "ambiguous-number",
+}
 
 
 def recognise_table(source: Source) -> Recognition | None:
@@ -108,8 +114,9 @@ def read_table_inputs(source: Source, columns: Sequence[Mapping[str, Any]]) -> R
     missing = [column.name for column in features if column.name not in rows.names]
     if missing:
         more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(f"the column {missing[0]!r} is missing{more}.", did_you_mean(missing[0], rows.names),
-                        file=rows.file)  # fmt: skip
+        raise DataError(
+            f"the column {missing[0]!r} is missing{more}.", did_you_mean(missing[0], rows.names), file=rows.file
+        )
     log = ProblemLog()
     _note_header(rows, log)
     return _records(_Plan(rows, features, None, None, None, log), [], log)
@@ -148,8 +155,9 @@ class _Plan:
         done = pa.RecordBatch.from_pydict({**about, **features})
         if self.target is None or done["target"].null_count == 0:
             return done
-        _note_rows(pc.is_null(done["target"]).to_numpy(zero_copy_only=False), numbers, "missing-target", "skipped",
-                   file, log)  # fmt: skip
+        _note_rows(
+            pc.is_null(done["target"]).to_numpy(zero_copy_only=False), numbers, "missing-target", "skipped", file, log
+        )
         return done.filter(pc.is_valid(done["target"]))
 
 
@@ -173,8 +181,9 @@ def _feature(
         return as_category(given)
     if column.type == "date":
         dates = as_date(given, column.format)
-        wrong = (pc.is_valid(as_category(given)).to_numpy(zero_copy_only=False)
-                 & pc.is_null(dates).to_numpy(zero_copy_only=False))  # fmt: skip
+        wrong = pc.is_valid(as_category(given)).to_numpy(zero_copy_only=False) & pc.is_null(dates).to_numpy(
+            zero_copy_only=False
+        )
         _note_rows(wrong, numbers, "not-a-date", "repaired", file, log)
         return dates
     values, wrong = as_number(given, column.format or "plain")
@@ -230,8 +239,12 @@ def _records(plan: _Plan, columns: Sequence[Column], log: ProblemLog) -> Records
     facts: dict[str, Any] = {"samples": samples, "columns": [column.fact() for column in columns]}
     if plan.target is not None:
         name, kind = plan.target.column.name, plan.target.kind
-        facts["target"] = {"name": name, "kind": kind, "chosen": plan.target.chosen,
-                           "missing": plan.target.column.missing}  # fmt: skip
+        facts["target"] = {
+            "name": name,
+            "kind": kind,
+            "chosen": plan.target.chosen,
+            "missing": plan.target.column.missing,
+        }
     if counts:
         facts.update(classes=len(counts), class_counts=dict(sorted(counts.items())))
     batches: Callable[[], Iterator[pa.RecordBatch]] = plan.batches

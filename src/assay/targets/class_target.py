@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.intervals import wilson
-from assay.evaluation.metrics import Accuracy, BinaryAuc, LogLoss, MacroF1, Metric, class_losses
+from assay.evaluation.metrics import Accuracy, BinaryAuc, LogLoss, MacroF1, Metric, Values, class_losses
 from assay.evidence.finding import Figure
 from assay.targets.target import Array, Target
 
@@ -79,11 +79,11 @@ class ClassTarget(Target):
         both: tuple[Metric, ...] = (BinaryAuc(),) if len(self.classes) == 2 else ()
         return (Accuracy(), MacroF1(), LogLoss(), *both)
 
-    def losses(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def losses(self, outputs: Values, truths: Values) -> Array:
         """Cross-entropy in nats."""
         return class_losses(np.asarray(outputs), np.asarray(truths))
 
-    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def mistakes(self, outputs: Values, truths: Values) -> Array:
         """Where the most probable class is not the true one."""
         return np.asarray(np.asarray(outputs).argmax(axis=1) != np.asarray(truths))
 
@@ -106,8 +106,12 @@ class ClassTarget(Target):
             if row.sum():
                 low, high = wilson(hits / row.sum(), int(row.sum()))
                 rows.append({"label": name, "value": hits / row.sum(), "low": low, "high": high})
-        recall = Figure("intervals", "Right answers by true class", {"rows": rows, "x": "share right", "unit": "%"},
-                        "Each dot is the share of a class that is answered rightly, with its 95 % interval.")  # fmt: skip
+        recall = Figure(
+            "intervals",
+            "Right answers by true class",
+            {"rows": rows, "x": "share right", "unit": "%"},
+            "Each dot is the share of a class that is answered rightly, with its 95 % interval.",
+        )
         matrix = {
             "rows": self.classes,
             "columns": self.classes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.intervals import estimate
-from assay.evaluation.metrics import LabelsF1, Metric, SubsetAccuracy
+from assay.evaluation.metrics import LabelsF1, Metric, SubsetAccuracy, Values
 from assay.evidence.finding import Figure
 from assay.targets.target import Array, Target
 
@@ -76,12 +76,12 @@ class LabelsTarget(Target):
         """F1 over all pairs of unit and label first."""
         return (LabelsF1(), SubsetAccuracy())
 
-    def losses(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def losses(self, outputs: Values, truths: Values) -> Array:
         """Binary cross-entropy in nats, the mean over labels."""
         share, true = np.clip(np.asarray(outputs, float), 1e-12, 1 - 1e-12), np.asarray(truths, float)
         return np.asarray(-(true * np.log(share) + (1 - true) * np.log(1 - share)).mean(axis=1))
 
-    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def mistakes(self, outputs: Values, truths: Values) -> Array:
         """Where any label is wrong."""
         return np.asarray(((np.asarray(outputs) >= 0.5) != (np.asarray(truths) > 0.5)).any(axis=1))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.metrics import R2, MeanAbsoluteError, Metric, RootMeanSquaredError
+from assay.evaluation.metrics import R2, MeanAbsoluteError, Metric, RootMeanSquaredError, Values
 from assay.evidence.finding import Figure
 from assay.targets.target import Array, Target
 
@@ -69,11 +69,11 @@ class NumberTarget(Target):
         """The explained share of the variance first."""
         return (R2(), RootMeanSquaredError(), MeanAbsoluteError())
 
-    def losses(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def losses(self, outputs: Values, truths: Values) -> Array:
         """The absolute error, in the target's own unit."""
         return np.abs(np.asarray(outputs, float) - np.asarray(truths, float))
 
-    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any]) -> None:
+    def mistakes(self, outputs: Values, truths: Values) -> None:
         """A number is only more or less far off."""
         return None
 

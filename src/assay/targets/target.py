@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from assay.evaluation.evaluation import Evaluation
-    from assay.evaluation.metrics import Metric
+    from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
 
 Array = np.ndarray[Any, Any]
@@ -68,11 +68,11 @@ class Target(ABC):
         """The primary metric first."""
 
     @abstractmethod
-    def losses(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array:
+    def losses(self, outputs: Values, truths: Values) -> Array:
         """How wrong each unit is, (U,)."""
 
     @abstractmethod
-    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any]) -> Array | None:
+    def mistakes(self, outputs: Values, truths: Values) -> Array | None:
         """(U,) True where an output is plainly wrong; None for numbers."""
 
     @abstractmethod

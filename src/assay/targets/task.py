@@ -13,16 +13,22 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from assay.evaluation.evaluation import Evaluation
-    from assay.evaluation.metrics import Metric
+    from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
 
 
 class TargetTask(Task):
     """A task whose spec has a `target` (see `Target`); everything about answers follows from it."""
 
-    def truths(self, targets: pa.ChunkedArray, spec: Any) -> Sequence[Any]:
+    def check(self, index: pa.Table, split_given: bool) -> None:
+        """See `check_classes`."""
+        from assay.sources.checks import check_classes
+
+        check_classes(index, split_given)
+
+    def truths(self, targets: pa.ChunkedArray, spec: Any) -> Values:
         """See `Target.truths`."""
-        truths: Sequence[Any] = spec.target.truths(targets)
+        truths: Values = spec.target.truths(targets)
         return truths
 
     def answer(self, output: Any, spec: Any) -> Any:
@@ -34,11 +40,11 @@ class TargetTask(Task):
         metrics: Sequence[Metric] = spec.target.metrics()
         return metrics
 
-    def losses(self, outputs: Sequence[Any], truths: Sequence[Any], spec: Any) -> np.ndarray[Any, Any]:
+    def losses(self, outputs: Values, truths: Values, spec: Any) -> np.ndarray[Any, Any]:
         """See `Target.losses`."""
         return np.asarray(spec.target.losses(outputs, truths))
 
-    def mistakes(self, outputs: Sequence[Any], truths: Sequence[Any], spec: Any) -> np.ndarray[Any, Any] | None:
+    def mistakes(self, outputs: Values, truths: Values, spec: Any) -> np.ndarray[Any, Any] | None:
         """See `Target.mistakes`."""
         found: np.ndarray[Any, Any] | None = spec.target.mistakes(outputs, truths)
         return found

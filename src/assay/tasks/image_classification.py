@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import AssayError, SettingError
-from assay.samples.image_spec import Fit, ImageSpec
+from assay.samples.image_spec import Fit, ImageSpec, PixelType
 from assay.targets.task import TargetTask
 from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
 
@@ -44,7 +44,7 @@ class ImageClassification(TargetTask):
     name = "image-classification"
     traits = Traits(
         title="images: a class, several labels, or a number",
-        data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, TIFF, OME-TIFF",
+        data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, (OME-)TIFF",
         extra="image",
         options={
             "image_size": "the side in pixels to which images are brought",
@@ -80,10 +80,11 @@ class ImageClassification(TargetTask):
         target = fit_target(records.index().column("target"), train)
         shapes, images = _look_at(records, train)
         channels = max(shape[2] for shape in shapes)
-        dtype = "uint16" if any(image.dtype == np.uint16 for image in images) else "uint8"
+        dtype: PixelType = "uint16" if any(image.dtype == np.uint16 for image in images) else "uint8"
         height, width = _size(shapes, options)
         fit = _fit_mode(options)
-        spec = ImageSpec(channels, height, width, dtype, (0.0,) * channels, (1.0,) * channels, fit, target)  # type: ignore[arg-type]
+        nothing, one = (0.0,) * channels, (1.0,) * channels
+        spec = ImageSpec(channels, height, width, dtype, nothing, one, fit, target)
         brought = np.stack([_bring(image, spec) for image in images]).astype(np.float64)
         mean, deviation = brought.mean(axis=(0, 2, 3)), brought.std(axis=(0, 2, 3))
         deviation = np.where(deviation > 1e-6 * spec.largest, deviation, spec.largest)
@@ -196,7 +197,7 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
 
 
 def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int, int]:
-    """The height and width to train at: asked for, wanted by pretrained weights, the images' own, or the nearest usual one."""
+    """Height and width to train at: asked for, wanted by pretrained weights, the images' own, or a usual one."""
     asked = options.extra.get("image_size")
     if asked is not None:
         if not str(asked).isdigit() or not 8 <= int(asked) <= 2048:

@@ -1,7 +1,7 @@
 """The training loop. It fits on one screen and knows no application.
 
-Everything random is keyed by (seed, step) or (seed, epoch, window), so that a run that was stopped and resumed gives the
-same weights, bit for bit, as one that was not.
+Everything random is keyed by (seed, step) or (seed, epoch, window), so that a run that was stopped and resumed gives
+the same weights, bit for bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from assay.progress import Progress
 from assay.samples.draws import Draws, key_of
 from assay.samples.samples import Samples, TrainStream, View
 from assay.samples.split import TRAIN, VALIDATION
+from assay.training.collecting import Collector
 from assay.training.optimisers import build_optimizer, set_learning_rate
 from assay.training.plan import Plan, learning_rate_at
 from assay.training.state import Snapshot, State, copy_weights
@@ -51,7 +52,7 @@ class Job:
         snapshot_every: steps between snapshots; a checkpoint on disk is always a snapshot.
         stop: set from a signal handler to stop after the present step.
         progress: is told how far it is.
-        collect: for closed-loop tasks, called after each epoch; appends samples and says whether there were any.
+        collect: for closed-loop tasks, asked for new samples after each epoch.
     """
 
     task: Task
@@ -63,7 +64,7 @@ class Job:
     snapshot_every: int = 100
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
-    collect: Callable[[State, int], bool] | None = None
+    collect: Collector | None = None
 
 
 def fit(network: nn.Module, job: Job) -> State:
@@ -77,7 +78,7 @@ def fit(network: nn.Module, job: Job) -> State:
     state = State(network, build_optimizer(network, plan))
     saved = Snapshot.read(job.folder) if job.folder else None
     if saved:
-        state.restore(saved)
+        _restore(state, saved, job)
     last, written, begun = state.snapshot(), time.monotonic(), time.monotonic() - state.position.seconds
     stream = _stream(job, state)
     checks, monitor = check_steps(plan), Monitor(job, network)
@@ -94,11 +95,15 @@ def fit(network: nn.Module, job: Job) -> State:
             break
         if _collected(state, job, stream):
             stream = _stream(job, state)
-        due = state.position.step % job.snapshot_every == 0
+        due = state.position.step % job.snapshot_every == 0 or state.position.step == plan.steps
         if due or job.stop.is_set():
             state.position.seconds = time.monotonic() - begun
             snapshot = state.snapshot()
-            last = snapshot if snapshot.finite() else last
+            if not snapshot.finite():
+                _go_back(state, last, job, math.nan)
+                stream = _stream(job, state)
+                continue
+            last = snapshot
             if job.folder and (job.stop.is_set() or time.monotonic() - written > 5):
                 last.write(job.folder)
                 written = time.monotonic()
@@ -110,7 +115,7 @@ def fit(network: nn.Module, job: Job) -> State:
 
 
 def train_step(state: State, job: Job, stream: TrainStream) -> float:
-    """One step: batch, augmentation, loss, gradients, update. Gives the mean loss; a loss that is not finite changes nothing."""
+    """One step; gives the mean loss. A loss that is not finite changes nothing."""
     plan, position = job.plan, state.position
     epoch, windows = stream.windows(position.step - position.origin_step)
     torch.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
@@ -167,7 +172,7 @@ class Monitor:
         if step % self._every and step != job.plan.steps:
             return
         rate = learning_rate_at(step - 1, job.plan) * state.position.rate_scale
-        line = {
+        line: dict[str, Any] = {
             "step": step,
             "seconds": round(seconds, 3),
             "train_loss": self._sum / self._count,
@@ -206,7 +211,7 @@ def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
         loss = validation_loss(network, job, validation.sample(5000))
         train = job.samples.view(TRAIN).sample(min(2000, max(100, len(validation))))
         monitor.check(state, loss, validation_loss(network, job, train), seconds)
-    if position.best_loss is None or loss < position.best_loss:
+    if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
             kept = state.average if state.average is not None else copy_weights(state.network)
@@ -231,15 +236,25 @@ def _collected(state: State, job: Job, stream: TrainStream) -> bool:
     return True
 
 
+def _restore(state: State, snapshot: Snapshot, job: Job) -> None:
+    """Back to a snapshot, with the samples that had been collected by then."""
+    state.restore(snapshot)
+    if job.collect is not None:
+        job.collect.restore(state.position.collected)
+
+
 def _go_back(state: State, last: Snapshot, job: Job, loss: float) -> None:
     """After a loss that is not finite: the last good state again, with half the learning rate."""
     at, scale = state.position.step, state.position.rate_scale / 2
     if scale < 0.5**_MOST_REDUCTIONS:
-        raise TrainingError(f"the loss is {loss} at step {at}, however small the learning rate",
-                            "Look for extreme values in the data, or choose another network.")  # fmt: skip
-    state.restore(last)
+        raise TrainingError(
+            f"the loss is {loss} at step {at}, however small the learning rate",
+            "Look for extreme values in the data, or choose another network.",
+        )
+    _restore(state, last, job)
     state.position.rate_scale = scale
-    text = f"the loss became {loss} at step {at}: back to step {state.position.step} with the learning rate times {scale:g}"
+    there = state.position.step
+    text = f"the loss became {loss} at step {at}: back to step {there} with the learning rate times {scale:g}"
     job.record({"step": state.position.step, "event": text})
     job.progress.say(text)
 

@@ -54,8 +54,8 @@ def _group(parameters: list[nn.Parameter], scale: float, plan: Plan) -> dict[str
 class Muon(Optimizer):
     """Momentum orthogonalised by Newton-Schulz for matrices and kernels, AdamW for the rest.
 
-    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. A kernel (out, in, h, w) is
-    taken as a matrix (out, in*h*w). The update of an (n, m) matrix is scaled by sqrt(max(1, n / m)). Groups whose
+    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. A kernel (out, in, h, w)
+    is taken as a matrix (out, in*h*w). The update of an (n, m) matrix is scaled by sqrt(max(1, n / m)). Groups whose
     `matrix` is False take AdamW's step with a tenth of the learning rate.
     """
 
