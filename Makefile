@@ -10,6 +10,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 NAME ?=
+ARGS ?=
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
@@ -49,7 +50,9 @@ test: $(DEV_STAMP)
 	$(ONE_THREAD) $(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 bench: $(BENCH_STAMP)
-	set -e; for file in benchmarks/$(or $(NAME),[!_]*).py; do $(BIN)/python "$$file"; done
+	failed=; for file in benchmarks/$(or $(NAME),[!_]*).py; do \
+		$(BIN)/python "$$file" $(ARGS) || failed="$$failed $$file"; done; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 format: $(DEV_STAMP)
 	$(BIN)/ruff check --fix .

@@ -61,8 +61,7 @@ def train(
     texts = {name: str(value) for name, value in (settings or {}).items()}
     options = TrainOptions(budget_s, epochs, network, texts, seed, evidence)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
-    folder = Path(out) if out is not None else RunFolder.next_name(Path("runs"), task or "run")
-    return Model(train_run(source, chosen, options, folder, progress))
+    return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
 
 
 def load(path: str | Path) -> Model:

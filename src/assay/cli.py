@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -243,10 +244,12 @@ def _unexpected(error: Exception) -> int:
     if show is not None:
         show()
         return int(getattr(error, "exit_code", 2))
+    if isinstance(error, BrokenPipeError):
+        # Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
         _fail(f"{error.filename or 'a file'}: {error.strerror}", "Free space, or choose another folder.")
-    if isinstance(error, BrokenPipeError):
-        return 0
     raise error
 
 

@@ -11,11 +11,10 @@ import numpy as np
 from assay.errors import RunError, SettingError
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import difference, estimate
-from assay.fitting import decode
 from assay.flow import prepare
 from assay.model import Model
-from assay.progress import Progress
 from assay.run import RunFolder
+from assay.samples.samples import build_samples
 from assay.samples.split import TEST
 from assay.sources.source import DataOptions
 
@@ -39,6 +38,8 @@ def compare_runs(paths: Sequence[Path]) -> dict[str, Any]:
         )
     order = sorted(shared)
     sides = [evaluation.only(np.asarray([ids.index(name) for name in order])) for ids, evaluation in _indexed(asked)]
+    if any(not np.array_equal(np.asarray(side.truths), np.asarray(sides[0].truths)) for side in sides[1:]):
+        raise SettingError("these runs do not predict the same target", "Train them on the same data and --target.")
     metric = models[0].task.metrics(models[0].spec)[0]
     groups = sides[0].groups
     rows = [
@@ -75,15 +76,13 @@ def _indexed(asked: Sequence[tuple[list[str], Evaluation]]) -> list[tuple[_Place
 
 def _test_answers(model: Model) -> tuple[list[str], Evaluation]:
     """The ids and answers of a run's own test side, asked again."""
-    plan = model.run.read(model.run.plan)
+    plan = model.run.read(model.run.plan, "source", "data", "task", "fingerprint")
     if plan["source"] is None:
         raise RunError(
             f"{model.run.path} was trained on data in memory, which is gone", "Train from files to compare runs."
         )
-    data = DataOptions(**plan["data"])
-    prepared = prepare(plan["source"], DataOptions(**{**plan["data"], "task": plan["task"]}), Progress())
+    prepared = prepare(plan["source"], DataOptions(**{**plan["data"], "task": plan["task"]}))
     if prepared.records.fingerprint != plan["fingerprint"]:
         raise RunError(f"the data in {plan['source']} has changed since {model.run.path}", "Train again.")
-    samples, _, _ = decode(prepared, data, Progress())
-    view = samples.view(TEST)
+    view = build_samples(model.task, prepared.records, model.spec, prepared.split.side).view(TEST)
     return view.ids(), model.task.evaluate(model.predictor, view)

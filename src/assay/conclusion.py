@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.errors import RunError
 from assay.evidence.baseline import compare
 from assay.evidence.context import Context
 from assay.evidence.evidence import find_all
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 def write_conclusion(context: Context, made: Made, run: RunFolder, progress: Progress) -> None:
     """Find everything out and write it down; findings of an interrupted call are taken over."""
     write_samples(context, run)
+    problems = [to_json(problem) for problem in made.problems.problems()]
     known = [Finding.from_json(item) for item in run.read(run.evidence)["findings"]] if run.evidence.exists() else []
     findings: list[Finding] = []
     if made.options.evidence != "none":
-        findings = find_all(context, progress, known, lambda found: _write_evidence(run, found))
-    _write_evidence(run, findings)
+        findings = find_all(context, progress, known, lambda found: _write_evidence(run, found, problems))
+    _write_evidence(run, findings, problems)
     summary = summarise(context, made, run, findings)
-    write_page(run, summary, findings, [to_json(problem) for problem in made.problems.problems()], run.read(run.plan))
+    write_page(run, summary, findings, problems, run.read(run.plan))
     run.write(run.summary, summary)
 
 
@@ -51,7 +53,7 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
             **vars(other),
             "seconds": round(context.baseline.fit_seconds, 3),
         }
-    metrics = {one.name: one.value(test.outputs, test.truths) for one in context.task.metrics(context.spec)}
+    metrics = {one.name: test.measure(one).value for one in context.task.metrics(context.spec)}
     summary = {
         "format": 1,
         "task": context.task.name,
@@ -66,7 +68,7 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
         "metric": {"name": metric.name, **vars(own), "higher_is_better": metric.higher_is_better},
         "metrics": metrics,
         "baseline": baseline,
-        "verdict": compare(context)[0] if context.baseline is not None else None,
+        "verdict": compare(context)[0] if context.baseline is not None and len(test) else None,
         "findings": {finding.name: finding.summary() for finding in findings},
     }
     cleaned: dict[str, Any] = to_json(summary)
@@ -88,6 +90,17 @@ def write_page(
     }
     name = os.path.basename(plan["source"]) if plan["source"] else summary["task"]
     write_text(run.report, render({**summary, **more}, findings, problems, title=f"Assay of {name}"))
+
+
+def write_page_again(run: RunFolder) -> None:
+    """The evidence page out of what a finished run holds; raises `RunError` where that is missing or damaged."""
+    summary = run.read(run.summary)
+    evidence, plan = run.read(run.evidence, "findings"), run.read(run.plan)
+    try:
+        findings = [Finding.from_json(item) for item in evidence["findings"]]
+        write_page(run, summary, findings, evidence.get("problems", []), plan)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise RunError(f"the evidence in {run.path} is damaged ({error})", "Restore it from a copy, or train again.") from error
 
 
 def write_samples(context: Context, run: RunFolder) -> None:
@@ -115,5 +128,6 @@ def write_samples(context: Context, run: RunFolder) -> None:
         os.replace(work, file)
 
 
-def _write_evidence(run: RunFolder, findings: list[Finding]) -> None:
-    run.write(run.evidence, {"format": 1, "findings": [finding.to_json() for finding in findings]})
+def _write_evidence(run: RunFolder, findings: list[Finding], problems: list[Any]) -> None:
+    told = [finding.to_json() for finding in findings]
+    run.write(run.evidence, {"format": 1, "findings": told, "problems": problems})

@@ -6,6 +6,7 @@ import dataclasses
 import platform
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from torch import nn
 
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.evidence.context import Context, FittedBaseline
-from assay.flow import Prepared, TrainOptions, prepare
+from assay.flow import Prepared, Stop, TrainOptions, prepare
 from assay.progress import Progress
 from assay.run import RunFolder, to_json, writing
 from assay.samples.draws import key_of
@@ -219,10 +220,10 @@ def _versions() -> dict[str, str]:
 
 def reopen(run: RunFolder, progress: Progress) -> Made:
     """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
-    plan_json = run.read(run.plan)
+    plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "snapshot_every")
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
-    data = DataOptions(**plan_json["data"])
+    data, options, plan = _written(run, plan_json)
     prepared = prepare(plan_json["source"], replace(data, task=plan_json["task"]), progress)
     if prepared.records.fingerprint != plan_json["fingerprint"]:
         raise RunError(
@@ -231,7 +232,6 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     samples, spec, problems = decode(prepared, data, progress)
     kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
     settings = kind.settings(**plan_json["network"]["settings"])
-    options = TrainOptions(**plan_json["options"])
     return Made(
         prepared,
         data,
@@ -241,10 +241,17 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
         kind,
         plan_json["network"]["name"],
         settings,
-        Plan(**plan_json["plan"]),
+        plan,
         plan_json["snapshot_every"],
         problems,
     )
+
+
+def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan]:
+    try:
+        return DataOptions(**plan_json["data"]), TrainOptions(**plan_json["options"]), Plan(**plan_json["plan"])
+    except TypeError as error:
+        raise RunError(f"{run.plan} is damaged ({error})", "Restore it from a copy, or train again.") from error
 
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
@@ -277,7 +284,7 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
         made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every, stop, progress
     )
     job.collect = collect
-    with writing(run.checkpoint):
+    with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
         state = fit(network, job)
     run.record({"step": state.position.step, "fit_seconds": state.position.seconds})
     portable = made.kind.portable(made.settings)

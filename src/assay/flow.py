@@ -140,11 +140,11 @@ def train(
     source: Any,
     data: DataOptions,
     options: TrainOptions,
-    out: Path,
+    out: Path | None = None,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> RunFolder:
-    """Train on a source into a new run folder.
+    """Train on a source into a new run folder, by default the next free one in `runs/`.
 
     Raises:
         AssayError: data, settings or folder cannot be used.
@@ -157,7 +157,9 @@ def train(
             f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))
         )
     progress = progress or Progress()
-    run = RunFolder.create(out)
+    source = open_source(source)
+    options = dataclasses.replace(options, network=_anywhere(options.network))
+    run = RunFolder.create(out or next_run_folder(source))
     try:
         data = dataclasses.replace(data, network=options.network)
         prepared = prepare(source, data, progress)
@@ -166,6 +168,18 @@ def train(
         _drop_if_empty(run)
         raise
     return finish(made, run, progress, stop or threading.Event())
+
+
+def next_run_folder(source: Any) -> Path:
+    """The next free folder in `runs/`, named after the source."""
+    path = open_source(source).path
+    return RunFolder.next_name(Path("runs"), path.resolve().stem if path else "run")
+
+
+def _anywhere(network: str | None) -> str | None:
+    """A network's name whose argument is a local folder, with its whole path: `resume` may run elsewhere."""
+    kind, slash, argument = (network or "").partition("/")
+    return f"{kind}/{Path(argument).resolve()}" if slash and Path(argument).is_dir() else network
 
 
 def resume(path: Path, progress: Progress | None = None, stop: threading.Event | None = None) -> RunFolder:
@@ -184,16 +198,31 @@ def _drop_if_empty(run: RunFolder) -> None:
         run.path.rmdir()
 
 
+class Stop(threading.Event):
+    """Set to stop a training; says whether the work at hand wants to stop by itself, behind a whole step."""
+
+    waiting = False
+
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Work that looks at this event and stops by itself."""
+        self.waiting = True
+        try:
+            yield
+        finally:
+            self.waiting = False
+
+
 @contextmanager
-def stopping_on_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or a termination signal sets, so that a training stops behind a whole step."""
-    stop = threading.Event()
+def stopping_on_signals() -> Iterator[Stop]:
+    """An event that Ctrl-C or a termination signal sets: fitting stops behind a whole step, anything else at once."""
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
     def ask(number: int, frame: Any) -> None:
-        if stop.is_set():
+        if stop.is_set() or not stop.waiting:
             raise KeyboardInterrupt
         stop.set()
 

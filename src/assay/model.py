@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import RunError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
-from assay.run import RunFolder, to_json, write_text
+from assay.run import RunFolder, to_json, write_text, writing
 from assay.sources.source import DataOptions, open_source
 
 if TYPE_CHECKING:
@@ -124,13 +125,15 @@ class Model:
     @property
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds."""
-        summary: dict[str, Any] = self.run.read(self.run.summary)
-        return summary
+        return self.run.read(self.run.summary, "task", "network", "findings")
 
     @property
     def evidence(self) -> list[Finding]:
         """All findings."""
-        return [Finding.from_json(item) for item in self.run.read(self.run.evidence)["findings"]]
+        try:
+            return [Finding.from_json(item) for item in self.run.read(self.run.evidence, "findings")["findings"]]
+        except (*_DAMAGE,) as error:
+            raise RunError(f"{self.run.evidence} is damaged ({error})", "Restore it from a copy.") from error
 
     @property
     def predictor(self) -> Predictor:
@@ -193,7 +196,7 @@ class Model:
         from assay.samples.split import TEST, split
         from assay.sources.records import ProblemLog
 
-        records = self.task.read(open_source(source), options or DataOptions())
+        records = self.task.read_like(open_source(source), self._as_trained(options or DataOptions()), self.spec)
         log = ProblemLog()
         log.extend(records.problems)
         sides = split(records.index(), None, 0)
@@ -203,10 +206,15 @@ class Model:
         found = {metric.name: evaluation.measure(metric) for metric in self.task.metrics(self.spec)}
         return found, evaluation, log.problems()
 
+    def _as_trained(self, options: DataOptions) -> DataOptions:
+        """The target that the user named for the training, unless another is named now."""
+        return replace(options, target=options.target or self.run.read(self.run.plan, "data")["data"].get("target"))
+
     def save(self, path: str | Path) -> Path:
         """Copy the whole run to a new folder; raises `RunError` where it is taken."""
         target = RunFolder.create(Path(path)).path
-        shutil.copytree(self.run.path, target, dirs_exist_ok=True)
+        with writing(target):
+            shutil.copytree(self.run.path, target, dirs_exist_ok=True)
         return target
 
     def _repr_html_(self) -> str:

@@ -18,17 +18,23 @@ from assay.errors import RunError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the system says of a full or read-only disk into a `RunError` that names the path."""
+    """Turns what the system says of a full, read-only or impossible place into a `RunError` that names the path."""
     try:
         yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise RunError(
-                f"no space is left to write {path}", "Free some space; assay resume then goes on."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise RunError(f"{path} cannot be written", "Choose another folder with --out.") from error
+    except Exception as error:
+        if is_full(error):
+            hint = "Free some space; a run then goes on with assay resume."
+            raise RunError(f"no space is left to write {path}", hint) from error
+        if isinstance(error, OSError):
+            reason = f" ({error.strerror})" if error.strerror else ""
+            raise RunError(f"{path} cannot be written{reason}", "Choose another place with --out.") from error
         raise
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk or quota is full; libraries that are not Python's say so in words alone."""
+    known = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    return getattr(error, "errno", None) in known or "No space left on device" in str(error)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -75,7 +81,9 @@ class RunFolder:
     def create(path: Path) -> RunFolder:
         """A new folder for a run; raises `RunError` where one is there or the place cannot be written."""
         run = RunFolder(path)
-        if path.is_dir() and any(path.iterdir()):
+        with writing(path):
+            taken = path.is_dir() and any(path.iterdir())
+        if taken:
             if run.plan.exists() and not run.summary.exists():
                 raise RunError(f"{path} holds a run that is not finished", f"assay resume {path}")
             raise RunError(f"{path} is not empty", "Choose another folder with --out.")
@@ -83,6 +91,8 @@ class RunFolder:
             raise RunError(f"{path} is a file, not a folder", "Choose another folder with --out.")
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return run
 
     @staticmethod
@@ -94,12 +104,12 @@ class RunFolder:
         return run
 
     @staticmethod
-    def next_name(root: Path, task: str) -> Path:
-        """The first free folder of `root/TASK-1`, `root/TASK-2` and so on."""
+    def next_name(root: Path, name: str) -> Path:
+        """The first free folder of `root/NAME-1`, `root/NAME-2` and so on."""
         number = 1
-        while (root / f"{task}-{number}").exists():
+        while (root / f"{name}-{number}").exists():
             number += 1
-        return root / f"{task}-{number}"
+        return root / f"{name}-{number}"
 
     def write(self, file: Path, value: Any) -> None:
         """Write JSON, atomically."""
@@ -107,14 +117,18 @@ class RunFolder:
             file.parent.mkdir(parents=True, exist_ok=True)
         write_text(file, json.dumps(to_json(value), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def read(self, file: Path) -> Any:
-        """Read JSON; raises `RunError` where it is missing or damaged."""
+    def read(self, file: Path, *needed: str) -> dict[str, Any]:
+        """Read a JSON object that holds the `needed` keys; raises `RunError` where it is missing or damaged."""
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
+            value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(f"{file} is missing", "The run is not complete: assay resume finishes it.") from None
-        except ValueError as error:
-            raise RunError(f"{file} is damaged ({error})", "Train again.") from error
+            raise RunError(f"{file} is missing: the run is not complete", f"assay resume {self.path}") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{file} is damaged ({error})", "Restore it from a copy, or train again.") from error
+        lacking = [name for name in needed if name not in value] if isinstance(value, dict) else ["{}"]
+        if lacking:
+            raise RunError(f"{file} is damaged (it lacks {lacking[0]})", "Restore it from a copy, or train again.")
+        return dict(value)
 
     def record(self, line: Mapping[str, Any]) -> None:
         """Append a line to the history."""

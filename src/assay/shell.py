@@ -7,16 +7,17 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError, SettingError
+from assay.errors import DataError, RunError, SettingError
 from assay.progress import PlainProgress, Progress
 from assay.run import RunFolder, to_json, write_text
 
 if TYPE_CHECKING:
     from assay.flow import TrainOptions
+    from assay.model import Model
     from assay.sources.records import Problem
     from assay.sources.source import DataOptions
 
@@ -48,12 +49,11 @@ def train_and_tell(
     source: Any, data: DataOptions, options: TrainOptions, out: Path | None, as_json: bool, label: str | None = None
 ) -> None:
     """Train, and print the verdicts or the summary."""
-    from assay.flow import stopping_on_signals, train
+    from assay.flow import next_run_folder, stopping_on_signals, train
     from assay.sources.source import open_source
 
     opened = open_source(source)
-    name = label or (opened.path.resolve().stem if opened.path else "run")
-    folder = out or RunFolder.next_name(Path("runs"), name or "run")
+    folder = out or (RunFolder.next_name(Path("runs"), label) if label else next_run_folder(opened))
     progress = listener()
     try:
         with stopping_on_signals() as stop:
@@ -82,13 +82,14 @@ def _uninterrupted(work: Any, folder: Path) -> None:
     try:
         work()
     except (Interrupted, KeyboardInterrupt):
-        sys.stderr.write(f"\nstopped. hint: assay resume {folder}\n")
+        kept = RunFolder(folder).plan.exists()
+        sys.stderr.write("\nstopped.\n" + (f"hint: assay resume {folder}\n" if kept else ""))
         raise KeyboardInterrupt from None
 
 
 def tell(run: RunFolder, as_json: bool) -> None:
     """The verdicts of a finished run."""
-    summary = run.read(run.summary)
+    summary = run.read(run.summary, "task", "network", "seconds", "samples", "findings")
     if as_json:
         print_json(summary)
         return
@@ -180,25 +181,46 @@ def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | 
 
     model = load(path)
     rows: list[dict[str, Any]] = []
-    for item in inputs:
-        predictions, problems = model.predictions(item, baseline=baseline)
-        warn_of(problems)
-        for prediction in predictions:
-            name = (
-                prediction.id if len(inputs) == 1 else f"{item}: {prediction.id}" if prediction.id not in item else item
-            )
-            row = {"id": name, **to_json(prediction.answer)}
-            rows.append(row)
-            if as_json:
-                print_json(row, one_line=True)
-            elif out is None:
-                say(
-                    f"{name}\t"
-                    + "\t".join(_cell(value) for key, value in row.items() if key not in ("id", "probabilities"))
-                )
+    for row in _answers(model, inputs, baseline):
+        rows.append(row)
+        if as_json:
+            print_json({"format": 1, **row}, one_line=True)
+        elif out is None:
+            say("\t".join(_cell(value) for key, value in row.items() if key != "probabilities"))
     if out is not None:
         write_answers(out, rows)
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
+
+
+def _answers(model: Model, inputs: Sequence[str], baseline: bool) -> Iterator[dict[str, Any]]:
+    """The answers for all inputs; one that cannot be used is told and passed over, unless none can be."""
+    first_error: DataError | None = None
+    count = 0
+    for item in inputs:
+        try:
+            predictions, problems = model.predictions(item, baseline=baseline)
+        except DataError as error:
+            first_error = first_error or error
+            if len(inputs) > 1:
+                sys.stderr.write(f"skipped: {' '.join(error.message.split())}\n")
+            continue
+        warn_of(problems)
+        for prediction in predictions:
+            count += 1
+            yield {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
+    if not count:
+        raise first_error or DataError("no input could be read")
+
+
+def _row_name(item: str, name: str, alone: bool) -> str:
+    """A row's name among several inputs begins with its input, as the user wrote it."""
+    path = Path(item)
+    if alone:
+        return name
+    if path.is_dir():
+        return (path / name).as_posix()
+    own = name == path.name or name.startswith(f"{path.name}:")
+    return item + name.removeprefix(path.name) if own else f"{item}:{name}"
 
 
 def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -232,14 +254,10 @@ def _cell(value: Any) -> str:
 
 def report_and_tell(path: Path, show: bool, as_json: bool) -> None:
     """Write the page anew out of what the run holds."""
-    from assay.conclusion import write_page
-    from assay.evidence.finding import Finding
+    from assay.conclusion import write_page_again
 
     run = RunFolder.open(path)
-    summary, plan = run.read(run.summary), run.read(run.plan)
-    evidence = run.read(run.evidence)
-    findings = [Finding.from_json(item) for item in evidence["findings"]]
-    write_page(run, summary, findings, evidence.get("problems", []), plan)
+    write_page_again(run)
     if as_json:
         print_json({"format": 1, "run": str(path), "report": str(run.report)})
     else:

@@ -188,6 +188,10 @@ class Task(ABC):
     def read(self, source: Source, options: DataOptions) -> Records:
         """The labelled samples of a source; raises `DataError` where there are none."""
 
+    def read_like(self, source: Source, options: DataOptions, spec: Spec) -> Records:
+        """The labelled samples of a source that a trained network is to be judged by, read as those it was trained on."""
+        return self.read(source, options)
+
     @abstractmethod
     def read_inputs(self, source: Source, spec: Spec) -> Records:
         """The samples of a source that is to be predicted, with no need of targets."""

@@ -55,6 +55,8 @@ def read_columns(view: View, sizes: tuple[int, ...]) -> Columns:
     categories = np.asarray(view.array("categories"), np.int64).reshape(len(view), -1) if len(view) else None
     if numbers is None or categories is None:
         return Columns(np.zeros((0, 0), np.float32), np.zeros((0, len(sizes)), np.int64))
+    if not numbers.shape[1] + categories.shape[1]:
+        numbers = np.zeros((len(view), 1), np.float32)  # a column that says nothing, as no model takes none
     inside = (categories >= 0) & (categories < np.asarray(sizes, np.int64))
     return Columns(np.where(np.isfinite(numbers), numbers, np.nan), np.where(inside, categories, 0))
 

@@ -29,7 +29,10 @@ def check_model_text(text: str, path: Path, columns: int, outputs: int) -> None:
     require(_integer(about, "max_feature_idx", path) == columns - 1, path, "another number of columns")
     for name in ("num_class", "num_tree_per_iteration"):
         require(_integer(about, name, path) == outputs, path, "another number of outputs")
-    require(len(about.get("tree_sizes", "").split()) == len(trees), path, "another number of trees")
+    starts = [match.start() for match in re.finditer(r"^Tree=\d+\n", text, flags=re.MULTILINE)]
+    sizes = np.diff([*starts, text.index("\nend of trees") + 1])
+    require(text.isascii() and bool(starts), path, "no trees")
+    require(np.array_equal(_numbers(about, "tree_sizes", path), sizes), path, "trees of another size than it says")
     for tree in trees:
         _check_tree(_entries(tree), path, columns)
 

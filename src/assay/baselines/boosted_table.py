@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _ROUNDS, _PATIENCE = 2000, 50
+_ROWS_FOR_THREADS = 5000  # with fewer, threads wait for one another longer than they work
 _SHAPES: tuple[dict[str, Any], ...] = (
     {"num_leaves": 31},
     {"num_leaves": 7, "feature_fraction": 0.5},
@@ -74,7 +75,10 @@ class LightGbmTable(Baseline):
         if not len(view):
             return np.zeros((0,) if self.target.kind == "number" else (0, self.target.outputs))  # type: ignore[return-value]
         matrix = _matrix(read_columns(view, self.sizes))
-        parts = [np.asarray(booster.predict(matrix, num_threads=threads())) for booster in self._boosters]
+        parts = [
+            np.asarray(booster.predict(matrix, num_threads=threads() if len(view) >= _ROWS_FOR_THREADS else 1))
+            for booster in self._boosters
+        ]
         if self.target.kind == "class":
             whole = parts[0] if parts[0].ndim == 2 else np.ones((len(view), 1))
             return np.asarray(whole / whole.sum(axis=1, keepdims=True))  # type: ignore[return-value]
@@ -110,7 +114,9 @@ class LightGbmTable(Baseline):
 def _per_model(kind: str, sides: Sides) -> list[tuple[Array, Array]]:
     """The truths and answers of each model."""
     if kind == "labels":
-        return list(zip(sides.truths.T, sides.answers.T, strict=True))
+        return [
+            (sides.truths[:, place].copy(), sides.answers[:, place].copy()) for place in range(sides.truths.shape[1])
+        ]
     return [(sides.truths, sides.answers)]
 
 
@@ -148,7 +154,7 @@ def _parameters(count: int, seed: int) -> dict[str, Any]:
         "feature_pre_filter": False,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": threads(),
+        "num_threads": threads() if count >= _ROWS_FOR_THREADS else 1,
         "seed": seed % 2**31,
         "verbosity": -1,
     }
@@ -162,11 +168,11 @@ def _boost(
 
     numbers = sides.train.numbers.shape[1]
     codes = list(range(numbers, numbers + sides.train.categories.shape[1]))
-    data = lightgbm.Dataset(_matrix(sides.train), truths, categorical_feature=codes, params=params)
+    data = lightgbm.Dataset(_matrix(sides.train), truths, categorical_feature=codes, params=params.copy())
     booster = lightgbm.Booster(params, data)
     if not len(answers):
         return _rounds_without_choice(booster, limit_s), 0.0
-    booster.add_valid(data.create_valid(_matrix(sides.aside), answers), "aside")
+    booster.add_valid(data.create_valid(_matrix(sides.aside), answers, params=params.copy()), "aside")
     clock, losses = Clock(limit_s), [np.inf]
     for _ in range(_ROUNDS):
         finished = booster.update()

@@ -198,4 +198,5 @@ def _distances(left: Tensor, right: Tensor) -> Tensor:
 
 def _bumps(left: Tensor, right: Tensor, gamma: float) -> Tensor:
     """The kernel exp(-gamma · squared distance), (A, B)."""
-    return _distances(left, right).mul_(-gamma).exp_()
+    bumps: Tensor = _distances(left, right).mul_(-gamma).exp_()
+    return bumps

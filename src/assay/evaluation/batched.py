@@ -21,7 +21,9 @@ def evaluate_batches(predictor: Answering, view: View) -> Evaluation:
 
 
 def evaluation_of(outputs: Values, view: View, seconds: float) -> Evaluation:
-    """An evaluation of outputs that somebody else made, such as a baseline."""
+    """An evaluation of outputs that somebody else made, such as a baseline; empty where the view is."""
+    if not len(view):
+        return Evaluation(view.units, [], [], view.groups(), np.zeros(0), seconds)
     truths = view.truths()
     losses = view.samples.task.losses(outputs, truths, view.samples.spec)
     return Evaluation(view.units, outputs, truths, view.groups(), losses, seconds)

@@ -58,6 +58,8 @@ def difference(metric: Metric, first: Values, second: Values, truths: Values, gr
 
     For a metric of which less is better the sign is turned, so that a positive difference always speaks for `first`.
     """
+    if not len(truths):
+        return Estimate(math.nan)
     sign = 1.0 if metric.higher_is_better else -1.0
     kept = [metric.statistics(outputs, truths) for outputs in (first, second)]
     ones = np.ones(len(truths))

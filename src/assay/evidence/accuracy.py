@@ -16,6 +16,9 @@ _FEW = 30
 def find(context: Context) -> Finding:
     """Test metrics with intervals, how answers and truths compare, and the worst mistakes."""
     test, task, spec = context.test, context.task, context.spec
+    if not len(test):
+        verdict = "No sample was set aside for testing, so nobody knows."
+        return Finding("accuracy", QUESTION, "unknown", verdict, next="Train with a test side: --split 80/10/10.")
     metrics = task.metrics(spec)
     found = {metric.name: test.measure(metric) for metric in metrics}
     first = metrics[0]

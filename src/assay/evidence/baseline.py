@@ -28,6 +28,9 @@ def find(context: Context) -> Finding:
     """A paired comparison on the same split, and what each costs."""
     if context.baseline is None:
         return Finding("baseline", QUESTION, "unknown", f"There is no classical baseline: {context.no_baseline}.")
+    if not len(context.test):
+        verdict = "No sample was set aside for testing, so the two cannot be compared."
+        return Finding("baseline", QUESTION, "unknown", verdict, next="Train with a test side: --split 80/10/10.")
     metric, fitted = context.metric, context.baseline
     own, other = context.test.measure(metric), fitted.test.measure(metric)
     who, gain = compare(context)

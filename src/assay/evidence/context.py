@@ -79,6 +79,11 @@ class Context:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def shown(self) -> Evaluation:
+        """The test side, or where there is none what else was evaluated: to show units, not to judge by."""
+        return next((side for side in (self.test, self.validation) if len(side)), self.train)
+
+    @property
     def metric(self) -> Metric:
         """The primary metric."""
         return self.task.metrics(self.spec)[0]

@@ -20,7 +20,7 @@ def find(context: Context) -> Finding:
     latency = _latency(context)
     cores = os.cpu_count() or 1
     energy = context.fit_seconds * cores * WATTS_PER_CORE / 3600
-    each = context.test.seconds / max(len(context.test), 1)
+    each = context.shown.seconds / max(len(context.shown), 1)
     verdict = (
         f"Trained in {duration(context.fit_seconds)} on {cores} cores; one answer takes "
         f"{duration(latency)} alone "
@@ -44,7 +44,7 @@ def _latency(context: Context) -> float:
     """The median seconds for one window alone, after warming up."""
     import torch
 
-    view = context.samples.view_of(context.test.units[:1])
+    view = context.samples.view_of(context.shown.units[:1])
     batch = context.samples.batch(view.windows[:1])
     taken = []
     with torch.inference_mode():

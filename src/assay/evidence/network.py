@@ -55,7 +55,7 @@ def find(context: Context) -> Finding:
         )
     numbers = {"parameters": Number(parameters), "dead units": Number(share, unit="%")}
     figures = (_flow(context, layers), _heat(context.history), _norms(layers))
-    certainty = f"Measured on {min(_SAMPLES, len(context.test))} test samples and over the whole training."
+    certainty = f"Measured on {min(_SAMPLES, len(context.shown))} samples and over the whole training."
     return Finding("network", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 
@@ -63,14 +63,15 @@ def look_inside(context: Context) -> list[Layer]:
     """Run some test samples through the network and note what each layer gives."""
     import torch
 
-    network, seen = context.predictor.network, []
+    network = context.predictor.network
+    seen: list[Any] = []
     hooks = []
     for name, module in network.named_modules():
         own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
         matrix = any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
         if matrix or type(module).__name__ in _ACTIVATIONS:
             hooks.append(module.register_forward_hook(_noter(name or "network", own, seen)))
-    view = context.samples.view_of(context.test.units[:_SAMPLES])
+    view = context.samples.view_of(context.shown.units[:_SAMPLES])
     try:
         with torch.inference_mode():
             network.eval()
@@ -144,8 +145,8 @@ def _flow(context: Context, layers: list[Layer]) -> Figure:
             }
         )
     data: dict[str, Any] = {"layers": rows}
-    if len(context.test):
-        data["input"] = context.task.draw(context.samples, int(context.test.units[0]), context.spec).image
+    if len(context.shown):
+        data["input"] = context.task.draw(context.samples, int(context.shown.units[0]), context.spec).image
     return Figure(
         "layers",
         "How one sample travels through the layers",

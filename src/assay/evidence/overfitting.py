@@ -42,8 +42,8 @@ def find(context: Context) -> Finding:
 def _joined(context: Context) -> Evaluation:
     """Validation and test answers together."""
     first, second = context.validation, context.test
-    if not len(first):
-        return second
+    if not len(first) or not len(second):
+        return first if len(first) else second
     arrays = isinstance(first.outputs, np.ndarray)
     outputs = np.concatenate([first.outputs, second.outputs]) if arrays else [*first.outputs, *second.outputs]
     truths: Any = [*first.truths, *second.truths]

@@ -32,6 +32,11 @@ _LARGEST = 1e6
 _WIDEST_ONE_HOT = 16
 _CATEGORY_WIDTH = 8
 
+#: Passes over the training rows after which more bring nothing.
+MOST_EPOCHS = 60
+_FEWEST_STEPS = 400
+_ENOUGH_EPOCHS = 10
+
 
 @dataclass(frozen=True)
 class TabularSettings:
@@ -50,12 +55,16 @@ class TabularSettings:
     """
 
     depth: int = 2
-    width: int = 256
+    width: int = 192
     members: int = 16
     activation: str = "relu"
     dropout: float = 0.1
-    embedding: Literal["piecewise", "periodic", "none"] = "none"
+    embedding: Literal["piecewise", "periodic", "none"] = "piecewise"
     embedding_width: int = 4
+
+
+#: From the largest that a recipe proposes to the smallest.
+_SIZES = (TabularSettings(), TabularSettings(members=8, width=128), TabularSettings(members=4, width=96))
 
 
 class NumberScale(nn.Module):
@@ -307,3 +316,35 @@ def _member_views(columns: Tensor, members: int, embedded: bool) -> Tensor:
 
 def _uniform(*shape: int, fan_in: int) -> Tensor:
     return (torch.rand(*shape) * 2 - 1) / math.sqrt(max(1, fan_in))
+
+
+def recipe(situation: Situation) -> tuple[TabularSettings, Plan]:
+    """An ensemble as large as the time allows for, AdamW and one cycle, keeping the best weights on the validation side.
+
+    The batch is an eighth of the rows at first, 32 to 256; more passes than `MOST_EPOCHS` brought nothing on the tables
+    that it was chosen on (between 260 and 3,000 rows of the R packages ISLR, MASS, carData and modeldata).
+    """
+    batch_size = _batch_size(situation.samples)
+    steps = max(_FEWEST_STEPS, math.ceil(MOST_EPOCHS * situation.samples / batch_size))
+    plan = Plan(steps=steps, batch_size=batch_size, learning_rate=4e-3, weight_decay=3e-4, keep="best", checks=25)
+    for settings in _SIZES[:-1]:
+        if _epochs_in_time(situation, settings, plan) >= _ENOUGH_EPOCHS:
+            return settings, plan
+    return _SIZES[-1], plan
+
+
+def mlp_recipe(situation: Situation) -> tuple[MlpSettings, Plan]:
+    """A perceptron with dropout, AdamW and one cycle, keeping the best weights on the validation side."""
+    _, plan = recipe(replace(situation, budget_s=None))
+    return MlpSettings(depth=2, width=256, dropout=0.2), replace(plan, learning_rate=2e-3, weight_decay=1e-2)
+
+
+def _batch_size(samples: int) -> int:
+    """The power of two nearest to an eighth of the samples, from 32 to 256."""
+    return int(min(256, max(32, 2 ** round(math.log2(max(1, samples) / 8)))))
+
+
+def _epochs_in_time(situation: Situation, settings: TabularSettings, plan: Plan) -> float:
+    if situation.budget_s is None:
+        return math.inf
+    return situation.budget_s / max(1e-12, situation.seconds_per_sample(settings, plan) * situation.samples)

@@ -25,6 +25,7 @@ from assay.samples.split import SIDES, TEST, TRAIN
 from assay.sources.records import ABOUT, Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
     from assay.task import Batch, Encoded, Spec, Task
 
 Array = np.ndarray[Any, Any]
@@ -176,7 +177,7 @@ class View:
         """The units' names."""
         return [str(value) for value in self.samples.index.column("id").take(self.units).to_pylist()]
 
-    def truths(self) -> Sequence[Any]:
+    def truths(self) -> Values:
         """The units' targets, as the task's metrics compare them."""
         return self.samples.task.truths(self.samples.index.column("target").take(self.units), self.samples.spec)
 

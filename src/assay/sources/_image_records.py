@@ -16,9 +16,6 @@ from assay.sources._image_files import ImageCheck, check_files
 from assay.sources.records import ProblemLog, Records, records_from_table
 from assay.sources.store import Store
 
-#: The Arrow type of the target column for each kind of target.
-TARGET_TYPES = {"class": pa.string(), "labels": pa.list_(pa.string()), "number": pa.float64()}
-
 
 def listing(**columns: Sequence[Any] | pa.Array | None) -> pa.Table:
     """A table of images, in columns of `Records`; one that is None is left out, sequences are text."""

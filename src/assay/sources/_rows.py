@@ -19,7 +19,6 @@ Array = np.ndarray[Any, Any]
 Numbered = tuple[pa.RecordBatch, Array]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".parquet", ".pq")
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".txt")
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,9 @@ class Target:
     chosen: str
 
 
-def choose_target(columns: Sequence[Column], options: DataOptions, others: set[str], file: str) -> Target:
+def choose_target(
+    columns: Sequence[Column], options: DataOptions, others: set[str], file: str, learnable: bool = True
+) -> Target:
     """The column to predict.
 
     Args:
@@ -51,6 +53,7 @@ def choose_target(columns: Sequence[Column], options: DataOptions, others: set[s
         options: `target` names it; `extra["target_kind"]` ("class" or "number") overrides what its values say.
         others: columns that cannot be it (the group and the split).
         file: for messages.
+        learnable: whether something is to be learnt from it.
 
     Raises:
         SettingError: the named column does not exist, or the kind is unknown or impossible.
@@ -58,7 +61,8 @@ def choose_target(columns: Sequence[Column], options: DataOptions, others: set[s
     """
     name, chosen = _choose_name([column.name for column in columns], options, others, file)
     column = next(column for column in columns if column.name == name)
-    _check(column, file)
+    if learnable:
+        _check(column, file)
     kind = options.extra.get("target_kind")
     if kind is None:
         numeric = column.type == "number" and (column.fractions or column.distinct > MOST_CLASSES)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 #: What stands for a missing value, in lower case and without spaces around.
-MISSING = pa.array(["", "na", "n/a", "nan", "null", "?", "-", "none", "<na>", "#n/a", "nat"])
+MISSING = ("", "na", "n/a", "nan", "null", "?", "-", "none", "<na>", "#n/a", "nat")
 
 #: How numbers are written: 1234.5 or 1.2e3; 1.234,5 or 1234,5; 1,234.5.
 NUMBER_STYLES = {
@@ -28,7 +28,7 @@ _TIME = r"^(\S+?)[T ](\d{1,2}:\d{2}(?::\d{2})?)(?:[.,]\d+)?\s*(?:Z|[+-]\d{2}:?\d
 def present_text(column: pa.Array) -> pa.Array:
     """A column as text without spaces around its values, null where a value is missing."""
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    absent = pc.is_in(pc.utf8_lower(text), value_set=MISSING)
+    absent = pc.is_in(pc.utf8_lower(text), value_set=pa.array(MISSING))
     return pc.if_else(absent, pa.scalar(None, pa.string()), text)
 
 

@@ -59,11 +59,19 @@ def recognise_table(source: Source) -> Recognition | None:
     return Recognition(0.7, f"a table of {batch.num_columns} columns, {tables[0]}")
 
 
-def read_table(source: Source, options: DataOptions) -> Records:
+def read_table(
+    source: Source, options: DataOptions, trained: Sequence[Mapping[str, Any]] | None = None
+) -> Records:
     """A table with the column to predict.
 
     The types of all columns come from a first pass over the rows; a second one converts them. Memory stays bounded: a
     table that is small once converted is kept, a larger one is read again whenever `batches` is called.
+
+    Args:
+        source: a table in a file or in memory.
+        options: `target`, `group`, `split` and, in `extra`, `target_kind` and `encoding`.
+        trained: `facts["columns"]` of the data that a network was trained on, where it is to be judged by these rows:
+            the features are read as then, and a target with one value alone is as good as any.
 
     Returns:
         Records with `id` ("FILE:ROW"), `target` (text for a class, double for a number), `digest`, where there are
@@ -86,7 +94,9 @@ def read_table(source: Source, options: DataOptions) -> Records:
     pair = source.path is None and is_pair(source.value)
     if pair and options.target is None:
         options = replace(options, target=rows.names[-1])
-    target = choose_target(columns, options, others, rows.file)
+    target = choose_target(columns if trained is None else keep_all(columns), options, others, rows.file, trained is None)
+    if trained is not None:
+        return _records(_Plan(rows, _trained_features(rows, trained), target, options.group, side), [], log)
     columns = [column for column in columns if column.name not in others | {target.column.name}]
     if pair:
         columns = keep_all(columns)
@@ -120,6 +130,17 @@ def read_table_inputs(source: Source, columns: Sequence[Mapping[str, Any]]) -> R
     log = ProblemLog()
     _note_header(rows, log)
     return _records(_Plan(rows, features, None, None, None, log), [], log)
+
+
+def _trained_features(rows: Rows, columns: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """The features of training, which must all be there."""
+    features = tuple(column for column in map(Column.from_fact, columns) if column.used)
+    missing = [column.name for column in features if column.name not in rows.names]
+    if missing:
+        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"the column {missing[0]!r} is missing{more}.", did_you_mean(missing[0], rows.names),
+                        file=rows.file)  # fmt: skip
+    return features
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class NumberTarget(Target):
 
     def losses(self, outputs: Values, truths: Values) -> Array:
         """The absolute error, in the target's own unit."""
-        return np.abs(np.asarray(outputs, float) - np.asarray(truths, float))
+        return np.asarray(np.abs(np.asarray(outputs, float) - np.asarray(truths, float)))
 
     def mistakes(self, outputs: Values, truths: Values) -> None:
         """A number is only more or less far off."""

@@ -89,7 +89,7 @@ class Target(ABC):
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload,no-any-return]
+        return {"kind": self.kind, **asdict(self)}  # type: ignore[call-overload]
 
 
 def target_from_json(data: Mapping[str, Any]) -> Target:

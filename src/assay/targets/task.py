@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
+    from assay.sources.records import Records
+    from assay.sources.source import DataOptions, Source
 
 
 class TargetTask(Task):
@@ -25,6 +28,10 @@ class TargetTask(Task):
         from assay.sources.checks import check_classes
 
         check_classes(index, split_given)
+
+    def read_like(self, source: Source, options: DataOptions, spec: Any) -> Records:
+        """See `Task.read_like`: the kind of target is that of the training, whatever these values look like."""
+        return self.read(source, replace(options, extra={"target_kind": spec.target.kind, **options.extra}))
 
     def truths(self, targets: pa.ChunkedArray, spec: Any) -> Values:
         """See `Target.truths`."""

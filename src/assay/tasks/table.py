@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +65,13 @@ class Table(TargetTask):
         from assay.sources.table import read_table
 
         return read_table(source, options)
+
+    def read_like(self, source: Source, options: DataOptions, spec: TableSpec) -> Records:
+        """See `Task.read_like`: columns and target are of the types that they had in the training."""
+        from assay.sources.table import read_table
+
+        extra = {"target_kind": spec.target.kind, **options.extra}
+        return read_table(source, replace(options, extra=extra), spec.columns)
 
     def read_inputs(self, source: Source, spec: TableSpec) -> Records:
         """Rows with the columns of the training."""

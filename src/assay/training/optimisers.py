@@ -105,7 +105,7 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 def orthogonalise(matrices: Tensor, rounds: int = 5) -> Tensor:
     """(S, n, m) to matrices of the same shape with singular values near one, by a quintic Newton-Schulz iteration."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     flipped = x.shape[1] > x.shape[2]
     x = x.mT if flipped else x
     for _ in range(rounds):

@@ -1,0 +1,203 @@
+"""Time to .90 on validation on Fashion-MNIST: the shortest schedule of Assay and of its peers that reaches it.
+
+Each contestant walks a geometric grid of schedules from a first guess: shorter while it reaches the goal, longer while
+it does not. A schedule reaches it where the median accuracy of three seeds does. A fastai contestant's learning rate is
+chosen for it first, the best of four. The contestants take turns, a training each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from _common import Bench, Json, Target, numbers, open_bench, say
+
+GOAL = 0.90
+#: Epochs, each 1.41 times the one before.
+GRID = (0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
+_RATE_EPOCHS = 0.5
+
+Ask = tuple[str, Json]  # the piece's key, and what the contestant is asked
+Search = Generator[Ask, Json, Json]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the search is run with; another set under --smoke."""
+
+    goal: float
+    grid: Sequence[float]
+    rates: Sequence[float]
+    rate_epochs: float
+    keras_epochs: int
+    seeds: Sequence[int]
+    smoke: bool
+
+
+def ask(rules: Rules, key: str, epochs: float, seed: int, rate: float | None = None) -> Ask:
+    return key, {"epochs": epochs, "seed": seed, "rate": rate, "smoke": rules.smoke, "goal": rules.goal}
+
+
+def best_rate(name: str, rules: Rules) -> Generator[Ask, Json, float]:
+    """The learning rate with the best validation accuracy after a short schedule."""
+    found = {}
+    for rate in rules.rates:
+        run = yield ask(rules, f"{name}-rate-{rate:g}", rules.rate_epochs, rules.seeds[0], rate)
+        found[rate] = run["accuracy"]
+    return max(found, key=lambda rate: found[rate])
+
+
+def reaches(name: str, epochs: float, rate: float | None, rules: Rules) -> Generator[Ask, Json, list[Json] | None]:
+    """The runs of all seeds with a schedule; None as soon as their median cannot reach the goal."""
+    runs: list[Json] = []
+    missed = 0
+    for seed in rules.seeds:
+        run = yield ask(rules, f"{name}-{epochs:g}-epochs-seed-{seed}", epochs, seed, rate)
+        runs.append({**run, "seed": seed})
+        missed += run["accuracy"] < rules.goal
+        if 2 * missed > len(rules.seeds):
+            return None
+    return runs if statistics.median(run["accuracy"] for run in runs) >= rules.goal else None
+
+
+def shortest(name: str, start: float, rules: Rules, tune: bool) -> Search:
+    """Walk the grid to the shortest schedule that reaches the goal while the one below it does not."""
+    rate = (yield from best_rate(name, rules)) if tune else None
+    place = min(range(len(rules.grid)), key=lambda number: abs(rules.grid[number] - start))
+    good: tuple[float, list[Json]] | None = None
+    missed: list[float] = []
+    while 0 <= place < len(rules.grid):
+        epochs = rules.grid[place]
+        runs = yield from reaches(name, epochs, rate, rules)
+        if runs is None:
+            missed.append(epochs)
+        else:
+            good = (epochs, runs)
+        if good and missed:
+            break
+        place += 1 if runs is None else -1
+    return outcome(good, rate=rate, missed=missed)
+
+
+def every_seed(name: str, epochs: int, seeds: Sequence[int], rules: Rules) -> Search:
+    """One run a seed, which stops by itself."""
+    runs = []
+    for seed in seeds:
+        run = yield ask(rules, f"{name}-seed-{seed}", epochs, seed)
+        runs.append({**run, "seed": seed})
+    epochs_taken = statistics.median(run.get("epochs", epochs) for run in runs)
+    return outcome((epochs_taken, runs), reached=statistics.median(run["accuracy"] for run in runs) >= rules.goal)
+
+
+def outcome(good: tuple[float, list[Json]] | None, **more: Any) -> Json:
+    if good is None:
+        return {"reached": False, **more}
+    epochs, runs = good
+    middle = {key: statistics.median(run[key] for run in runs) for key in ("train_s", "prepare_s", "accuracy")}
+    middle["all_s"] = statistics.median(run["train_s"] + run["prepare_s"] for run in runs)
+    return {"reached": True, "epochs": epochs, **middle, "runs": runs, **more}
+
+
+def searches(rules: Rules) -> dict[str, Search]:
+    return {
+        "assay": shortest("assay", 0.5, rules, tune=False),
+        "fastai-resnet18": shortest("fastai-resnet18", 1.0, rules, tune=True),
+        "fastai-assay-convnet": shortest("fastai-assay-convnet", 1.0, rules, tune=True),
+        "keras-convnet": every_seed("keras-convnet", rules.keras_epochs, rules.seeds, rules),
+        "hist-gradient-boosting": every_seed("hist-gradient-boosting", 1, rules.seeds[:1], rules),
+    }
+
+
+def take_turns(running: dict[str, Search], answer: Callable[[str, Ask], Json]) -> dict[str, Json]:
+    """Let each search have one training a round, until all are done."""
+    asked = {name: next(search) for name, search in running.items()}
+    done: dict[str, Json] = {}
+    while asked:
+        for name in list(asked):
+            try:
+                asked[name] = running[name].send(answer(name, asked[name]))
+            except StopIteration as end:
+                done[name] = end.value
+                del asked[name]
+                say(f"  {name}: {told(end.value)}")
+    return done
+
+
+def told(found: Json) -> str:
+    if "train_s" not in found:
+        return "never reached the goal"
+    return f"{found['epochs']:g} epochs, {found['train_s']:.1f} s of training, accuracy {found['accuracy']:.4f}"
+
+
+def train(bench: Bench, name: str, request: Ask) -> Json:
+    key, asked = request
+    return bench.piece(key, partial(in_process, name, asked))
+
+
+def require_peers() -> None:
+    missing = [name for name in ("fastai", "keras") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} cannot be imported: pip install -e '.[all,bench]'")
+
+
+def in_process(name: str, asked: Json) -> Json:
+    """One training, in a process of its own."""
+    program = Path(__file__).with_name("_contestants.py")
+    command = [sys.executable, str(program), name, json.dumps(asked)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
+    answer: Json = json.loads(done.stdout.strip().splitlines()[-1])
+    return {**answer, "asked": asked}
+
+
+def ratio(found: dict[str, Json], other: str, key: str) -> float | None:
+    """How many times longer another contestant takes than Assay."""
+    pair = [found[name].get(key) if found[name]["reached"] else None for name in (other, "assay")]
+    return pair[0] / pair[1] if pair[0] and pair[1] else None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", default="0,1,2", help="three seeds")
+
+
+def main() -> None:
+    require_peers()
+    bench = open_bench("time_to_90", __doc__, add_options)
+    seeds = numbers(bench.options.seeds)
+    rules = Rules(GOAL, GRID, RATES, _RATE_EPOCHS, 15, seeds, False)
+    if bench.smoke:
+        rules = Rules(0.0, (1.0,), (3e-3,), 1.0, 1, [0], True)
+    found = take_turns(searches(rules), partial(train, bench))
+    ratios = {name: {"train_s": ratio(found, name, "train_s"), "all_s": ratio(found, name, "all_s")}
+              for name in found if name != "assay"}  # fmt: skip
+    wanted = (("fastai-resnet18", ">=", 8.0), ("fastai-assay-convnet", ">=", 3.0), ("keras-convnet", ">", 1.0))
+    targets = [Target(f"training time of {name} over Assay's", ratios[name]["train_s"], sign, least)
+               for name, sign, least in wanted]  # fmt: skip
+    bench.settings = {
+        "goal": rules.goal,
+        "grid_epochs": list(rules.grid),
+        "rates": list(rules.rates),
+        "validation": "the last 6,000 of the 60,000 training images; the other 54,000 to train",
+        "train_s": "from before the first batch to behind the last, no validation",
+        "prepare_s": "from arrays in memory to before the first batch",
+        "fastai": "tensors in memory instead of image files, its default optimiser, weight decay and batch size of 64; "
+        "resnet18 with one input channel; learning rate the best of `rates`",
+        "keras": "Simple MNIST convnet, Adam, batch 128, torch backend; the first epoch that reaches the goal",
+    }
+    packages = ["torchvision", "fastai", "keras", "scikit-learn"]
+    bench.finish({"contestants": found, "ratios": ratios}, targets, seeds=seeds, packages=packages)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The benchmarks run, keep what they measured, and search and compare as they say."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+NAMES = sorted(file.stem for file in FOLDER.glob("*.py") if not file.stem.startswith("_"))
+_ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
+_PEERS = {"time_to_90": ("fastai", "keras", "torchvision"), "cats_dogs": ("timm", "torchvision")}
+
+
+def _missing(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if importlib.util.find_spec(name) is None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_on_tiny_data(name: str, tmp_path: Path) -> None:
+    if missing := _missing(_ALL + _PEERS.get(name, ())):
+        pytest.skip(f"needs {', '.join(missing)}")
+    if name == "memory" and not Path("/proc/self/status").exists():
+        pytest.skip("needs /proc")
+    command = [sys.executable, str(FOLDER / f"{name}.py"), "--smoke", "--results", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert result["smoke"] and result["pieces"] and result["summary"]
+    assert {"processor", "cores", "memory_gb", "system"} <= result["machine"].keys()
+    assert {"python", "assay", "torch"} <= result["versions"].keys()
+    assert not (tmp_path / ".partial" / f"{name}-smoke").exists()
+    if name in ("loop_overhead", "kill_resume"):
+        assert result["summary"]["equal"] is True
+
+
+@pytest.fixture
+def common(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    return importlib.import_module("_common")
+
+
+def test_what_was_measured_is_not_measured_again(common: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x.py", "--results", str(tmp_path)])
+    calls: list[str] = []
+
+    def measure(key: str) -> Any:
+        calls.append(key)
+        if calls.count(key) == 1 and key == "second":
+            raise KeyboardInterrupt
+        return {"value": len(calls)}
+
+    with pytest.raises(KeyboardInterrupt):
+        for key in ("first", "second"):
+            common.open_bench("x", "A benchmark.").piece(key, lambda key=key: measure(key))
+    bench = common.open_bench("x", "A benchmark.")
+    for key in ("first", "second"):
+        bench.piece(key, lambda key=key: measure(key))
+    assert calls == ["first", "second", "second"]
+    bench.finish({"done": True})
+    assert set(json.loads((tmp_path / "x.json").read_text())["pieces"]) == {"first", "second"}
+    assert not (tmp_path / ".partial" / "x").exists()
+
+
+def test_rounds_turn_their_order(common: Any) -> None:
+    assert list(common.interleaved(["a", "b"], 3)) == [(0, "a"), (0, "b"), (1, "b"), (1, "a"), (2, "a"), (2, "b")]
+
+
+def test_an_unmeasured_target_is_neither_met_nor_missed(common: Any) -> None:
+    assert common.Target("x", None, ">=", 1.0).met is None
+    assert common.Target("x", 1.0, ">=", 1.0).met is True
+    assert common.Target("x", 1.0, ">", 1.0).met is False
+
+
+@pytest.mark.parametrize(("needed", "start"), [(0.35, 1.0), (2.0, 0.5), (0.5, 0.5), (0.125, 0.25), (99.0, 4.0)])
+def test_the_walk_finds_the_shortest_schedule(common: Any, needed: float, start: float) -> None:
+    time_to_90 = importlib.import_module("time_to_90")
+    rules = time_to_90.Rules(0.9, time_to_90.GRID, (), 0.5, 15, (0, 1, 2), False)
+    asked: list[float] = []
+
+    def answer(name: str, request: Any) -> Any:
+        epochs = request[1]["epochs"]
+        asked.append(epochs)
+        return {"accuracy": 0.91 if epochs >= needed else 0.89, "train_s": epochs, "prepare_s": 0.0}
+
+    found = time_to_90.take_turns({"x": time_to_90.shortest("x", start, rules, tune=False)}, answer)["x"]
+    assert found["reached"] is (needed < 99)
+    assert found.get("epochs") == (needed if needed < 99 else None)
+    assert all(asked.count(epochs) <= 3 for epochs in asked)
+
+
+def test_the_answers_of_several_splits_are_compared_by_row(common: Any) -> None:
+    pytest.importorskip("lightgbm")
+    tables = importlib.import_module("tables")
+    ids, truths = [f"row {number}" for number in range(40)], [number % 2 for number in range(40)]
+    wrong = [1 - truth for truth in truths[:15]] + truths[15:]
+    answers = {"network": truths, "LightGBM": wrong, "linear": truths, "LightGBM, its defaults": wrong}
+    run = {"metric": "accuracy", "ids": ids, "truths": truths, "answers": answers}
+    found = tables.pooled([run, run])
+    assert found["pooled"]["LightGBM"]["value"] == pytest.approx(25 / 40)
+    winners = {name: other["winner"] for name, other in found["network minus"].items()}
+    assert winners == {"LightGBM": "network", "linear": "tie", "LightGBM, its defaults": "network"}
