@@ -60,7 +60,8 @@ def make_ready(smoke: bool, folder: Path) -> Ready:
     made = choose(
         prepared, options, TrainOptions(epochs=1, network="convnet"), RunFolder.create(folder / "run"), Progress()
     )
-    plan = Plan(steps=10 if smoke else _STEPS, batch_size=128, learning_rate=2e-3, weight_decay=0.05, checks=1)
+    steps, batch_size = (6, 16) if smoke else (_STEPS, 128)
+    plan = Plan(steps=steps, batch_size=batch_size, learning_rate=2e-3, weight_decay=0.05, checks=1)
     stream = TrainStream(made.samples.view(TRAIN), plan.batch_size, plan.seed)
     batches = [torch.from_numpy(np.asarray(stream.windows(step)[1], np.int64)) for step in range(plan.steps)]
     images = torch.from_numpy(np.array(data.images)).unsqueeze(1)
@@ -135,8 +136,14 @@ def main() -> None:
     per_step = {name: spread([1000 * run[name]["wall_s"] / ready.plan.steps for run in runs]) for name in LOOPS}
     targets = [Target("median share that the loop adds", shares["wall_s"]["median"], "<=", 0.03),
                Target("weights equal bit for bit", equal, "==", True)]  # fmt: skip
-    bench.settings = {"network": "convnet, its recipe's settings", "steps": ready.plan.steps, "batch_size": 128,
-                      "threads": torch.get_num_threads(), "augmentation": "none", "validation": "none"}  # fmt: skip
+    bench.settings = {
+        "network": "convnet, its recipe's settings",
+        "steps": ready.plan.steps,
+        "batch_size": ready.plan.batch_size,
+        "threads": torch.get_num_threads(),
+        "augmentation": "none",
+        "validation": "none",
+    }
     summary = {
         "overhead": shares["wall_s"],
         "overhead in processor time": shares["processor_s"],

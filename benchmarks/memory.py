@@ -17,7 +17,7 @@ from _command import memory_of, run_assay
 from _common import Json, Target, open_bench
 from _data import write_photos
 
-_SIDE, _BATCHES, _BATCH_SIZE = 64, 300, 128
+_SIDE, _STEPS, _BATCH_SIZE = 64, 300, 128
 _COUNTS = (10_000, 60_000)
 
 
@@ -25,10 +25,10 @@ def measure(work: Path, count: int, smoke: bool, evidence: str) -> Json:
     """One training of the same number of steps, whatever the number of images."""
     folder = work / f"photos-{count}"
     write_photos(folder, count, _SIDE, smoke)
-    steps = 5 if smoke else _BATCHES
-    epochs = steps * _BATCH_SIZE / (0.8 * count)
+    steps, batch_size = (3, 16) if smoke else (_STEPS, _BATCH_SIZE)
+    epochs = steps * batch_size / (0.8 * count)
     with tempfile.TemporaryDirectory() as place:
-        how = ("--epochs", f"{epochs:.4f}", "--set", f"batch_size={_BATCH_SIZE}", "--network", "convnet")
+        how = ("--epochs", f"{epochs:.4f}", "--set", f"batch_size={batch_size}", "--network", "convnet")
         done = run_assay("train", folder, *how, "--evidence", evidence, "--json", "--out", Path(place) / "run",
                          cache=Path(place) / "cache", watch=True)  # fmt: skip
     shutil.rmtree(folder)
@@ -64,7 +64,7 @@ def main() -> None:
     targets = [Target("peak anonymous memory of training, many over few", times, "<=", 1.1)]
     bench.settings = {
         "image": f"{_SIDE}x{_SIDE}x3 JPEG",
-        "steps": _BATCHES,
+        "steps": _STEPS,
         "batch_size": _BATCH_SIZE,
         "evidence": evidence,
         "network": "convnet",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,12 +24,12 @@ from assay.serving.predictor import Predictor
 from assay.sources.source import DataOptions, Source
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.collecting import Collector
-from assay.training.loop import Job, fit
+from assay.training.loop import Interrupted, Job, fit
 from assay.training.plan import Plan
 from assay.training.state import State
 
 #: The most units of each side that the short trainings and evaluations see.
-_MOST = {TRAIN: 64, VALIDATION: 24, TEST: 48}
+_MOST = {TRAIN: 48, VALIDATION: 16, TEST: 32}
 _EPOCH_STEPS = 4
 _NOWHERE = -1
 
@@ -121,23 +122,15 @@ class Subject:
         """The briefly trained network, ready to answer."""
         return Predictor(self.task, self.spec, self.trained.network)
 
-    def train(
-        self, plan: Plan, folder: Path | None, stop_after: int | None = None, samples: Samples | None = None
-    ) -> Trained:
+    def train(self, plan: Plan, folder: Path, stop_after: int | None = None) -> Trained:
         """Train from the seed's own first weights, or from the checkpoint in `folder`.
 
         Args:
             plan: how to train.
-            folder: takes checkpoints and collected samples; None where neither is wanted.
+            folder: takes checkpoints and collected samples.
             stop_after: the step after which the training is stopped, which raises `Interrupted`.
-            samples: what to train on; None for a fresh copy of the few.
         """
-        kind, settings, _ = self.chosen
-        fresh = samples or self.samples.with_side(self.samples.side)
-        torch.manual_seed(int(key_of(plan.seed, "weights")) >> 1)
-        network = kind.build(self.spec, settings)
-        if kind.prepare is not None:
-            kind.prepare(network, fresh, plan)
+        fresh = self.samples.with_side(self.samples.side)
         losses: list[float] = []
         stop = threading.Event()
 
@@ -147,10 +140,35 @@ class Subject:
             if stop_after is not None and line["step"] >= stop_after:
                 stop.set()
 
+        network = self._build(plan, fresh)
         job = Job(self.task, self.spec, fresh, plan, folder, record, snapshot_every=5, stop=stop)
-        if folder is not None and self.task.traits.closed_loop:
+        if self.task.traits.closed_loop:
             job.collect = Collector(self.task, self.spec, fresh, folder / "collected", plan.seed)
         return Trained(network, fit(network, job), losses, fresh)
+
+    def losses_until(self, share: float, plan: Plan, samples: Samples) -> list[float]:
+        """The loss of each step until three in a row are below a share of the first, or the plan ends."""
+        losses: list[float] = []
+        stop = threading.Event()
+
+        def record(line: Mapping[str, Any]) -> None:
+            if "train_loss" in line:
+                losses.append(float(line["train_loss"]))
+                if max(losses[-3:]) < share * losses[0]:
+                    stop.set()
+
+        job = Job(self.task, self.spec, samples, plan, None, record, stop=stop)
+        with contextlib.suppress(Interrupted):
+            fit(self._build(plan, samples), job)
+        return losses
+
+    def _build(self, plan: Plan, samples: Samples) -> nn.Module:
+        kind, settings, _ = self.chosen
+        torch.manual_seed(int(key_of(plan.seed, "weights")) >> 1)
+        network = kind.build(self.spec, settings)
+        if kind.prepare is not None:
+            kind.prepare(network, samples, plan)
+        return network
 
 
 def demand(condition: bool, message: str) -> None:

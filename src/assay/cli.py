@@ -225,7 +225,9 @@ def data_get(
 def main() -> None:
     """Run the command line: exit 0 done, 1 the user's problem in two lines, 2 wrong usage, 130 interrupted."""
     try:
-        app(standalone_mode=False)
+        # A command that was interrupted comes back as an exit status, too.
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except AssayError as error:
         _fail(error.message, error.hint)
     except typer.Exit as done:

@@ -100,7 +100,9 @@ def write_page_again(run: RunFolder) -> None:
         findings = [Finding.from_json(item) for item in evidence["findings"]]
         write_page(run, summary, findings, evidence.get("problems", []), plan)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise RunError(f"the evidence in {run.path} is damaged ({error})", "Restore it from a copy, or train again.") from error
+        raise RunError(
+            f"the evidence in {run.path} is damaged ({error})", "Restore it from a copy, or train again."
+        ) from error
 
 
 def write_samples(context: Context, run: RunFolder) -> None:

@@ -27,6 +27,7 @@ from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.collecting import Collector
+from assay.training.buffers import keep_buffers
 from assay.training.loop import Job, fit, train_step
 from assay.training.optimisers import build_optimizer
 from assay.training.plan import Plan, apply_settings
@@ -62,7 +63,17 @@ class Made:
     def build(self) -> nn.Module:
         """The network with its first weights, which follow from the seed alone."""
         torch.manual_seed(int(key_of(self.plan.seed, "weights")) >> 1)
-        return self.kind.build(self.spec, self.settings)
+        return build(self.kind, self.spec, self.settings)
+
+
+def build(kind: NetworkKind, spec: Spec, settings: Settings) -> nn.Module:
+    """A network; raises `SettingError` where PyTorch can make none of these settings."""
+    try:
+        return kind.build(spec, settings)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+        raise SettingError(
+            f"no network can be built with {settings} ({error})", "Change what --set asks for."
+        ) from error
 
 
 def choose(
@@ -83,6 +94,7 @@ def choose(
         progress: is told how far it is.
         decoded: where the decoded samples go; None for the shared cache.
     """
+    keep_buffers()
     samples, spec, problems = decode(prepared, data, progress, decoded)
     kind, settings = pick_network(prepared.task, spec, options.network)
     progress.stage("Planning")
@@ -145,7 +157,7 @@ class _Stopwatch:
 
     def _measure(self, settings: Settings, plan: Plan) -> float:
         with torch.random.fork_rng(devices=[]):
-            network = self._kind.build(self._spec, settings)
+            network = build(self._kind, self._spec, settings)
             job = Job(self._task, self._spec, self._samples, replace(plan, steps=1000, warmup=1.0))
             state = State(network, build_optimizer(network, job.plan))
             stream = TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
@@ -220,7 +232,10 @@ def _versions() -> dict[str, str]:
 
 def reopen(run: RunFolder, progress: Progress) -> Made:
     """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
-    plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "snapshot_every")
+    keep_buffers()
+    plan_json = run.read(
+        run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "snapshot_every"
+    )
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
     data, options, plan = _written(run, plan_json)

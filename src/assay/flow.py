@@ -88,6 +88,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
     if progress is not None:
         progress.stage("Reading the data")
     task, recognition, candidates = _asked(task, opened) if task else recognise(opened, options.task)
+    _check_options(task, options)
     records = task.read(opened, options)
     log = ProblemLog()
     log.extend(records.problems)
@@ -111,6 +112,14 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
 def _asked(task: Task, source: Source) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
     found = task.recognise(source) or Recognition(0.0, "asked for by --task")
     return task, found, ((task.name, found),)
+
+
+def _check_options(task: Task, options: DataOptions) -> None:
+    known = task.traits.options
+    for name in options.extra:
+        if name not in known:
+            shown = name.replace("_", "-")
+            raise SettingError(f"{task.name} has no option --{shown}", did_you_mean(name, known).replace("_", "-"))
 
 
 def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:

@@ -189,7 +189,7 @@ class Task(ABC):
         """The labelled samples of a source; raises `DataError` where there are none."""
 
     def read_like(self, source: Source, options: DataOptions, spec: Spec) -> Records:
-        """The labelled samples of a source that a trained network is to be judged by, read as those it was trained on."""
+        """The labelled samples of a source that a trained network is judged by, read as those it learned from."""
         return self.read(source, options)
 
     @abstractmethod

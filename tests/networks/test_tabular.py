@@ -13,6 +13,7 @@ from assay.networks.mlp import MlpSettings
 from assay.networks.tabular import (
     MOST_EPOCHS,
     NumberScale,
+    PiecewiseEmbedding,
     RowEncoder,
     TableMlp,
     Tabular,
@@ -79,7 +80,7 @@ def test_the_middle_half_is_one_wide_and_the_rest_stays_within_three() -> None:
 
 def test_columns_with_few_values_are_scaled_too() -> None:
     rare = NumberScale([NumberColumn("rare", (0.0, 0.0, 0.0, 0.0, 4.0)), NumberColumn("constant", (7.0,) * 5)])
-    scaled = rare(torch.tensor([[0.0, 7.0], [4.0, 9.0]]))
+    scaled = rare(torch.tensor([[0.0, math.inf], [4.0, 9.0]]))
     assert scaled[0].tolist() == [0.0, 0.0]
     assert scaled[1, 0].item() == pytest.approx(2 / math.sqrt(1 + 4 / 9))
     assert scaled[1, 1].item() == 0.0
@@ -107,12 +108,11 @@ def test_the_unseen_among_many_categories_is_zeros() -> None:
 
 
 def test_a_piecewise_embedding_tells_the_quarter() -> None:
-    spec = table_spec(1, 0)
-    embedding = Tabular(spec, SMALL).encoder.embedding
-    assert embedding is not None
-    within = (embedding.low[0] + embedding.length[0] * 0.5).tolist()
-    assert within == pytest.approx([value / math.sqrt(1 + (value / 3) ** 2) for value in within], abs=0.3)
-    assert (embedding.low[0].diff() > 0).all()
+    encoder = RowEncoder(table_spec(1, 0), "piecewise", 4)
+    quartiles = torch.tensor([[-9.0], [-2.0], [-1.0], [0.0], [1.0], [2.0], [9.0]])
+    assert isinstance(encoder.embedding, PiecewiseEmbedding)
+    within = encoder.embedding.within(encoder.scale(quartiles)).sum(dim=(1, 2))
+    assert within.tolist() == pytest.approx([0, 0, 1, 2, 3, 4, 4], abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["class", "labels", "number"])

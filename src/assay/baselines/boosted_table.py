@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _ROUNDS, _PATIENCE = 2000, 50
+_GAIN = 1e-3  # the share by which a round must lower the loss to count
 _ROWS_FOR_THREADS = 5000  # with fewer, threads wait for one another longer than they work
 _SHAPES: tuple[dict[str, Any], ...] = (
     {"num_leaves": 31},
@@ -173,14 +174,15 @@ def _boost(
     if not len(answers):
         return _rounds_without_choice(booster, limit_s), 0.0
     booster.add_valid(data.create_valid(_matrix(sides.aside), answers, params=params.copy()), "aside")
-    clock, losses = Clock(limit_s), [np.inf]
-    for _ in range(_ROUNDS):
+    clock, best, smallest = Clock(limit_s), 1, np.inf
+    for round_ in range(1, _ROUNDS + 1):
         finished = booster.update()
-        losses.append(float(booster.eval_valid()[0][2]))
-        if finished or len(losses) - 1 - int(np.argmin(losses)) >= _PATIENCE or clock.left_s() < 0:
+        loss = float(booster.eval_valid()[0][2])
+        if loss < smallest * (1 - _GAIN):
+            best, smallest = round_, loss
+        if finished or round_ - best >= _PATIENCE or clock.left_s() < 0:
             break
-    best = max(1, int(np.argmin(losses)))
-    return _first_rounds(booster, best), losses[best]
+    return _first_rounds(booster, best), smallest
 
 
 def _rounds_without_choice(booster: Booster, limit_s: float) -> Booster:

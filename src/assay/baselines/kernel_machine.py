@@ -184,7 +184,8 @@ def _root(kernel: Tensor) -> Tensor:
     values, vectors = kernel.double(), torch.eye(len(kernel), dtype=torch.float64)
     jitter = 1e-5 * vectors
     lower = torch.linalg.cholesky(values + jitter)
-    return torch.linalg.solve_triangular(lower, vectors, upper=False).T.float().contiguous()
+    root: Tensor = torch.linalg.solve_triangular(lower, vectors, upper=False).T.float().contiguous()
+    return root
 
 
 def _distances(left: Tensor, right: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.metrics import Values
 from assay.samples.samples import View

@@ -63,7 +63,7 @@ def jitter(images: Tensor, strength: float, largest: float, draws: Draws) -> Ten
 
 
 def erase(images: Tensor, side: float, fill: Tensor, draws: Draws) -> Tensor:
-    """Cover a square of `side` times the height with `fill` (C,) (cutout, DeVries and Taylor 2017)."""
+    """Cover a square of `side` times the height in half of the images with `fill` (C,) (cutout, DeVries and Taylor 2017)."""
     height, width = images.shape[2:]
     size = round(side * height)
     if size <= 0:
@@ -71,7 +71,8 @@ def erase(images: Tensor, side: float, fill: Tensor, draws: Draws) -> Tensor:
     centre = draws.uniform("erase", 2)
     rows = (torch.arange(height)[None] - centre[:, :1] * height).abs() < size / 2
     columns = (torch.arange(width)[None] - centre[:, 1:] * width).abs() < size / 2
-    covered = (rows[:, :, None] & columns[:, None, :])[:, None]
+    chosen = draws.uniform("erase chance") < 0.5
+    covered = (rows[:, :, None] & columns[:, None, :] & chosen[:, None, None])[:, None]
     return torch.where(covered, fill.to(images.dtype)[None, :, None, None], images)
 
 

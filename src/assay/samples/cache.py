@@ -6,6 +6,7 @@ is written under a temporary name and renamed when complete, so that a killed ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -98,7 +99,8 @@ class CacheWriter:
     def abort(self) -> None:
         """Throw away what was written."""
         for file in self._files.values():
-            file.close()
+            with contextlib.suppress(OSError):  # a full disk fails once more when the rest is to be written
+                file.close()
         shutil.rmtree(self._work, ignore_errors=True)
 
 

@@ -280,10 +280,10 @@ def _encode(
         if records is None:
             raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
         with contextlib.ExitStack() as stack:
-            writer = CacheWriter(folder)
-            stack.callback(writer.abort)
             log = ProblemLog()
             try:
+                writer = CacheWriter(folder)
+                stack.callback(writer.abort)
                 index = _write(task, records, spec, writer, log, progress)
                 writer.close({"problems": [_problem_json(problem) for problem in log.problems()]}, index)
             except OSError as error:

@@ -59,9 +59,7 @@ def recognise_table(source: Source) -> Recognition | None:
     return Recognition(0.7, f"a table of {batch.num_columns} columns, {tables[0]}")
 
 
-def read_table(
-    source: Source, options: DataOptions, trained: Sequence[Mapping[str, Any]] | None = None
-) -> Records:
+def read_table(source: Source, options: DataOptions, trained: Sequence[Mapping[str, Any]] | None = None) -> Records:
     """A table with the column to predict.
 
     The types of all columns come from a first pass over the rows; a second one converts them. Memory stays bounded: a
@@ -94,7 +92,8 @@ def read_table(
     pair = source.path is None and is_pair(source.value)
     if pair and options.target is None:
         options = replace(options, target=rows.names[-1])
-    target = choose_target(columns if trained is None else keep_all(columns), options, others, rows.file, trained is None)
+    choices, learnable = (columns, True) if trained is None else (keep_all(columns), False)
+    target = choose_target(choices, options, others, rows.file, learnable)
     if trained is not None:
         return _records(_Plan(rows, _trained_features(rows, trained), target, options.group, side), [], log)
     columns = [column for column in columns if column.name not in others | {target.column.name}]
@@ -120,13 +119,7 @@ def read_table_inputs(source: Source, columns: Sequence[Mapping[str, Any]]) -> R
         DataError: a feature column of training is missing.
     """
     rows = open_rows(source)
-    features = tuple(column for column in map(Column.from_fact, columns) if column.used)
-    missing = [column.name for column in features if column.name not in rows.names]
-    if missing:
-        more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise DataError(
-            f"the column {missing[0]!r} is missing{more}.", did_you_mean(missing[0], rows.names), file=rows.file
-        )
+    features = _trained_features(rows, columns)
     log = ProblemLog()
     _note_header(rows, log)
     return _records(_Plan(rows, features, None, None, None, log), [], log)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import AssayError, SettingError
+from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_spec import Fit, ImageSpec, PixelType
 from assay.targets.task import TargetTask
 from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SIDES = (32, 64, 96, 128, 160, 224)
 _LOOK_AT = 512
+_KINDS = ("class", "labels", "number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class ImageClassification(TargetTask):
             "image_size": "the side in pixels to which images are brought",
             "fit": "how: squash, cover (cut the longer side) or pad",
             "target_kind": "class, labels or number, where the target could be several",
+            "encoding": "of a table of paths, such as cp1252",
         },
     )
     batch_type = ImageBatch
@@ -65,6 +67,9 @@ class ImageClassification(TargetTask):
         """See `assay.sources.images`."""
         from assay.sources.images import read_images
 
+        kind = options.extra.get("target_kind")
+        if kind is not None and kind not in _KINDS:
+            raise SettingError(f"--target-kind {kind} is not class, labels or number", did_you_mean(kind, _KINDS))
         return read_images(source, options)
 
     def read_inputs(self, source: Source, spec: ImageSpec) -> Records:

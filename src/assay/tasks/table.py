@@ -143,7 +143,7 @@ class Table(TargetTask):
         from assay.baselines.table_classical import LightGbmTable, LinearTable
 
         members = (LightGbmTable(spec.target, spec), LinearTable(spec.target, spec))
-        return (BestOf(members, self.metrics(spec)[0]), Dummy(spec.target))
+        return (BestOf(spec.target, members), Dummy(spec.target))
 
     def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
         """The row's columns and values, twelve at most."""

@@ -73,6 +73,24 @@ def learning_rate_at(step: int, plan: Plan) -> float:
     return plan.learning_rate * share
 
 
+_MOST = 1e9
+_BOUNDS = {
+    "batch_size": (1, _MOST),
+    "learning_rate": (0, _MOST),
+    "momentum": (0, 0.9999),
+    "weight_decay": (0, _MOST),
+    "l1": (0, _MOST),
+    "warmup": (0, 1),
+    "label_smoothing": (0, 1),
+    "mixup": (0, _MOST),
+    "cutmix": (0, _MOST),
+    "averaging": (0, 0.999999),
+    "early_stopping": (0, _MOST),
+    "checks": (1, _MOST),
+    "gradient_clip": (0, _MOST),
+}
+
+
 def apply_settings(settings: Any, plan: Plan, given: Mapping[str, str]) -> tuple[Any, Plan]:
     """Network settings and plan with the user's `--set KEY=VALUE` in place of what a recipe proposed.
 
@@ -98,6 +116,11 @@ def apply_settings(settings: Any, plan: Plan, given: Mapping[str, str]) -> tuple
             plan = dataclasses.replace(plan, augment={**plan.augment, known: _number(name, text)})
         else:
             raise SettingError(f"there is no setting {name!r}", did_you_mean(name, own | shared))
+    for name, (low, high) in _BOUNDS.items():
+        if not low <= getattr(plan, name) <= high:
+            raise SettingError(
+                f"{name}={getattr(plan, name):g} is not possible", f"Give a number from {low:g} to {high:g}."
+            )
     return settings, plan
 
 

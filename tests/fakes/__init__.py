@@ -1,0 +1,1 @@
+"""Small tasks, each of another kind: they bend the contract before the applications arrive."""
