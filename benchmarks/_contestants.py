@@ -3,12 +3,13 @@
     python benchmarks/_contestants.py NAME '{"epochs": 1.0, "seed": 0, "rate": 0.003, "smoke": false}'
 
 All start from the same arrays in memory, which nobody's time includes. `prepare_s` is what a user cannot avoid before
-the training of the first batch; `train_s` lasts from there to the end of the last batch, without any validation. All
-are judged by the last images of the training part, and none sees the test set.
+the training of the first batch; `train_s` lasts from there to the end of the last batch, without any validation.
+Imports are in neither. All are judged by the last images of the training part, and none sees the test set.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -24,6 +25,13 @@ import numpy as np
 from _data import VALIDATION, Array, grey_images
 
 Json = dict[str, Any]
+#: What is else imported where it is needed first, in the middle of a time; PyTorch does so with its first optimiser.
+_LAZY = {
+    "assay": ("torch._dynamo", "assay.fitting", "assay.sources.images", "assay.networks.image_networks"),
+    "fastai-resnet18": ("torch._dynamo",),
+    "fastai-assay-convnet": ("torch._dynamo",),
+    "keras-convnet": ("torch._dynamo",),
+}
 
 
 class Stopwatch:
@@ -50,7 +58,7 @@ def made_of(images: Array, labels: Array, kept: int, epochs: float, seed: int, r
     """Assay's plan for the first `kept` of some images; the others are the test side, which the loop never looks at."""
     from dataclasses import replace
 
-    from assay.fitting import choose
+    from assay.planning import choose
     from assay.flow import TrainOptions, prepare
     from assay.progress import Progress
     from assay.run import RunFolder
@@ -265,6 +273,8 @@ CONTESTANTS: dict[str, Callable[[Json], Json]] = {
 def main() -> None:
     name, asked = sys.argv[1], json.loads(sys.argv[2])
     random.seed(asked["seed"])
+    for module in _LAZY.get(name, ()):
+        importlib.import_module(module)
     answer = CONTESTANTS[name](asked)
     if "torch" in sys.modules:
         answer["threads"] = sys.modules["torch"].get_num_threads()

@@ -136,14 +136,14 @@ def run_all(bench: Bench) -> dict[str, list[Json]]:
     options = bench.options
     source = small_photos(bench.work / "photos") if bench.smoke else photos()
     folder = small_network(bench.work / "network") if bench.smoke else pretrained()
-    budget, long, evidence = ("1s", "1s", "none") if bench.smoke else (options.budget, "5m", "full")
-    seeds, scratch = ([0], [0]) if bench.smoke else (numbers(options.seeds), numbers(options.scratch_seeds))
+    budget = "1s" if bench.smoke else options.budget
+    seeds, scratch = ([0], []) if bench.smoke else (numbers(options.seeds), numbers(options.scratch_seeds))
     name = f"timm/{folder.resolve()}"
     return {
         "pretrained": [bench.piece(f"pretrained-{seed}", partial(train, source, name, budget, seed, "quick"))
                        for seed in seeds],
         "frozen features": [bench.piece("frozen", partial(frozen, source, folder))],
-        "from nothing": [bench.piece(f"scratch-{seed}", partial(train, source, "convnet", long, seed, evidence))
+        "from nothing": [bench.piece(f"scratch-{seed}", partial(train, source, "convnet", "5m", seed, "full"))
                          for seed in scratch],
     }  # fmt: skip
 

@@ -45,7 +45,7 @@ class Ready:
 
 def make_ready(smoke: bool, folder: Path) -> Ready:
     """Fashion-MNIST in Assay's cache and as tensors, a plan without augmentation, and a fresh convnet."""
-    from assay.fitting import choose
+    from assay.planning import choose
     from assay.flow import TrainOptions, prepare
     from assay.progress import Progress
     from assay.run import RunFolder

@@ -61,7 +61,7 @@ def measure(name: str, seed: int, budget_s: float | None) -> Json:
 
 def samples_of(source: Any, seed: int) -> Any:
     """The samples as the training split them: a row's side follows from the row and the split seed alone."""
-    from assay.fitting import decode
+    from assay.planning import decode
     from assay.flow import prepare
     from assay.progress import Progress
     from assay.sources.source import DataOptions
@@ -93,7 +93,7 @@ def plain_lightgbm(known: Sequence[Any], test: Any, target: Any, seed: int) -> A
     x = np.concatenate([view.array("numbers") for view in known])
     y = np.concatenate([np.asarray(view.truths()) for view in known])
     kind = LGBMClassifier if target.kind == "class" else LGBMRegressor
-    model = kind(random_state=seed, verbose=-1).fit(x, y)
+    model = kind(random_state=seed, verbose=-1, n_jobs=1).fit(x, y)
     rows = test.array("numbers")
     if target.kind != "class":
         return np.asarray(model.predict(rows))

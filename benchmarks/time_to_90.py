@@ -50,6 +50,8 @@ def ask(rules: Rules, key: str, epochs: float, seed: int, rate: float | None = N
 
 def best_rate(name: str, rules: Rules) -> Generator[Ask, Json, float]:
     """The learning rate with the best validation accuracy after a short schedule."""
+    if len(rules.rates) == 1:
+        return rules.rates[0]
     found = {}
     for rate in rules.rates:
         run = yield ask(rules, f"{name}-rate-{rate:g}", rules.rate_epochs, rules.seeds[0], rate)

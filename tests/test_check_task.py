@@ -135,3 +135,18 @@ def test_an_exception_must_name_a_check() -> None:
     with pytest.raises(SettingError, match="no check 'overfitt'"):
         check_task(steering.Lane(), steering.examples(), exceptions={"overfitt": "because"})
     assert "overfit" in CHECKS
+
+
+@pytest.mark.parametrize("kind", FAKES)
+def test_the_whole_flow_takes_a_task_of_any_kind(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay import registry
+    from assay.flow import TrainOptions, train
+    from assay.model import Model
+
+    task, table, _ = FAKES[kind]
+    monkeypatch.setitem(registry.BUILT_IN, task.name, f"{type(task).__module__}:{type(task).__name__}")
+    run = train(table, DataOptions(task=task.name), TrainOptions(epochs=3, evidence="quick"), tmp_path / "run")
+    model = Model(run)
+    assert model.summary["task"] == task.name and model.summary["verdict"] in ("network", "baseline", "tie")
+    assert len(model.predict(table.slice(0, 5))) == 5
+    assert (run.path / "collected").exists() == (kind == "closed loop")

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from assay.fitting import pick_network
 from assay.flow import Prepared, prepare
+from assay.planning import pick_network
 from assay.samples.draws import key_of
 from assay.samples.samples import Samples, build_samples
 from assay.samples.split import TEST, TRAIN, VALIDATION

@@ -21,7 +21,7 @@ from assay.run import RunFolder, to_json, write_text, writing
 from assay.samples.split import SIDES
 
 if TYPE_CHECKING:
-    from assay.fitting import Made
+    from assay.planning import Made
 
 
 def write_conclusion(context: Context, made: Made, run: RunFolder, progress: Progress) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _NAME = "data"
 #: Without a budget every row is seen this often: few rows many times, many rows seldom, so that time stays in bounds.
-_ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 200_000, 10, 60
+_ROWS_SEEN, _FEWEST_EPOCHS, _MOST_EPOCHS = 200_000, 10, 20
 #: Answers are computed in blocks of so many rows, the last filled up with copies: a row's answer, to the last bit, must
 #: not depend on how many others are asked for with it, as it does where a matrix product sees another shape.
 _BLOCK = 256
@@ -124,7 +124,8 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _train(self, table: pa.Table, target: pa.Array) -> None:
         """Fit the network on all rows; the run folder and the decoded rows are temporary."""
-        from assay.fitting import choose, finish, fitted
+        from assay.fitting import finish, fitted
+        from assay.planning import choose
 
         options = self._options(table.num_rows)
         data = DataOptions("table", split=self._shares(), network=self.network)
@@ -194,7 +195,7 @@ class Classifier(ClassifierMixin, _Estimator):  # type: ignore[misc]
     Args:
         network: the network's name (`tabular`, `mlp`); None for the best.
         budget: time for fitting, in seconds or as `5m`; what is learned then depends on the machine's speed.
-        epochs: passes over the rows, instead; without either, 10 to 60 by the number of rows.
+        epochs: passes over the rows, instead; without either, 20 for up to 10,000 rows, 10 for 20,000 and more.
         settings: hyper-parameters by name, as `--set` takes them.
         validation: the share of the rows on which the training is watched.
         evidence: `none`, `quick` or `full`; with the latter two, another share as large is set aside as the test side,

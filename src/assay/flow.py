@@ -159,7 +159,8 @@ def train(
         AssayError: data, settings or folder cannot be used.
         Interrupted: `stop` was set; `resume` finishes the run.
     """
-    from assay.fitting import choose, finish
+    from assay.fitting import finish
+    from assay.planning import choose
 
     if options.evidence not in ("full", "quick", "none"):
         raise SettingError(
@@ -193,7 +194,8 @@ def _anywhere(network: str | None) -> str | None:
 
 def resume(path: Path, progress: Progress | None = None, stop: threading.Event | None = None) -> RunFolder:
     """Finish a run that was stopped, from its last checkpoint; a complete run is left as it is."""
-    from assay.fitting import finish, reopen
+    from assay.fitting import finish
+    from assay.planning import reopen
 
     run = RunFolder.open(path)
     if run.summary.exists():

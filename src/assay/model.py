@@ -20,6 +20,7 @@ from assay.sources.source import DataOptions, open_source
 if TYPE_CHECKING:
     from torch import nn
 
+    from assay.baselines.baseline import Baseline
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.intervals import Estimate
     from assay.serving.predictor import Prediction, Predictor
@@ -82,7 +83,7 @@ def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None 
     """A task, its spec and the network in evaluation mode, from what `model.json` and `model.safetensors` hold."""
     from safetensors.torch import load
 
-    from assay.fitting import pick_network
+    from assay.planning import pick_network
 
     task = task or load_task(facts["task"])
     spec = task.spec_type.from_json(facts["spec"])
@@ -101,6 +102,7 @@ class Model:
     def __init__(self, run: RunFolder) -> None:
         self.run = run
         self._loaded: tuple[Task, Spec, nn.Module, dict[str, Any]] | None = None
+        self._classical: Baseline | None = None
 
     def _parts(self) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
         if self._loaded is None:
@@ -177,12 +179,15 @@ class Model:
             ]
         return found, problems
 
-    def _baseline(self) -> Any:
+    def _baseline(self) -> Baseline:
+        if self._classical is not None:
+            return self._classical
         folder = self.run.model / "baseline"
         if not folder.exists():
             raise RunError(f"{self.run.path} holds no baseline", "Train with --evidence quick or full.")
         model = next(model for model in self.task.baselines(self.spec) if not model.floor)
         model.load(folder)
+        self._classical = model
         return model
 
     def evaluate(

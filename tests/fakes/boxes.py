@@ -101,9 +101,12 @@ def _matched(found: Any, wanted: Any) -> tuple[list[tuple[float, bool]], int]:
 
 
 def overlap(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    across, down = (max(0.0, min(first[axis] + first["size"], second[axis] + second["size"]) - max(first[axis], second[axis]))
-                    for axis in ("x", "y"))  # fmt: skip
-    return across * down / (first["size"] ** 2 + second["size"] ** 2 - across * down)
+    """The area that two squares share over the area that they cover."""
+    shared = 1.0
+    for axis in ("x", "y"):
+        end = min(first[axis] + first["size"], second[axis] + second["size"])
+        shared *= max(0.0, end - max(first[axis], second[axis]))
+    return shared / (first["size"] ** 2 + second["size"] ** 2 - shared)
 
 
 class Squares(Task):
@@ -180,8 +183,7 @@ class Squares(Task):
     @staticmethod
     def _boxes(scores: Tensor, sizes: Tensor) -> list[dict[str, float]]:
         values, places = scores.flatten().topk(8)
-        return [{"x": float(place % SIDE), "y": float(place // SIDE), "score": round(float(value), 5),
-                 "size": max(1.0, float(sizes.flatten()[place]))} for value, place in zip(values, places, strict=True)]  # fmt: skip
+        return [_box(int(place), sizes.flatten(), float(value)) for value, place in zip(values, places, strict=True)]
 
     def answer(self, output: Any, spec: GridSpec) -> Found:
         return Found(tuple(output))
@@ -192,6 +194,11 @@ class Squares(Task):
     def baselines(self, spec: GridSpec) -> Sequence[Any]:
         middle = [{"x": 4.0, "y": 4.0, "size": 4.0, "score": 0.5}]
         return (Rule("connected bright pixels", bright), Constant(lambda truths: middle))
+
+
+def _box(place: int, sizes: Tensor, score: float) -> dict[str, float]:
+    size = max(1.0, float(sizes[place]))
+    return {"x": float(place % SIDE), "y": float(place // SIDE), "size": size, "score": round(score, 5)}
 
 
 def suppress(boxes: list[dict[str, float]], most: float) -> list[dict[str, float]]:

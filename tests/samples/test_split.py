@@ -141,7 +141,7 @@ def test_duplicates_across_a_given_split_are_told() -> None:
 
 
 def test_an_unknown_side_is_an_error_with_the_row() -> None:
-    with pytest.raises(DataError, match="row-1.*'tset'"):
+    with pytest.raises(DataError, match=r"row-1.*'tset'"):
         split(given_table(["train", "tset"]), None, 0)
 
 

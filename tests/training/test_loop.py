@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,7 @@ def bare(net: nn.Module, samples: Any, plan: Plan) -> nn.Module:
     """The same training, written as the tutorials do, with the published optimisers."""
     matrices = [p for p in net.parameters() if p.dim() >= 2]
     vectors = [p for p in net.parameters() if p.dim() < 2]
-    first = 2 if next(net.parameters()).dim() >= 2 else 1
     groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    assert first == 2
     if plan.optimizer == "adamw":
         optimizer: Any = AdamW(groups, lr=1.0, betas=(plan.momentum, 0.99), fused=True)
     elif plan.optimizer == "sgd":
@@ -90,8 +89,6 @@ def interrupted(samples: Any, plan: Plan, folder: Path, stops: list[int]) -> tup
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "muon"])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_interrupted_anywhere_is_as_if_never(tmp_path: Path, optimizer: Any, seed: int) -> None:
-    from dataclasses import replace
-
     plan = replace(FULL, optimizer=optimizer, seed=seed)
     samples, whole = points(tmp_path), network()
     state = fit(whole, job(samples, plan))
@@ -106,7 +103,7 @@ def test_interrupted_anywhere_is_as_if_never(tmp_path: Path, optimizer: Any, see
     )
 
 
-@pytest.mark.parametrize("stop_at", [5, 9, 14])
+@pytest.mark.parametrize("stop_at", [5, 9, 13])
 def test_early_stopping_counts_across_an_interruption(tmp_path: Path, stop_at: int) -> None:
     plan = Plan(steps=60, batch_size=8, learning_rate=0.5, optimizer="sgd", checks=30, early_stopping=3, keep="best")
     samples, whole = points(tmp_path), network()
@@ -140,7 +137,7 @@ def test_averaging_is_the_exponential_mean_of_the_weights(tmp_path: Path) -> Non
     assert torch.equal(net.head.weight, state.average["head.weight"]), "the mean is what is kept"
 
 
-# A loss that is no number -----------------------------------------------------------------------------------------------
+# A loss that is no number --------------------------------------------------------------------------------------------
 
 
 def spoiled_at(*steps: int) -> Any:
@@ -164,7 +161,7 @@ def test_a_loss_that_is_no_number_goes_back_with_half_the_rate_and_says_so(tmp_p
 
 def test_a_loss_that_stays_no_number_ends_with_an_error(tmp_path: Path) -> None:
     task = Points(lambda losses, step: losses * (math.nan if step >= 7 else 1.0))
-    with pytest.raises(TrainingError, match="nan at step 7"):
+    with pytest.raises(TrainingError, match="nan at step 5, however small"):
         fit(network(), job(points(tmp_path), Plan(steps=20, batch_size=8), task=task, snapshot_every=5))
 
 
@@ -200,31 +197,20 @@ def test_a_first_check_that_is_no_number_does_not_stay_the_best(tmp_path: Path) 
     assert state.position.best_loss is not None and math.isfinite(state.position.best_loss)
 
 
-# Regularisation and history ---------------------------------------------------------------------------------------------
+# Regularisation and history ------------------------------------------------------------------------------------------
 
 
 def test_l1_adds_the_sign_of_the_weights_to_their_gradient(tmp_path: Path) -> None:
-    grown = []
+    samples, moved = points(tmp_path), []
+    before = {name: value.detach().clone() for name, value in network(dropout=0.0).named_parameters()}
     for strength in (0.0, 0.3):
         net = network(dropout=0.0)
-        before = {name: value.detach().clone() for name, value in net.named_parameters()}
-        plan = Plan(
-            steps=1, batch_size=8, optimizer="sgd", momentum=0.0, schedule="constant", learning_rate=0.1, l1=strength
-        )
-        fit(net, job(points(tmp_path, seed=len(grown)), plan) if False else job(_points(tmp_path), plan))
-        grown.append({name: (before[name] - value.detach()) / 0.1 for name, value in net.named_parameters()})
-    for name, plain in grown[0].items():
+        plan = Plan(steps=1, batch_size=8, optimizer="sgd", momentum=0.0, schedule="constant", learning_rate=0.1)
+        fit(net, job(samples, replace(plan, l1=strength)))
+        moved.append({name: (before[name] - value.detach()) / 0.1 for name, value in net.named_parameters()})
+    for name, plain in moved[0].items():
         extra = before[name].sign() * 0.3 if plain.dim() >= 2 else torch.zeros_like(plain)
-        assert torch.allclose(grown[1][name], plain + extra, atol=1e-5)
-
-
-_KEPT: dict[Path, Any] = {}
-
-
-def _points(folder: Path) -> Any:
-    if folder not in _KEPT:
-        _KEPT[folder] = points(folder)
-    return _KEPT[folder]
+        assert torch.allclose(moved[1][name], plain + extra, atol=1e-5)
 
 
 def test_gradient_clip_bounds_the_step(tmp_path: Path) -> None:
@@ -262,10 +248,10 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
         fit(network(), job(points(tmp_path), Plan(steps=2, batch_size=8), tmp_path / "run"))
 
 
-# Back-propagation -------------------------------------------------------------------------------------------------------
+# Back-propagation ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "normalise"), itertools.product(["relu", "gelu", "tanh"], [False, True]))
+@pytest.mark.parametrize(("name", "normalise"), list(itertools.product(["relu", "gelu", "tanh"], [False, True])))
 def test_gradients_of_the_mlp_by_finite_differences(name: str, normalise: bool) -> None:
     torch.manual_seed(1)
     net = Mlp(4, 3, MlpSettings(depth=2, width=6, activation=name, normalise=normalise)).double()
@@ -281,7 +267,7 @@ def test_gradients_of_the_mlp_by_finite_differences(name: str, normalise: bool) 
             values, kept = [], float(flat[place])
             for moved in (kept + 1e-6, kept - 1e-6):
                 flat[place] = moved
-                values.append(float(loss()))
+                values.append(float(loss().detach()))
             flat[place] = kept
             gradient = float(parameter.grad.view(-1)[place])  # type: ignore[union-attr]
             assert (values[0] - values[1]) / 2e-6 == pytest.approx(gradient, rel=1e-4, abs=1e-7)

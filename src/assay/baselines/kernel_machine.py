@@ -25,7 +25,7 @@ Judge = Callable[[Array], tuple[float, float]]  # validation scores (V, O) to wh
 
 EXACT = 5000  # rows up to which every training row is a centre
 _LEAST = 1000  # rows that are affordable in any time
-_WIDTHS = (1.0, 2.0, 0.5, 4.0)  # gamma, in inverse mean squared distances
+_WIDTHS = (1.0, 2.0, 0.5)  # gamma, in inverse mean squared distances
 _RIDGES = (0.1, 0.03, 0.3, 0.01, 1.0, 3.0)
 _CENTRES = (6144, 5120, 4096, 3072, 2048, 1536, 1024, 512, 256)
 _ROWS = 4096
@@ -167,7 +167,7 @@ def _affordable(rows: Tensor, gamma: float, clock: Clock) -> int:
         if count > len(rows):
             continue
         seconds = (len(rows) * _work(count, rows.shape[1], products=2) + 8 * count**3) / rate
-        if seconds < 0.6 * clock.left_s():
+        if seconds < 0.8 * clock.left_s():
             return count
     return 0
 

@@ -63,7 +63,7 @@ def jitter(images: Tensor, strength: float, largest: float, draws: Draws) -> Ten
 
 
 def erase(images: Tensor, side: float, fill: Tensor, draws: Draws) -> Tensor:
-    """Cover a square of `side` times the height in half of the images with `fill` (C,) (cutout, DeVries and Taylor 2017)."""
+    """Cover a square of `side` times the height with `fill` (C,) in half of the images (DeVries and Taylor 2017)."""
     height, width = images.shape[2:]
     size = round(side * height)
     if size <= 0:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
-    from assay.sources.records import Records
+    from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Source
 
 
@@ -32,6 +32,20 @@ class TargetTask(Task):
     def read_like(self, source: Source, options: DataOptions, spec: Any) -> Records:
         """See `Task.read_like`: the kind of target is that of the training, whatever these values look like."""
         return self.read(source, replace(options, extra={"target_kind": spec.target.kind, **options.extra}))
+
+    def encode_targets(
+        self, batch: pa.RecordBatch, spec: Any, log: ProblemLog
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+        """A batch's targets as they are cached, and which rows (N,) have one that the network knows; the rest is noted.
+
+        None where the batch has no targets at all, as in prediction.
+        """
+        if "target" not in batch.schema.names or batch.column("target").null_count == batch.num_rows:
+            return None
+        values, known = spec.target.encode(batch.column("target"))
+        for row in np.flatnonzero(~known):
+            log.add("unknown-target", "skipped", batch.column("id")[int(row)].as_py())
+        return values, known
 
     def truths(self, targets: pa.ChunkedArray, spec: Any) -> Values:
         """See `Target.truths`."""

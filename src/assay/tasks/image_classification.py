@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Values
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.sources.records import ProblemLog, Records
@@ -106,11 +107,10 @@ class ImageClassification(TargetTask):
             if not isinstance(image, np.ndarray):
                 log.add("undecodable-image", "skipped", name)
         fields: dict[str, Any] = {}
-        if "target" in batch.schema.names and batch.column("target").null_count < batch.num_rows:
-            fields["target"], known = spec.target.encode(batch.column("target"))
-            usable &= known
-            fields["target"] = fields["target"][usable]
-        kept = [image for image, use in zip(decoded, usable, strict=True) if use]
+        if (targets := self.encode_targets(batch, spec, log)) is not None:
+            usable &= targets[1]
+            fields["target"] = targets[0][usable]
+        kept = [image for image, use in zip(decoded, usable, strict=True) if use and isinstance(image, np.ndarray)]
         shape = (0, spec.channels, spec.height, spec.width)
         fields["image"] = np.stack(kept) if kept else np.zeros(shape, spec.dtype)
         return Encoded(fields, np.flatnonzero(usable))
@@ -152,9 +152,7 @@ class ImageClassification(TargetTask):
             raise SettingError("these images have no targets")
         return spec.target.loss(network(batch.image), batch.target, plan.label_smoothing)
 
-    def predict(
-        self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]
-    ) -> Sequence[Any]:
+    def predict(self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]) -> Values:
         """Probabilities or numbers, as `Target.output` gives them."""
         return spec.target.output(network(batch.image))
 
@@ -223,10 +221,11 @@ def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int,
 
 def _fit_mode(options: DataOptions) -> Fit:
     asked = options.extra.get("fit") or "squash"
-    if asked not in ("squash", "cover", "pad"):
-        raise SettingError(f"--fit {asked} is not squash, cover or pad")
-    mode: Fit = asked
-    return mode
+    modes: tuple[Fit, ...] = get_args(Fit)
+    for mode in modes:
+        if mode == asked:
+            return mode
+    raise SettingError(f"--fit {asked} is not {', '.join(modes)}", did_you_mean(str(asked), modes))
 
 
 def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | AssayError:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import Samples
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -108,8 +109,8 @@ class Table(TargetTask):
             categories[:, place] = _codes(batch.column(_PREFIX + kind.name), kind)
         fields: dict[str, Any] = {"numbers": numbers, "categories": categories}
         usable = np.ones(rows, bool)
-        if "target" in batch.schema.names and batch.column("target").null_count < rows:
-            fields["target"], usable = spec.target.encode(batch.column("target"))
+        if (targets := self.encode_targets(batch, spec, log)) is not None:
+            fields["target"], usable = targets
         return Encoded({name: values[usable] for name, values in fields.items()}, np.flatnonzero(usable))
 
     def networks(self, spec: TableSpec) -> Sequence[NetworkKind]:
@@ -130,9 +131,7 @@ class Table(TargetTask):
         losses = spec.target.loss(logits.flatten(0, 1), target, plan.label_smoothing)
         return losses.view(-1, members).mean(dim=1)
 
-    def predict(
-        self, network: nn.Module, batch: TableBatch, spec: TableSpec, options: Mapping[str, Any]
-    ) -> Sequence[Any]:
+    def predict(self, network: nn.Module, batch: TableBatch, spec: TableSpec, options: Mapping[str, Any]) -> Values:
         """Probabilities or numbers, as `Target.output` gives them."""
         return spec.target.output(network(batch.numbers, batch.categories))
 

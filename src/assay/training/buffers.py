@@ -1,8 +1,8 @@
 """Keep large buffers in the process between steps.
 
-glibc gives every large block straight from the system and gives it back at once, so that each step of a training on a CPU
-pays for the same pages again: thousands of page faults, each filling a page with zeros. Told to keep blocks, it hands out
-the same warm memory. Measured figures stand in `docs/log.md`.
+glibc takes every large block straight from the system and gives it back at once, so that each step of a training on a
+CPU pays for the same pages again: thousands of page faults, each filling a page with zeros. Told to keep blocks, it
+hands out the same warm memory. Measured figures stand in `docs/log.md`.
 
 Source: `mallopt(3)`, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
 """

@@ -118,7 +118,8 @@ def train_step(state: State, job: Job, stream: TrainStream) -> float:
     """One step; gives the mean loss. A loss that is not finite changes nothing."""
     plan, position = job.plan, state.position
     epoch, windows = stream.windows(position.step - position.origin_step)
-    torch.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
+    # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
+    torch.default_generator.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
     batch = job.samples.batch(windows)
     batch = job.task.augment(batch, Draws(plan.seed, epoch + position.origin_epoch, windows), plan, job.spec)
     loss = job.task.objective(state.network, batch, plan, job.spec).mean()
@@ -155,6 +156,11 @@ def check_steps(plan: Plan) -> set[int]:
     """The steps after which the validation side is looked at; the last step is one of them."""
     count = max(1, min(plan.checks, plan.steps))
     return {round(number * plan.steps / count) for number in range(1, count + 1)}
+
+
+def check_sizes(validation: int) -> tuple[int, int]:
+    """How many validation and training units a check looks at, where there are so many validation units."""
+    return min(2000, validation), min(1000, max(100, validation))
 
 
 class Monitor:
@@ -208,8 +214,9 @@ def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
     if not len(validation):
         return False
     with state.averaged() as network:
-        loss = validation_loss(network, job, validation.sample(5000))
-        train = job.samples.view(TRAIN).sample(min(2000, max(100, len(validation))))
+        unseen, seen = check_sizes(len(validation))
+        loss = validation_loss(network, job, validation.sample(unseen))
+        train = job.samples.view(TRAIN).sample(seen)
         monitor.check(state, loss, validation_loss(network, job, train), seconds)
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0

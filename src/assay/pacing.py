@@ -1,0 +1,108 @@
+"""How fast a network trains here, and how many steps a budget holds."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from assay.errors import SettingError
+from assay.samples.samples import Samples, TrainStream
+from assay.samples.split import TRAIN, VALIDATION
+from assay.task import NetworkKind, Settings, Spec, Task
+from assay.training.loop import Job, check_sizes, train_step
+from assay.training.optimisers import build_optimizer
+from assay.training.plan import Plan
+from assay.training.state import State
+
+#: The share of a budget that planned steps fill; the rest is for what cannot be foreseen.
+_FILL = 0.96
+#: The share of a budget that may go into looking at the validation side, and into measuring steps.
+_CHECKS, _MEASURING = 0.05, 0.02
+
+
+def build(kind: NetworkKind, spec: Spec, settings: Settings) -> nn.Module:
+    """A network; raises `SettingError` where PyTorch can make none of these settings."""
+    try:
+        return kind.build(spec, settings)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
+        raise SettingError(
+            f"no network can be built with {settings} ({error})", "Change what --set asks for."
+        ) from error
+
+
+class Stopwatch:
+    """Measures training steps of fresh networks; see `Situation.seconds_per_sample`.
+
+    Args:
+        task: the application.
+        spec: its sample spec.
+        samples: the samples.
+        kind: the network to measure.
+        budget_s: the time for fitting, a small share of which goes into each measurement; None for half a second.
+    """
+
+    def __init__(self, task: Task, spec: Spec, samples: Samples, kind: NetworkKind, budget_s: float | None) -> None:
+        self._task, self._spec, self._samples, self._kind = task, spec, samples, kind
+        self._least_s = min(3.0, max(0.3, _MEASURING * (budget_s or 0.0)))
+        self._known: dict[str, float] = {}
+
+    def __call__(self, settings: Settings, plan: Plan) -> float:
+        """Seconds per training window with these settings; measured once."""
+        key = repr((settings, replace(plan, steps=0)))
+        if key not in self._known:
+            self._known[key] = self._measure(settings, plan)
+        return self._known[key]
+
+    def _measure(self, settings: Settings, plan: Plan) -> float:
+        with torch.random.fork_rng(devices=[]):
+            network = build(self._kind, self._spec, settings)
+            job = Job(self._task, self._spec, self._samples, replace(plan, steps=1000, warmup=1.0))
+            state = State(network, build_optimizer(network, job.plan))
+            stream = TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
+            network.train()
+            taken: list[float] = []
+            while len(taken) < 3 or (sum(taken) < self._least_s and len(taken) < 60):
+                begun = time.perf_counter()
+                train_step(state, job, stream)
+                taken.append(time.perf_counter() - begun)
+                state.position.step += 1
+        settled = sorted(taken[1:])
+        return settled[len(settled) // 2] / stream.batch_size
+
+
+def plan_steps(
+    plan: Plan,
+    settings: Settings,
+    samples: Samples,
+    measured: Stopwatch,
+    budget_s: float | None,
+    epochs: float | None,
+    begun: float,
+) -> tuple[Plan, int]:
+    """The plan with its number of steps, and how many steps lie between snapshots (some ten seconds).
+
+    Args:
+        plan: the plan; `steps` is the most that are useful, 0 for no limit.
+        settings: the network's settings.
+        samples: the samples.
+        measured: measures a step.
+        budget_s: seconds for fitting.
+        epochs: passes over the training windows, instead of a budget.
+        begun: when planning began (`time.perf_counter`), since that counts too.
+    """
+    stream = TrainStream(samples.view(TRAIN), plan.batch_size, plan.seed)
+    most = plan.steps or None
+    if epochs is not None:
+        steps = max(1, round(epochs * stream.steps_per_epoch))
+        return replace(plan, steps=steps, checks=min(plan.checks, steps)), max(1, min(steps, 50))
+    each = measured(settings, plan)
+    step_s = each * stream.batch_size
+    check_s = each / 2.5 * sum(check_sizes(len(samples.view(VALIDATION))))
+    left = max(0.0, (budget_s or 0.0) * _FILL - (time.perf_counter() - begun))
+    checks = max(1, min(plan.checks, int(_CHECKS * left / max(check_s, 1e-9))))
+    steps = max(1, int((left - checks * check_s) / step_s))
+    steps = min(steps, most) if most else steps
+    return replace(plan, steps=steps, checks=min(checks, steps)), max(1, min(steps, int(10 / step_s)))

@@ -1,0 +1,193 @@
+"""From prepared data to a plan: samples, network, hyper-parameters and steps, written down in `plan.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from assay.errors import RunError, SettingError, did_you_mean
+from assay.flow import Prepared, TrainOptions, prepare
+from assay.pacing import Stopwatch, build, plan_steps
+from assay.progress import Progress
+from assay.run import RunFolder, to_json
+from assay.samples.draws import key_of
+from assay.samples.samples import Samples, build_samples
+from assay.samples.split import TRAIN
+from assay.sources.records import ProblemLog
+from assay.sources.source import DataOptions
+from assay.task import NetworkKind, Settings, Situation, Spec, Task
+from assay.training.buffers import keep_buffers
+from assay.training.plan import Plan, apply_settings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """All that a training needs, planned."""
+
+    prepared: Prepared
+    data: DataOptions
+    options: TrainOptions
+    samples: Samples
+    spec: Spec
+    kind: NetworkKind
+    network: str
+    settings: Settings
+    plan: Plan
+    snapshot_every: int
+    problems: ProblemLog
+
+    @property
+    def task(self) -> Task:
+        """The application."""
+        return self.prepared.task
+
+    def build(self) -> nn.Module:
+        """The network with its first weights, which follow from the seed alone."""
+        torch.manual_seed(int(key_of(self.plan.seed, "weights")) >> 1)
+        return build(self.kind, self.spec, self.settings)
+
+
+def choose(
+    prepared: Prepared,
+    data: DataOptions,
+    options: TrainOptions,
+    run: RunFolder,
+    progress: Progress,
+    decoded: Path | None = None,
+) -> Made:
+    """Decode the samples, choose network, hyper-parameters and number of steps, and write `plan.json`.
+
+    Args:
+        prepared: the data and its split.
+        data: how it was asked to be read.
+        options: how it was asked to be trained.
+        run: where the plan goes.
+        progress: is told how far it is.
+        decoded: where the decoded samples go; None for the shared cache.
+    """
+    keep_buffers()
+    samples, spec, problems = decode(prepared, data, progress, decoded)
+    kind, settings = pick_network(prepared.task, spec, options.network)
+    progress.stage("Planning")
+    begun = time.perf_counter()
+    count = len(samples.view(TRAIN).windows)
+    budget = options.budget_s if options.budget_s or options.epochs else prepared.task.traits.default_budget_s
+    measured = Stopwatch(prepared.task, spec, samples, kind, budget)
+    situation = Situation(spec, count, budget, options.epochs, measured)
+    given = dict(options.settings)
+    proposed, plan = kind.recipe(situation)
+    if kind.name.endswith("/"):
+        first = dataclasses.fields(settings)[0].name
+        proposed = replace(proposed, **{first: getattr(settings, first)})
+    settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
+    plan, every = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
+    made = Made(
+        prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, every, problems
+    )
+    run.write(run.plan, _plan_json(made, budget))
+    return made
+
+
+def decode(
+    prepared: Prepared, data: DataOptions, progress: Progress, folder: Path | None = None
+) -> tuple[Samples, Spec, ProblemLog]:
+    """The spec, learned from the training rows, and the samples in that form; see `choose`."""
+    progress.stage("Decoding the samples", prepared.split.side.size)
+    log = ProblemLog()
+    log.extend(prepared.problems)
+    spec = prepared.task.fit_spec(prepared.records, prepared.split.side == TRAIN, data)
+    samples = build_samples(prepared.task, prepared.records, spec, prepared.split.side, log, folder, progress)
+    return samples, spec, log
+
+
+def pick_network(task: Task, spec: Spec, name: str | None) -> tuple[NetworkKind, Settings]:
+    """The network of that name (the task's first where None) with its default settings; raises `SettingError`."""
+    kinds = task.networks(spec)
+    if name is None:
+        return kinds[0], kinds[0].settings()
+    for kind in kinds:
+        if kind.name == name:
+            return kind, kind.settings()
+        if kind.name.endswith("/") and name.startswith(kind.name):
+            return kind, kind.settings(name.removeprefix(kind.name))
+    raise SettingError(f"{task.name} has no network {name!r}", did_you_mean(name, [kind.name for kind in kinds]))
+
+
+def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
+    """Everything needed to run it again."""
+    data, options = to_json(made.data), to_json(made.options)
+    path = made.prepared.source.path
+    return {
+        "format": FORMAT,
+        "task": made.task.name,
+        "source": str(path.resolve()) if path else None,
+        "fingerprint": made.prepared.records.fingerprint,
+        "data": data,
+        "options": {**options, "budget_s": None if options["epochs"] else budget_s},
+        "seed": made.plan.seed,
+        "network": {"name": made.network, "settings": to_json(made.settings)},
+        "plan": to_json(made.plan),
+        "snapshot_every": made.snapshot_every,
+        "versions": _versions(),
+        "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def reopen(run: RunFolder, progress: Progress) -> Made:
+    """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
+    keep_buffers()
+    plan_json = run.read(
+        run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "snapshot_every"
+    )
+    if plan_json["source"] is None:
+        raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
+    data, options, plan = _written(run, plan_json)
+    prepared = prepare(plan_json["source"], replace(data, task=plan_json["task"]), progress)
+    if prepared.records.fingerprint != plan_json["fingerprint"]:
+        raise RunError(
+            f"the data in {plan_json['source']} has changed since the run began", "Train again into a new folder."
+        )
+    samples, spec, problems = decode(prepared, data, progress)
+    kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
+    settings = kind.settings(**plan_json["network"]["settings"])
+    return Made(
+        prepared,
+        data,
+        options,
+        samples,
+        spec,
+        kind,
+        plan_json["network"]["name"],
+        settings,
+        plan,
+        plan_json["snapshot_every"],
+        problems,
+    )
+
+
+def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan]:
+    try:
+        return DataOptions(**plan_json["data"]), TrainOptions(**plan_json["options"]), Plan(**plan_json["plan"])
+    except TypeError as error:
+        raise RunError(f"{run.plan} is damaged ({error})", "Restore it from a copy, or train again.") from error
