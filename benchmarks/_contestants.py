@@ -1,6 +1,6 @@
 """The contestants of `time_to_90.py`: each trains once in a process of its own and prints what it took.
 
-    python benchmarks/_contestants.py NAME '{"epochs": 1.0, "seed": 0, "rate": 0.003, "smoke": false}'
+    python benchmarks/_contestants.py keras-convnet '{"epochs": 3, "seed": 0, "goal": 0.9, "smoke": false}'
 
 All start from the same arrays in memory, which nobody's time includes. `prepare_s` is what a user cannot avoid before
 the training of the first batch; `train_s` lasts from there to the end of the last batch, without any validation.
@@ -27,7 +27,7 @@ from _data import VALIDATION, Array, grey_images
 Json = dict[str, Any]
 #: What is else imported where it is needed first, in the middle of a time; PyTorch does so with its first optimiser.
 _LAZY = {
-    "assay": ("torch._dynamo", "assay.fitting", "assay.sources.images", "assay.networks.image_networks"),
+    "assay": ("torch._dynamo", "assay.planning", "assay.sources.images", "assay.networks.image_networks"),
     "fastai-resnet18": ("torch._dynamo",),
     "fastai-assay-convnet": ("torch._dynamo",),
     "keras-convnet": ("torch._dynamo",),
@@ -54,23 +54,18 @@ def sides(smoke: bool) -> tuple[Array, Array, Array, Array]:
     return data.images[first:-last], data.labels[first:-last], data.images[-last:], data.labels[-last:]
 
 
-def made_of(images: Array, labels: Array, kept: int, epochs: float, seed: int, run: Path) -> Any:
-    """Assay's plan for the first `kept` of some images; the others are the test side, which the loop never looks at."""
+def prepared_of(images: Array, labels: Array, kept: int) -> tuple[Any, Any]:
+    """Arrays as Assay reads them, the first `kept` of them to train, the others to be judged by; and the options."""
     from dataclasses import replace
 
-    from assay.planning import choose
-    from assay.flow import TrainOptions, prepare
-    from assay.progress import Progress
-    from assay.run import RunFolder
+    from assay.flow import prepare
     from assay.samples.split import TEST, TRAIN, Split
     from assay.sources.source import DataOptions
 
     options = DataOptions("image-classification")
     prepared = prepare((images, labels.astype(str)), options)
     side = np.where(np.arange(len(images)) < kept, TRAIN, TEST).astype(np.int8)
-    prepared = replace(prepared, split=Split(side, "given"))
-    train = TrainOptions(epochs=epochs, network="convnet", seed=seed, evidence="none")
-    return choose(prepared, options, train, RunFolder.create(run), Progress())
+    return replace(prepared, split=Split(side, "given")), options
 
 
 @contextmanager
@@ -82,28 +77,35 @@ def own_cache() -> Iterator[Path]:
 
 
 def assay_convnet(asked: Json) -> Json:
-    """Assay's own network in its own loop, with its own recipe for that many epochs."""
+    """Assay's own network in its own loop, with its own plan for that many epochs."""
+    from assay.flow import TrainOptions
+    from assay.planning import choose
+    from assay.progress import Progress
+    from assay.run import RunFolder
     from assay.samples.split import TEST
     from assay.serving.predictor import Predictor
     from assay.training.loop import Job, fit
 
     x, y, x_validation, y_validation = sides(asked["smoke"])
+    settings = {name: str(value) for name, value in asked["network"].items()}
+    train = TrainOptions(None, asked["epochs"], "convnet", settings, asked["seed"], "none")
     with own_cache() as folder:
         watch = Stopwatch()
         whole, labels = np.concatenate([x, x_validation]), np.concatenate([y, y_validation])
-        made = made_of(whole, labels, len(x), asked["epochs"], asked["seed"], folder / "run")
+        prepared, options = prepared_of(whole, labels, len(x))
+        run = RunFolder.create(folder / "run")
+        made = choose(prepared, options, train, run, Progress())
         network = made.build()
         prepare_s = watch()
-        job = Job(
-            made.task, made.spec, made.samples, made.plan, folder / "checkpoint", snapshot_every=made.snapshot_every
+        fit(
+            network, Job(made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every)
         )
-        fit(network, job)
         train_s = watch()
         found = made.task.evaluate(Predictor(made.task, made.spec, network), made.samples.view(TEST))
         accuracy = float(found.measure(made.task.metrics(made.spec)[0]).value)
     count = sum(value.numel() for value in network.parameters())
     return {"prepare_s": prepare_s, "train_s": train_s, "accuracy": accuracy, "steps": made.plan.steps,
-            "parameters": count}  # fmt: skip
+            "batch_size": made.plan.batch_size, "parameters": count}  # fmt: skip
 
 
 class Stream:
@@ -188,19 +190,30 @@ def fastai_resnet18(asked: Json) -> Json:
 
 
 def fastai_convnet(asked: Json) -> Json:
-    """Assay's network, as Assay would build it for that many epochs, in fastai's Learner with its one-cycle."""
+    """Assay's network, the one that served Assay best, in fastai's Learner with its one-cycle."""
     from fastai.learner import Learner
     from fastai.losses import CrossEntropyLossFlat
     from fastai.torch_core import set_seed
 
-    x, y, _, _ = sides(asked["smoke"])
-    with own_cache() as folder:
-        network = made_of(x, y, len(x), asked["epochs"], asked["seed"], folder / "run").build()
-    loaders, prepare_s = _fastai_loaders(asked, scaled=False)
+    spec, kind = _spec_and_kind(asked)
     set_seed(asked["seed"])
+    network = kind.build(spec, kind.settings(**asked["network"]))
+    loaders, prepare_s = _fastai_loaders(asked, scaled=False)
     learn = Learner(loaders, network, loss_func=CrossEntropyLossFlat())
     train_s, accuracy = _fit_fastai(learn, asked["rate"])
     return {"prepare_s": prepare_s, "train_s": train_s, "accuracy": accuracy, "steps": len(loaders.train)}
+
+
+def _spec_and_kind(asked: Json) -> tuple[Any, Any]:
+    """What Assay knows of the images, by which the network scales them, and the kind of network."""
+    from assay.planning import decode, pick_network
+    from assay.progress import Progress
+
+    x, y, _, _ = sides(asked["smoke"])
+    with own_cache():
+        prepared, options = prepared_of(x, y, len(x))
+        spec = decode(prepared, options, Progress())[1]
+    return spec, pick_network(prepared.task, spec, "convnet")[0]
 
 
 def keras_convnet(asked: Json) -> Json:

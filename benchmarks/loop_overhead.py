@@ -45,8 +45,8 @@ class Ready:
 
 def make_ready(smoke: bool, folder: Path) -> Ready:
     """Fashion-MNIST in Assay's cache and as tensors, a plan without augmentation, and a fresh convnet."""
-    from assay.planning import choose
     from assay.flow import TrainOptions, prepare
+    from assay.planning import choose
     from assay.progress import Progress
     from assay.run import RunFolder
     from assay.samples.samples import TrainStream

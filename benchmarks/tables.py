@@ -61,8 +61,8 @@ def measure(name: str, seed: int, budget_s: float | None) -> Json:
 
 def samples_of(source: Any, seed: int) -> Any:
     """The samples as the training split them: a row's side follows from the row and the split seed alone."""
-    from assay.planning import decode
     from assay.flow import prepare
+    from assay.planning import decode
     from assay.progress import Progress
     from assay.sources.source import DataOptions
 

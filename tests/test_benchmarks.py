@@ -81,7 +81,7 @@ def test_an_unmeasured_target_is_neither_met_nor_missed(common: Any) -> None:
 @pytest.mark.parametrize(("needed", "start"), [(0.35, 1.0), (2.0, 0.5), (0.5, 0.5), (0.125, 0.25), (99.0, 4.0)])
 def test_the_walk_finds_the_shortest_schedule(common: Any, needed: float, start: float) -> None:
     time_to_90 = importlib.import_module("time_to_90")
-    rules = time_to_90.Rules(0.9, time_to_90.GRID, (), 0.5, 15, (0, 1, 2), False)
+    rules = time_to_90.Rules(0.9, time_to_90.GRID, (), 0.5, 15, (0, 1, 2), (), 0, False)
     asked: list[float] = []
 
     def answer(name: str, request: Any) -> Any:

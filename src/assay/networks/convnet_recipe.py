@@ -27,10 +27,12 @@ _MOST_STEPS_FEW = 1500
 
 def convnet_recipe(situation: Situation) -> tuple[ConvNetSettings, Plan]:
     """The largest network that the time suffices for, and a plan with as much regularisation as the passes ask for."""
-    plan = convnet_plan(situation, epochs=situation.epochs or 4.0)
-    if situation.epochs is not None or situation.budget_s is None:
-        return LADDER[_MIDDLE][0], plan
-    place, epochs = _climb(situation, plan)
+    few = situation.samples < _FEW
+    if situation.epochs is None:
+        place, epochs = _climb(situation, _MIDDLE if few else len(LADDER) - 1)
+    else:
+        epochs = situation.epochs
+        place = _MIDDLE if few else max(at for at, (_, least) in enumerate(LADDER) if epochs >= least)
     return LADDER[place][0], convnet_plan(situation, epochs)
 
 
@@ -61,14 +63,13 @@ def convnet_plan(situation: Situation, epochs: float) -> Plan:
     )
 
 
-def _climb(situation: Situation, plan: Plan) -> tuple[int, float]:
+def _climb(situation: Situation, top: int) -> tuple[int, float]:
     """The step of the ladder to stand on, and the passes that the budget allows there; measures as few as it can."""
-    seconds = situation.budget_s or 0.0
+    seconds, plan = situation.budget_s or 0.0, convnet_plan(situation, epochs=4.0)
 
     def passes(place: int) -> float:
         return seconds / (situation.samples * situation.seconds_per_sample(LADDER[place][0], plan))
 
-    top = _MIDDLE if situation.samples < _FEW else len(LADDER) - 1
     place, epochs = _MIDDLE, passes(_MIDDLE)
     if epochs < LADDER[_MIDDLE][1]:
         while place and epochs < LADDER[place][1]:

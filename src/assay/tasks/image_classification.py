@@ -129,7 +129,7 @@ class ImageClassification(TargetTask):
         if strength.get("flip"):
             image = change.flip(image, strength["flip"], draws)
         if strength.get("shift"):
-            image = change.shift(image, round(strength["shift"] * spec.height), draws)
+            image = change.shift(image, max(1, round(strength["shift"] * spec.height)), draws)
         image = image.float()
         if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
             image = change.crop(image, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
