@@ -136,11 +136,11 @@ def run_all(bench: Bench) -> dict[str, list[Json]]:
     options = bench.options
     source = small_photos(bench.work / "photos") if bench.smoke else photos()
     folder = small_network(bench.work / "network") if bench.smoke else pretrained()
-    budget = "1s" if bench.smoke else options.budget
+    budget, evidence = ("1s", "none") if bench.smoke else (options.budget, "quick")
     seeds, scratch = ([0], []) if bench.smoke else (numbers(options.seeds), numbers(options.scratch_seeds))
     name = f"timm/{folder.resolve()}"
     return {
-        "pretrained": [bench.piece(f"pretrained-{seed}", partial(train, source, name, budget, seed, "quick"))
+        "pretrained": [bench.piece(f"pretrained-{seed}", partial(train, source, name, budget, seed, evidence))
                        for seed in seeds],
         "frozen features": [bench.piece("frozen", partial(frozen, source, folder))],
         "from nothing": [bench.piece(f"scratch-{seed}", partial(train, source, "convnet", "5m", seed, "full"))

@@ -10,8 +10,8 @@ from _command import ASSAY, run_assay
 from _common import Json, Target, open_bench, spread
 
 _RUNS = 3
-#: For --smoke: the same command with a budget of one second.
-_QUICK = "import assay.demo as d; d.DEMOS['digits'] = (*d.DEMOS['digits'][:2], 1.0); from assay.cli import main; main()"
+#: For --smoke: the same command with a budget of half a second.
+_QUICK = "import assay.demo as d; d.DEMOS['digits'] = (*d.DEMOS['digits'][:2], 0.5); from assay.cli import main; main()"
 
 
 def measure(smoke: bool) -> Json:

@@ -182,7 +182,7 @@ def add_options(parser: Any) -> None:
 
 def main() -> None:
     bench = open_bench("kill_resume", __doc__, add_options)
-    wanted, budget, latest_s = (1, "2s", 1.0) if bench.smoke else (_KILLS, bench.options.budget, _LATEST_S)
+    wanted, budget, latest_s = (1, "1s", 0.0) if bench.smoke else (_KILLS, bench.options.budget, _LATEST_S)
     source, whole = source_of(bench), bench.work / "never-stopped"
     base = bench.piece("never-stopped", partial(reference, source, whole, budget))
     chains = run_all(bench, wanted, latest_s, base, whole / "plan.json")

@@ -95,6 +95,14 @@ def test_the_walk_finds_the_shortest_schedule(common: Any, needed: float, start:
     assert all(asked.count(epochs) <= 3 for epochs in asked)
 
 
+def test_a_contestant_has_a_process_of_its_own(common: Any) -> None:
+    pytest.importorskip("sklearn")
+    asked = {"epochs": 1, "seed": 0, "goal": 0.0, "smoke": True}
+    answer = importlib.import_module("time_to_90").in_process("hist-gradient-boosting", asked)
+    assert answer["asked"] == asked
+    assert answer["train_s"] > 0 and 0 <= answer["accuracy"] <= 1
+
+
 def test_the_answers_of_several_splits_are_compared_by_row(common: Any) -> None:
     pytest.importorskip("lightgbm")
     tables = importlib.import_module("tables")

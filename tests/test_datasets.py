@@ -333,7 +333,11 @@ def test_an_archive_never_writes_outside_its_folder(shelf: Shelf, tmp_path: Path
     assert sorted(entry.name for entry in tmp_path.rglob("*")) == sorted(["a", "b", name])
 
 
-@pytest.mark.parametrize("content", [b"no archive", _tar(MEMBERS)[:60], _zip(MEMBERS)[:-30], gzip.compress(b"no tar")])
+@pytest.mark.parametrize(
+    "content",
+    [b"no archive", _tar(MEMBERS)[:60], _zip(MEMBERS)[:-30], gzip.compress(b"no tar")],
+    ids=["text", "cut-tar", "cut-zip", "gzip-of-text"],
+)
 def test_a_damaged_archive_is_one_error(shelf: Shelf, tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="cannot be unpacked"):
         fetch(_dataset(shelf.remote("x.tgz", content, unpack="x")), tmp_path)

@@ -64,7 +64,8 @@ def image_networks(spec: ImageSpec) -> Sequence[NetworkKind]:
 
 
 def _wrap(spec: ImageSpec, body: nn.Module, mean: Sequence[float], deviation: Sequence[float]) -> nn.Module:
-    return ImageNetwork(Pixels(mean, deviation), body).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    network: nn.Module = ImageNetwork(Pixels(mean, deviation), body)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _convnet(spec: ImageSpec, settings: ConvNetSettings) -> nn.Module:

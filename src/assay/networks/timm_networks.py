@@ -165,7 +165,7 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     if not timm.is_model(name.split(".")[0]):
         raise SettingError(f"timm knows no network {name!r}", did_you_mean(name, timm.list_models()[:2000]))
     try:
-        model = timm.create_model(name, pretrained=settings.pretrained, **options)
+        model: Any = timm.create_model(name, pretrained=settings.pretrained, **options)
     except (OSError, RuntimeError) as error:
         raise SettingError(
             f"pretrained weights of {name!r} could not be fetched",
