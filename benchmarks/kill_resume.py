@@ -124,7 +124,7 @@ def chain(plan: Path, run: Path, kills: int, latest_s: float, seed: int) -> Json
 def attempt(run: Path, wait_s: float | None, seen: Seen) -> bool:
     """One `assay resume`; True where it ended by itself, False where it was killed."""
     log = (run.parent / f"{run.name}.log").open("a")
-    process = subprocess.Popen([*ASSAY, "resume", str(run)], stdout=log, stderr=log, start_new_session=True,
+    process = subprocess.Popen([*ASSAY, "resume", str(run)], stdout=log, stderr=log,
                                env=environment(run.parent / "cache"))  # fmt: skip
     begun = time.monotonic()
     while process.poll() is None:
