@@ -70,7 +70,7 @@ def text_of(html: str) -> str:
     [
         ("network", "The network is better.", "Accuracy 98.1 % [97.0, 98.9] against 95.0 % [93.2, 96.4] for HOG + SVM"),
         ("baseline", "Classical machine learning is better.", "95.0 % [93.2, 96.4] for HOG + SVM against 98.1 %"),
-        ("tie", "The network and the baseline are equally good.", "the difference is within chance"),
+        ("tie", "No difference between network and baseline can be shown.", "the difference is within chance"),
         (None, "It is not known which is better.", "98.1 % [97.0, 98.9] for the network"),
     ],
 )

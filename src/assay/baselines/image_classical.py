@@ -42,7 +42,7 @@ class HogSvm(Baseline):
         target: what is predicted.
     """
 
-    name = "HOG and colour features with an RBF SVM"
+    name = "HOG and colour features with a least-squares RBF SVM"
     features = "made by hand"
     reading = "which training images an image resembles in its edges and colours"
 

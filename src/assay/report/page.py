@@ -129,7 +129,7 @@ def _headline(summary: Mapping[str, Any]) -> _Headline:
             f"{name}{lower} {theirs} for {rival} against {ours} for the network{unseen}.",
         ),
         "tie": (
-            "The network and the baseline are equally good.",
+            "No difference between network and baseline can be shown.",
             f"{name}{lower} {ours} for the network and {theirs} for {rival}{unseen}: the difference is within chance.",
         ),
     }.get(
