@@ -77,8 +77,9 @@ class Bench:
     def piece(self, key: str, measure: Callable[[], Json]) -> Json:
         """What `measure` gives, or gave in an earlier call."""
         file = self.work.parent / f"{key}.json"
-        if file.exists():
-            found: Json = json.loads(file.read_text(encoding="utf-8"))
+        known = self._known(key, file)
+        if known is not None:
+            found = known
             if found["commit"] != commit():
                 say(f"  {key}: kept from commit {found['commit']}")
         else:
@@ -93,6 +94,16 @@ class Bench:
         self._pieces[key] = found
         return dict(found["result"])
 
+    def _known(self, key: str, file: Path) -> Json | None:
+        """A piece of a call that was stopped, or under `--add` of the result that is there; None for neither."""
+        if file.exists():
+            return dict(json.loads(file.read_text(encoding="utf-8")))
+        result = Path(self.options.results) / f"{self.name}.json"
+        if not self.options.add or not result.exists():
+            return None
+        piece = json.loads(result.read_text(encoding="utf-8"))["pieces"].get(key)
+        return None if piece is None or piece.get("shortened") else dict(piece)
+
     def finish(
         self,
         summary: Json,
@@ -103,7 +114,10 @@ class Bench:
         hidden: Sequence[str] = (),
     ) -> Json:
         """Write the result, drop the pieces, and print the summary; `hidden` keys of a piece stay out."""
-        pieces = {key: {**piece, "result": _without(piece["result"], hidden)} for key, piece in self._pieces.items()}
+        pieces = self._pieces
+        if hidden:
+            pieces = {key: {**piece, "shortened": True, "result": _without(piece["result"], hidden)}
+                      for key, piece in pieces.items()}  # fmt: skip
         result = {
             "format": 1,
             "benchmark": self.name,
@@ -130,6 +144,7 @@ def open_bench(name: str, about: str | None, add: Callable[[argparse.ArgumentPar
     parser = argparse.ArgumentParser(prog=f"{name}.py", description=(about or "").strip().split("\n")[0])
     parser.add_argument("--smoke", action="store_true", help="tiny data: does the program run?")
     parser.add_argument("--fresh", action="store_true", help="forget the pieces of a call that was stopped")
+    parser.add_argument("--add", action="store_true", help="take over the pieces of the result that is there")
     parser.add_argument("--results", default=str(RESULTS), help="the folder of the result")
     if add is not None:
         add(parser)

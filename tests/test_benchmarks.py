@@ -66,6 +66,10 @@ def test_what_was_measured_is_not_measured_again(common: Any, tmp_path: Path, mo
     bench.finish({"done": True})
     assert set(json.loads((tmp_path / "x.json").read_text())["pieces"]) == {"first", "second"}
     assert not (tmp_path / ".partial" / "x").exists()
+    monkeypatch.setattr(sys, "argv", ["x.py", "--results", str(tmp_path), "--add"])
+    added = common.open_bench("x", "A benchmark.")
+    assert added.piece("second", lambda: measure("second")) == {"value": 3}
+    assert added.piece("third", lambda: measure("third")) == {"value": 4}
 
 
 def test_rounds_turn_their_order(common: Any) -> None:
