@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.evaluation import Evaluation
@@ -76,7 +76,6 @@ class Context:
     no_baseline: str = ""
     model_bytes: int = 0
     peak_memory_bytes: int = 0
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def shown(self) -> Evaluation:

@@ -68,9 +68,9 @@ def _judge(
 ) -> str:
     """One of `few`, `overfits`, `underfits`, `fits`.
 
-    It overfits where training samples are answered better than unseen ones by more than chance allows and by a tenth
-    of what there is to lose (the distance from the unseen value to perfect plus five points), or where the validation
-    loss has turned up by a tenth from its lowest. It underfits where it barely beats guessing on its own training data.
+    It overfits where training samples are answered better than unseen ones by more than chance allows, and by more than
+    .05, or by more than .02 while the last validation loss lies a tenth above its lowest. It underfits where it covers
+    less than a quarter of the way from guessing to perfect on its own training data.
     """
     if unseen < _FEW:
         return "few"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -92,6 +92,3 @@ def _mlp_recipe(situation: Situation) -> tuple[MlpSettings, Plan]:
     )
     most = 60 * max(1, situation.samples // batch)
     return MlpSettings(depth=2, width=512, dropout=0.2), dataclasses.replace(plan, steps=most)
-
-
-Wrap = Callable[[ImageSpec, nn.Module, Sequence[float], Sequence[float]], nn.Module]
