@@ -84,7 +84,7 @@ def assay_convnet(asked: Json) -> Json:
     from assay.run import RunFolder
     from assay.samples.split import TEST
     from assay.serving.predictor import Predictor
-    from assay.training.loop import Job, fit
+    from assay.training.loop import fit
 
     x, y, x_validation, y_validation = sides(asked["smoke"])
     settings = {name: str(value) for name, value in asked["network"].items()}
@@ -97,9 +97,7 @@ def assay_convnet(asked: Json) -> Json:
         made = choose(prepared, options, train, run, Progress())
         network = made.build()
         prepare_s = watch()
-        fit(
-            network, Job(made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every)
-        )
+        fit(network, made.job(run.checkpoint, run.record))
         train_s = watch()
         found = made.task.evaluate(Predictor(made.task, made.spec, network), made.samples.view(TEST))
         accuracy = float(found.measure(made.task.metrics(made.spec)[0]).value)

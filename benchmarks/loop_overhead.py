@@ -66,7 +66,7 @@ def make_ready(smoke: bool, folder: Path) -> Ready:
     batches = [torch.from_numpy(np.asarray(stream.windows(step)[1], np.int64)) for step in range(plan.steps)]
     images = torch.from_numpy(np.array(data.images)).unsqueeze(1)
     labels = torch.from_numpy(np.asarray(made.samples.view(TRAIN).array("target"), np.int64))
-    rates = [learning_rate_at(step, plan) for step in range(plan.steps)]
+    rates = [learning_rate_at((step + 0.5) / plan.steps, plan) for step in range(plan.steps)]
     return Ready(made.task, made.spec, made.samples, plan, made.build(), images, labels, batches, rates)
 
 

@@ -18,7 +18,7 @@ from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.predictor import Classical, Predictor
 from assay.training.collecting import Collector
-from assay.training.loop import Job, fit
+from assay.training.loop import fit
 
 _MOST_TRAIN_EVALUATED = 5000
 
@@ -45,14 +45,13 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
             collect.restore(None)
         return read_network(run.model, made.task)[2]
     progress.stage(f"Training {made.network}", made.plan.steps)
+    begun = time.perf_counter()
     network = made.build()
     if made.kind.prepare is not None and not (run.checkpoint / "state.safetensors").exists():
         made.kind.prepare(network, made.samples, made.plan)
     run.forget_after(_checkpoint_step(run))
-    job = Job(
-        made.task, made.spec, made.samples, made.plan, run.checkpoint, run.record, made.snapshot_every, stop, progress
-    )
-    job.collect = collect
+    job = made.job(run.checkpoint, run.record)
+    job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
         state = fit(network, job)
     run.record({"step": state.position.step, "fit_seconds": state.position.seconds})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -14,13 +14,16 @@ from assay.samples.split import TRAIN, VALIDATION
 from assay.task import NetworkKind, Settings, Spec, Task
 from assay.training.loop import Job, check_sizes, train_step
 from assay.training.optimisers import build_optimizer
+from assay.training.pace import Pace
 from assay.training.plan import Plan
-from assay.training.state import State
+from assay.training.state import Position, State
 
-#: The share of a budget that planned steps fill; the rest is for what cannot be foreseen.
-_FILL = 0.96
+#: The share of a budget that the loop fills; the rest is for writing what it leaves.
+_FILL = 0.985
 #: The share of a budget that may go into looking at the validation side, and into measuring steps.
 _CHECKS, _MEASURING = 0.05, 0.02
+#: How many times a forward pass alone is quicker than a whole training step.
+_FORWARD_SHARE = 2.5
 
 
 def build(kind: NetworkKind, spec: Spec, settings: Settings) -> nn.Module:
@@ -59,8 +62,8 @@ class Stopwatch:
     def _measure(self, settings: Settings, plan: Plan) -> float:
         with torch.random.fork_rng(devices=[]):
             network = build(self._kind, self._spec, settings)
-            job = Job(self._task, self._spec, self._samples, replace(plan, steps=1000, warmup=1.0))
-            state = State(network, build_optimizer(network, job.plan))
+            job = Job(self._task, self._spec, self._samples, replace(plan, warmup=1.0))
+            state = State(network, build_optimizer(network, job.plan), position=Position(end=1000))
             stream = TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
             network.train()
             taken: list[float] = []
@@ -73,6 +76,27 @@ class Stopwatch:
         return settled[len(settled) // 2] / stream.batch_size
 
 
+@dataclass(frozen=True)
+class Timing:
+    """How long a training is meant to take, as planned.
+
+    Attributes:
+        snapshot_every: steps between snapshots, some ten seconds of them.
+        loop_s: seconds for the loop; None where the passes were given instead of a budget.
+        most_steps: steps that are useful at most; None for no limit.
+        check_steps: how many steps a look at the validation side is guessed to cost.
+    """
+
+    snapshot_every: int
+    loop_s: float | None = None
+    most_steps: int | None = None
+    check_steps: float = 0.0
+
+    def pace(self) -> Pace | None:
+        """What ends the loop with its time; None for a fixed number of steps."""
+        return Pace(self.loop_s, self.most_steps, self.check_steps) if self.loop_s else None
+
+
 def plan_steps(
     plan: Plan,
     settings: Settings,
@@ -81,8 +105,8 @@ def plan_steps(
     budget_s: float | None,
     epochs: float | None,
     begun: float,
-) -> tuple[Plan, int]:
-    """The plan with its number of steps, and how many steps lie between snapshots (some ten seconds).
+) -> tuple[Plan, Timing]:
+    """The plan with its number of steps, an estimate where there is a budget, and the timing of the loop.
 
     Args:
         plan: the plan; `steps` is the most that are useful, 0 for no limit.
@@ -97,12 +121,12 @@ def plan_steps(
     most = plan.steps or None
     if epochs is not None:
         steps = max(1, round(epochs * stream.steps_per_epoch))
-        return replace(plan, steps=steps, checks=min(plan.checks, steps)), max(1, min(steps, 50))
-    each = measured(settings, plan)
-    step_s = each * stream.batch_size
-    check_s = each / 2.5 * sum(check_sizes(len(samples.view(VALIDATION))))
-    left = max(0.0, (budget_s or 0.0) * _FILL - (time.perf_counter() - begun))
-    checks = max(1, min(plan.checks, int(_CHECKS * left / max(check_s, 1e-9))))
-    steps = max(1, int((left - checks * check_s) / step_s))
+        return replace(plan, steps=steps, checks=min(plan.checks, steps)), Timing(max(1, min(steps, 50)))
+    step_s = measured(settings, plan) * stream.batch_size
+    check_steps = sum(check_sizes(len(samples.view(VALIDATION)))) / (_FORWARD_SHARE * stream.batch_size)
+    left = max(step_s, (budget_s or 0.0) * _FILL - (time.perf_counter() - begun))
+    checks = max(1, min(plan.checks, int(_CHECKS * left / max(check_steps * step_s, 1e-9))))
+    steps = max(1, int(left / step_s - checks * check_steps))
     steps = min(steps, most) if most else steps
-    return replace(plan, steps=steps, checks=min(checks, steps)), max(1, min(steps, int(10 / step_s)))
+    every = max(1, min(steps, int(10 / step_s)))
+    return replace(plan, steps=steps, checks=min(checks, steps)), Timing(every, left, most, check_steps)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from torch import nn
 
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.flow import Prepared, TrainOptions, prepare
-from assay.pacing import Stopwatch, build, plan_steps
+from assay.pacing import Stopwatch, Timing, build, plan_steps
 from assay.progress import Progress
 from assay.run import RunFolder, to_json
 from assay.samples.draws import key_of
@@ -24,6 +25,7 @@ from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.buffers import keep_buffers
+from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
 
 FORMAT = 1
@@ -42,7 +44,7 @@ class Made:
     network: str
     settings: Settings
     plan: Plan
-    snapshot_every: int
+    timing: Timing
     problems: ProblemLog
 
     @property
@@ -54,6 +56,12 @@ class Made:
         """The network with its first weights, which follow from the seed alone."""
         torch.manual_seed(int(key_of(self.plan.seed, "weights")) >> 1)
         return build(self.kind, self.spec, self.settings)
+
+    def job(self, folder: Path | None, record: Callable[[dict[str, Any]], None]) -> Job:
+        """The training as planned; checkpoints go into `folder`, each line of the history to `record`."""
+        job = Job(self.task, self.spec, self.samples, self.plan, folder, record, self.timing.snapshot_every)
+        job.pace = self.timing.pace()
+        return job
 
 
 def choose(
@@ -89,9 +97,9 @@ def choose(
         first = dataclasses.fields(settings)[0].name
         proposed = replace(proposed, **{first: getattr(settings, first)})
     settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
-    plan, every = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
+    plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
     made = Made(
-        prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, every, problems
+        prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, timing, problems
     )
     run.write(run.plan, _plan_json(made, budget))
     return made
@@ -136,7 +144,7 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "seed": made.plan.seed,
         "network": {"name": made.network, "settings": to_json(made.settings)},
         "plan": to_json(made.plan),
-        "snapshot_every": made.snapshot_every,
+        "timing": to_json(made.timing),
         "versions": _versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
@@ -158,11 +166,11 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
     keep_buffers()
     plan_json = run.read(
-        run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "snapshot_every"
+        run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing"
     )
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
-    data, options, plan = _written(run, plan_json)
+    data, options, plan, timing = _written(run, plan_json)
     prepared = prepare(plan_json["source"], replace(data, task=plan_json["task"]), progress)
     if prepared.records.fingerprint != plan_json["fingerprint"]:
         raise RunError(
@@ -181,13 +189,15 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
         plan_json["network"]["name"],
         settings,
         plan,
-        plan_json["snapshot_every"],
+        timing,
         problems,
     )
 
 
-def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan]:
+def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
+    kinds = (("data", DataOptions), ("options", TrainOptions), ("plan", Plan), ("timing", Timing))
     try:
-        return DataOptions(**plan_json["data"]), TrainOptions(**plan_json["options"]), Plan(**plan_json["plan"])
+        data, options, plan, timing = (kind(**plan_json[name]) for name, kind in kinds)
     except TypeError as error:
         raise RunError(f"{run.plan} is damaged ({error})", "Restore it from a copy, or train again.") from error
+    return data, options, plan, timing

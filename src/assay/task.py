@@ -235,7 +235,7 @@ class Task(ABC):
 
     @abstractmethod
     def objective(self, network: nn.Module, batch: Any, plan: Plan, spec: Spec) -> Tensor:
-        """The loss of each window, (B,), whose mean is minimised."""
+        """The loss of each window, (B,), float32, whose mean is minimised; logits may come in `plan.precision`."""
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Values:

@@ -19,7 +19,7 @@ from torch.optim import SGD, AdamW
 from assay.errors import RunError, TrainingError
 from assay.networks.mlp import Mlp, MlpSettings
 from assay.samples.draws import Draws, key_of, order
-from assay.training.loop import Interrupted, check_steps, fit, layers_with_parameters
+from assay.training.loop import Interrupted, fit, layers_with_parameters
 from assay.training.optimisers import Muon
 from assay.training.plan import Plan, learning_rate_at
 
@@ -52,7 +52,7 @@ def bare(net: nn.Module, samples: Any, plan: Plan) -> nn.Module:
         optimizer.zero_grad()
         loss.backward()
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, plan)
+            group["lr"] = learning_rate_at((step + 0.5) / plan.steps, plan)
         optimizer.step()
     return net
 
@@ -120,7 +120,7 @@ def test_keep_best_leaves_the_weights_of_the_best_check(tmp_path: Path) -> None:
     state = fit(network(), job(points(tmp_path), plan, record=lines.append))
     checks = [(line["validation_loss"], line["step"]) for line in lines if "validation_loss" in line]
     assert (state.position.best_loss, state.position.best_step) == min(checks)
-    assert len(checks) == 20
+    assert len(checks) == 21 and checks[0][1] == 0
 
 
 def test_averaging_is_the_exponential_mean_of_the_weights(tmp_path: Path) -> None:
@@ -235,8 +235,10 @@ def test_the_history_holds_every_layer_and_the_last_step(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("steps", "checks"), [(10, 3), (3, 10), (1, 1), (100, 7)])
-def test_checks_are_even_and_end_with_the_last_step(steps: int, checks: int) -> None:
-    found = sorted(check_steps(Plan(steps=steps, checks=checks)))
+def test_checks_are_even_and_end_with_the_last_step(tmp_path: Path, steps: int, checks: int) -> None:
+    lines: list[dict[str, Any]] = []
+    fit(network(), job(points(tmp_path), Plan(steps=steps, batch_size=8, checks=checks), record=lines.append))
+    found = [line["step"] for line in lines if "validation_loss" in line]
     assert found[-1] == steps and found[0] >= 1 and len(found) == min(steps, checks)
     assert max(np.diff([0, *found])) - min(np.diff([0, *found])) <= 1
 

@@ -10,10 +10,11 @@ import pytest
 from assay.errors import SettingError
 from assay.training.plan import Plan, apply_settings, learning_rate_at, parse_value
 
+#: Of ten steps, each at its middle.
 GOLDEN = {
-    "one-cycle": [0.5, 1.0, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125],
-    "cosine": [0.5, 1.0, 1.0, 0.9619397662556434, 0.8535533905932737, 0.6913417161825449, 0.5, 0.3086582838174551,
-               0.14644660940672627, 0.03806023374435663],
+    "one-cycle": [0.25, 0.75, 0.9375, 0.8125, 0.6875, 0.5625, 0.4375, 0.3125, 0.1875, 0.0625],
+    "cosine": [0.25, 0.75, 0.9903926402016152, 0.9157348061512727, 0.7777851165098011, 0.5975451610080642,
+               0.4024548389919359, 0.22221488349019888, 0.08426519384872744, 0.00960735979838478],
     "constant": [1.0] * 10,
 }  # fmt: skip
 
@@ -21,14 +22,18 @@ GOLDEN = {
 @pytest.mark.parametrize("schedule", GOLDEN)
 def test_schedules(schedule: Any) -> None:
     plan = Plan(steps=10, learning_rate=2.0, schedule=schedule, warmup=0.2)
-    assert [learning_rate_at(step, plan) / 2 for step in range(10)] == pytest.approx(GOLDEN[schedule], abs=1e-15)
+    rates = [learning_rate_at((step + 0.5) / 10, plan) / 2 for step in range(10)]
+    assert rates == pytest.approx(GOLDEN[schedule], abs=1e-12)
 
 
 @pytest.mark.parametrize("schedule", ["one-cycle", "cosine"])
 @pytest.mark.parametrize(("steps", "warmup"), [(1, 0.2), (2, 0.0), (7, 1.0), (1000, 0.3)])
 def test_a_schedule_never_leaves_its_range(schedule: Any, steps: int, warmup: float) -> None:
-    rates = [learning_rate_at(step, Plan(steps=steps, warmup=warmup, schedule=schedule)) for step in range(steps)]
-    assert all(0 < rate <= 1e-3 for rate in rates) and max(rates) == pytest.approx(1e-3)
+    plan = Plan(steps=steps, warmup=warmup, schedule=schedule)
+    rates = [learning_rate_at((step + 0.5) / steps, plan) for step in range(steps)]
+    assert all(0 < rate <= 1e-3 for rate in rates)
+    assert learning_rate_at(warmup, plan) == pytest.approx(1e-3)
+    assert learning_rate_at(1.0, plan) == pytest.approx(0 if warmup < 1 else 1e-3)
 
 
 @dataclass(frozen=True)

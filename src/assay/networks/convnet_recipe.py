@@ -9,6 +9,7 @@ from __future__ import annotations
 from assay.networks.convnet import ConvNetSettings
 from assay.task import Situation
 from assay.training.plan import Plan
+from assay.training.precision import multiplies_bfloat16
 
 #: From the quickest network to the most accurate one, each with the passes over the data from which it is the better
 #: choice.
@@ -19,6 +20,8 @@ LADDER = (
     (ConvNetSettings(width=48, depth=1), 8.0),
 )
 _MIDDLE = 2
+#: From this width on, products in bfloat16 are quicker where the processor has instructions for them.
+_WIDE = 32
 #: Fewer samples than this do not feed a network wider than the middle one.
 _FEW = 5000
 _MOST_EPOCHS = 60
@@ -33,10 +36,10 @@ def convnet_recipe(situation: Situation) -> tuple[ConvNetSettings, Plan]:
     else:
         epochs = situation.epochs
         place = _MIDDLE if few else max(at for at, (_, least) in enumerate(LADDER) if epochs >= least)
-    return LADDER[place][0], convnet_plan(situation, epochs)
+    return LADDER[place][0], convnet_plan(situation, epochs, LADDER[place][0])
 
 
-def convnet_plan(situation: Situation, epochs: float) -> Plan:
+def convnet_plan(situation: Situation, epochs: float, settings: ConvNetSettings) -> Plan:
     """Hyper-parameters for so many passes over the training images."""
     spec, samples = situation.spec, situation.samples
     photos = spec.channels >= 3 and min(spec.height, spec.width) >= 32
@@ -60,15 +63,18 @@ def convnet_plan(situation: Situation, epochs: float) -> Plan:
             "erase": 0.286 if long and samples >= _FEW else 0.0,
         },
         checks=10,
+        precision="bfloat16" if settings.width >= _WIDE and multiplies_bfloat16() else "float32",
     )
 
 
 def _climb(situation: Situation, top: int) -> tuple[int, float]:
     """The step of the ladder to stand on, and the passes that the budget allows there; measures as few as it can."""
-    seconds, plan = situation.budget_s or 0.0, convnet_plan(situation, epochs=4.0)
+    seconds = situation.budget_s or 0.0
 
     def passes(place: int) -> float:
-        return seconds / (situation.samples * situation.seconds_per_sample(LADDER[place][0], plan))
+        settings = LADDER[place][0]
+        plan = convnet_plan(situation, 4.0, settings)
+        return seconds / (situation.samples * situation.seconds_per_sample(settings, plan))
 
     place, epochs = _MIDDLE, passes(_MIDDLE)
     if epochs < LADDER[_MIDDLE][1]:

@@ -55,7 +55,7 @@ class ClassTarget(Target):
         """Cross-entropy in nats."""
         from torch.nn.functional import cross_entropy
 
-        return cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing)
+        return cross_entropy(logits.float(), target, reduction="none", label_smoothing=label_smoothing)
 
     def soft(self, target: Tensor) -> Tensor:
         """(B, C) one-hot."""

@@ -54,7 +54,7 @@ class LabelsTarget(Target):
         from torch.nn.functional import binary_cross_entropy_with_logits
 
         smooth = target * (1 - label_smoothing) + label_smoothing / 2
-        return binary_cross_entropy_with_logits(logits, smooth, reduction="none").mean(dim=1)
+        return binary_cross_entropy_with_logits(logits.float(), smooth, reduction="none").mean(dim=1)
 
     def soft(self, target: Tensor) -> Tensor:
         """As they are."""

@@ -51,7 +51,7 @@ class NumberTarget(Target):
 
     def loss(self, logits: Tensor, target: Tensor, label_smoothing: float) -> Tensor:
         """Squared error in squared standard deviations."""
-        return (logits[:, 0] - target) ** 2
+        return (logits[:, 0].float() - target) ** 2
 
     def soft(self, target: Tensor) -> Tensor:
         """As they are."""

@@ -25,13 +25,24 @@ from assay.samples.samples import Samples, TrainStream, View
 from assay.samples.split import TRAIN, VALIDATION
 from assay.training.collecting import Collector
 from assay.training.optimisers import build_optimizer, set_learning_rate
+from assay.training.pace import Pace
 from assay.training.plan import Plan, learning_rate_at
-from assay.training.state import Snapshot, State, copy_weights
+from assay.training.state import Position, Snapshot, State, copy_weights
 
 if TYPE_CHECKING:
     from assay.task import Spec, Task
 
 _MOST_REDUCTIONS = 10
+
+
+class Clock:
+    """Seconds of fitting so far, from those spent before."""
+
+    def __init__(self, spent: float) -> None:
+        self._begun = time.monotonic() - spent
+
+    def __call__(self) -> float:
+        return time.monotonic() - self._begun
 
 
 class Interrupted(Exception):
@@ -50,6 +61,8 @@ class Job:
         folder: where checkpoints go (None: nowhere).
         record: takes each line of the history.
         snapshot_every: steps between snapshots; a checkpoint on disk is always a snapshot.
+        pace: revises the number of steps so that the training ends with its time; None for a fixed number.
+        spent: seconds of fitting before the loop, counted with its own.
         stop: set from a signal handler to stop after the present step.
         progress: is told how far it is.
         collect: for closed-loop tasks, asked for new samples after each epoch.
@@ -62,6 +75,8 @@ class Job:
     folder: Path | None = None
     record: Callable[[dict[str, Any]], None] = lambda line: None
     snapshot_every: int = 100
+    pace: Pace | None = None
+    spent: float = 0.0
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
     collect: Collector | None = None
@@ -74,34 +89,36 @@ def fit(network: nn.Module, job: Job) -> State:
         TrainingError: the loss stays not finite however small the steps.
         Interrupted: `job.stop` was set.
     """
-    plan = job.plan
-    state = State(network, build_optimizer(network, plan))
+    state = State(network, build_optimizer(network, job.plan), position=Position(end=job.plan.steps, seconds=job.spent))
     saved = Snapshot.read(job.folder) if job.folder else None
     if saved:
         _restore(state, saved, job)
-    last, written, begun = state.snapshot(), time.monotonic(), time.monotonic() - state.position.seconds
-    stream = _stream(job, state)
-    checks, monitor = check_steps(plan), Monitor(job, network)
+    clock, monitor = Clock(state.position.seconds), Monitor(job, network)
+    if job.plan.keep == "best" and not saved:
+        _check(state, job, monitor, clock)
+    last, written, stream = state.snapshot(), time.monotonic(), _stream(job, state)
+    if job.pace:
+        job.pace.start(state.position, clock())
     network.train()
-    while state.position.step < plan.steps:
+    while state.position.step < state.position.end:
         loss = train_step(state, job, stream)
         if not math.isfinite(loss):
-            _go_back(state, last, job, loss)
-            stream = _stream(job, state)
+            stream = _go_back(state, last, job, loss)
             continue
         state.position.step += 1
-        monitor.step(state, loss, time.monotonic() - begun)
-        if state.position.step in checks and _check(state, job, monitor, time.monotonic() - begun):
+        monitor.step(state, loss, clock())
+        if _check_due(state.position, job.plan) and _check(state, job, monitor, clock):
             break
         if _collected(state, job, stream):
             stream = _stream(job, state)
-        due = state.position.step % job.snapshot_every == 0 or state.position.step == plan.steps
+        if job.pace and job.pace.revise(state.position, job.plan, clock()):
+            job.record({"step": state.position.step, "steps": state.position.end})
+        due = state.position.step % job.snapshot_every == 0 or state.position.step == state.position.end
         if due or job.stop.is_set():
-            state.position.seconds = time.monotonic() - begun
+            state.position.seconds = clock()
             snapshot = state.snapshot()
             if not snapshot.finite():
-                _go_back(state, last, job, math.nan)
-                stream = _stream(job, state)
+                stream = _go_back(state, last, job, math.nan)
                 continue
             last = snapshot
             if job.folder and (job.stop.is_set() or time.monotonic() - written > 5):
@@ -109,8 +126,8 @@ def fit(network: nn.Module, job: Job) -> State:
                 written = time.monotonic()
             if job.stop.is_set():
                 raise Interrupted
-    state.position.seconds = time.monotonic() - begun
-    _keep(state, plan)
+    state.position.seconds = clock()
+    _keep(state, job.plan)
     return state
 
 
@@ -122,7 +139,8 @@ def train_step(state: State, job: Job, stream: TrainStream) -> float:
     torch.default_generator.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
     batch = job.samples.batch(windows)
     batch = job.task.augment(batch, Draws(plan.seed, epoch + position.origin_epoch, windows), plan, job.spec)
-    loss = job.task.objective(state.network, batch, plan, job.spec).mean()
+    with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
+        loss = job.task.objective(state.network, batch, plan, job.spec).mean()
     value = float(loss.detach())
     if not math.isfinite(value):
         return value
@@ -132,7 +150,7 @@ def train_step(state: State, job: Job, stream: TrainStream) -> float:
         _add_l1(state.network, plan.l1)
     if plan.gradient_clip:
         nn.utils.clip_grad_norm_(state.network.parameters(), plan.gradient_clip)
-    set_learning_rate(state.optimizer, learning_rate_at(position.step, plan) * position.rate_scale)
+    set_learning_rate(state.optimizer, learning_rate_at(position.share(position.step + 0.5), plan) * position.rate_scale)
     state.optimizer.step()
     if plan.averaging:
         state.update_average(plan.averaging)
@@ -152,12 +170,6 @@ def validation_loss(network: nn.Module, job: Job, view: View) -> float:
     return total / max(count, 1)
 
 
-def check_steps(plan: Plan) -> set[int]:
-    """The steps after which the validation side is looked at; the last step is one of them."""
-    count = max(1, min(plan.checks, plan.steps))
-    return {round(number * plan.steps / count) for number in range(1, count + 1)}
-
-
 def check_sizes(validation: int) -> tuple[int, int]:
     """How many validation and training units a check looks at, where there are so many validation units."""
     return min(2000, validation), min(1000, max(100, validation))
@@ -175,9 +187,9 @@ class Monitor:
         """Take note of a step's loss."""
         self._sum, self._count = self._sum + loss, self._count + 1
         step, job = state.position.step, self._job
-        if step % self._every and step != job.plan.steps:
+        if step % self._every and step != state.position.end:
             return
-        rate = learning_rate_at(step - 1, job.plan) * state.position.rate_scale
+        rate = learning_rate_at(state.position.share(step - 0.5), job.plan) * state.position.rate_scale
         line: dict[str, Any] = {
             "step": step,
             "seconds": round(seconds, 3),
@@ -186,7 +198,7 @@ class Monitor:
         }
         line["gradient_norms"] = {name: _norm(parameters) for name, parameters in self._layers.items()}
         job.record(line)
-        job.progress.advance(step, f"loss {self._sum / self._count:.3f}")
+        job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
 
     def check(self, state: State, loss: float, train_loss: float, seconds: float) -> None:
@@ -207,9 +219,18 @@ def _stream(job: Job, state: State) -> TrainStream:
     return TrainStream(job.samples.view(TRAIN), job.plan.batch_size, job.plan.seed + state.position.collected)
 
 
-def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
+def _check_due(position: Position, plan: Plan) -> bool:
+    """Whether the step just done completes one of the plan's equal parts, as the last step does; True once for each."""
+    due = int(max(1, plan.checks) * position.share(position.step) + 1e-9)
+    if due <= position.checks:
+        return False
+    position.checks = due
+    return True
+
+
+def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
     """Look at the validation side; True where training should stop early."""
-    position, plan = state.position, job.plan
+    position, plan, begun = state.position, job.plan, clock()
     validation = job.samples.view(VALIDATION)
     if not len(validation):
         return False
@@ -217,7 +238,7 @@ def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
         unseen, seen = check_sizes(len(validation))
         loss = validation_loss(network, job, validation.sample(unseen))
         train = job.samples.view(TRAIN).sample(seen)
-        monitor.check(state, loss, validation_loss(network, job, train), seconds)
+        monitor.check(state, loss, validation_loss(network, job, train), begun)
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
@@ -225,7 +246,9 @@ def _check(state: State, job: Job, monitor: Monitor, seconds: float) -> bool:
             state.best = {name: value.clone() for name, value in kept.items()}
     else:
         position.waited += 1
-    job.progress.advance(position.step, f"validation loss {loss:.3f}")
+    job.progress.advance(plan.steps * position.share(position.step), f"validation loss {loss:.3f}")
+    if job.pace:
+        job.pace.checked(clock() - begun)
     return bool(plan.early_stopping) and position.waited >= plan.early_stopping
 
 
@@ -233,7 +256,7 @@ def _collected(state: State, job: Job, stream: TrainStream) -> bool:
     """At the end of an epoch of a closed-loop task, let it append samples; True where it did."""
     position = state.position
     inside = position.step - position.origin_step
-    if job.collect is None or inside % stream.steps_per_epoch or position.step >= job.plan.steps:
+    if job.collect is None or inside % stream.steps_per_epoch or position.step >= position.end:
         return False
     epoch = position.origin_epoch + inside // stream.steps_per_epoch
     if not job.collect(state, epoch):
@@ -250,7 +273,7 @@ def _restore(state: State, snapshot: Snapshot, job: Job) -> None:
         job.collect.restore(state.position.collected)
 
 
-def _go_back(state: State, last: Snapshot, job: Job, loss: float) -> None:
+def _go_back(state: State, last: Snapshot, job: Job, loss: float) -> TrainStream:
     """After a loss that is not finite: the last good state again, with half the learning rate."""
     at, scale = state.position.step, state.position.rate_scale / 2
     if scale < 0.5**_MOST_REDUCTIONS:
@@ -264,6 +287,7 @@ def _go_back(state: State, last: Snapshot, job: Job, loss: float) -> None:
     text = f"the loss became {loss} at step {at}: back to step {there} with the learning rate times {scale:g}"
     job.record({"step": state.position.step, "event": text})
     job.progress.say(text)
+    return _stream(job, state)
 
 
 def _keep(state: State, plan: Plan) -> None:

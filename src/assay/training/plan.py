@@ -18,7 +18,8 @@ class Plan:
     """Hyper-parameters of a training.
 
     Attributes:
-        steps: optimiser steps in all; the schedule ends with the last.
+        steps: optimiser steps in all; the schedule ends with the last. Under a time budget a first estimate, which is
+            revised while the training runs.
         batch_size: windows a step.
         optimizer: `adamw` (Loshchilov and Hutter 2019), `sgd` with Nesterov momentum, or `muon` (Jordan et al. 2024)
             for matrices and kernels with AdamW for the rest.
@@ -37,6 +38,8 @@ class Plan:
         keep: keep the `last` weights, or the `best` on the validation side.
         checks: how often the validation side is looked at, spread evenly.
         gradient_clip: the largest norm of the whole gradient; 0 for no limit.
+        precision: `float32`, or `bfloat16` for the products of the training's forward and backward pass, by PyTorch's
+            autocast; the weights stay in float32.
         seed: of weights, order, augmentation and dropout.
     """
 
@@ -58,19 +61,21 @@ class Plan:
     keep: Literal["last", "best"] = "last"
     checks: int = 10
     gradient_clip: float = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
 
-def learning_rate_at(step: int, plan: Plan) -> float:
-    """The learning rate of a step (from 0), before any reduction after a loss that was not finite."""
+def learning_rate_at(share: float, plan: Plan) -> float:
+    """The learning rate where a share of the schedule is done, before any reduction after a loss that was not finite.
+
+    A step takes the rate at its middle: `Position.share(step + 0.5)`.
+    """
     if plan.schedule == "constant":
         return plan.learning_rate
-    up = max(1, round(plan.warmup * plan.steps))
-    if step < up:
-        return plan.learning_rate * (step + 1) / up
-    left = (plan.steps - step) / max(1, plan.steps - up)
-    share = left if plan.schedule == "one-cycle" else 0.5 * (1 - math.cos(math.pi * left))
-    return plan.learning_rate * share
+    if plan.warmup and share <= plan.warmup:
+        return plan.learning_rate * share / plan.warmup
+    left = min(1.0, (1 - share) / max(1e-12, 1 - plan.warmup))
+    return plan.learning_rate * (left if plan.schedule == "one-cycle" else 0.5 * (1 - math.cos(math.pi * left)))
 
 
 _MOST = 1e9

@@ -27,6 +27,10 @@ class Position:
 
     Attributes:
         step: steps done.
+        end: the step that ends the schedule.
+        leg_step: the step at which that end was last revised.
+        leg_share: the share of the schedule done by then.
+        checks: how many looks at the validation side were due so far.
         origin_step: the step at which the present order of samples began.
         origin_epoch: the epoch at that step.
         rate_scale: what the learning rate is multiplied with, halved after each loss that was not finite.
@@ -38,6 +42,10 @@ class Position:
     """
 
     step: int = 0
+    end: int = 0
+    leg_step: int = 0
+    leg_share: float = 0.0
+    checks: int = 0
     origin_step: int = 0
     origin_epoch: int = 0
     rate_scale: float = 1.0
@@ -46,6 +54,14 @@ class Position:
     waited: int = 0
     seconds: float = 0.0
     collected: int = 0
+
+    def share(self, steps: float) -> float:
+        """The share of the schedule that is done after so many steps, from 0 to 1; linear between two revisions."""
+        return self.leg_share + (1 - self.leg_share) * (steps - self.leg_step) / max(1, self.end - self.leg_step)
+
+    def turn(self, end: int) -> None:
+        """Let the schedule end with another step; what is done of it stays."""
+        self.leg_step, self.leg_share, self.end = self.step, self.share(self.step), end
 
 
 @dataclass

@@ -1,0 +1,54 @@
+"""Ends a training with its time: the number of steps is revised while it runs, the schedule is stretched to fit.
+
+A step measured beforehand is a guess: other programs come and go, processors change their clock. So the steps that are
+left are counted anew after every eighth of them, from how long the last ones took. The learning rate follows the share
+of the schedule that is done, which such a revision never moves, only how fast it grows from there on.
+"""
+
+from __future__ import annotations
+
+from assay.training.plan import Plan
+from assay.training.state import Position
+
+_REVISED_AFTER = 8
+
+
+class Pace:
+    """Counts the steps that still fit into the time.
+
+    Args:
+        seconds: for the whole loop, checks on the validation side among them.
+        most: steps that are useful at most; None for no limit.
+        check_steps: how many steps a check is guessed to cost, until one was timed.
+    """
+
+    def __init__(self, seconds: float, most: int | None, check_steps: float) -> None:
+        self._seconds, self._most, self._check_steps = seconds, most, check_steps
+        self._step_s: float | None = None
+        self._check_s: float | None = None
+        self._from, self._began, self._aside, self._next = 0, 0.0, 0.0, 0
+
+    def start(self, position: Position, now: float) -> None:
+        """Begin to measure here; `now` is the time spent in the loop, in seconds."""
+        self._from, self._began, self._aside = position.step, now, 0.0
+        self._next = position.step + max(1, (position.end - position.step) // _REVISED_AFTER)
+
+    def checked(self, seconds: float) -> None:
+        """A look at the validation side took so long."""
+        self._check_s = seconds
+        self._aside += seconds
+
+    def revise(self, position: Position, plan: Plan, now: float) -> bool:
+        """Count the steps that are left where it is time to; True where their number changed."""
+        if position.step < self._next or position.step >= position.end:
+            return False
+        measured = (now - self._began - self._aside) / max(1, position.step - self._from)
+        self._step_s = measured if self._step_s is None else (self._step_s + measured) / 2
+        check_s = self._check_steps * self._step_s if self._check_s is None else self._check_s
+        left = self._seconds - now - (plan.checks - position.checks) * check_s
+        end = position.step + max(1, round(left / max(self._step_s, 1e-9)))
+        end = min(end, max(self._most, position.step + 1)) if self._most else end
+        changed = end != position.end
+        position.turn(end)
+        self.start(position, now)
+        return changed
