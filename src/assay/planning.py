@@ -165,9 +165,7 @@ def _versions() -> dict[str, str]:
 def reopen(run: RunFolder, progress: Progress) -> Made:
     """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
     keep_buffers()
-    plan_json = run.read(
-        run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing"
-    )
+    plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing")
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
     data, options, plan, timing = _written(run, plan_json)

@@ -42,6 +42,7 @@ class Clock:
         self._begun = time.monotonic() - spent
 
     def __call__(self) -> float:
+        """See the class."""
         return time.monotonic() - self._begun
 
 
@@ -150,7 +151,8 @@ def train_step(state: State, job: Job, stream: TrainStream) -> float:
         _add_l1(state.network, plan.l1)
     if plan.gradient_clip:
         nn.utils.clip_grad_norm_(state.network.parameters(), plan.gradient_clip)
-    set_learning_rate(state.optimizer, learning_rate_at(position.share(position.step + 0.5), plan) * position.rate_scale)
+    rate = learning_rate_at(position.share(position.step + 0.5), plan)
+    set_learning_rate(state.optimizer, rate * position.rate_scale)
     state.optimizer.step()
     if plan.averaging:
         state.update_average(plan.averaging)

@@ -105,8 +105,9 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
 def orthogonalise(matrices: Tensor, rounds: int = 5) -> Tensor:
     """(S, n, m) to matrices of the same shape with singular values near one, by a quintic Newton-Schulz iteration.
 
-    Each round multiplies X by a polynomial in its Gram matrix G = X X^T, so that the rounds can be made on G alone, which
-    is square and small, and X is multiplied once, by the product of all: two large products instead of three a round.
+    Each round multiplies X by a polynomial in its Gram matrix G = X X^T, so that the rounds can be made on G alone,
+    which is square and small, and X is multiplied once, by the product of all: two large products instead of two a
+    round.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
