@@ -312,14 +312,53 @@ class Task(ABC):
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
         raise SettingError(f"{self.name} does not answer while input arrives")
 
+    # Evidence --------------------------------------------------------------------------------------------------------
+    #
+    # What findings ask of an application beyond its answers. Each has a default that says "not applicable".
+
+    def probabilities(self, outputs: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
+        """(U, C) class probabilities, where a truth is the number of one of C classes; None for other answers.
+
+        Calibration, conformal sets and the search for wrong labels need them.
+        """
+        return None
+
+    def sharpened(self, outputs: Values, temperature: float, spec: Spec) -> Values:
+        """Outputs whose probabilities were taken at another temperature; those of 1 are as they are."""
+        raise SettingError(f"the answers of {self.name} have no temperature")
+
+    def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
+
+        The first is the rim, all that should not decide an answer by itself, where an input has one. Findings hide them
+        and train networks that see nothing else. Empty where inputs differ in shape.
+        """
+        return {}
+
+    def masked(self, batch: Any, kept: Tensor, spec: Spec) -> Any:
+        """The batch with everything outside `kept` (B, ...) or (...) bool, shaped as `parts`, made to say nothing."""
+        raise SettingError(f"the inputs of {self.name} cannot be masked")
+
+    def corruptions(self, spec: Spec) -> Mapping[str, Callable[[Any, int, Draws], Any]]:
+        """Ways in which inputs get worse, by name: each takes a batch, a strength from 1 to 5, and draws."""
+        return {}
+
+    def lookalikes(self, samples: Samples) -> Sequence[tuple[int, int]]:
+        """Pairs of units that are copies of one another, exact or changed a little; each pair once, the lower first."""
+        return ()
+
     def explain(self, predictor: Predictor, batch: Any) -> np.ndarray[Any, Any]:
         """How much each part of the input weighed in the answers of a batch.
 
         Returns:
-            An array of the shape of the batch's input field, or of that without its channels; raises `SettingError`
-            where answers of this kind cannot be explained.
+            (B, ...) float, shaped as `parts`; positive where it spoke for the answer. Raises `SettingError` where
+            answers of this kind cannot be explained.
         """
         raise SettingError(f"{self.name} cannot explain its answers")
+
+    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: Spec) -> Drawing:
+        """One unit as the page shows it, with the weights that `explain` gave for its window."""
+        return self.draw(samples, unit, spec)
 
     def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
         """One unit as the page shows it."""
