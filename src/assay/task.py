@@ -335,8 +335,15 @@ class Task(ABC):
         """
         return {}
 
-    def masked(self, batch: Any, kept: Tensor, spec: Spec) -> Any:
-        """The batch with everything outside `kept` (B, ...) or (...) bool, shaped as `parts`, made to say nothing."""
+    def masked(self, batch: Any, kept: Tensor, spec: Spec, instead: Any = None) -> Any:
+        """The batch with everything outside of what is kept made to say nothing, or taken from other inputs.
+
+        Args:
+            batch: the inputs.
+            kept: (B, ...) or (...) bool, shaped as `parts`.
+            spec: the sample spec.
+            instead: a batch of as many inputs, whose values stand where nothing is kept; None for the training mean.
+        """
         raise SettingError(f"the inputs of {self.name} cannot be masked")
 
     def corruptions(self, spec: Spec) -> Mapping[str, Callable[[Any, int, Draws], Any]]:

@@ -70,6 +70,11 @@ def difference(metric: Metric, first: Values, second: Values, truths: Values, gr
     return Estimate(value, *_interval(sign * (draws[0] - draws[1])))
 
 
+def resampled(metric: Metric, outputs: Values, truths: Values, groups: Array, seed: int = 0) -> Array:
+    """(R,) the metric under resampled groups; the same seed draws the same groups, whatever the outputs."""
+    return _resampled(metric, metric.statistics(outputs, truths), groups, seed)
+
+
 def wilson(share: float, count: int) -> tuple[float, float]:
     """The 95 % score interval of a share of `count` independent units."""
     if not count or math.isnan(share):

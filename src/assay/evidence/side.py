@@ -1,0 +1,244 @@
+"""Side trainings: small trainings after the main one, each of which serves several findings.
+
+Which there are, and what they cost beside the main training:
+
+* the two halves of the training side: what one half's network says of the other half is out of sample (`labels`), and
+  both are points of the learning curve (`data`);
+* two quarters and two eighths, one inside each half: the learning curve's other points;
+* networks that see only a part of the input (`shortcuts`), or are trained with another setting (`overfitting`).
+
+A side training takes a share of the main training's steps, `SHARE` times the square root of its share of the samples:
+more passes over fewer samples, as in practice. All of the learning curve is 2 (sqrt(1/2) + sqrt(1/4) + sqrt(1/8)) = 3.1
+times `SHARE` of the training's time.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.evidence.context import FittedBaseline
+from assay.samples.draws import order
+from assay.samples.split import TEST, TRAIN, VALIDATION
+from assay.serving.predictor import Classical, Predictor
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.samples.samples import Samples
+    from assay.task import NetworkKind, Settings, Spec, Task
+    from assay.training.plan import Plan
+
+Array = np.ndarray[Any, Any]
+#: The steps of a side training on as many samples as the main one, as a share of the main one's.
+SHARE = 0.1
+#: Fewer training units than this are not divided.
+FEWEST_UNITS = 80
+_FEWEST_STEPS = 20
+_NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class SideRun:
+    """A network of a side training.
+
+    Attributes:
+        name: what tells it from the others.
+        units: (U,) the units that it was trained on.
+        predictor: the network.
+    """
+
+    name: str
+    units: Array
+    predictor: Predictor
+
+
+class Side:
+    """The side trainings of one run, each made when it is first asked for.
+
+    Args:
+        task: the application.
+        spec: its sample spec.
+        samples: all samples; the training side is what is divided.
+        kind: the kind of network.
+        settings: its hyper-parameters.
+        plan: how the main network was trained; `steps` are those that it took.
+        folder: where their weights are kept until the run is complete; None for nowhere.
+        say: is told which one is being trained.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        spec: Spec,
+        samples: Samples,
+        kind: NetworkKind,
+        settings: Settings,
+        plan: Plan,
+        folder: Path | None = None,
+        say: Callable[[str], None] = lambda name: None,
+    ) -> None:
+        self.task, self.spec, self.samples = task, spec, samples
+        self._kind, self._settings, self._plan = kind, settings, plan
+        self._folder, self._say = folder, say
+        self._known: dict[str, SideRun] = {}
+
+    @cached_property
+    def halves(self) -> tuple[Array, Array] | None:
+        """The training units in two halves (U',) each, groups whole; None where they are too few to be divided."""
+        view = self.samples.view(TRAIN)
+        groups = view.groups()
+        names = np.unique(groups)
+        if len(view) < FEWEST_UNITS or len(names) < FEWEST_UNITS // 2:
+            return None
+        ranked = order(names, "side", self._plan.seed)
+        first = np.isin(groups, ranked[: len(ranked) // 2])
+        return view.units[first], view.units[~first]
+
+    def nested(self) -> dict[int, tuple[SideRun, ...]]:
+        """By divisor 2, 4 and 8: two trainings each, on a half, a quarter and an eighth; each inside the one before.
+
+        Divisors that would leave fewer than ten units are left out; empty where the units are too few to be divided.
+        """
+        if self.halves is None:
+            return {}
+        found: dict[int, tuple[SideRun, ...]] = {}
+        for divisor in (2, 4, 8):
+            parts = [half[: len(half) * 2 // divisor] for half in self._shuffled]
+            if min(len(part) for part in parts) >= 10:
+                runs = [self.train(f"{divisor}-{number}", part) for number, part in enumerate(parts)]
+                found[divisor] = tuple(runs)
+        return found
+
+    @cached_property
+    def _shuffled(self) -> tuple[Array, ...]:
+        return tuple(order(half, "side order", self._plan.seed) for half in self.halves or ())
+
+    def out_of_fold(self) -> tuple[tuple[SideRun, Array], ...]:
+        """Each half's network with the units (U',) of the other half, which it never saw; empty without halves."""
+        if self.halves is None:
+            return ()
+        runs = [self.train(f"2-{number}", half) for number, half in enumerate(self._shuffled)]
+        return (runs[0], self.halves[1]), (runs[1], self.halves[0])
+
+    def train(
+        self,
+        name: str,
+        units: Array,
+        share: float = 1.0,
+        kept: Array | None = None,
+        settings: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
+    ) -> SideRun:
+        """A network trained on some units, read back where it is there already.
+
+        Args:
+            name: a file name; the same name is the same training.
+            units: (U,) what it is trained on.
+            share: of the steps that it would take by itself.
+            kept: the part of the input that it sees, shaped as `Task.parts`; None for all.
+            settings: hyper-parameters of the network that differ.
+            plan: hyper-parameters of the training that differ.
+        """
+        if name not in self._known:
+            network = self._build(replace(self._settings, **(settings or {})))
+            task = self.task if kept is None else seeing(self.task, kept)
+            if not self._read(name, network):
+                self._say(name)
+                self._fit(task, network, units, share, plan or {})
+                self._write(name, network)
+            self._known[name] = SideRun(name, units, Predictor(task, self.spec, network.eval()))
+        return self._known[name]
+
+    def classical(self, seconds: float) -> dict[int, FittedBaseline]:
+        """By divisor 2, 4 and 8: the task's classical model fitted on the first training set of that size.
+
+        Args:
+            seconds: for all of them together.
+        """
+        found: dict[int, FittedBaseline] = {}
+        for divisor, runs in self.nested().items():
+            model = next(iter(self.task.baselines(self.spec)))
+            begun = time.perf_counter()
+            view = self.samples.view_of(np.sort(runs[0].units))
+            note = model.fit(view, self.samples.view(VALIDATION), seconds / divisor, self._plan.seed)
+            taken = time.perf_counter() - begun
+            test = self.task.evaluate(Classical(self.task, self.spec, model), self.samples.view(TEST))
+            found[divisor] = FittedBaseline(model, test, taken, note)
+        return found
+
+    def _build(self, settings: Settings) -> nn.Module:
+        import torch
+
+        from assay.samples.draws import key_of
+
+        torch.manual_seed(int(key_of(self._plan.seed, "weights")) >> 1)
+        return self._kind.build(self.spec, settings)
+
+    def _fit(self, task: Task, network: nn.Module, units: Array, share: float, changed: Mapping[str, Any]) -> None:
+        from assay.training.loop import Job, fit
+
+        side = np.full(len(self.samples.side), _NOWHERE, np.int8)
+        side[units] = TRAIN
+        samples = self.samples.with_side(side)
+        part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
+        steps = max(_FEWEST_STEPS, round(SHARE * share * math.sqrt(part) * self._plan.steps))
+        plan = replace(self._plan, **{"steps": steps, "checks": 1, "keep": "last", "early_stopping": 0, **changed})
+        if self._kind.prepare is not None:
+            self._kind.prepare(network, samples, plan)
+        fit(network, Job(task, self.spec, samples, plan))
+
+    def _write(self, name: str, network: nn.Module) -> None:
+        if self._folder is None:
+            return
+        import os
+
+        from safetensors.torch import save_file
+
+        from assay.run import writing
+
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            work = self._folder / f"{name}.partial"
+            save_file({key: value.contiguous() for key, value in network.state_dict().items()}, work)
+            os.replace(work, self._folder / f"{name}.safetensors")
+
+    def _read(self, name: str, network: nn.Module) -> bool:
+        file = self._folder / f"{name}.safetensors" if self._folder is not None else None
+        if file is None or not file.exists():
+            return False
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            network.load_state_dict(load_file(file))
+        except (SafetensorError, OSError, RuntimeError):
+            return False
+        return True
+
+
+def seeing(task: Task, kept: Array) -> Task:
+    """The same task for a network that sees a part of the input alone, in training and in prediction."""
+    import torch
+
+    base: Any = type(task)
+    part = torch.from_numpy(np.asarray(kept, bool))
+
+    class Seeing(base):  # type: ignore[misc]
+        def objective(self, network: nn.Module, batch: Any, plan: Plan, spec: Spec) -> Any:
+            return base.objective(self, network, self.masked(batch, part, spec), plan, spec)
+
+        def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Any:
+            return base.predict(self, network, self.masked(batch, part, spec), spec, options)
+
+    other = copy.copy(task)
+    other.__class__ = Seeing
+    return other
