@@ -6,11 +6,13 @@ import platform
 import threading
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from torch import nn
 
 from assay.evidence.context import Context, FittedBaseline
+from assay.evidence.side import Side
 from assay.flow import Stop
 from assay.planning import Made
 from assay.progress import Progress
@@ -21,6 +23,8 @@ from assay.training.collecting import Collector
 from assay.training.loop import fit
 
 _MOST_TRAIN_EVALUATED = 5000
+#: The baseline's time as a share of the training's, with full and with quick evidence.
+_FULL_SHARE, _QUICK_SHARE = 0.3, 0.06
 
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
@@ -78,7 +82,7 @@ def _collector(made: Made, run: RunFolder) -> Collector | None:
 def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBaseline | None, FittedBaseline | None]:
     """The classical model and the dummy floor, fitted (or read back) and asked about the test side."""
     fit_s = fit_seconds(run)
-    budget = fit_s * (0.6 if made.options.evidence == "full" else 0.06)
+    budget = fit_s * (_FULL_SHARE if made.options.evidence == "full" else _QUICK_SHARE)
     found: dict[bool, FittedBaseline] = {}
     for model in made.task.baselines(made.spec):
         if model.floor in found:
@@ -135,11 +139,37 @@ def _conclude(
         sides["train"],
         baseline,
         floor,
-        "" if baseline else "--evidence none was asked for",
+        "" if baseline else _why_no_baseline(made),
         folder_bytes(run.model, deep=False),
         _peak_memory(),
+        _side(made, run, progress),
+        made.options.evidence == "full",
     )
     write_conclusion(context, made, run, progress)
+
+
+def _why_no_baseline(made: Made) -> str:
+    if made.options.evidence == "none":
+        return "--evidence none was asked for"
+    return f"no classical model is known for {made.task.name}"
+
+
+def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
+    """The side trainings that full evidence asks for; None where there are none."""
+    if made.options.evidence != "full" or made.task.traits.closed_loop:
+        return None
+    steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
+    plan = replace(made.plan, steps=int(steps))
+    return Side(
+        made.task,
+        made.spec,
+        made.samples,
+        made.kind,
+        made.settings,
+        plan,
+        run.checkpoint / "side",
+        lambda name: progress.say(f"Side training {name}"),
+    )
 
 
 def fit_seconds(run: RunFolder) -> float:

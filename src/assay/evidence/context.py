@@ -11,6 +11,7 @@ from assay.evaluation.metrics import Metric
 
 if TYPE_CHECKING:
     from assay.baselines.baseline import Baseline
+    from assay.evidence.side import Side
     from assay.samples.samples import Samples
     from assay.serving.predictor import Predictor
     from assay.task import Spec, Task
@@ -57,6 +58,8 @@ class Context:
         floor: the dummy model that marks what guessing reaches.
         model_bytes: what the network takes on disk.
         peak_memory_bytes: the largest resident memory of the process so far.
+        side: the side trainings; None where there are none (quick evidence, a closed-loop task).
+        thorough: full evidence was asked for, which may take as long as the training did; else a tenth of it.
     """
 
     task: Task
@@ -76,6 +79,8 @@ class Context:
     no_baseline: str = ""
     model_bytes: int = 0
     peak_memory_bytes: int = 0
+    side: Side | None = None
+    thorough: bool = True
 
     @property
     def shown(self) -> Evaluation:

@@ -15,9 +15,21 @@ from assay.progress import Progress
 FINDINGS = {
     "accuracy": "assay.evidence.accuracy:find",
     "baseline": "assay.evidence.baseline:find",
+    "data": "assay.evidence.data:find",
     "overfitting": "assay.evidence.overfitting:find",
+    "labels": "assay.evidence.labels:find",
+    "shortcuts": "assay.evidence.shortcuts:find",
     "network": "assay.evidence.network:find",
     "cost": "assay.evidence.cost:find",
+}
+
+#: What takes too long for quick evidence, and the question that then stays open.
+THOROUGH = {
+    "data": "Is there enough data?",
+    "labels": "Which labels look wrong?",
+    "explanation": "Why does it answer so?",
+    "shortcuts": "Does it look at the right thing?",
+    "robustness": "Does it hold when the input is worse?",
 }
 
 
@@ -39,11 +51,19 @@ def find_all(
     progress.stage("Evidence", len(FINDINGS))
     for number, (name, place) in enumerate(FINDINGS.items(), 1):
         if name not in found:
-            module, _, attribute = place.partition(":")
-            find: Callable[[Context], Finding] = getattr(importlib.import_module(module), attribute)
             begun = time.perf_counter()
-            found[name] = replace(find(context), seconds=round(time.perf_counter() - begun, 3))
+            finding = _find(name, place, context)
+            found[name] = replace(finding, seconds=round(time.perf_counter() - begun, 3))
             if keep is not None:
                 keep(list(found.values()))
         progress.advance(number, name)
     return [found[name] for name in FINDINGS]
+
+
+def _find(name: str, place: str, context: Context) -> Finding:
+    if name in THOROUGH and not context.thorough:
+        verdict = "Not looked for: quick evidence was asked for."
+        return Finding(name, THOROUGH[name], "unknown", verdict, next="Train with --evidence full.")
+    module, _, attribute = place.partition(":")
+    find: Callable[[Context], Finding] = getattr(importlib.import_module(module), attribute)
+    return find(context)

@@ -189,8 +189,8 @@ def _judge(context: Context, accused: list[Followed], found: list[Followed]) -> 
     first = accused[0]
     name = context.task.truth_words(first.label, context.spec)
     words = (
-        f"The place \u201c{first.part}\u201d decides by itself: put into other inputs, it turns {100 * first.share:.0f} % of "
-        f"the answers into \u201c{name}\u201d."
+        f"The place \u201c{first.part}\u201d decides by itself: put into other inputs, it turns "
+        f"{100 * first.share:.0f} % of the answers into \u201c{name}\u201d."
     )
     step = "Look at that place in the samples of this class; cut or cover it in all samples, then train again."
     return "act", words, step
