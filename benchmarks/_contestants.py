@@ -97,7 +97,7 @@ def assay_convnet(asked: Json) -> Json:
         made = choose(prepared, options, train, run, Progress())
         network = made.build()
         prepare_s = watch()
-        fit(network, made.job(run.checkpoint, run.record))
+        fit(network, made.job(run))
         train_s = watch()
         found = made.task.evaluate(Predictor(made.task, made.spec, network), made.samples.view(TEST))
         accuracy = float(found.measure(made.task.metrics(made.spec)[0]).value)

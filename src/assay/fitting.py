@@ -54,7 +54,7 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     if made.kind.prepare is not None and not (run.checkpoint / "state.safetensors").exists():
         made.kind.prepare(network, made.samples, made.plan)
     run.forget_after(_checkpoint_step(run))
-    job = made.job(run.checkpoint, run.record)
+    job = made.job(run)
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
         state = fit(network, job)

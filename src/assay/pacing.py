@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -85,16 +86,20 @@ class Timing:
         loop_s: seconds for the loop; None where the passes were given instead of a budget.
         most_steps: steps that are useful at most; None for no limit.
         check_steps: how many steps a look at the validation side is guessed to cost.
+        revisions: the last step that each revision of the number of steps came to, after the step at which it was made.
     """
 
     snapshot_every: int
     loop_s: float | None = None
     most_steps: int | None = None
     check_steps: float = 0.0
+    revisions: tuple[tuple[int, int], ...] = ()
 
-    def pace(self) -> Pace | None:
-        """What ends the loop with its time; None for a fixed number of steps."""
-        return Pace(self.loop_s, self.most_steps, self.check_steps) if self.loop_s else None
+    def pace(self, keep: Callable[[int, int], None]) -> Pace | None:
+        """What ends the loop with its time, and tells `keep` of each new revision; None for a fixed number of steps."""
+        if not self.loop_s:
+            return None
+        return Pace(self.loop_s, self.most_steps, self.check_steps, dict(self.revisions), keep)
 
 
 def plan_steps(

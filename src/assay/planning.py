@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,10 +56,16 @@ class Made:
         torch.manual_seed(int(key_of(self.plan.seed, "weights")) >> 1)
         return build(self.kind, self.spec, self.settings)
 
-    def job(self, folder: Path | None, record: Callable[[dict[str, Any]], None]) -> Job:
-        """The training as planned; checkpoints go into `folder`, each line of the history to `record`."""
-        job = Job(self.task, self.spec, self.samples, self.plan, folder, record, self.timing.snapshot_every)
-        job.pace = self.timing.pace()
+    def job(self, run: RunFolder) -> Job:
+        """The training as planned, whose checkpoints, history and revisions go into the run's folder."""
+
+        def keep(step: int, end: int) -> None:
+            written = run.read(run.plan, "timing")
+            written["timing"]["revisions"].append([step, end])
+            run.write(run.plan, written)
+
+        job = Job(self.task, self.spec, self.samples, self.plan, run.checkpoint, run.record, self.timing.snapshot_every)
+        job.pace = self.timing.pace(keep)
         return job
 
 

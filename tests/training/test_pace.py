@@ -58,3 +58,20 @@ def test_a_turn_keeps_what_is_done() -> None:
     assert position.share(30) == pytest.approx(0.3)
     assert position.share(65) == pytest.approx(1)
     assert position.share(47.5) == pytest.approx(0.65)
+
+
+def test_a_training_run_again_ends_with_the_same_step_at_any_speed() -> None:
+    kept: list[tuple[int, int]] = []
+    first = Pace(100.0, None, 0.0, keep=lambda step, end: kept.append((step, end)))
+    position, _ = run(first, Plan(steps=1000), lambda now: 0.13)
+    again, now = run(Pace(100.0, None, 0.0, dict(kept)), Plan(steps=1000), lambda now: 0.5)
+    assert vars(again) == vars(position) and now > 300
+
+
+def test_revisions_go_on_behind_those_that_are_known() -> None:
+    kept: list[tuple[int, int]] = []
+    run(Pace(100.0, None, 0.0, keep=lambda step, end: kept.append((step, end))), Plan(steps=1000), lambda now: 0.13)
+    later: list[tuple[int, int]] = []
+    half = Pace(100.0, None, 0.0, dict(kept[:5]), lambda step, end: later.append((step, end)))
+    _, now = run(half, Plan(steps=1000), lambda now: 0.07)
+    assert later[0][0] == kept[5][0] and now == pytest.approx(100, abs=1)

@@ -39,6 +39,8 @@ class TimmSettings:
         stochastic_depth: the share of blocks skipped at each training step, where the network knows it.
         body_rate: the body's learning rate as a share of the head's, where the weights are pretrained.
         freeze: keep the pretrained body as it is, train the head alone.
+        keep_statistics: keep the means and variances of the pretrained body's batch normalisation, which few samples
+            would only blur.
     """
 
     architecture: str = ""
@@ -47,6 +49,7 @@ class TimmSettings:
     stochastic_depth: float = 0.0
     body_rate: float = 0.1
     freeze: bool = False
+    keep_statistics: bool = True
 
 
 class TimmBody(nn.Module):
@@ -61,12 +64,17 @@ class TimmBody(nn.Module):
                 parameter.learning_rate_scale = settings.body_rate
                 parameter.requires_grad = not settings.freeze
         self.freeze, self.pretrained = settings.freeze, settings.pretrained
+        self.keep_statistics = settings.pretrained and settings.keep_statistics
 
     def train(self, mode: bool = True) -> TimmBody:
-        """As in PyTorch; a frozen body keeps its batch statistics too."""
+        """As in PyTorch; a frozen body, or the normalisation alone, stays as in evaluation."""
         super().train(mode)
         if self.freeze:
             self.model.eval()
+        elif self.keep_statistics:
+            for module in self.model.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
         return self
 
     def features(self, x: Tensor) -> Tensor:

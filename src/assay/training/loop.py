@@ -112,8 +112,8 @@ def fit(network: nn.Module, job: Job) -> State:
             break
         if _collected(state, job, stream):
             stream = _stream(job, state)
-        if job.pace and job.pace.revise(state.position, job.plan, clock()):
-            job.record({"step": state.position.step, "steps": state.position.end})
+        if job.pace:
+            job.pace.revise(state.position, job.plan, clock())
         due = state.position.step % job.snapshot_every == 0 or state.position.step == state.position.end
         if due or job.stop.is_set():
             state.position.seconds = clock()
