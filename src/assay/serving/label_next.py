@@ -1,0 +1,127 @@
+"""Which unlabelled samples to label next: those that would move the network most, and differently from one another.
+
+Source: J. Ash et al., "Deep batch active learning by diverse, uncertain gradient lower bounds" (BADGE), ICLR 2020. The
+gradient that a sample's likeliest label would send into the last layer is long where the network is unsure, and points
+elsewhere for another kind of sample; k-means++ over these gradients draws long ones far from each other.
+
+Shapes: N samples, C classes, F features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.serving.predictor import Predictor, inputs
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from assay.samples.samples import View
+    from assay.sources.records import Problem, Records
+
+Array = np.ndarray[Any, Any]
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A sample worth labelling.
+
+    Attributes:
+        id: its name.
+        reason: why, in a sentence.
+        uncertainty: one minus the probability of the likeliest class.
+    """
+
+    id: str
+    reason: str
+    uncertainty: float
+
+
+def suggest(
+    predictor: Predictor, records: Records, count: int, seed: int = 0
+) -> tuple[list[Suggestion], tuple[Problem, ...]]:
+    """The samples to label next, the most telling first, and what could not be read.
+
+    Raises:
+        SettingError: answers of this kind have no probabilities to be unsure by.
+    """
+    with inputs(predictor.task, records, predictor.spec) as (samples, problems):
+        view = samples.view_of(np.arange(len(samples.side)))
+        probabilities, features = look(predictor, view)
+        names = view.ids()
+    chosen = choose(probabilities, features, count, seed)
+    return [_told(predictor, names[place], probabilities[place], turn) for turn, place in enumerate(chosen)], problems
+
+
+def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
+    """(N, C) probabilities and (N, F) what the last layer before the logits is given, for each unit of a view."""
+    if predictor.task.traits.several_windows:
+        raise SettingError(f"{predictor.task.name} cuts its samples into windows: label-next cannot rank them")
+    parts: list[Array] = []
+    features: list[Array] = []
+    last = _last_linear(predictor.network)
+
+    def note(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        features.append(given[0].detach().float().flatten(1).cpu().numpy())
+
+    hook = last.register_forward_pre_hook(note) if last is not None else None
+    try:
+        for batch in view.batches(_BATCH):
+            found = predictor.task.probabilities(predictor.respond(batch), predictor.spec)
+            if found is None:
+                raise SettingError(
+                    f"{predictor.task.name} answers without probabilities here", "label-next needs classes."
+                )
+            parts.append(np.asarray(found))
+    finally:
+        if hook is not None:
+            hook.remove()
+    scores = np.concatenate(parts)
+    seen = np.concatenate(features) if features else np.ones((len(scores), 1))
+    return scores, seen if len(seen) == len(scores) else np.ones((len(scores), 1))
+
+
+def choose(probabilities: Array, features: Array, count: int, seed: int = 0) -> Array:
+    """(count,) places of samples drawn by k-means++ over the gradients of the last layer, the longest first.
+
+    Distances are computed without the (N, C F) gradients: one is the outer product of (p - likeliest) and features.
+    """
+    scores = np.asarray(probabilities, float)
+    error = scores.copy()
+    error[np.arange(len(scores)), scores.argmax(axis=1)] -= 1
+    seen = np.asarray(features, float)
+    seen = seen / max(float(np.linalg.norm(seen, axis=1).mean()), 1e-12)
+    length = (error**2).sum(axis=1) * (seen**2).sum(axis=1)
+    draw = np.random.default_rng([seed, 11])
+    chosen = [int(length.argmax())] if len(length) else []
+    far = np.full(len(length), np.inf)
+    while chosen and len(chosen) < min(count, len(length)):
+        last = chosen[-1]
+        near = (error @ error[last]) * (seen @ seen[last])
+        far = np.minimum(far, np.maximum(length + length[last] - 2 * near, 0.0))
+        far[chosen] = 0.0
+        total = far.sum()
+        left = np.setdiff1d(np.arange(len(length)), chosen)
+        chosen.append(int(draw.choice(len(far), p=far / total)) if total > 0 else int(left[length[left].argmax()]))
+    return np.asarray(chosen, np.int64)
+
+
+def _last_linear(network: nn.Module) -> nn.Module | None:
+    from torch import nn as layers
+
+    found = [module for module in network.modules() if isinstance(module, layers.Linear)]
+    return found[-1] if found else None
+
+
+def _told(predictor: Predictor, name: str, scores: Array, turn: int) -> Suggestion:
+    first, second = np.argsort(-scores, kind="stable")[:2] if len(scores) > 1 else (0, 0)
+    task, spec = predictor.task, predictor.spec
+    words = [f"{task.truth_words(int(place), spec)} {100 * scores[place]:.0f} %" for place in (first, second)]
+    unsure = scores[first] < 0.9
+    reason = f"unsure between {words[0]} and {words[1]}" if unsure else f"unlike the others; it says {words[0]}"
+    return Suggestion(name, reason if turn else f"{reason}; the one that would teach most", 1 - float(scores[first]))
