@@ -1,6 +1,7 @@
 # make demo     the whole flow on data that comes with the installation
 # make test     all checks: style, types, import rules, tests
-# make bench    all benchmarks; one of them: make bench NAME=fashion_mnist
+# make bench    all benchmarks; one of them: make bench NAME=fashion_mnist, or of the proofs of the findings:
+#               make bench NAME=truth/leakage
 # make format   bring the code into its style
 # make clean    remove what the tools leave behind (not .venv, not runs/)
 #
@@ -50,7 +51,7 @@ test: $(DEV_STAMP)
 	$(ONE_THREAD) $(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 bench: $(BENCH_STAMP)
-	failed=; for file in benchmarks/$(or $(NAME),[!_]*).py; do \
+	failed=; for file in $(or $(NAME:%=benchmarks/%.py),benchmarks/[!_]*.py benchmarks/truth/[!_]*.py); do \
 		$(BIN)/python "$$file" $(ARGS) || failed="$$failed $$file"; done; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
-NAMES = sorted(file.stem for file in FOLDER.glob("*.py") if not file.stem.startswith("_"))
+NAMES = sorted(
+    file.relative_to(FOLDER).with_suffix("").as_posix()
+    for file in FOLDER.rglob("*.py")
+    if not file.stem.startswith("_")
+)
 _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
 _PEERS = {"time_to_90": ("fastai", "keras", "torchvision"), "cats_dogs": ("timm", "torchvision")}
 
