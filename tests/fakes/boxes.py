@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from assay.evaluation.metrics import Metric
-from assay.task import Batch, Encoded, NetworkKind, Task, Traits
-from fakes.common import Constant, Rule, read_column, read_unlabelled, recognise_column, small_recipe
+from assay.task import Batch, Encoded, NetworkKind, Traits
+from fakes.common import ColumnTask, Constant, PlainSpec, Rule, small_network
 
 SIDE = 12
 BOX = pa.struct([("x", pa.float64()), ("y", pa.float64()), ("size", pa.float64())])
@@ -39,15 +39,8 @@ def examples(count: int = 120, seed: int = 0) -> pa.Table:
 
 
 @dataclass(frozen=True)
-class GridSpec:
+class GridSpec(PlainSpec):
     mean: float
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> GridSpec:
-        return GridSpec(**data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,19 +102,10 @@ def overlap(first: Mapping[str, float], second: Mapping[str, float]) -> float:
     return shared / (first["size"] ** 2 + second["size"] ** 2 - shared)
 
 
-class Squares(Task):
-    name = "squares"
+class Squares(ColumnTask):
+    name, column = "squares", "pixels"
     traits = Traits("squares in images", "a table with a column pixels", "train")
     batch_type, spec_type = GridBatch, GridSpec
-
-    def recognise(self, source: Any) -> Any:
-        return recognise_column(source, "pixels")
-
-    def read(self, source: Any, options: Any) -> Any:
-        return read_column(source, "pixels")
-
-    def read_inputs(self, source: Any, spec: GridSpec) -> Any:
-        return read_unlabelled(source, "pixels")
 
     def fit_spec(self, records: Any, train: np.ndarray, options: Any) -> GridSpec:
         sizes = [
@@ -150,14 +134,10 @@ class Squares(Task):
             )
             return nn.Sequential(first, nn.Conv2d(wide, 2, 1))
 
-        return (
-            NetworkKind("grid", GridSettings, build, small_recipe(GridSettings), "an object or none at each pixel"),
-        )
+        return small_network("grid", GridSettings, build, "an object or none at each pixel")
 
     def augment(self, batch: GridBatch, draws: Any, plan: Any, spec: GridSpec) -> GridBatch:
         """Mirrored left to right, boxes too."""
-        from dataclasses import replace
-
         chosen = draws.uniform("mirror") < 0.5
         image = torch.where(chosen[:, None, None, None], batch.image.flip(3), batch.image)
         boxes = batch.boxes.clone()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from assay.evaluation.metrics import Additive
-from assay.task import Batch, Encoded, NetworkKind, Task, Traits
-from fakes.common import Constant, Rule, read_column, read_unlabelled, recognise_column, small_recipe
+from assay.task import Batch, Encoded, NetworkKind, Traits
+from fakes.common import ColumnTask, Constant, PlainSpec, Quotient, Rule, small_network
 
 BEGIN, END = 1, 2
 
@@ -29,16 +28,9 @@ def examples(count: int = 120, seed: int = 0) -> pa.Table:
 
 
 @dataclass(frozen=True)
-class WordSpec:
+class WordSpec(PlainSpec):
     letters: str
     longest: int
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> WordSpec:
-        return WordSpec(**data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +68,7 @@ class Speller(nn.Module):
         return state, self.head(state).log_softmax(1)
 
 
-class EditRate(Additive):
+class EditRate(Quotient):
     """Edits needed over letters wanted, in the whole corpus: no mean over words."""
 
     name, higher_is_better = "edit_rate", False
@@ -85,9 +77,6 @@ class EditRate(Additive):
         return np.asarray(
             [[edits(output, truth), len(truth)] for output, truth in zip(outputs, truths, strict=True)], float
         )
-
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        return sums[:, 0] / np.maximum(sums[:, 1], 1)
 
 
 def edits(first: str, second: str) -> int:
@@ -99,19 +88,10 @@ def edits(first: str, second: str) -> int:
     return row[-1]
 
 
-class Backwards(Task):
-    name = "backwards"
+class Backwards(ColumnTask):
+    name, column = "backwards", "word"
     traits = Traits("words spelt backwards", "a table with a column word", "train", variable_length=True)
     batch_type, spec_type = WordBatch, WordSpec
-
-    def recognise(self, source: Any) -> Any:
-        return recognise_column(source, "word")
-
-    def read(self, source: Any, options: Any) -> Any:
-        return read_column(source, "word")
-
-    def read_inputs(self, source: Any, spec: WordSpec) -> Any:
-        return read_unlabelled(source, "word")
 
     def fit_spec(self, records: Any, train: np.ndarray, options: Any) -> WordSpec:
         words = [word for batch in records.batches() for word in batch.column("word").to_pylist()]
@@ -133,7 +113,7 @@ class Backwards(Task):
         def build(spec: WordSpec, settings: SpellerSettings) -> nn.Module:
             return Speller(len(spec.letters), settings.width)
 
-        return (NetworkKind("speller", SpellerSettings, build, small_recipe(SpellerSettings), "two recurrent layers"),)
+        return small_network("speller", SpellerSettings, build, "two recurrent layers")
 
     def objective(self, network: Any, batch: WordBatch, plan: Any, spec: WordSpec) -> Tensor:
         state, losses = network.read(batch.source, batch.mask), []

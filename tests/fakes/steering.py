@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from assay.evaluation.evaluation import Evaluation
-from assay.evaluation.metrics import Additive
 from assay.sources.records import records_from_table
-from assay.task import Batch, Encoded, NetworkKind, Task, Traits
-from fakes.common import Constant, Rule, read_column, read_unlabelled, recognise_column, small_recipe
+from assay.task import Batch, Encoded, NetworkKind, Traits
+from fakes.common import ColumnTask, Constant, PlainSpec, Quotient, Rule, small_network
 
 STEPS, EDGE_M = 25, 1.5
 
@@ -47,15 +46,8 @@ def table_of(states: np.ndarray, groups: list[str], prefix: str) -> pa.Table:
 
 
 @dataclass(frozen=True)
-class LaneSpec:
+class LaneSpec(PlainSpec):
     deviation: tuple[float, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @staticmethod
-    def from_json(data: Mapping[str, Any]) -> LaneSpec:
-        return LaneSpec(tuple(data["deviation"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,39 +76,24 @@ class LaneSettings:
     width: int = 24
 
 
-class OnLane(Additive):
+class OnLane(Quotient):
     name, unit = "on_lane", "share"
 
     def statistics(self, outputs: Any, truths: Any) -> np.ndarray:
         return np.asarray([[ride.steps == STEPS, 1] for ride in outputs], float)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        return sums[:, 0] / np.maximum(sums[:, 1], 1e-9)
 
-
-class Offset(Additive):
+class Offset(Quotient):
     name, unit, higher_is_better = "offset", "m", False
 
     def statistics(self, outputs: Any, truths: Any) -> np.ndarray:
         return np.asarray([[ride.offset_m, 1] for ride in outputs], float)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        return sums[:, 0] / np.maximum(sums[:, 1], 1e-9)
 
-
-class Lane(Task):
-    name = "lane"
+class Lane(ColumnTask):
+    name, column = "lane", "state"
     traits = Traits("keeping the lane", "a table with a column state", "train", closed_loop=True)
     batch_type, spec_type = LaneBatch, LaneSpec
-
-    def recognise(self, source: Any) -> Any:
-        return recognise_column(source, "state")
-
-    def read(self, source: Any, options: Any) -> Any:
-        return read_column(source, "state")
-
-    def read_inputs(self, source: Any, spec: LaneSpec) -> Any:
-        return read_unlabelled(source, "state")
 
     def fit_spec(self, records: Any, train: np.ndarray, options: Any) -> LaneSpec:
         states = np.concatenate([np.asarray(batch.column("state").to_pylist()) for batch in records.batches()])
@@ -132,7 +109,7 @@ class Lane(Task):
         def build(spec: LaneSpec, settings: LaneSettings) -> nn.Module:
             return nn.Sequential(nn.Linear(2, settings.width), nn.Tanh(), nn.Linear(settings.width, 1))
 
-        return (NetworkKind("driver", LaneSettings, build, small_recipe(LaneSettings), "a hidden layer"),)
+        return small_network("driver", LaneSettings, build, "a hidden layer")
 
     def objective(self, network: nn.Module, batch: LaneBatch, plan: Any, spec: LaneSpec) -> Tensor:
         return (network(batch.state / torch.tensor(spec.deviation))[:, 0] - batch.angle) ** 2
@@ -153,7 +130,7 @@ class Lane(Task):
         def controller(batch: LaneBatch) -> list[Steer]:
             return [Steer(float(angle)) for angle in expert(batch.state.double().numpy()) * 0.8]
 
-        return (Rule("proportional and derivative control", controller), Straight(lambda truths: 0.0))
+        return (Rule("proportional and derivative control", controller), Constant(lambda truths: 0.0, Steer))
 
     def evaluate(self, predictor: Any, view: Any) -> Evaluation:
         """A rollout from each recorded moment."""
@@ -168,16 +145,6 @@ class Lane(Task):
         states = np.concatenate(visited[1:4])
         prefix = f"epoch-{epoch}"
         return records_from_table(table_of(states, [prefix] * len(states), prefix), prefix)
-
-
-class Straight(Constant):
-    """The floor: never steers."""
-
-    def predict(self, view: Any) -> list[Steer]:
-        return [Steer(self._answer)] * len(view)
-
-    def respond(self, batch: Any) -> list[Steer]:
-        return [Steer(self._answer)] * len(batch.index)
 
 
 def rollouts(predictor: Any, state: np.ndarray) -> tuple[list[Ride], list[np.ndarray]]:

@@ -16,7 +16,7 @@ from assay.targets.class_target import ClassAnswer
 from assay.targets.target import Target, fit_target, target_from_json
 from assay.targets.task import TargetTask
 from assay.task import Batch, Encoded, NetworkKind, Session, Traits
-from fakes.common import Constant, Rule, read_column, read_unlabelled, recognise_column, small_recipe
+from fakes.common import ColumnTask, Constant, Rule, small_network
 
 WINDOW = 20
 
@@ -66,19 +66,10 @@ def cut(signal: np.ndarray) -> np.ndarray:
     return signal[: count * WINDOW].reshape(count, WINDOW)
 
 
-class Speed(TargetTask):
-    name = "speed"
+class Speed(ColumnTask, TargetTask):
+    name, column = "speed", "signal"
     traits = Traits("slow or fast signals", "a table with a column signal", "train", several_windows=True, streams=True)
     batch_type, spec_type = SignalBatch, SignalSpec
-
-    def recognise(self, source: Any) -> Any:
-        return recognise_column(source, "signal")
-
-    def read(self, source: Any, options: Any) -> Any:
-        return read_column(source, "signal")
-
-    def read_inputs(self, source: Any, spec: SignalSpec) -> Any:
-        return read_unlabelled(source, "signal")
 
     def fit_spec(self, records: Any, train: np.ndarray, options: Any) -> SignalSpec:
         signals = [row for batch in records.batches() for row in batch.column("signal").to_pylist()]
@@ -101,7 +92,7 @@ class Speed(TargetTask):
             hidden = [nn.Linear(WINDOW, settings.width), nn.BatchNorm1d(settings.width), nn.ReLU(), nn.Dropout(0.1)]
             return nn.Sequential(*hidden, nn.Linear(settings.width, spec.target.outputs))
 
-        return (NetworkKind("ear", SignalSettings, build, small_recipe(SignalSettings), "a hidden layer"),)
+        return small_network("ear", SignalSettings, build, "a hidden layer")
 
     def augment(self, batch: SignalBatch, draws: Any, plan: Any, spec: SignalSpec) -> SignalBatch:
         """Louder or softer, and turned upside down."""
@@ -144,13 +135,9 @@ class Turns(Rule):
         return [np.asarray([one, 1 - one] if self._slow_first else [1 - one, one]) for one in slow.tolist()]
 
     def predict(self, view: Any) -> list[np.ndarray]:
-        given = np.asarray(super_outputs(self, view))
+        given = np.asarray(super().predict(view))
         unit = view.samples.unit[view.windows]
         return [given[unit == number].mean(axis=0) for number in view.units]
-
-
-def super_outputs(rule: Turns, view: Any) -> list[np.ndarray]:
-    return [output for batch in view.batches(64) for output in rule.respond(batch)]
 
 
 class Listening(Session):
