@@ -142,3 +142,45 @@ def test_to_json() -> None:
     found = to_json(answer)
     assert found == {"value": {"1": [1.5, [0, 1]], "nan": [None, None]}, "path": str(Path("a") / "b")}
     assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_a_folder_that_stays_empty_goes_with_those_made_for_it(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "runs" / "deep" / "run").drop_if_empty()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "runs" / "other").mkdir(parents=True)
+    RunFolder.create(tmp_path / "runs" / "run").drop_if_empty()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["other"]
+    RunFolder.create(tmp_path / "runs" / "other").drop_if_empty()
+    assert (tmp_path / "runs" / "other").is_dir(), "what the user made is the user's own"
+    run = RunFolder.create(tmp_path / "new" / "run")
+    run.write(run.plan, {})
+    run.drop_if_empty()
+    assert run.plan.exists()
+
+
+def test_a_write_that_fails_leaves_no_piece_behind(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(RunError, match="cannot be written"):
+        write_text(tmp_path / "folder", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_file_name_that_is_no_text_is_written_as_json_writes_it(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    run.write(run.plan, {"source": "caf\udce9/é"})
+    assert run.read(run.plan)["source"] == "caf\udce9/é"
+    assert "é" in run.plan.read_text(encoding="utf-8")
+
+
+def test_a_damaged_history_keeps_its_other_lines(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    run.metrics.write_bytes(b'{"step": 1}\n\xff\xfe\n[2]\n7\n{"step": 3}\n')
+    assert [line["step"] for line in run.history()] == [1, 3]
+
+
+@pytest.mark.parametrize(("content", "told"), [("[1]", "no JSON object"), ("{}", "'plan'"), ("\x00", "damaged")])
+def test_what_a_file_lacks_is_told(tmp_path: Path, content: str, told: str) -> None:
+    run = RunFolder.create(tmp_path / "run")
+    run.plan.write_text(content)
+    with pytest.raises(RunError, match=told):
+        run.read(run.plan, "plan")

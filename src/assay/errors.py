@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_LISTED = 30
+
 
 class AssayError(Exception):
     """A problem with the user's data, files or settings.
@@ -66,8 +68,11 @@ class MissingExtraError(AssayError):
         super().__init__(f"{feature} needs a package that is not installed.", f'pip install "assay[{extra}]"')
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word nearest to `word`, or lists what there is."""
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A hint that names the known word nearest to `word`, or lists what there is, the first thirty of very many."""
     names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"Did you mean {near[0]!r}?" if near else "Known: " + ", ".join(names) + "."
+    near = difflib.get_close_matches(str(word), names, n=1, cutoff=0.5)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"Known: {', '.join(names[:_MOST_LISTED])}{more}." if names else ""

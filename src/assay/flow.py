@@ -175,7 +175,7 @@ def train(
         prepared = prepare(source, data, progress)
         made = choose(prepared, data, options, run, progress)
     except BaseException:
-        _drop_if_empty(run)
+        run.drop_if_empty()
         raise
     return finish(made, run, progress, stop or threading.Event())
 
@@ -202,11 +202,6 @@ def resume(path: Path, progress: Progress | None = None, stop: threading.Event |
         return run
     progress = progress or Progress()
     return finish(reopen(run, progress), run, progress, stop or threading.Event())
-
-
-def _drop_if_empty(run: RunFolder) -> None:
-    if run.path.is_dir() and not any(run.path.iterdir()):
-        run.path.rmdir()
 
 
 class Stop(threading.Event):

@@ -9,11 +9,15 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from assay.errors import RunError
+
+#: What reading values out of a file that somebody damaged or made up can raise.
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
+_RESTORE = "Restore it from a copy, or train again."
 
 
 @contextmanager
@@ -31,6 +35,15 @@ def writing(path: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def reading(file: Path) -> Iterator[None]:
+    """Turns what a damaged or made-up file leads to into a `RunError` that names it; errors of Assay pass through."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise RunError(f"{file} is damaged ({error})", _RESTORE) from error
+
+
 def is_full(error: BaseException) -> bool:
     """Whether an error says that a disk or quota is full; libraries that are not Python's say so in words alone."""
     known = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -38,14 +51,22 @@ def is_full(error: BaseException) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is there as a whole or not at all."""
+    r"""Write a file as UTF-8 so that it is there as a whole or not at all; raises `RunError`.
+
+    A byte of a file name that is no text becomes an escape, `\udcff`, as JSON writes it.
+    """
+    work = path.with_name(path.name + ".partial")
     with writing(path):
-        work = path.with_name(path.name + ".partial")
-        with open(work, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(work, path)
+        try:
+            with open(work, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(work, path)
+        except BaseException:
+            with suppress(OSError):
+                work.unlink(missing_ok=True)
+            raise
 
 
 def to_json(value: Any) -> Any:
@@ -76,6 +97,7 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.evidence = path / "evidence.json"
         self.report = path / "report.html"
+        self._made: list[Path] = []  # the folders that `create` made, the innermost first
 
     @staticmethod
     def create(path: Path) -> RunFolder:
@@ -90,10 +112,17 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} is a file, not a folder", "Choose another folder with --out.")
         with writing(path):
+            run._made = [folder for folder in (path, *path.parents) if not folder.exists()]
             path.mkdir(parents=True, exist_ok=True)
             if not os.access(path, os.W_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return run
+
+    def drop_if_empty(self) -> None:
+        """Remove the folders that `create` made, this one and those above it, as far as nothing lies in them."""
+        with suppress(OSError):
+            for folder in self._made:
+                folder.rmdir()
 
     @staticmethod
     def open(path: Path) -> RunFolder:
@@ -123,12 +152,16 @@ class RunFolder:
             value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{file} is missing: the run is not complete", f"assay resume {self.path}") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{file} is damaged ({error})", "Restore it from a copy, or train again.") from error
-        lacking = [name for name in needed if name not in value] if isinstance(value, dict) else ["{}"]
+        except OSError as error:
+            raise RunError(f"{file} cannot be read ({error.strerror or error})", "Check its permissions.") from error
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{file} is damaged ({error})", _RESTORE) from error
+        if not isinstance(value, dict):
+            raise RunError(f"{file} is damaged (it holds no JSON object)", _RESTORE)
+        lacking = [name for name in needed if name not in value]
         if lacking:
-            raise RunError(f"{file} is damaged (it lacks {lacking[0]})", "Restore it from a copy, or train again.")
-        return dict(value)
+            raise RunError(f"{file} is damaged (it lacks {lacking[0]!r})", _RESTORE)
+        return value
 
     def record(self, line: Mapping[str, Any]) -> None:
         """Append a line to the history."""
@@ -136,15 +169,15 @@ class RunFolder:
             file.write(json.dumps(to_json(line)) + "\n")
 
     def history(self) -> list[dict[str, Any]]:
-        """The lines of the history; a last line cut off by a kill is left out."""
+        """The lines of the history; one that was cut off by a kill, or damaged, is left out."""
         if not self.metrics.exists():
             return []
         lines: list[dict[str, Any]] = []
-        for text in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(text))
-            except ValueError:
-                continue
+        for text in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+            with suppress(ValueError):
+                line = json.loads(text)
+                if isinstance(line, dict):
+                    lines.append(line)
         return lines
 
     def forget_after(self, step: int) -> None:
