@@ -36,15 +36,27 @@ def known_tasks() -> dict[str, str]:
 
 
 def load_task(name: str) -> Task:
-    """The application of that name; raises `SettingError` with the nearest name, `MissingExtraError`."""
+    """The application of that name.
+
+    Raises:
+        SettingError: there is none, or the package that brings it is broken.
+        MissingExtraError: it needs a package that is not installed.
+    """
     tasks = known_tasks()
     if name not in tasks:
         raise SettingError(f"there is no task {name!r}", did_you_mean(name, tasks))
     module, _, attribute = tasks[name].partition(":")
     try:
         task: Task = getattr(importlib.import_module(module), attribute)()
-    except ImportError as error:
-        raise MissingExtraError(f"the task {name!r}", "all") from error
+    except (ImportError, AttributeError) as error:
+        if name not in BUILT_IN:
+            raise SettingError(
+                f"the task {name!r} cannot be loaded from {tasks[name]} ({error})",
+                "Mend or uninstall the package that brings it.",
+            ) from error
+        if isinstance(error, ImportError):
+            raise MissingExtraError(f"the task {name!r}", "all") from error
+        raise
     return task
 
 
