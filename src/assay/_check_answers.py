@@ -22,6 +22,8 @@ def check_alone(subject: Subject) -> str:
     view = subject.samples.view(TEST)
     outputs = subject.predictor.outputs(view)
     demand(len(outputs) == len(view), f"{len(outputs)} outputs for {len(view)} units")
+    nothing = subject.predictor.outputs(subject.samples.view_of(view.units[:0]))
+    demand(len(nothing) == 0, f"{len(nothing)} outputs for no unit")
     for place in range(min(4, len(view))):
         single = subject.predictor.outputs(subject.samples.view_of(view.units[[place]]))
         demand(alike(single[0], outputs[place], _CLOSE), f"unit {view.ids()[place]} alone is answered otherwise")

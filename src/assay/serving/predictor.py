@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -77,7 +78,7 @@ class Predictor:
     def outputs(self, view: View) -> Values:
         """The merged output of each unit of a view, in its order."""
         windows = self._windows(view)
-        if not self.task.traits.several_windows:
+        if not self.task.traits.several_windows or not len(windows):
             return windows
         unit = view.samples.unit[view.windows]
         starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
@@ -94,14 +95,7 @@ class Predictor:
 
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """Answers for records without targets, and what could not be read."""
-        with inputs(self.task, records, self.spec) as (samples, problems):
-            view = samples.view(TEST)
-            outputs = self.outputs(view)
-            answers = [
-                Prediction(name, self.task.answer(output, self.spec))
-                for name, output in zip(view.ids(), outputs, strict=True)
-            ]
-        return answers, problems
+        return predict(self, records)
 
 
 @dataclass
@@ -127,22 +121,19 @@ class Classical:
         return self.model.respond(batch)
 
 
-class inputs:
-    """Samples of records that are to be predicted; their decoded form is thrown away at the end."""
-
-    def __init__(self, task: Task, records: Records, spec: Spec) -> None:
-        self._task, self._records, self._spec = task, records, spec
-
-    def __enter__(self) -> tuple[Samples, tuple[Problem, ...]]:
-        self._folder = tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True)
-        log = ProblemLog()
-        log.extend(self._records.problems)
-        target = Path(self._folder.name) / "samples"
-        samples = build_samples(self._task, self._records, self._spec, None, log, target)
-        return samples, log.problems()
-
-    def __exit__(self, *_: object) -> None:
-        self._folder.cleanup()
+def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
+    """A network's or a classical model's answers for records without targets, and what could not be read."""
+    with inputs(model.task, records, model.spec) as (samples, problems):
+        view = samples.view(TEST)
+        pairs = zip(view.ids(), model.outputs(view), strict=True)
+        return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
 
 
-__all__ = ["Answering", "Classical", "Prediction", "Predictor", "inputs"]
+@contextmanager
+def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, tuple[Problem, ...]]]:
+    """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
+    log = ProblemLog()
+    log.extend(records.problems)
+    with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
+        samples = build_samples(task, records, spec, None, log, Path(folder) / "samples")
+        yield samples, log.problems()
