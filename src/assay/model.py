@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import RunError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
-from assay.run import RunFolder, to_json, write_text, writing
+from assay.run import DAMAGE, RunFolder, reading, to_json, write_text, writing
 from assay.sources.source import DataOptions, open_source
 
 if TYPE_CHECKING:
@@ -48,10 +48,6 @@ def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
 
-#: What reading a file that somebody damaged or made up can raise.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
-
-
 def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
     """A task, its spec and the trained network, out of a `model/` folder.
 
@@ -72,7 +68,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
-    except (*_DAMAGE, SafetensorError) as error:
+    except (*DAMAGE, SafetensorError) as error:
         raise RunError(
             f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
         ) from error
@@ -132,10 +128,9 @@ class Model:
     @property
     def evidence(self) -> list[Finding]:
         """All findings."""
-        try:
-            return [Finding.from_json(item) for item in self.run.read(self.run.evidence, "findings")["findings"]]
-        except (*_DAMAGE,) as error:
-            raise RunError(f"{self.run.evidence} is damaged ({error})", "Restore it from a copy.") from error
+        written = self.run.read(self.run.evidence, "findings")
+        with reading(self.run.evidence):
+            return [Finding.from_json(item) for item in written["findings"]]
 
     @property
     def predictor(self) -> Predictor:
@@ -146,7 +141,7 @@ class Model:
         return Predictor(task, spec, network)
 
     def predict(self, inputs: Any, *, baseline: bool = False) -> list[Any]:
-        """Answers for a path, a list of paths, an image, an array, a table, or a row.
+        """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).
 
         Args:
             inputs: what is to be answered.
@@ -162,22 +157,10 @@ class Model:
 
     def predictions(self, inputs: Any, *, baseline: bool = False) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """As `predict`, with the name of each sample, and what could not be read."""
-        records = self.task.read_inputs(open_source(inputs), self.spec)
-        if not baseline:
-            return self.predictor.predict(records)
-        from assay.samples.split import TEST
-        from assay.serving.predictor import Prediction
-        from assay.serving.predictor import inputs as opened
+        from assay.serving.predictor import Classical, predict
 
-        model = self._baseline()
-        with opened(self.task, records, self.spec) as (samples, problems):
-            view = samples.view(TEST)
-            outputs = model.predict(view)
-            found = [
-                Prediction(name, self.task.answer(output, self.spec))
-                for name, output in zip(view.ids(), outputs, strict=True)
-            ]
-        return found, problems
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        return predict(Classical(self.task, self.spec, self._baseline()) if baseline else self.predictor, records)
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:
@@ -213,10 +196,14 @@ class Model:
 
     def _as_trained(self, options: DataOptions) -> DataOptions:
         """The target that the user named for the training, unless another is named now."""
-        return replace(options, target=options.target or self.run.read(self.run.plan, "data")["data"].get("target"))
+        plan = self.run.read(self.run.plan, "data")
+        with reading(self.run.plan):
+            return replace(options, target=options.target or plan["data"].get("target"))
 
     def save(self, path: str | Path) -> Path:
-        """Copy the whole run to a new folder; raises `RunError` where it is taken."""
+        """Copy the whole run to a new folder; raises `RunError` where it is taken, or lies in this run."""
+        if Path(path).resolve().is_relative_to(self.run.path.resolve()):
+            raise RunError(f"{path} lies in the run that is to be copied", "Choose a folder elsewhere.")
         target = RunFolder.create(Path(path)).path
         with writing(target):
             shutil.copytree(self.run.path, target, dirs_exist_ok=True)
