@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import assay
-from assay.errors import DataError, RunError
+from assay.errors import DataError, RunError, SettingError
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,15 @@ def test_save_and_load(model, tmp_path):
         model.save(tmp_path / "copy")
     with pytest.raises(RunError, match="is not a run"):
         assay.load(tmp_path)
+    with pytest.raises(RunError, match="lies in the run"):
+        model.save(model.run.path / "copy")
+
+
+@pytest.mark.parametrize("wrong", [{"budget": -1}, {"budget": 0}, {"epochs": 0}, {"budget": "5m", "epochs": 1}])
+def test_an_impossible_time_is_refused(digits, tmp_path, wrong):
+    with pytest.raises(SettingError):
+        assay.train(digits, out=tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
 
 
 def test_train_on_a_folder(digits, tmp_path, monkeypatch):

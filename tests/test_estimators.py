@@ -98,6 +98,14 @@ def test_takes_arrays_of_text():
     assert model.predict(X[:3]).shape == (3,)
 
 
+@pytest.mark.parametrize("form", [np.asarray, list])
+@pytest.mark.parametrize("estimator", [Classifier(), Regressor()])
+def test_images_are_sent_to_where_they_are_trained(estimator, form):
+    for shape in ((6, 8, 8), (6, 8, 8, 3)):
+        with pytest.raises(ValueError, match=r"assay\.train\(\(images, labels\)\)"):
+            estimator.fit(form(np.zeros(shape, np.uint8)), [0, 1] * 3)
+
+
 def test_one_row_and_one_class():
     assert Classifier(random_state=0).fit([[1.0, 2.0]], ["a"]).predict([[3.0, 4.0]]).tolist() == ["a"]
     assert np.isfinite(Regressor(random_state=0).fit([[1.0, 2.0]], [5.0]).predict([[3.0, 4.0]])).all()

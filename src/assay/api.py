@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.errors import SettingError
 from assay.flow import TrainOptions, parse_duration
 from assay.flow import train as train_run
 from assay.model import Model
@@ -57,11 +58,20 @@ def train(
     Raises:
         AssayError: data, settings or folder cannot be used.
     """
-    budget_s = parse_duration(budget) if isinstance(budget, str) else budget
+    budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
     options = TrainOptions(budget_s, epochs, network, texts, seed, evidence)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
+
+
+def fitting_time(budget: str | float | None, epochs: float | None) -> tuple[float | None, float | None]:
+    """The seconds and the passes that are asked for, one of them at most; raises `SettingError`."""
+    if budget is not None and epochs is not None:
+        raise SettingError("--budget and --epochs are given both", "Give one of the two.")
+    if epochs is not None and not 0 < epochs < 1e6:
+        raise SettingError(f"--epochs {epochs:g} is not a number of passes", "Give a number above 0.")
+    return None if budget is None else parse_duration(str(budget)), epochs
 
 
 def load(path: str | Path) -> Model:

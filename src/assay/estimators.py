@@ -23,7 +23,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from assay.flow import Prepared, TrainOptions, parse_duration
+from assay.api import fitting_time
+from assay.flow import Prepared, TrainOptions
 from assay.progress import Progress
 from assay.registry import load_task
 from assay.run import RunFolder
@@ -104,6 +105,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _read(self, X: Any, y: Any = None) -> tuple[pa.Table, Array]:
         """The features as a table with unique column names, each a number, a date or text; and y, checked, (N,)."""
+        _refuse_images(X)
         fitting = y is not None or not self.__sklearn_is_fitted__()
         frame = hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
         how: dict[str, Any] = {"skip_check_array": True} if frame else {"dtype": None, "ensure_all_finite": "allow-nan"}
@@ -151,8 +153,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"evidence={self.evidence!r} is not 'none', 'quick' or 'full'.")
         if self.budget is not None and self.epochs is not None:
             raise ValueError("budget and epochs are given both; give one of the two.")
-        budget_s = parse_duration(self.budget) if isinstance(self.budget, str) else self.budget
-        epochs = self.epochs
+        budget_s, epochs = fitting_time(self.budget, self.epochs)
         if budget_s is None and epochs is None:
             epochs = min(_MOST_EPOCHS, max(_FEWEST_EPOCHS, _ROWS_SEEN / rows))
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -258,6 +259,17 @@ class Regressor(RegressorMixin, _Estimator):  # type: ignore[misc]
     def predict(self, X: Any) -> Array:
         """(N,) the number for rows X (N, P)."""
         return self._outputs(X)
+
+
+def _refuse_images(X: Any) -> None:
+    """Raise `ValueError` for an array of more than two dimensions, or a list of arrays of two and more."""
+    rows = isinstance(X, list | tuple) and len(X) > 0
+    dimensions = 1 + getattr(X[0], "ndim", 0) if rows else getattr(X, "ndim", 0)
+    if dimensions > 2:
+        raise ValueError(
+            f"X has {dimensions} dimensions; rows and columns, (N, P), are expected. Images (N, H, W) and (N, H, W, C) "
+            "are for assay.train((images, labels)); other arrays need X.reshape(len(X), -1)."
+        )
 
 
 _TYPES = {"number": pa.float64(), "date": pa.timestamp("us"), "category": pa.string()}
