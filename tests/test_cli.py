@@ -226,6 +226,16 @@ def test_data_list(command):
     assert found["datasets"]
     assert command("data", "list").code == 0
     complains(command("data", "get", "fashion-mnits"), "fashion")
+    assert "https://github.com/zalandoresearch/fashion-mnist" in command("data", "list").out
+
+
+def test_data_get_says_how_to_train_on_it(command, tmp_path, monkeypatch):
+    from assay import datasets
+
+    monkeypatch.setattr(datasets, "get", lambda name, folder, progress: folder / f"{name}.csv")
+    assert command("data", "get", "diamonds", tmp_path).out.endswith("diamonds.csv --target price\n")
+    assert command("data", "get", "diamonds", tmp_path, "--json").json["target"] == "price"
+    assert command("data", "get", "mnist", tmp_path).out.endswith("mnist.csv\n")
 
 
 def test_demo(command, tmp_path, monkeypatch):
@@ -368,6 +378,12 @@ def test_wrong_settings(command, digits, tmp_path, words, told):
 def test_a_setting_that_fails_early_leaves_no_folder(command, digits, tmp_path):
     command("train", digits, "--out", tmp_path / "run", "--task", "tabel")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_first_training_that_fails_early_leaves_no_folder_for_runs(command, digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    complains(command("train", digits, "--network", "convnett"), "'convnet'")
+    assert list(tmp_path.iterdir()) == []
 
 
 # Bad images -----------------------------------------------------------------------------------------------------------
@@ -550,6 +566,58 @@ def test_a_place_that_cannot_be_written(command, digits, digits_run, tmp_path):
         complains(command("train", digits, "--out", "/proc/run"), "cannot be written")
 
 
+def test_a_place_for_answers_is_checked_before_they_are_made(command, digits, tmp_path):
+    for out in (tmp_path, tmp_path / "missing" / "answers.csv", "."):
+        told = complains(command("predict", tmp_path / "no-run", digits, "--out", out), "--out")
+        assert "is not a run" not in told
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_no_space_left_for_the_output():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([sys.executable, "-m", "assay", "data", "list"], stdout=full, stderr=subprocess.PIPE,
+                                text=True)  # fmt: skip
+    complains(result, "No space left")
+    assert "Exception ignored" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such pipes")
+def test_nobody_reads_the_output():
+    process = subprocess.Popen([sys.executable, "-m", "assay", "data", "list"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+    process.stderr.close()
+
+
+def test_an_output_without_the_letters_gets_escapes(tmp_path):
+    for number in range(24):
+        folder = tmp_path / "photos" / "猫犬"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        write_picture(folder / f"{number}.png", number)
+    result = assay("inspect", tmp_path / "photos", "--json", PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
+    assert result.returncode == 0, result.stderr
+    assert set(json.loads(result.stdout)["counts"]["class_counts"]) == {"猫", "犬"}
+    assert assay("tasks", PYTHONIOENCODING="ascii", PYTHONUTF8="0").returncode == 0
+
+
+def write_picture(path, seed):
+    import numpy as np
+    from PIL import Image
+
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8), np.uint8)).save(path)
+
+
+def test_a_name_that_is_too_long(command):
+    complains(command("inspect", "x" * 5000))
+
+
+def test_a_package_that_is_missing_is_named(command, digits, digits_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    complains(command("predict", digits_run[0], digits / "3"), "safetensors", "pip install")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A folder that holds 200 kB."""
@@ -600,6 +668,18 @@ def test_damaged_facts(command, digits, digits_run, tmp_path, content):
         damaged = shutil.copytree(digits_run[0], tmp_path / name)
         (damaged / name).write_text(content, encoding="utf-8")
         complains(command("report", damaged), name)
+
+
+def test_damaged_values_in_whole_files(command, digits, digits_run, tmp_path):
+    run = shutil.copytree(digits_run[0], tmp_path / "run")
+    summary = json.loads((run / "summary.json").read_text())
+    for change in ({"network": 1}, {"samples": {}}, {"findings": {"accuracy": {"status": "superb"}}}):
+        (run / "summary.json").write_text(json.dumps({**summary, **change}))
+        complains(command("resume", run), "summary.json", "damaged")
+    plan = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(json.dumps({**plan, "data": [1]}))
+    complains(command("evaluate", run, digits), "plan.json", "damaged")
+    complains(command("compare", run, digits_run[0]), "plan.json", "damaged")
 
 
 def test_damaged_weights(command, digits, digits_run, wine_run, tmp_path):

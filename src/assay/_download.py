@@ -111,8 +111,9 @@ class _GivenUp(Exception):
 def _fetch_from(url: str, file: RemoteFile, part: Path, progress: Progress) -> None:
     """Fill `part` from one address until its SHA-256 is right."""
     started_from_nothing = _size(part) == 0
-    if _size(part) == file.bytes and sha256_of(part) == file.sha256:
-        return  # stopped between the last byte and the renaming
+    with disk_errors(part):
+        if _size(part) == file.bytes and sha256_of(part) == file.sha256:
+            return  # stopped between the last byte and the renaming
     _continue_until_whole(url, file, part, progress)
     with disk_errors(part):
         found = sha256_of(part)

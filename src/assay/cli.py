@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from pathlib import Path
@@ -44,7 +46,7 @@ Encoding = Annotated[str | None, typer.Option("--encoding", help="Text files: th
 def tasks(json: Json = False) -> None:
     """The applications and the data each takes."""
     from assay.registry import load_tasks
-    from assay.shell import print_json
+    from assay.shell import print_json, say
 
     known = load_tasks()
     if json:
@@ -52,9 +54,9 @@ def tasks(json: Json = False) -> None:
         print_json({"format": 1, "tasks": rows})
         return
     for task in known:
-        typer.echo(f"{task.name}\n    {task.traits.title}\n    takes: {task.traits.data}")
+        say(f"{task.name}\n    {task.traits.title}\n    takes: {task.traits.data}")
         for name, text in task.traits.options.items():
-            typer.echo(f"    --{name.replace('_', '-')}: {text}")
+            say(f"    --{name.replace('_', '-')}: {text}")
 
 
 @app.command()
@@ -112,18 +114,14 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a network and write its run folder with the evidence page."""
-    from assay.flow import TrainOptions, parse_duration
+    from assay.api import fitting_time
+    from assay.flow import TrainOptions
     from assay.shell import train_and_tell
 
     if device not in ("auto", "cpu"):
         raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
-    if budget is not None and epochs is not None:
-        raise SettingError("--budget and --epochs are given both", "Give one of the two.")
-    if epochs is not None and not 0 < epochs < 1e6:
-        raise SettingError(f"--epochs {epochs:g} is not a number of passes", "Give a number above 0.")
     data = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
-    budget_s = parse_duration(budget) if budget else None
-    options = TrainOptions(budget_s, epochs, network, _settings(settings), seed, evidence)
+    options = TrainOptions(*fitting_time(budget, epochs), network, _settings(settings), seed, evidence)
     train_and_tell(source, data, options, out, json)
 
 
@@ -227,40 +225,59 @@ def main() -> None:
     try:
         # A command that was interrupted comes back as an exit status, too.
         status = app(standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        sys.stdout.flush()
     except AssayError as error:
-        _fail(error.message, error.hint)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
+        status = _fail(error.message, error.hint)
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        status = 130
     except Exception as error:
-        sys.exit(_unexpected(error))
+        status = _unexpected(error)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+#: What the system refuses for a reason that is the user's, and how to mend it.
+_REFUSALS = {
+    errno.ENOSPC: "Free some space, or choose another place.",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "Free some space, or choose another place.",
+    errno.EACCES: "Check its permissions, or choose another place.",
+    errno.EPERM: "Check its permissions, or choose another place.",
+    errno.EROFS: "Choose a place that can be written.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.EIO: "Check the disk, or the connection to it.",
+}
 
 
 def _unexpected(error: Exception) -> int:
-    """Usage errors of the command parser are shown by it; a full disk is the user's; anything else is a bug."""
-    import errno
-
+    """Usage errors of the command parser are shown by it; what the system refuses is told; anything else is a bug."""
     show = getattr(error, "show", None)
     if show is not None:
         show()
         return int(getattr(error, "exit_code", 2))
-    if isinstance(error, BrokenPipeError):
-        # Python would complain once more when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EPERM):
-        _fail(f"{error.filename or 'a file'}: {error.strerror}", "Free space, or choose another folder.")
-    raise error
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("assay"):
+        return _fail(f"this needs the package {error.name!r}, which is not installed", 'pip install "assay[all]"')
+    if not isinstance(error, OSError) or error.errno not in (*_REFUSALS, errno.EPIPE):
+        raise error
+    _empty_output()
+    if error.errno == errno.EPIPE:  # nobody reads any further, as behind `head`
+        return 1
+    return _fail(f"{error.filename or 'the output'}: {error.strerror}", _REFUSALS.get(error.errno or 0, ""))
 
 
-def _fail(message: str, hint: str) -> None:
-    lines = " ".join(message.split())
-    typer.echo(f"error: {lines}", err=True)
+def _empty_output() -> None:
+    """Write what waits for standard output, or throw it away: Python would complain of it once more at its end."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str, hint: str) -> int:
+    """Tell a problem in a line, how to mend it in another; gives the exit status."""
+    typer.echo(f"error: {' '.join(message.split())}", err=True)
     if hint:
         typer.echo(f"hint: {' '.join(hint.split())}", err=True)
-    sys.exit(1)
+    return 1
 
 
 def _data_options(

@@ -1,10 +1,12 @@
 """Well-known public data sets that `assay data get` fetches from their publishers.
 
 Every file is pinned by its SHA-256, so that a result can be compared with one of somebody else. To add a data set, add
-an entry to `DATASETS`: only one whose licence is known, whose address is the publisher's or a long-standing mirror, and
+an entry to `DATASETS`: only one whose terms are known, whose address is the publisher's or a long-standing mirror, and
 which `assay train` takes as it arrives.
 
+    import assay
     from assay.datasets import get
+
     assay.train(get("fashion-mnist", "data/fashion-mnist"))
 """
 
@@ -31,7 +33,7 @@ class PublicDataset:
         name: what the user types.
         title: what it holds, in a few words with its counts.
         task: the application that it belongs to.
-        licence: the publisher's terms.
+        licence: the publisher's terms, or that there are none stated.
         homepage: where it is described.
         files: what is fetched.
         source: what `assay train` takes, inside the folder: a file, a folder, or "" for the folder itself.

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import DataError, RunError, SettingError
 from assay.progress import PlainProgress, Progress
-from assay.run import RunFolder, to_json, write_text
+from assay.run import RunFolder, reading, to_json, write_text
 
 if TYPE_CHECKING:
     from assay.flow import TrainOptions
@@ -25,8 +24,13 @@ MARKS = {"good": "✓", "watch": "!", "act": "✗", "unknown": "?"}
 
 
 def print_json(value: Any, *, one_line: bool = False) -> None:
-    """One JSON object on standard output."""
-    text = json.dumps(to_json(value), indent=None if one_line else 1, ensure_ascii=False, allow_nan=False)
+    """One JSON object on standard output, with escapes where its encoding has no such letters."""
+    plain, indent = to_json(value), None if one_line else 1
+    text = json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(plain, indent=indent)
     sys.stdout.write(text + "\n")
 
 
@@ -76,7 +80,8 @@ def resume_and_tell(path: Path, as_json: bool) -> None:
     tell(RunFolder(path), as_json)
 
 
-def _uninterrupted(work: Any, folder: Path) -> None:
+def _uninterrupted(work: Callable[[], object], folder: Path) -> None:
+    """Do the work; where it is stopped, say how to go on, and raise `KeyboardInterrupt`."""
     from assay.training.loop import Interrupted
 
     try:
@@ -93,20 +98,25 @@ def tell(run: RunFolder, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
+    with reading(run.summary):
+        text = "\n".join(_verdicts(summary))
+    say(f"\n{text}\n")
+    say(f"report: {run.report}")
+    say(f"predict: assay predict {run.path} INPUT")
+
+
+def _verdicts(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What was trained on what, and each finding with what to do next."""
     counts = summary["samples"]
-    say()
-    say(
+    yield (
         f"{summary['task']}: {summary['network']['name']}, {summary['network']['parameters']:,} parameters, "
         f"trained {summary['seconds']:.0f} s on {counts['train']:,} samples "
         f"({counts['validation']:,} validation, {counts['test']:,} test, {counts['skipped']:,} skipped)"
     )
     for name, finding in summary["findings"].items():
-        say(f"  {MARKS[finding['status']]} {name}: {finding['verdict']}")
+        yield f"  {MARKS[finding['status']]} {name}: {finding['verdict']}"
         if finding["next"]:
-            say(f"      next: {finding['next']}")
-    say()
-    say(f"report: {run.report}")
-    say(f"predict: assay predict {run.path} INPUT")
+            yield f"      next: {finding['next']}"
 
 
 def print_inspection(found: Mapping[str, Any]) -> None:
@@ -140,9 +150,7 @@ def warn_of(problems: Sequence[Problem]) -> None:
     """Say on standard error what could not be read."""
     for problem in problems:
         if problem.action == "skipped":
-            where = ", ".join(
-                place.file if place.row is None else f"{place.file}, row {place.row}" for place in problem.examples[:3]
-            )
+            where = ", ".join(_place(to_json(example)) for example in problem.examples[:3])
             sys.stderr.write(f"skipped {problem.count} ({problem.kind}): {where}\n")
 
 
@@ -179,10 +187,13 @@ def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | 
     """Answers, one a line: for a person, as JSON, or into a CSV file."""
     from assay.api import load
 
+    if out is not None:
+        _check_place(out)
     model = load(path)
     rows: list[dict[str, Any]] = []
     for row in _answers(model, inputs, baseline):
-        rows.append(row)
+        if out is not None:
+            rows.append(row)
         if as_json:
             print_json({"format": 1, **row}, one_line=True)
         elif out is None:
@@ -223,6 +234,14 @@ def _row_name(item: str, name: str, alone: bool) -> str:
     return item + name.removeprefix(path.name) if own else f"{item}:{name}"
 
 
+def _check_place(out: Path) -> None:
+    """Say before the work that a file cannot stand there."""
+    if out.is_dir():
+        raise RunError(f"{out} is a folder, not a file", "Name the file with --out, such as answers.csv.")
+    if not out.parent.is_dir():
+        raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
+
+
 def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """A CSV file with a row an answer; mappings become a column a key."""
     flat = [_flat(row) for row in rows]
@@ -231,8 +250,6 @@ def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
-    if out.parent != Path() and not out.parent.is_dir():
-        raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
     write_text(out, text.getvalue())
 
 
@@ -296,24 +313,24 @@ def list_datasets(as_json: bool) -> None:
     """The public sets that `assay data get` knows."""
     from assay.datasets import DATASETS
 
-    sets = DATASETS.values() if isinstance(DATASETS, Mapping) else DATASETS
     if as_json:
-        print_json({"format": 1, "datasets": [to_json(item) for item in sets]})
+        print_json({"format": 1, "datasets": list(DATASETS.values())})
         return
-    for item in sets:
-        say(f"{item.name}\t{item.task}\t{item.title}\t{item.licence}")
+    for item in DATASETS.values():
+        say(f"{item.name}\t{item.task}\t{item.title}\t{item.licence}\t{item.homepage}")
 
 
 def get_dataset(name: str, folder: Path | None, as_json: bool) -> None:
     """Fetch a public set."""
-    from assay.datasets import get
+    from assay.datasets import DATASETS, get
 
     progress = listener()
     try:
         where = get(name, folder, progress=progress)
     finally:
         progress.close()
+    target = DATASETS[name].target
     if as_json:
-        print_json({"format": 1, "name": name, "path": str(where)})
+        print_json({"format": 1, "name": name, "path": str(where), "target": target})
     else:
-        say(f"{os.fspath(where)}\ntrain: assay train {os.fspath(where)}")
+        say(f"{where}\ntrain: assay train {where}" + (f" --target {target}" if target else ""))
