@@ -30,7 +30,7 @@ def main() -> None:
             continue
         class_folder = arguments.folder / str(digit)
         class_folder.mkdir(parents=True, exist_ok=True)
-        picture = Image.fromarray((pixels * 255 / 16).astype("uint8"))  # 17 shades of grey become 256
+        picture = Image.fromarray((pixels * 255 / 16).round().astype("uint8"))  # 17 shades of grey, spread over 256
         picture.save(class_folder / f"{written[digit]:03d}.png")
         written[digit] += 1
     print(f"{written.total()} pictures in {arguments.folder}")
