@@ -86,6 +86,12 @@ def test_without_a_baseline_the_headline_says_so() -> None:
     assert "It was not compared with classical machine learning." in told
 
 
+def test_without_test_samples_the_headline_says_so() -> None:
+    metric = {"name": "accuracy", "value": None, "low": None, "high": None, "higher_is_better": True}
+    told = text_of(render(summary_of(metric=metric, samples={"train": 9, "test": 0}, verdict=None), [], title="t"))
+    assert "It is not known how good the network is. No sample was set aside for testing." in told
+
+
 def test_a_metric_of_which_less_is_better_says_so() -> None:
     metric = {"name": "mean_absolute_error", "value": 0.412, "low": 0.4, "high": 0.43, "higher_is_better": False}
     told = text_of(render(summary_of(metric=metric, baseline=None), [], title="t"))

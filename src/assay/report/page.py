@@ -115,6 +115,9 @@ def _headline(summary: Mapping[str, Any]) -> _Headline:
     ours = _told(metric, metric, share)
     lower = "" if metric.get("higher_is_better", True) else " (lower is better)"
     samples = finite((summary.get("samples") or {}).get("test"))
+    if finite(metric.get("value")) is None:
+        why = "The test samples do not give its metric." if samples else "No sample was set aside for testing."
+        return _Headline("It is not known how good the network is.", why, None)
     unseen = f", on {counted(int(samples), 'test sample')} that neither has seen" if samples else ""
     if baseline is None:
         alone = unseen.replace("neither has seen", "it has not seen")
