@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
+    from assay.progress import Progress
     from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples, View
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
@@ -219,6 +221,14 @@ class Task(ABC):
         """
         return
 
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any]:
+        """(P, 2) int64: pairs of rows that are copies of one another, changed a little; they never cross a split.
+
+        Called before the split, where neither groups nor sides came with the data. Rows of equal digests are known to
+        be copies already. It says how far it is to `progress`, whose stage has begun.
+        """
+        return np.zeros((0, 2), np.int64)
+
     def truths(self, targets: pa.ChunkedArray, spec: Spec) -> Values:
         """The units' targets as metrics compare them: (U,) or (U, ...) array, or a list of U objects."""
         return list(targets.to_pylist())
@@ -350,9 +360,18 @@ class Task(ABC):
         """Ways in which inputs get worse, by name: each takes a batch, a strength from 1 to 5, and draws."""
         return {}
 
-    def lookalikes(self, samples: Samples) -> Sequence[tuple[int, int]]:
-        """Pairs of units that are copies of one another, exact or changed a little; each pair once, the lower first."""
-        return ()
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:
+        """Which units are copies of those asked about, exact or changed a little.
+
+        Args:
+            samples: all samples; copies are looked for on every side.
+            asked: (A,) int64, the units whose copies are wanted.
+            budget_s: seconds that it may take, about; what it gives says how many of `asked` it got to.
+
+        Returns:
+            None where the application cannot tell copies.
+        """
+        return None
 
     def explain(self, predictor: Predictor, batch: Any) -> np.ndarray[Any, Any]:
         """How much each part of the input weighed in the answers of a batch.

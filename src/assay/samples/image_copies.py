@@ -1,0 +1,63 @@
+"""Copies among the images of a source: before the split from the files, afterwards from the decoded samples."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.progress import Progress
+from assay.samples.cache import cache_root
+from assay.samples.lookalikes import Lookalikes, find_copies
+from assay.samples.thumbnails import thumbnails_of_records, thumbnails_of_samples
+from assay.sources.records import Records
+
+if TYPE_CHECKING:
+    from assay.samples.samples import Samples
+
+Array = np.ndarray[Any, Any]
+#: More images than this are split by exact content alone: the work grows with the square of their number.
+MOST_IMAGES = 25_000
+#: The split takes more pairs for copies than the finding does: to keep two on one side costs little, and what the
+#: finding calls a copy, from smaller pictures, must not lie across the sides.
+_CAUTION = 1.5
+_VERSION = 1
+
+
+def copied_image_rows(records: Records, progress: Progress) -> Array:
+    """(P, 2) int64: rows of images that are copies of one another, changed a little; none where there are too many.
+
+    What was found is kept in the cache folder, under the data's fingerprint.
+
+    Args:
+        records: rows whose `location` tells `load` where an image lies.
+        progress: is told how many images were looked at.
+    """
+    rows = records.index().num_rows
+    if rows < 2 or rows > MOST_IMAGES:
+        return np.zeros((0, 2), np.int64)
+    file = _kept(records)
+    with contextlib.suppress(OSError, ValueError):
+        return np.asarray(np.load(file, allow_pickle=False), np.int64).reshape(-1, 2)
+    pairs = find_copies(thumbnails_of_records(records, progress), tolerance=_CAUTION).pairs
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        work = file.with_name(f"{file.name}.{os.getpid()}.partial")
+        with open(work, "wb") as out:
+            np.save(out, pairs)
+        os.replace(work, file)
+    return pairs
+
+
+def image_lookalikes(samples: Samples, asked: Array, budget_s: float, field: str = "image") -> Lookalikes:
+    """Copies of units whose images are a field (N, C, H, W) of the samples, a window a unit: see `Task.lookalikes`."""
+    return find_copies(thumbnails_of_samples(samples, field), asked, budget_s)
+
+
+def _kept(records: Records) -> Path:
+    name = blake2b(f"{_VERSION} {records.fingerprint}".encode(), digest_size=16).hexdigest()
+    return cache_root() / "copies" / f"{name}.npy"
