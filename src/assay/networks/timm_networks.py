@@ -220,7 +220,7 @@ def _per_channel(values: Any, channels: int) -> list[float]:
 
 
 def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
-    """Gentle steps from good weights; of few samples only the last layers learn, which is also several times quicker."""
+    """Gentle steps from good weights; of few samples the last layers alone learn, which is also much quicker."""
     batch = 32
     plan = Plan(
         batch_size=batch,
