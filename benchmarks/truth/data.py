@@ -43,7 +43,7 @@ def measure(bench: Bench, draw: int) -> Json:
     else:
         judges, truths = data.images[pool[-10_000:]], data.labels[pool[-10_000:]]
         pool = pool[:-10_000]
-    sizes = (least, 3 * least // 2) if bench.smoke else (least, 2 * least, 4 * least)
+    sizes = (least, 2 * least) if bench.smoke else (least, 2 * least, 4 * least)
     found: Json = {"draw": draw, "accuracy": {}}
     for size in sizes:
         rows = np.concatenate([pool[:size], validation])
