@@ -79,3 +79,9 @@ def test_it_learns_eight_images_by_heart() -> None:
 def test_an_unknown_activation_is_named() -> None:
     with pytest.raises(SettingError, match="no activation"):
         ConvNet(1, 28, 28, 2, ConvNetSettings(activation="rellu"))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_stochastic_depth_that_is_no_share_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="stochastic_depth"):
+        ConvNet(1, 28, 28, 2, ConvNetSettings(stochastic_depth=share))

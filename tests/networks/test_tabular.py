@@ -147,6 +147,12 @@ def test_dropout_silences_the_same_neurons_in_all_members() -> None:
     assert not (network.eval().hidden[:3](torch.randn(7, 4, network.hidden[0].in_features)) == 0).any()
 
 
+@pytest.mark.parametrize("impossible", [{"members": 0}, {"dropout": 1.0}, {"dropout": -0.1}])
+def test_settings_that_make_no_ensemble_are_refused(impossible: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"member|dropout"):
+        Tabular(table_spec(), replace(SMALL, **impossible))
+
+
 def test_a_threshold_in_one_column_and_a_category_are_learned() -> None:
     torch.manual_seed(0)
     spec = table_spec(2, 2, ClassTarget(("no", "yes")))

@@ -53,6 +53,9 @@ class ConvNet(nn.Module):
         outputs: logits of an image.
         settings: hyper-parameters.
 
+    Raises:
+        ValueError: `stochastic_depth` is not from 0 to below 1.
+
     Example:
         >>> network = ConvNet(channels=1, height=28, width=28, outputs=10, settings=ConvNetSettings(width=16))
         >>> network(torch.zeros(2, 1, 28, 28)).shape
@@ -61,6 +64,8 @@ class ConvNet(nn.Module):
 
     def __init__(self, channels: int, height: int, width: int, outputs: int, settings: ConvNetSettings) -> None:
         super().__init__()
+        if not 0 <= settings.stochastic_depth < 1:
+            raise ValueError(f"stochastic_depth is a share from 0 to below 1, not {settings.stochastic_depth:g}")
         side = min(height, width)
         stride = stem_stride(side)
         stages = stage_count(side)

@@ -16,7 +16,7 @@ class MlpSettings:
     Attributes:
         depth: hidden layers; 0 gives a linear model.
         width: neurons of a hidden layer.
-        activation: `relu`, `gelu`, `silu`, `tanh`, `leaky-relu`, `selu`.
+        activation: `relu`, `gelu`, `silu`, `mish`, `selu`, `tanh`, `leaky-relu`.
         dropout: the share of neurons silenced at each training step.
         normalise: batch normalisation before each activation.
     """
