@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from assay.errors import DataError
+from assay.errors import DataError, RunError
 
 if TYPE_CHECKING:
     from assay.samples.samples import View
     from assay.targets.target import Target
 
 Array = np.ndarray[Any, Any]
+Model = TypeVar("Model")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ def require_training(count: int) -> None:
     """Raise where nothing is left to learn from."""
     if not count:
         raise DataError("no training sample with a known target is left", "See the problems that assay inspect lists.")
+
+
+def require_fitted(model: Model | None) -> Model:
+    """What `fit` or `load` left; raises `RunError` where neither was called."""
+    if model is None:
+        raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
+    return model
 
 
 def score(target: Target, outputs: Any, truths: Any) -> float:

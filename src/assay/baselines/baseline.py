@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from assay.errors import SettingError
 
 if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import View
 
 
@@ -33,14 +33,17 @@ class Baseline(ABC):
         """Fit on the training side, choosing on the validation side, in about `budget_s` seconds.
 
         Returns:
-            One sentence of how it was fitted (such as the share of the samples that the time allowed).
+            How it was fitted, in a phrase, such as "1,200 training samples, 80 rounds of trees".
+
+        Raises:
+            DataError: no training sample has a known target.
         """
 
     @abstractmethod
-    def predict(self, view: View) -> Sequence[Any]:
+    def predict(self, view: View) -> Values:
         """One output for each unit of the view, in its order."""
 
-    def respond(self, batch: Any) -> Sequence[Any]:
+    def respond(self, batch: Any) -> Values:
         """One output for each window of a batch; needed only where a closed-loop task drives with the model."""
         raise SettingError(f"{self.name} cannot answer step by step")
 

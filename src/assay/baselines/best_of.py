@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.baselines._fitting import Clock, doubt, known, score
+from assay.baselines._fitting import Clock, doubt, known, require_fitted, score
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
-from assay.errors import RunError, SettingError
+from assay.errors import SettingError
 
 if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import View
     from assay.targets.target import Target
 
@@ -41,9 +42,7 @@ class BestOf(Baseline):
     @property
     def chosen(self) -> Baseline:
         """The candidate that was kept."""
-        if self._chosen is None:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        return self.candidates[self._chosen]
+        return self.candidates[require_fitted(self._chosen)]
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
@@ -63,7 +62,7 @@ class BestOf(Baseline):
         table = ", ".join(f"{one.name} {rate[0]:.3f}" for one, rate in zip(self.candidates, ratings, strict=True))
         return f"{notes[self.candidates.index(self.chosen)]} (chosen by validation {metric}: {table})"
 
-    def predict(self, view: View) -> Sequence[Any]:
+    def predict(self, view: View) -> Values:
         """See `Baseline.predict`."""
         return self.chosen.predict(view)
 

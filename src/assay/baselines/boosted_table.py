@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._columns import Columns, Sides, read_columns, read_sides
-from assay.baselines._fitting import Clock, threads
+from assay.baselines._columns import Columns, Sides, read_sides
+from assay.baselines._fitting import Clock, require_fitted, threads
 from assay.baselines._storage import damaged, read_json, require, write_json
+from assay.baselines._table_model import TableModel
 from assay.baselines._trees import check_model_text
-from assay.baselines.baseline import Baseline
-from assay.errors import RunError
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
     from assay.samples.samples import View
-    from assay.targets.target import Target
 
 Array = np.ndarray[Any, Any]
 _ROUNDS, _PATIENCE = 2000, 50
@@ -32,25 +29,11 @@ _SHAPES: tuple[dict[str, Any], ...] = (
 )
 
 
-class LightGbmTable(Baseline):
-    """LightGBM (Ke et al. 2017) with early stopping on the validation side, the best of a few shapes of tree.
-
-    Takes the fields `numbers` (N, P) float32, NaN where missing, and `categories` (N, Q) int64.
-
-    Args:
-        target: what is predicted; of several labels, each has a model of its own.
-        spec: has `category_sizes`, the number of codes of each category column, code 0 included.
-    """
+class LightGbmTable(TableModel["list[Booster]"]):
+    """LightGBM (Ke et al. 2017) with early stopping on the validation side, the best of a few shapes of tree."""
 
     name = "LightGBM"
-    features = "the columns as they are"
     reading = "how much each column lowers the error, and single trees"
-
-    def __init__(self, target: Target, spec: Any) -> None:
-        self.target = target
-        self.sizes: tuple[int, ...] = tuple(spec.category_sizes)
-        self._boosters: list[Booster] = []
-        self._columns = 0
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
@@ -58,39 +41,23 @@ class LightGbmTable(Baseline):
         sides = read_sides(
             self.target, train, validation, self.sizes, limit=max(1000, int(200_000 * budget_s)), seed=seed
         )
-        self._columns = sides.train.numbers.shape[1] + len(self.sizes)
-        self._boosters, rounds = [], []
+        boosters: list[Booster] = []
+        rounds: list[int] = []
         wanted = _per_model(self.target.kind, sides)
         for place, (truths, answers) in enumerate(wanted):
             share = clock.left_s() / (len(wanted) - place)
             booster = _best(self._objective(), sides, truths, answers, share, seed)
-            self._boosters.append(booster)
+            boosters.append(booster)
             rounds.append(booster.num_trees() // booster.num_model_per_iteration())
+        self._fitted = boosters
         many = f"{rounds[0]}" if len(rounds) == 1 else f"{min(rounds)} to {max(rounds)}"
         return f"{len(sides.train)} training samples, {many} rounds of trees"
 
-    def predict(self, view: View) -> Sequence[Any]:
-        """See `Baseline.predict`."""
-        if not self._boosters:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        if not len(view):
-            return np.zeros((0,) if self.target.kind == "number" else (0, self.target.outputs))  # type: ignore[return-value]
-        matrix = _matrix(read_columns(view, self.sizes))
-        parts = [
-            np.asarray(booster.predict(matrix, num_threads=threads() if len(view) >= _ROWS_FOR_THREADS else 1))
-            for booster in self._boosters
-        ]
-        if self.target.kind == "class":
-            whole = parts[0] if parts[0].ndim == 2 else np.ones((len(view), 1))
-            return np.asarray(whole / whole.sum(axis=1, keepdims=True))  # type: ignore[return-value]
-        return np.stack(parts, axis=1) if self.target.kind == "labels" else parts[0]  # type: ignore[return-value]
-
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
-        if not self._boosters:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        write_json(folder / "lightgbm.json", {"models": len(self._boosters), "columns": self._columns})
-        for place, booster in enumerate(self._boosters):
+        boosters = require_fitted(self._fitted)
+        write_json(folder / "lightgbm.json", {"models": len(boosters), "columns": boosters[0].num_feature()})
+        for place, booster in enumerate(boosters):
             (folder / f"lightgbm-{place}.txt").write_bytes(booster.model_to_string().encode())
 
     def load(self, folder: Path) -> None:
@@ -101,8 +68,15 @@ class LightGbmTable(Baseline):
         require(about["models"] == models, path, "another number of models than the target needs")
         require(len(self.sizes) <= about["columns"], path, "fewer columns than the table has")
         outputs = self.target.outputs if self.target.kind == "class" and self.target.outputs > 1 else 1
-        self._boosters = [_read(folder / f"lightgbm-{place}.txt", about["columns"], outputs) for place in range(models)]
-        self._columns = about["columns"]
+        self._fitted = [_read(folder / f"lightgbm-{place}.txt", about["columns"], outputs) for place in range(models)]
+
+    def _outputs(self, model: list[Booster], rows: Columns) -> Array:
+        matrix = _matrix(rows)
+        parts = [np.asarray(booster.predict(matrix, num_threads=_threads_for(len(rows)))) for booster in model]
+        if self.target.kind == "class":
+            whole = parts[0] if parts[0].ndim == 2 else np.ones((len(rows), 1))
+            return np.asarray(whole / whole.sum(axis=1, keepdims=True))
+        return np.stack(parts, axis=1) if self.target.kind == "labels" else parts[0]
 
     def _objective(self) -> dict[str, Any]:
         if self.target.kind == "class" and self.target.outputs > 1:
@@ -155,10 +129,14 @@ def _parameters(count: int, seed: int) -> dict[str, Any]:
         "feature_pre_filter": False,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": threads() if count >= _ROWS_FOR_THREADS else 1,
+        "num_threads": _threads_for(count),
         "seed": seed % 2**31,
         "verbosity": -1,
     }
+
+
+def _threads_for(rows: int) -> int:
+    return threads() if rows >= _ROWS_FOR_THREADS else 1
 
 
 def _boost(

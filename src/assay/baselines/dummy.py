@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._fitting import known, require_training
+from assay.baselines._fitting import known, require_fitted, require_training
 from assay.baselines._storage import read_arrays, require, write_arrays
 from assay.baselines.baseline import Baseline
-from assay.errors import RunError
 
 if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import View
     from assay.targets.target import Target
 
@@ -46,18 +45,14 @@ class Dummy(Baseline):
             self._answer = np.atleast_1d(truths.astype(float).mean(axis=0))
         return f"from the targets of {len(truths)} training samples"
 
-    def predict(self, view: View) -> Sequence[Any]:
+    def predict(self, view: View) -> Values:
         """See `Baseline.predict`."""
-        if self._answer is None:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        answers: Array = np.repeat(self._answer[None], len(view), axis=0)
-        return answers[:, 0] if self.target.kind == "number" else answers  # type: ignore[return-value]
+        answers: Array = np.repeat(require_fitted(self._answer)[None], len(view), axis=0)
+        return answers[:, 0] if self.target.kind == "number" else answers
 
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
-        if self._answer is None:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        write_arrays(folder / "dummy.npz", {"answer": self._answer})
+        write_arrays(folder / "dummy.npz", {"answer": require_fitted(self._answer)})
 
     def load(self, folder: Path) -> None:
         """See `Baseline.load`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from assay.baselines._fitting import (
     doubt,
     hold_out,
     known,
+    require_fitted,
     require_training,
     score,
     sigmoid,
@@ -21,10 +21,10 @@ from assay.baselines._fitting import (
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
 from assay.baselines.image_features import ImageFeatures, Projection, fit_projection
-from assay.baselines.kernel_machine import KernelMachine, fit_kernel_machine
-from assay.errors import RunError
+from assay.baselines.kernel_machine import Judge, KernelMachine, fit_kernel_machine
 
 if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import View
     from assay.targets.target import Target
 
@@ -71,15 +71,15 @@ class HogSvm(Baseline):
         self._calibrate(machine.scores(aside), answers)
         return note if len(drawn) == len(units) == len(rows) + len(spare) else f"{note}, out of {len(units)}"
 
-    def predict(self, view: View) -> Sequence[Any]:
+    def predict(self, view: View) -> Values:
         """See `Baseline.predict`."""
-        describe, projection, machine = self._parts()
+        describe, projection, machine = require_fitted(self._fitted)
         rows = _rows(view, describe, projection)
-        return self._outputs(machine.scores(rows), self._steepness, self._shift)  # type: ignore[return-value]
+        return self._outputs(machine.scores(rows), self._steepness, self._shift)
 
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
-        describe, projection, machine = self._parts()
+        describe, projection, machine = require_fitted(self._fitted)
         arrays = {"mean": projection.mean, "axes": projection.axes, "centres": machine.centres}
         write_arrays(folder / "svm.npz", {**arrays, "weights": machine.weights, "offset": machine.offset})
         numbers = {"scale": describe.scale, "gamma": machine.gamma, "steepness": self._steepness, "shift": self._shift}
@@ -97,11 +97,6 @@ class HogSvm(Baseline):
         machine = KernelMachine(got["centres"], got["weights"], got["offset"], numbers["gamma"])
         self._fitted = (ImageFeatures(numbers["scale"]), Projection(got["mean"], got["axes"]), machine)
         self._steepness, self._shift = numbers["steepness"], numbers["shift"]
-
-    def _parts(self) -> tuple[ImageFeatures, Projection, KernelMachine]:
-        if self._fitted is None:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        return self._fitted
 
     def _aside(
         self, view: View, describe: ImageFeatures, projection: Projection, count: int, seed: int
@@ -135,7 +130,9 @@ class HogSvm(Baseline):
             return sigmoid(steepness * scores + shift)
         return np.asarray(scores[:, 0].astype(float) * self._spread() + self._centre())
 
-    def _judge(self, answers: Array) -> Any:
+    def _judge(self, answers: Array) -> Judge:
+        """What rates the scores (V, O) of the rows set aside; the metric first, then the loss."""
+
         def judge(scores: Array) -> tuple[float, float]:
             outputs = self._outputs(scores, 4.0, 0.0)
             return score(self.target, outputs, answers), -doubt(self.target, outputs, answers)

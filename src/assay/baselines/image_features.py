@@ -31,7 +31,7 @@ class ImageFeatures:
     is the mean of each cell. Colours are the square roots of a 4 x 4 x 4 histogram of the whole image.
 
     Attributes:
-        scale: the largest value of the training images; values are divided by it.
+        scale: the largest value of some of the training images; values are divided by it.
     """
 
     scale: float
@@ -57,6 +57,7 @@ class ImageFeatures:
         return np.asarray(torch.cat(self._groups(values), dim=1).numpy(), np.float32)
 
     def _groups(self, images: Tensor) -> list[Tensor]:
+        import torch
         from torch.nn.functional import adaptive_avg_pool2d
 
         small = reduce_area(images)
@@ -67,13 +68,7 @@ class ImageFeatures:
         gradients = [normalise_blocks(part, block=min(2, rows, columns), epsilon=0.01) for part in (signed, unsigned)]
         thumbnail = adaptive_avg_pool2d(small, (rows, columns)).flatten(1)
         colours = [colour_histogram(small)] if images.shape[1] == 3 else []
-        return [*_joined(gradients), thumbnail, *colours]
-
-
-def _joined(parts: list[Tensor]) -> list[Tensor]:
-    import torch
-
-    return [torch.cat(parts, dim=1)]
+        return [torch.cat(gradients, dim=1), thumbnail, *colours]
 
 
 def _cells(side: int) -> int:

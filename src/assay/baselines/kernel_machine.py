@@ -181,10 +181,9 @@ def _root(kernel: Tensor) -> Tensor:
     """A matrix A (M, M) with A Aᵀ the inverse of the kernel, in double precision inside."""
     import torch
 
-    values, vectors = kernel.double(), torch.eye(len(kernel), dtype=torch.float64)
-    jitter = 1e-5 * vectors
-    lower = torch.linalg.cholesky(values + jitter)
-    root: Tensor = torch.linalg.solve_triangular(lower, vectors, upper=False).T.float().contiguous()
+    unit = torch.eye(len(kernel), dtype=torch.float64)
+    lower = torch.linalg.cholesky(kernel.double() + 1e-5 * unit)
+    root: Tensor = torch.linalg.solve_triangular(lower, unit, upper=False).T.float().contiguous()
     return root
 
 

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._columns import Columns, Sides, read_columns, read_sides
-from assay.baselines._fitting import Clock, doubt, score, sigmoid, softmax
+from assay.baselines._columns import Columns, Sides, read_sides
+from assay.baselines._fitting import Clock, doubt, require_fitted, score, sigmoid, softmax
 from assay.baselines._storage import read_arrays, require, write_arrays
-from assay.baselines.baseline import Baseline
-from assay.errors import RunError
+from assay.baselines._table_model import TableModel
 
 if TYPE_CHECKING:
     from assay.samples.samples import View
-    from assay.targets.target import Target
 
 Array = np.ndarray[Any, Any]
 _STRENGTHS = (1.0, 0.1, 10.0, 0.01, 100.0, 0.001)
@@ -43,8 +40,8 @@ class Weights:
     offset: Array
 
     def scores(self, rows: Columns, sizes: tuple[int, ...]) -> Array:
-        """(N, O) logits, or numbers in standard deviations."""
-        numbers = numeric_inputs(rows.numbers, self.mean, self.deviation)
+        """(N, O) logits, or numbers in the target's own unit."""
+        numbers = _numeric_inputs(rows.numbers, self.mean, self.deviation)
         total = numbers @ self.weights[: numbers.shape[1]] + self.offset
         start = numbers.shape[1]
         for place, size in enumerate(sizes):
@@ -53,30 +50,19 @@ class Weights:
         return np.asarray(total)
 
 
-class LinearTable(Baseline):
+class LinearTable(TableModel[Weights]):
     """Logistic regression, or ridge regression for a number, over standardised numbers and one-hot categories.
 
-    Takes the fields `numbers` (N, P) float32, NaN where missing, and `categories` (N, Q) int64. The strength of the
-    penalty is chosen on the validation side.
-
-    Args:
-        target: what is predicted; of several labels, each has a model of its own.
-        spec: has `category_sizes`, the number of codes of each category column, code 0 included.
+    The strength of the penalty is chosen on the validation side.
     """
 
-    name = "linear model"
-    features = "the columns as they are"
+    name = "a linear model"
     reading = "one weight for each column and answer"
-
-    def __init__(self, target: Target, spec: Any) -> None:
-        self.target = target
-        self.sizes: tuple[int, ...] = tuple(spec.category_sizes)
-        self._fitted: Weights | None = None
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
         clock = Clock(budget_s)
-        limit = max(200, int(2e7 * budget_s / max(1, len(self.sizes) + 10) / self.target.outputs))
+        limit = max(200, int(2e7 * budget_s / (len(self.sizes) + 10) / self.target.outputs))
         sides = read_sides(self.target, train, validation, self.sizes, limit, seed)
         mean, deviation = _scale(sides.train.numbers)
         inputs = _inputs(sides.train, mean, deviation, self.sizes)
@@ -93,23 +79,9 @@ class LinearTable(Baseline):
         self._fitted = best[1]
         return f"{len(sides.train)} training samples, penalty 1/{best[2]:g}"
 
-    def predict(self, view: View) -> Sequence[Any]:
-        """See `Baseline.predict`."""
-        fitted = self._weights()
-        if not len(view):
-            return np.zeros((0,) if self.target.kind == "number" else (0, self.target.outputs))  # type: ignore[return-value]
-        return self._outputs(fitted.scores(read_columns(view, self.sizes), self.sizes))  # type: ignore[return-value]
-
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
-        fitted = self._weights()
-        arrays = {
-            "mean": fitted.mean,
-            "deviation": fitted.deviation,
-            "weights": fitted.weights,
-            "offset": fitted.offset,
-        }
-        write_arrays(folder / "linear.npz", arrays)
+        write_arrays(folder / "linear.npz", vars(require_fitted(self._fitted)))
 
     def load(self, folder: Path) -> None:
         """See `Baseline.load`."""
@@ -119,14 +91,10 @@ class LinearTable(Baseline):
         require(got["deviation"].shape == got["mean"].shape and bool((got["deviation"] > 0).all()), path, "bad scales")
         require(got["weights"].shape == (inputs, self.target.outputs), path, "another number of weights")
         require(len(got["offset"]) == self.target.outputs, path, "another number of outputs than the target has")
-        self._fitted = Weights(got["mean"], got["deviation"], got["weights"], got["offset"])
+        self._fitted = Weights(**got)
 
-    def _weights(self) -> Weights:
-        if self._fitted is None:
-            raise RunError("the baseline is neither fitted nor loaded", "Call fit or load first.")
-        return self._fitted
-
-    def _outputs(self, scores: Array) -> Array:
+    def _outputs(self, model: Weights, rows: Columns) -> Array:
+        scores = model.scores(rows, self.sizes)
         if self.target.kind == "number":
             return scores[:, 0]
         return softmax(scores) if self.target.kind == "class" else sigmoid(scores)
@@ -134,7 +102,7 @@ class LinearTable(Baseline):
     def _rate(self, weights: Weights, sides: Sides) -> tuple[float, float]:
         if not len(sides.answers):
             return (0.0, 0.0)
-        outputs = self._outputs(weights.scores(sides.aside, self.sizes))
+        outputs = self._outputs(weights, sides.aside)
         return score(self.target, outputs, sides.answers), -doubt(self.target, outputs, sides.answers)
 
     def _solve(self, inputs: Any, truths: Array, strength: float, limit_s: float) -> tuple[Array, Array]:
@@ -157,7 +125,7 @@ def _scale(numbers: Array) -> tuple[Array, Array]:
     return mean, np.where(spread > 1e-6 * np.maximum(np.abs(mean), 1e-30), spread, 1.0)
 
 
-def numeric_inputs(numbers: Array, mean: Array, deviation: Array) -> Array:
+def _numeric_inputs(numbers: Array, mean: Array, deviation: Array) -> Array:
     """(N, 2 P): standardised numbers with missing ones at the mean, then 1 for each missing one."""
     missing = ~np.isfinite(numbers)
     scaled = np.clip((np.where(missing, mean, numbers) - mean) / deviation, -_LIMIT, _LIMIT)
@@ -166,7 +134,7 @@ def numeric_inputs(numbers: Array, mean: Array, deviation: Array) -> Array:
 
 def _inputs(rows: Columns, mean: Array, deviation: Array, sizes: tuple[int, ...]) -> Any:
     """(N, 2 P + sum of sizes), sparse where there are categories."""
-    numbers = numeric_inputs(rows.numbers, mean, deviation)
+    numbers = _numeric_inputs(rows.numbers, mean, deviation)
     if not sizes:
         return numbers
     from scipy import sparse
