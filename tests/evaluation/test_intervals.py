@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from assay.evaluation.evaluation import Evaluation
-from assay.evaluation.intervals import difference, estimate, wilson
+from assay.evaluation.intervals import difference, estimate, paired_shares, wilson
 from assay.evaluation.metrics import Accuracy, BinaryAuc, LogLoss, MeanAbsoluteError, RootMeanSquaredError
 
 CASES = [(0, 10), (1, 10), (5, 10), (10, 10), (0, 1), (1, 1), (171, 180), (999, 1000)]
@@ -106,6 +106,40 @@ def test_the_bootstrap_of_a_metric_that_is_no_sum() -> None:
     assert found.low < found.value < found.high  # type: ignore[operator]
     assert 0.05 < found.high - found.low < 0.3  # type: ignore[operator]
     assert estimate(BinaryAuc(), outputs, truths, np.arange(120)) == found, "the same seed draws the same"
+
+
+def test_paired_shares_as_published() -> None:
+    """Bonett and Price 2012, as R's statpsych gives it: `ci.prop.ps(.05, 12, 4, 26, 6)`."""
+    gains = np.repeat([0, -1, 1], [18, 4, 26])
+    assert paired_shares(gains) == pytest.approx((0.2548067, 0.6251933), abs=1e-6)
+
+
+@pytest.mark.parametrize("unlike", [0.05, 0.2, 0.5])
+@pytest.mark.parametrize("units", [10, 40, 150])
+def test_paired_shares_find_what_is_not_there_in_five_of_a_hundred_cases_at_most(units: int, unlike: float) -> None:
+    """Exact, over all outcomes: two models equally good, of which just one is right about a share `unlike` of units."""
+    chance = 0.0
+    for count, often in enumerate(stats.binom.pmf(np.arange(units + 1), units, unlike)):
+        for won, so in enumerate(stats.binom.pmf(np.arange(count + 1), count, 0.5)):
+            low, high = paired_shares(np.repeat([1, -1, 0], [won, count - won, units - count]))
+            chance += often * so * (low > 0 or high < 0)
+    assert chance <= 0.055
+
+
+def test_a_few_units_more_are_no_difference() -> None:
+    """Four units that only the first has right: by McNemar's exact test chance does as much in one of eight cases."""
+    truths, units = np.zeros(40, int), np.arange(40)
+    right, wrong = np.eye(2)[np.zeros(40, int)], np.eye(2)[(units < 4).astype(int)]
+    found = difference(Accuracy(), right, wrong, truths, units)
+    assert found.value == pytest.approx(0.1)
+    assert found.low < 0 < found.value < found.high  # type: ignore[operator]
+    assert difference(Accuracy(), wrong, right, truths, units).high == pytest.approx(-found.low)  # type: ignore[operator]
+
+
+def test_groups_that_are_all_right_leave_a_doubt() -> None:
+    outputs, truths, groups = np.eye(2)[np.ones(100, int)], np.ones(100, int), np.repeat(np.arange(20), 5)
+    found = estimate(Accuracy(), outputs, truths, groups)
+    assert (found.value, found.low, found.high) == (1.0, *wilson(1.0, 20))
 
 
 def test_too_little_to_say() -> None:

@@ -41,7 +41,7 @@ class Evaluation:
         return estimate(metric, self.outputs, self.truths, self.groups)
 
     def only(self, rows: Array) -> Evaluation:
-        """Some of the units: (U',) positions or (U,) bool."""
+        """Some of the units: (U',) positions or (U,) bool; `seconds` stays that of all."""
         places = np.arange(len(self))[rows]
 
         def pick(values: Values) -> Values:

@@ -1,7 +1,8 @@
 """95 % intervals and paired comparisons, by resampling groups of units.
 
-Sources: the percentile bootstrap (Efron 1979) over groups where units share one (cluster bootstrap); Wilson's score
-interval (1927) for a share of independent units, which stays honest at 0 and 1.
+Sources: the percentile bootstrap (Efron 1979) over groups where units share one (cluster bootstrap). For shares of
+independent units, where a bootstrap of few mistakes is too sure: Wilson's score interval (1927), and for the paired
+difference of two shares that of Bonett and Price (Journal of Educational and Behavioral Statistics 37, 2012).
 
 Shapes: U units, G groups, R resamples, K statistics of a unit.
 """
@@ -45,10 +46,11 @@ def estimate(metric: Metric, outputs: Values, truths: Values, groups: Array, see
         return Estimate(math.nan)
     statistics = metric.statistics(outputs, truths)
     value = metric.aggregate(statistics, np.ones(len(truths)))
-    alone = len(np.unique(groups)) == len(groups)
-    if metric.unit == "share" and alone:
-        return Estimate(value, *wilson(value, len(groups)))
-    if len(np.unique(groups)) < 3:
+    count = len(np.unique(groups))
+    # Where all units are right, or none is, every resample says the same and would leave no doubt at all.
+    if metric.unit == "share" and (count == len(groups) or value in (0.0, 1.0)):
+        return Estimate(value, *wilson(value, count))
+    if count < 3:
         return Estimate(value)
     return Estimate(value, *_interval(_resampled(metric, statistics, groups, seed)))
 
@@ -64,7 +66,11 @@ def difference(metric: Metric, first: Values, second: Values, truths: Values, gr
     kept = [metric.statistics(outputs, truths) for outputs in (first, second)]
     ones = np.ones(len(truths))
     value = sign * (metric.aggregate(kept[0], ones) - metric.aggregate(kept[1], ones))
-    if len(np.unique(groups)) < 3:
+    count = len(np.unique(groups))
+    if metric.unit == "share" and isinstance(metric, Additive) and count == len(groups):
+        first_right, second_right = (metric.from_sums(np.asarray(statistics, float)) for statistics in kept)
+        return Estimate(value, *paired_shares(sign * (first_right - second_right)))
+    if count < 3:
         return Estimate(value)
     draws = [_resampled(metric, statistics, groups, seed) for statistics in kept]
     return Estimate(value, *_interval(sign * (draws[0] - draws[1])))
@@ -83,6 +89,20 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = _Z * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
+
+
+def paired_shares(gains: Array) -> tuple[float, float]:
+    """The 95 % interval of the difference of two shares of the same independent units, never without doubt.
+
+    As if two more units had been asked about, one that speaks for the first and one for the second.
+
+    Args:
+        gains: (U,) 1 where only the first is right about the unit, -1 where only the second is, else 0.
+    """
+    count = len(gains) + 2
+    middle = float(np.sum(gains)) / count
+    half = _Z * math.sqrt(((float(np.sum(gains**2)) + 2) / count - middle**2) / count)
+    return max(-1.0, middle - half), min(1.0, middle + half)
 
 
 def _resampled(metric: Metric, statistics: Values, groups: Array, seed: int) -> Array:
