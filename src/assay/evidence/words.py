@@ -1,12 +1,15 @@
-"""Numbers in plain words, the same way in every verdict."""
+"""Numbers in plain words, the same way in every verdict; how durations and sizes are written on the page too."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-from assay.evaluation.intervals import Estimate
-from assay.evaluation.metrics import Metric
 from assay.evidence.finding import Number
+
+if TYPE_CHECKING:
+    from assay.evaluation.intervals import Estimate
+    from assay.evaluation.metrics import Metric
 
 TITLES = {
     "accuracy": "accuracy",
@@ -19,6 +22,7 @@ TITLES = {
     "rmse": "root mean squared error",
     "mae": "mean absolute error",
 }
+_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
 def title(metric: Metric) -> str:
@@ -35,7 +39,7 @@ def shown(metric: Metric, value: float | None) -> str:
     """A value of a metric: shares in per cent, all else to three digits."""
     if value is None or math.isnan(value):
         return "unknown"
-    return f"{100 * value:.1f} %" if metric.unit == "share" else f"{value:.3g}"
+    return f"{100 * value:.1f} %" if metric.unit == "share" else three_digits(value)
 
 
 def spread(metric: Metric, found: Estimate) -> str:
@@ -50,19 +54,37 @@ def number(found: Estimate, unit: str = "") -> Number:
     return Number(None if math.isnan(found.value) else found.value, found.low, found.high, unit)
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+def three_digits(value: float) -> str:
+    """A number to three digits, or to its last whole one with thousands set apart: "0.0123", "45.6", "7,890"."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a person says them: "3.2 ms", "0.4 s", "3 min 20 s", "2 h 5 min"; "not known" where they are not."""
+    if seconds is None or not math.isfinite(seconds) or seconds < 0:
+        return "not known"
+    if seconds < 60:
+        unit, factor = time_unit(seconds) if seconds < 0.1 else ("s", 1.0)
+        return f"{three_digits(seconds / factor)} {unit}"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
+    return " ".join(f"{amount:,} {unit}" for amount, unit in parts if amount)
 
 
 def size(count: float) -> str:
-    """Bytes as a person says them."""
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
+    """Bytes as a person says them: "512 B", "1.85 MB"."""
+    unit, factor = size_unit(count)
+    return f"{three_digits(count / factor)} {unit}"
+
+
+def time_unit(seconds: float) -> tuple[str, float]:
+    """The unit in which so many seconds read best, never more than a second, and how many seconds it has."""
+    if not 0 < seconds < 1:
+        return "s", 1.0
+    return ("ms", 1e-3) if seconds >= 1e-3 else ("µs", 1e-6)
+
+
+def size_unit(count: float) -> tuple[str, float]:
+    """The unit in which so many bytes read best, and how many bytes it has."""
+    return next(((unit, factor) for unit, factor in _SIZES if count >= factor), _SIZES[-1])

@@ -8,11 +8,15 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from assay.evidence.words import duration as plain_duration
+from assay.evidence.words import size_unit, time_unit
+
 # Control characters and lone surrogates are no legal XML and cannot be written as UTF-8; bidirectional overrides
 # would let a label reorder the words around it.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _IMAGE = re.compile(r"data:image/(?:png|webp|jpeg|gif);base64,[A-Za-z0-9+/=]+")
 _CODE = re.compile("`([^`]+)`")
+_BEFORE_UNIT = re.compile("(?<=[0-9]) ")
 _TERMS = {
     **{term.lower(): term for term in ("AUC", "BLEU", "chrF", "CPU", "ECE", "F1", "GPU", "HOG", "IoU", "LightGBM")},
     **{term.lower(): term for term in ("MAE", "mAP", "mAP50", "ONNX", "RMSE", "SVM", "TF-IDF", "WER")},
@@ -24,7 +28,6 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"  # narrow no-break space
 _NO_BREAK = "\u00a0"
 _TIMES, _MINUS = "\u00d7", "\u2212"
-_SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
 def clean(value: object) -> str:
@@ -107,12 +110,11 @@ def plain(value: float, decimals: int | None = None) -> str:
 def _scaled(values: list[float | None], unit: str) -> tuple[list[float | None], str]:
     """Bytes and seconds in the size that reads best; everything else as it is."""
     largest = max((abs(value) for value in values if value is not None), default=0.0)
+    factor = 1.0
     if unit in ("bytes", "byte", "B"):
-        unit, factor = next(((name, size) for name, size in _SIZES if largest >= size), ("B", 1.0))
+        unit, factor = size_unit(largest)
     elif unit in ("s", "seconds") and 0 < largest < 1:
-        unit, factor = ("ms", 1e-3) if largest >= 1e-3 else ("µs", 1e-6)
-    else:
-        factor = 1.0
+        unit, factor = time_unit(largest)
     return [None if value is None else value / factor for value in values], unit
 
 
@@ -153,16 +155,8 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
 
 
 def duration(seconds: Any) -> str:
-    """Seconds as a person says them: "0.4 s", "3 min 20 s", "2 h 5 min"."""
-    total = finite(seconds)
-    if total is None or total < 0:
-        return "not known"
-    if total < 60:
-        return f"{plain(total, 1 if total < 10 else 0)}{_NO_BREAK}s"
-    minutes, rest = divmod(round(total), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [(hours, "h"), (minutes, "min"), (0 if hours else rest, "s")]
-    return " ".join(f"{plain(amount, 0)}{_NO_BREAK}{unit}" for amount, unit in parts if amount)
+    """Seconds as a person says them (`evidence.words.duration`), each number kept together with its unit."""
+    return _BEFORE_UNIT.sub(_NO_BREAK, plain_duration(finite(seconds)))
 
 
 def counted(count: int, noun: str) -> str:

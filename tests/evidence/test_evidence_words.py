@@ -1,0 +1,47 @@
+"""Numbers as verdicts write them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from assay.evaluation.intervals import Estimate
+from assay.evaluation.metrics import Accuracy, RootMeanSquaredError
+from assay.evidence.words import duration, shown, size, spread, three_digits
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0 s"), (2e-6, "2 µs"), (0.00321, "3.21 ms"), (0.4, "0.4 s"), (12.34, "12.3 s"), (61.2, "1 min 1 s"),
+        (3599.7, "1 h"), (7500, "2 h 5 min"), (360000, "100 h"), (None, "not known"), (math.nan, "not known"),
+        (-1, "not known"),
+    ],
+)  # fmt: skip
+def test_durations(seconds: float | None, told: str) -> None:
+    assert duration(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_900, "1,000 kB"), (1_854_336, "1.85 MB"),
+                        (3e9, "3 GB"), (5e12, "5,000 GB")],
+)  # fmt: skip
+def test_sizes(count: float, told: str) -> None:
+    assert size(count) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0, "0"), (0.01234, "0.0123"), (45.64, "45.6"), (999.4, "999"), (999.6, "1,000"), (-7890.1, "-7,890")],
+)
+def test_three_digits(value: float, told: str) -> None:
+    assert three_digits(value) == told
+
+
+def test_values_of_metrics() -> None:
+    assert shown(Accuracy(), 0.98765) == "98.8 %"
+    assert shown(RootMeanSquaredError(), 12345.6) == "12,346"
+    assert shown(Accuracy(), math.nan) == shown(Accuracy(), None) == "unknown"
+    assert spread(Accuracy(), Estimate(0.5, 0.25, 0.75)) == "50.0 % [25.0 %, 75.0 %]"
+    assert spread(Accuracy(), Estimate(0.5)) == "50.0 %"
