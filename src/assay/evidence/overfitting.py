@@ -2,131 +2,183 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import Estimate
-from assay.evaluation.metrics import Metric
+from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context
-from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.words import number, spread, title, unit_of
+from assay.samples.split import VALIDATION
+from assay.serving.predictor import Classical
 
 QUESTION = "Did it learn or memorise?"
+#: Fewer independent unseen units than this show no gap.
 _FEW = 30
+#: Of the way from guessing to perfect, what a network must cover on its own training data.
+_LEARNED = 0.25
+#: The gap from which on it overfits: by itself, or where the validation loss has also risen by `_TURNED`.
+_GAP, _GAP_IF_TURNED, _TURNED = 0.05, 0.02, 0.1
+
+Kind = Literal["few", "undefined", "trivial", "underfits", "overfits", "fits", "no gap"]
 
 
 def find(context: Context) -> Finding:
     """The metric on training against unseen samples, and the losses over the steps."""
     metric = context.metric
-    train, unseen = context.train, _joined(context)
+    train, unseen = context.train, _joined(context.validation, context.test)
     own, new = train.measure(metric), unseen.measure(metric)
-    sign = 1.0 if metric.higher_is_better else -1.0
-    gap = sign * (own.value - new.value)
-    half = np.hypot(_half(own), _half(new))
-    turned = _turned(context.history)
-    kind = _judge(metric, own, new, gap, half, turned, len(unseen), context)
+    gap, guessing = _gap(metric, own, new), _guessing(context)
+    units = len(np.unique(unseen.groups))
+    kind = _judge(metric, own, new, gap, guessing, units, _turned(context.history))
     status, verdict, step = _words(kind, metric, own, new, context)
     unit = unit_of(metric)
-    numbers = {
-        "training": number(own, unit),
-        "unseen": number(new, unit),
-        "gap": Number(gap, gap - half, gap + half, unit),
-    }
-    certainty = f"{len(train):,} training against {len(unseen):,} unseen samples (validation and test)."
-    return Finding("overfitting", QUESTION, status, verdict, numbers, (_curves(context.history),), step, certainty)
+    numbers = {"training": number(own, unit), "unseen": number(new, unit), "gap": number(gap, unit)}
+    sides = {"validation": context.validation, "test": context.test}
+    names = " and ".join(name for name, side in sides.items() if len(side)) or "none set aside"
+    certainty = f"{len(train):,} training against {len(unseen):,} unseen samples ({names})."
+    return Finding("overfitting", QUESTION, status, verdict, numbers, _curves(context.history), step, certainty)
 
 
-def _joined(context: Context) -> Evaluation:
-    """Validation and test answers together."""
-    first, second = context.validation, context.test
+def _joined(first: Evaluation, second: Evaluation) -> Evaluation:
+    """The answers of two sides, which share no group, together."""
     if not len(first) or not len(second):
         return first if len(first) else second
-    arrays = isinstance(first.outputs, np.ndarray)
-    outputs = np.concatenate([first.outputs, second.outputs]) if arrays else [*first.outputs, *second.outputs]
-    truths: Any = [*first.truths, *second.truths]
-    truths = np.asarray(truths) if isinstance(first.truths, np.ndarray) else truths
-    groups = np.concatenate([first.groups, second.groups + first.groups.max() + 1])
     return Evaluation(
         np.concatenate([first.units, second.units]),
-        outputs,
-        truths,
-        groups,
+        _concatenated(first.outputs, second.outputs),
+        _concatenated(first.truths, second.truths),
+        np.concatenate([first.groups, second.groups + first.groups.max() + 1]),
         np.concatenate([first.losses, second.losses]),
         first.seconds + second.seconds,
     )
 
 
-def _half(found: Estimate) -> float:
-    return 0.0 if found.low is None or found.high is None else (found.high - found.low) / 2
+def _concatenated(first: Values, second: Values) -> Values:
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate([first, second])
+    return [*first, *second]
+
+
+def _gap(metric: Metric, own: Estimate, new: Estimate) -> Estimate:
+    """By how much training samples are answered better than unseen ones; the two sides are independent."""
+    value = (own.value - new.value) if metric.higher_is_better else (new.value - own.value)
+    if own.low is None or own.high is None or new.low is None or new.high is None:
+        return Estimate(value)
+    half = math.hypot(own.high - own.low, new.high - new.low) / 2
+    return Estimate(value, value - half, value + half)
+
+
+def _guessing(context: Context) -> float | None:
+    """What the floor reaches on the test side, or where that is empty on validation; None where nobody knows."""
+    if context.floor is None:
+        return None
+    answers = context.floor.test
+    if not len(answers) and len(context.validation):
+        floor = Classical(context.task, context.spec, context.floor.model)
+        answers = context.task.evaluate(floor, context.samples.view(VALIDATION))
+    value = context.metric.value(answers.outputs, answers.truths) if len(answers) else math.nan
+    return value if math.isfinite(value) else None
 
 
 def _judge(
-    metric: Metric, own: Estimate, new: Estimate, gap: float, half: float, turned: float, unseen: int, context: Context
-) -> str:
-    """One of `few`, `overfits`, `underfits`, `fits`.
+    metric: Metric, own: Estimate, new: Estimate, gap: Estimate, guessing: float | None, units: int, turned: float
+) -> Kind:
+    """What the numbers say.
 
-    It overfits where training samples are answered better than unseen ones by more than chance allows, and by more than
-    .05, or by more than .02 while the last validation loss lies a tenth above its lowest. It underfits where it covers
-    less than a quarter of the way from guessing to perfect on its own training data.
+    It underfits where it covers less than a quarter of the way from guessing to perfect on its own training data. It
+    overfits where training samples are answered better than unseen ones by more than chance allows, and by more than
+    .05, or by more than .02 while the last validation loss lies a tenth above its lowest. Where nobody knows what
+    guessing reaches, a small gap may as well be that of a network that has learned nothing.
+
+    Args:
+        metric: perfect at 1 where higher is better, else at 0.
+        own: on training samples.
+        new: on unseen samples.
+        gap: by how much `own` is better.
+        guessing: what the floor reaches on unseen samples, if that is known.
+        units: independent unseen units.
+        turned: by what share the last validation loss lies above its lowest.
     """
-    if unseen < _FEW:
+    if units < _FEW:
         return "few"
-    floor = context.floor.test.measure(metric).value if context.floor else float("nan")
+    if not math.isfinite(gap.value):
+        return "undefined"
+    if gap.low is None:
+        return "few"
     best = 1.0 if metric.higher_is_better else 0.0
-    if np.isfinite(floor) and abs(own.value - floor) < 0.25 * abs(best - floor):
+    if guessing == best:
+        return "trivial"
+    if guessing is not None and (own.value - guessing) / (best - guessing) < _LEARNED:
         return "underfits"
-    if gap - half > 0 and (gap > 0.05 or turned > 0.1) and gap > 0.02:
+    share = gap.value / _scale(metric, new, guessing)
+    if gap.low > 0 and (share > _GAP or (share > _GAP_IF_TURNED and turned > _TURNED)):
         return "overfits"
-    return "fits"
+    return "no gap" if guessing is None else "fits"
 
 
-def _turned(history: Any) -> float:
+def _scale(metric: Metric, new: Estimate, guessing: float | None) -> float:
+    """What a gap is a share of: 1, but for an error in a unit of its own what guessing has, or else unseen samples."""
+    if metric.higher_is_better or metric.unit == "share":
+        return 1.0
+    return (new.value if guessing is None else guessing) or 1.0
+
+
+def _turned(history: Sequence[Mapping[str, Any]]) -> float:
     """By what share the last validation loss lies above the lowest one."""
     losses = [line["validation_loss"] for line in history if line.get("validation_loss") is not None]
     return losses[-1] / min(losses) - 1 if losses and min(losses) > 0 else 0.0
 
 
-def _words(kind: str, metric: Metric, own: Estimate, new: Estimate, context: Context) -> tuple[Status, str, str]:
+def _words(kind: Kind, metric: Metric, own: Estimate, new: Estimate, context: Context) -> tuple[Status, str, str]:
     values = f"{title(metric)} {spread(metric, own)} on training samples, {spread(metric, new)} on unseen ones"
     if kind == "few":
-        return "unknown", f"Too few unseen samples to say ({values}).", "Collect more data, or --split 60/20/20."
+        return "unknown", f"Too few independent samples to say ({values}).", "Collect more data, or --split 60/20/20."
+    if kind == "undefined":
+        return "unknown", f"Nobody knows: {values}.", "Look at the other metrics."
+    if kind == "trivial":
+        verdict = f"Always the same answer is perfect on unseen samples, so they cannot show what it learned: {values}."
+        return "unknown", verdict, "Collect samples whose answers differ."
     if kind == "overfits":
         return "watch", f"It memorises more than it learns: {values}.", _remedy(context)
     if kind == "underfits":
-        return (
-            "act",
-            f"It underfits: {values}.",
-            "Train for longer (--budget), or with a larger network (--set width=…).",
-        )
+        larger = ", or with a larger network (--set width=…)" if hasattr(context.settings, "width") else ""
+        return "act", f"It underfits: {values}.", f"Train for longer (--budget){larger}."
+    if kind == "no gap":
+        verdict = f"It does not overfit, but what guessing reaches is not known, nor so what it has learned: {values}."
+        return "watch", verdict, ""
     return "good", f"It fits well: {values}.", ""
 
 
 def _remedy(context: Context) -> str:
     """The first setting to change: what is not yet in use, the strongest first."""
-    settings: Mapping[str, Any] = vars(context.settings) if hasattr(context.settings, "__dict__") else {}
-    if context.plan.augment and not any(context.plan.augment.values()):
-        return f"Turn on augmentation: --set augment.{next(iter(context.plan.augment))}=0.5; or collect more data."
-    if settings.get("dropout") == 0.0:
-        return "Try --set dropout=0.3, or more weight decay; or collect more data."
-    return (
-        f"Try --set weight_decay={max(0.01, 4 * context.plan.weight_decay):.3g}, a smaller width, or collect more data."
-    )
+    unused = [name for name, strength in context.plan.augment.items() if not strength]
+    if unused:
+        others = f"; also {', '.join(unused[1:])}" if unused[1:] else ""
+        setting = f"--set augment.{unused[0]}=…{others}"
+        return f"Turn on augmentation that leaves the answer as it is ({setting}), or collect more data."
+    if getattr(context.settings, "dropout", None) == 0.0:
+        return "Try --set dropout=0.3 or more weight decay, or collect more data."
+    narrower = ", a smaller width" if hasattr(context.settings, "width") else ""
+    decay = max(0.01, 4 * context.plan.weight_decay)
+    return f"Try --set weight_decay={decay:.3g}{narrower}, or collect more data."
 
 
-def _curves(history: Any) -> Figure:
+def _curves(history: Sequence[Mapping[str, Any]]) -> tuple[Figure, ...]:
+    """The losses over the steps; none where there was no validation side to look at."""
     checks = [line for line in history if line.get("validation_loss") is not None]
+    if not checks:
+        return ()
     steps = [line["step"] for line in checks]
     series = [
         {"label": "validation", "x": steps, "y": [line["validation_loss"] for line in checks]},
         {"label": "training", "x": steps, "y": [line.get("train_sample_loss") for line in checks], "dashed": True},
     ]
     data = {"series": series, "x": "step", "y": "loss"}
-    return Figure(
-        "lines",
-        "Loss on training and validation samples",
-        data,
-        "Both without augmentation. A validation loss that turns up while training falls is memorising.",
-    )
+    caption = "Both without augmentation. A validation loss that turns up while training falls is memorising."
+    return (Figure("lines", "Loss on training and validation samples", data, caption),)
