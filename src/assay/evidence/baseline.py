@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import numpy as np
+
 from assay.evaluation.intervals import Estimate, difference
-from assay.evidence.context import Context
+from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.words import duration, number, size, spread, title, unit_of
 
 QUESTION = "Does a network beat classical machine learning here?"
 Verdict = Literal["network", "baseline", "tie"]
+_SERIES = ("network", "baseline", "guessing")
 
 
 def compare(context: Context) -> tuple[Verdict, Estimate]:
@@ -26,72 +29,80 @@ def compare(context: Context) -> tuple[Verdict, Estimate]:
 
 def find(context: Context) -> Finding:
     """A paired comparison on the same split, and what each costs."""
-    if context.baseline is None:
-        return Finding("baseline", QUESTION, "unknown", f"There is no classical baseline: {context.no_baseline}.")
-    if not len(context.test):
+    fitted, measured = context.baseline, _measured(context)
+    if fitted is not None and not measured:
         verdict = "No sample was set aside for testing, so the two cannot be compared."
         return Finding("baseline", QUESTION, "unknown", verdict, next="Train with a test side: --split 80/10/10.")
-    metric, fitted = context.metric, context.baseline
-    own, other = context.test.measure(metric), fitted.test.measure(metric)
+    unit = unit_of(context.metric)
+    numbers = {name: number(found, unit) for name, found in measured.items()}
+    if fitted is None:
+        reason = f": {context.no_baseline}" if context.no_baseline else ""
+        verdict = f"The network was not compared with classical machine learning{reason}."
+        figures: tuple[Figure, ...] = (_chart(context, measured),) if measured else ()
+        return Finding("baseline", QUESTION, "unknown", verdict, numbers, figures)
     who, gain = compare(context)
-    name, what = fitted.model.name, title(metric)
-    mine, theirs = spread(metric, own), spread(metric, other)
-    words: dict[str, tuple[Status, str, str]] = {
-        "network": ("good", f"The network is better than {name}: {what} {mine} against {theirs}.", ""),
-        "tie": (
-            "watch",
-            f"No difference can be shown: {what} {mine} for the network, {theirs} for {name}.",
-            "Prefer what is cheaper to run and easier to read; the classical model answers with `--baseline`.",
-        ),
-        "baseline": (
-            "act",
-            f"{name} is better than the network: {what} {theirs} against {mine}.",
-            "Use it: `assay predict RUN INPUT --baseline`.",
-        ),
-    }
-    status, verdict, step = words[who]
-    unit = unit_of(metric)
-    numbers = {"network": number(own, unit), "baseline": number(other, unit), "difference": number(gain, unit)}
+    status, verdict, step = _words(context, who, measured, fitted.model.name)
+    units = len(np.unique(context.test.groups))
+    certainty = (
+        f"Compared on the same {units:,} independent test units, pair by pair. "
+        f"{_capital(fitted.model.name)}: {fitted.note}."
+    )
+    numbers["difference"] = number(gain, unit)
+    figures = (_chart(context, measured), _table(context, fitted))
+    return Finding("baseline", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _measured(context: Context) -> dict[str, Estimate]:
+    """The metric on the test side of network, baseline and guessing, as far as there are; empty without test side."""
+    if not len(context.test):
+        return {}
+    sides = {"network": context.test}
+    if context.baseline is not None:
+        sides["baseline"] = context.baseline.test
     if context.floor is not None:
-        numbers["guessing"] = number(context.floor.test.measure(metric), unit)
-    certainty = f"Paired bootstrap over {len(set(context.test.groups.tolist())):,} test units. {fitted.note}"
-    return Finding(
-        "baseline", QUESTION, status, verdict, numbers, (_chart(context, own, other), _table(context)), step, certainty
+        sides["guessing"] = context.floor.test
+    return {name: side.measure(context.metric) for name, side in sides.items()}
+
+
+def _words(context: Context, who: Verdict, measured: dict[str, Estimate], name: str) -> tuple[Status, str, str]:
+    what = title(context.metric)
+    mine, theirs = (spread(context.metric, measured[side]) for side in ("network", "baseline"))
+    if who == "network":
+        return "good", f"The network is better than {name}: {what} {mine} against {theirs}.", ""
+    if who == "baseline":
+        verdict = f"{_capital(name)} is better than the network: {what} {theirs} against {mine}."
+        return "act", verdict, "Use it: `assay predict RUN INPUT --baseline`."
+    return (
+        "watch",
+        f"No difference can be shown: {what} {mine} for the network, {theirs} for {name}.",
+        "Prefer what is cheaper to run and easier to read; the classical model answers with `--baseline`.",
     )
 
 
-def _chart(context: Context, own: Estimate, other: Estimate) -> Figure:
-    rows: list[dict[str, Any]] = [{**_row("the network", own), "series": 0}]
-    if context.baseline is not None:
-        rows.append({**_row(context.baseline.model.name, other), "series": 1})
-    if context.floor is not None:
-        rows.append({**_row("guessing", context.floor.test.measure(context.metric)), "series": 2})
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _chart(context: Context, measured: dict[str, Estimate]) -> Figure:
+    labels = {"network": "the network", "baseline": context.baseline.model.name if context.baseline else ""}
+    rows: list[dict[str, Any]] = [
+        {"label": labels.get(side, side), **vars(found), "series": _SERIES.index(side)}
+        for side, found in measured.items()
+    ]
     data = {"rows": rows, "x": title(context.metric), "unit": unit_of(context.metric)}
     return Figure("intervals", "On the same test samples", data, "Values with their 95 % intervals.")
 
 
-def _row(label: str, found: Estimate) -> dict[str, Any]:
-    return {"label": label, "value": found.value, "low": found.low, "high": found.high}
-
-
-def _table(context: Context) -> Figure:
+def _table(context: Context, fitted: FittedBaseline) -> Figure:
     """What each costs and needs."""
-    fitted = context.baseline
-    rows: list[list[str]] = []
-    if fitted is not None:
-        each, other = max(len(context.test), 1), max(len(fitted.test), 1)
-        model = fitted.model
-        rows = [
-            ["training", duration(context.fit_seconds), duration(fitted.fit_seconds)],
-            ["one answer", duration(context.test.seconds / each), duration(fitted.test.seconds / other)],
-            ["on disk", size(context.model_bytes), size(fitted.bytes)],
-            ["features", "learned from the data", model.features],
-            ["how it can be read", "attributions of single answers", model.reading],
-        ]
-    columns = ["", "the network", context.baseline.model.name if context.baseline else ""]
-    return Figure(
-        "table",
-        "What each takes",
-        {"columns": columns, "rows": rows, "first_is_header": True},
-        "Seconds on this machine.",
-    )
+    own, other = (answers.seconds / max(len(answers), 1) for answers in (context.test, fitted.test))
+    rows = [
+        ["training", duration(context.fit_seconds), duration(fitted.fit_seconds)],
+        ["one answer", duration(own), duration(other)],
+        ["on disk", size(context.model_bytes), size(fitted.bytes)],
+        ["features", "learned from the data", fitted.model.features],
+        ["how it can be read", "attributions of single answers", fitted.model.reading],
+    ]
+    columns = ["", "the network", fitted.model.name]
+    data = {"columns": columns, "rows": rows, "first_is_header": True}
+    return Figure("table", "What each takes", data, "Seconds on this machine.")

@@ -26,7 +26,7 @@ class FittedBaseline:
         model: the model.
         test: its answers on the test side.
         fit_seconds: what fitting took.
-        note: how it was fitted, in a sentence.
+        note: how it was fitted, in a phrase.
         bytes: what it takes on disk.
     """
 
@@ -54,8 +54,9 @@ class Context:
         test: answers on the test side.
         validation: answers on the validation side.
         train: answers on (a sample of) the training side.
-        baseline: the best classical model, or None with `no_baseline` saying why.
-        floor: the dummy model that marks what guessing reaches.
+        baseline: the best classical model; None where there is none.
+        floor: the dummy model that marks what guessing reaches; None where there is none.
+        no_baseline: why there is no baseline, as the end of a sentence, such as "--evidence none was asked for".
         model_bytes: what the network takes on disk.
         peak_memory_bytes: the largest resident memory of the process so far.
         side: the side trainings; None where there are none (quick evidence, a closed-loop task).
