@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from assay.evaluation.intervals import difference
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.words import number, spread, title, unit_of
@@ -28,25 +31,24 @@ def find(context: Context) -> Finding:
     status: Status = "good"
     step = ""
     if groups < _FEW:
-        status, step = (
-            "unknown",
-            f"Only {groups} independent test samples: collect more before you rely on any number here.",
-        )
-    elif context.floor is not None and not _above_floor(context):
+        status = "unknown"
+        step = f"Only {groups} independent test samples: collect more before you rely on any number here."
+    elif math.isnan(found[first.name].value):
+        status, step = "unknown", f"{title(first)} is not defined on these samples: look at the other metrics."
+    elif _no_better_than_guessing(context):
         status, step = "act", "It does no better than guessing: check the labels and the target, or train for longer."
     certainty = f"95 % intervals over {groups:,} independent test units; none of them was used to choose anything."
     numbers = {metric.name: number(found[metric.name], unit_of(metric)) for metric in metrics}
     return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 
-def _above_floor(context: Context) -> bool:
-    from assay.evaluation.intervals import difference
-
+def _no_better_than_guessing(context: Context) -> bool:
+    """Whether chance alone could have put the network above the floor; False where that cannot be said."""
     if context.floor is None:
-        return True
+        return False
     floor, test = context.floor.test, context.test
     found = difference(context.metric, test.outputs, floor.outputs, test.truths, test.groups)
-    return found.low is not None and found.low > 0
+    return found.low is not None and found.low <= 0
 
 
 def _worst(context: Context) -> Figure:

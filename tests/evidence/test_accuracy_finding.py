@@ -1,0 +1,34 @@
+"""How good it is on unseen data, and when that is not good at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from evidence_examples import NOTHING, always_first, classes, context, evaluation
+
+from assay.evaluation.metrics import R2
+from assay.evidence.accuracy import find
+
+
+@pytest.mark.parametrize(
+    ("count", "right", "status", "step"),
+    [(200, 0.9, "good", ""), (200, 0.5, "act", "no better than guessing"), (20, 0.9, "unknown", "Only 20 independent")],
+)
+def test_what_is_to_be_done(count: int, right: float, status: str, step: str) -> None:
+    side = classes(count, right)
+    found = find(context(side, side, side, always_first(count)))
+    assert found.status == status and step in found.next
+    assert found.verdict.startswith(f"On {count} test samples its accuracy is {100 * right:.1f} % [")
+    assert len(found.figures[-1].data["items"]) == 12
+
+
+def test_a_metric_that_is_not_defined_is_neither_good_nor_guessing() -> None:
+    constant = evaluation(np.ones(100), np.ones(100))
+    found = find(context(constant, constant, constant, constant, metric=R2()))
+    assert found.status == "unknown" and "guessing" not in found.next
+    assert found.numbers["r2"].value is None
+
+
+def test_without_a_test_side_nobody_knows() -> None:
+    side = classes(50, 0.9)
+    assert find(context(side, side, NOTHING)).status == "unknown"
