@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 
@@ -18,13 +17,12 @@ WATTS_PER_CORE = 10.0
 def find(context: Context) -> Finding:
     """Seconds, energy estimate, memory, latency and bytes."""
     latency = _latency(context)
-    cores = os.cpu_count() or 1
+    cores = _cores()
     energy = context.fit_seconds * cores * WATTS_PER_CORE / 3600
     each = context.shown.seconds / max(len(context.shown), 1)
     verdict = (
-        f"Trained in {duration(context.fit_seconds)} on {cores} cores; one answer takes "
-        f"{duration(latency)} alone "
-        f"and {duration(each)} in batches; {size(context.model_bytes)} on disk."
+        f"Trained in {duration(context.fit_seconds)} on {cores} core{'s' if cores > 1 else ''}; one answer takes "
+        f"{duration(latency)} alone and {duration(each)} in batches; {size(context.model_bytes)} on disk."
     )
     numbers = {
         "training": Number(round(context.fit_seconds, 3), unit="s"),
@@ -36,20 +34,23 @@ def find(context: Context) -> Finding:
     }
     rows = [[name, number.value, number.unit] for name, number in numbers.items()]
     table = Figure("table", "What it took", {"columns": ["", "value", "unit"], "rows": rows, "first_is_header": True})
-    certainty = f"Measured here; energy assumes {WATTS_PER_CORE:.0f} W for each of {cores} busy cores."
+    certainty = f"Measured here; energy assumes {WATTS_PER_CORE:.0f} W for each busy core, of which there were {cores}."
     return Finding("cost", QUESTION, "good", verdict, numbers, (table,), "", certainty)
 
 
-def _latency(context: Context) -> float:
-    """The median seconds for one window alone, after warming up."""
+def _cores() -> int:
+    """How many cores PyTorch keeps busy."""
     import torch
 
+    return torch.get_num_threads()
+
+
+def _latency(context: Context) -> float:
+    """The median seconds for one unit alone, from its decoded form to its output, after warming up."""
     view = context.samples.view_of(context.shown.units[:1])
-    batch = context.samples.batch(view.windows[:1])
     taken = []
-    with torch.inference_mode():
-        for _ in range(12):
-            begun = time.perf_counter()
-            context.task.predict(context.predictor.network, batch, context.spec, {})
-            taken.append(time.perf_counter() - begun)
+    for _ in range(12):
+        begun = time.perf_counter()
+        context.predictor.outputs(view)
+        taken.append(time.perf_counter() - begun)
     return statistics.median(taken[2:])
