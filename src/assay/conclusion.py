@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import RunError
 from assay.evidence.baseline import compare
 from assay.evidence.context import Context
 from assay.evidence.evidence import find_all
 from assay.evidence.finding import Finding
 from assay.progress import Progress
-from assay.run import RunFolder, to_json, write_text, writing
+from assay.run import RunFolder, reading, to_json, write_text, writing
 from assay.samples.split import SIDES
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def write_conclusion(context: Context, made: Made, run: RunFolder, progress: Pro
     """Find everything out and write it down; findings of an interrupted call are taken over."""
     write_samples(context, run)
     problems = [to_json(problem) for problem in made.problems.problems()]
-    known = [Finding.from_json(item) for item in run.read(run.evidence)["findings"]] if run.evidence.exists() else []
+    known = _read_evidence(run)[0] if run.evidence.exists() else []
     findings: list[Finding] = []
     if made.options.evidence != "none":
         findings = find_all(context, progress, known, lambda found: _write_evidence(run, found, problems))
@@ -94,15 +93,10 @@ def write_page(
 
 def write_page_again(run: RunFolder) -> None:
     """The evidence page out of what a finished run holds; raises `RunError` where that is missing or damaged."""
-    summary = run.read(run.summary)
-    evidence, plan = run.read(run.evidence, "findings"), run.read(run.plan)
-    try:
-        findings = [Finding.from_json(item) for item in evidence["findings"]]
-        write_page(run, summary, findings, evidence.get("problems", []), plan)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise RunError(
-            f"the evidence in {run.path} is damaged ({error})", "Restore it from a copy, or train again."
-        ) from error
+    summary, plan = run.read(run.summary), run.read(run.plan)
+    findings, problems = _read_evidence(run)
+    with reading(run.path):
+        write_page(run, summary, findings, problems, plan)
 
 
 def write_samples(context: Context, run: RunFolder) -> None:
@@ -128,6 +122,13 @@ def write_samples(context: Context, run: RunFolder) -> None:
     with writing(file):
         pq.write_table(pa.table(columns), work)
         os.replace(work, file)
+
+
+def _read_evidence(run: RunFolder) -> tuple[list[Finding], list[Any]]:
+    """What `_write_evidence` wrote: findings and problems; raises `RunError` where the file is damaged."""
+    data = run.read(run.evidence, "findings")
+    with reading(run.evidence):
+        return [Finding.from_json(item) for item in data["findings"]], list(data.get("problems", []))
 
 
 def _write_evidence(run: RunFolder, findings: list[Finding], problems: list[Any]) -> None:
