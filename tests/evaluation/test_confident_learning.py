@@ -51,7 +51,7 @@ def test_labels_that_all_agree_are_not_accused() -> None:
     assert not find_label_issues(scores, labels).wrong.any()
 
 
-def test_a_network_that_only_guesses_accuses_few() -> None:
+def test_a_network_that_only_guesses_gives_finite_numbers() -> None:
     random = np.random.default_rng(5)
     scores = np.full((1000, 4), 0.25) + random.normal(0, 1e-6, (1000, 4))
     labels = random.integers(0, 4, 1000)

@@ -41,6 +41,9 @@ def find(context: Context) -> Finding:
     if seen is None:
         verdict = "Labels can be judged where an answer is one class of several and there are enough samples to divide."
         return Finding("labels", QUESTION, "unknown", verdict)
+    if not _able(seen):
+        verdict = "The network agrees too seldom with the labels of samples that it has not seen to be their judge."
+        return Finding("labels", QUESTION, "unknown", verdict, next="Ask again once it is better than guessing.")
     issues = find_label_issues(seen.probabilities, seen.labels)
     count, wrong = len(seen.units), int(issues.wrong.sum())
     share = wrong / count
@@ -77,6 +80,13 @@ def out_of_sample(context: Context) -> _Seen | None:
     units, probabilities, labels = (np.concatenate(column) for column in zip(*found, strict=True))
     place = np.argsort(units, kind="stable")
     return _Seen(units[place], probabilities[place], labels[place])
+
+
+def _able(seen: _Seen) -> bool:
+    """Whether the network stands a quarter of the way from naming the largest class to being right always."""
+    agreed = float((seen.probabilities.argmax(axis=1) == seen.labels).mean())
+    largest = float(np.bincount(seen.labels).max() / len(seen.labels))
+    return agreed - largest > 0.25 * (1 - largest)
 
 
 def _judge(wrong: int, count: int, share: float) -> tuple[Status, str, str]:
