@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 U64 = np.uint64
 _GOLDEN = U64(0x9E3779B97F4A7C15)
+_ALL = 0xFFFFFFFFFFFFFFFF
 
 
 def mix(value: np.ndarray[Any, Any] | np.uint64) -> np.ndarray[Any, Any]:
@@ -30,11 +31,19 @@ def mix(value: np.ndarray[Any, Any] | np.uint64) -> np.ndarray[Any, Any]:
 
 def key_of(*parts: int | str) -> np.uint64:
     """One uint64 out of numbers and names, in their order."""
-    key = U64(0)
+    key = 0
     for part in parts:
-        number = zlib.crc32(part.encode()) if isinstance(part, str) else part & 0xFFFFFFFFFFFFFFFF
-        key = U64(mix(key ^ U64(number)))
-    return key
+        number = zlib.crc32(part.encode()) if isinstance(part, str) else part & _ALL
+        key = _mix_one(key ^ number)
+    return U64(key)
+
+
+def _mix_one(value: int) -> int:
+    """`mix` of a single number, on Python's integers: a fifth of the time that arrays of one element take."""
+    z = (value + 0x9E3779B97F4A7C15) & _ALL
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _ALL
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _ALL
+    return z ^ (z >> 31)
 
 
 def uniform(key: np.uint64, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

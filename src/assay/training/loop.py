@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from assay.errors import TrainingError
 from assay.progress import Progress
@@ -198,7 +197,7 @@ class Monitor:
             "train_loss": self._sum / self._count,
             "learning_rate": rate,
         }
-        line["gradient_norms"] = {name: _norm(parameters) for name, parameters in self._layers.items()}
+        line["gradient_norms"] = _norms(self._layers)
         job.record(line)
         job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
@@ -306,9 +305,12 @@ def _add_l1(network: nn.Module, strength: float) -> None:
             parameter.grad.add_(parameter.detach().sign(), alpha=strength)
 
 
-def _norm(parameters: list[nn.Parameter]) -> float:
-    gradients: list[Tensor] = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
-        return 0.0
-    value = float(torch.stack(torch._foreach_norm(gradients)).norm())
-    return value if np.isfinite(value) else math.inf
+def _norms(layers: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, float]:
+    """The norm of each layer's gradient, all computed in one call; infinite where it is not finite."""
+    owners = [(name, parameter.grad) for name, of in layers.items() for parameter in of if parameter.grad is not None]
+    squares = dict.fromkeys(layers, 0.0)
+    if owners:
+        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in owners])).tolist()
+        for (name, _), norm in zip(owners, norms, strict=True):
+            squares[name] += norm * norm
+    return {name: math.sqrt(square) if math.isfinite(square) else math.inf for name, square in squares.items()}
