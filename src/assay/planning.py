@@ -16,7 +16,7 @@ from assay.errors import RunError, SettingError, did_you_mean
 from assay.flow import Prepared, TrainOptions, prepare
 from assay.pacing import Stopwatch, Timing, build, plan_steps
 from assay.progress import Progress
-from assay.run import RunFolder, to_json
+from assay.run import RunFolder, reading, to_json
 from assay.samples.draws import key_of
 from assay.samples.samples import Samples, build_samples
 from assay.samples.split import TRAIN
@@ -180,8 +180,9 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
             f"the data in {plan_json['source']} has changed since the run began", "Train again into a new folder."
         )
     samples, spec, problems = decode(prepared, data, progress)
-    kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
-    settings = kind.settings(**plan_json["network"]["settings"])
+    with reading(run.plan):
+        kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
+        settings = kind.settings(**plan_json["network"]["settings"])
     return Made(
         prepared,
         data,
@@ -198,9 +199,10 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
 
 
 def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
-    kinds = (("data", DataOptions), ("options", TrainOptions), ("plan", Plan), ("timing", Timing))
-    try:
-        data, options, plan, timing = (kind(**plan_json[name]) for name, kind in kinds)
-    except TypeError as error:
-        raise RunError(f"{run.plan} is damaged ({error})", "Restore it from a copy, or train again.") from error
-    return data, options, plan, timing
+    with reading(run.plan):
+        return (
+            DataOptions(**plan_json["data"]),
+            TrainOptions(**plan_json["options"]),
+            Plan(**plan_json["plan"]),
+            Timing(**plan_json["timing"]),
+        )
