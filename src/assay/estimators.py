@@ -139,13 +139,13 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
             run = RunFolder.create(Path(folder) / "run")
             made = choose(prepared, data, options, run, Progress(), Path(folder) / "samples")
             if self.evidence == "none":
-                network = fitted(made, run, Progress(), threading.Event())
+                predictor = fitted(made, run, Progress(), threading.Event())
             else:
                 finish(made, run, Progress(), threading.Event())
-                network = fitted(made, run, Progress(), threading.Event())
+                predictor = fitted(made, run, Progress(), threading.Event())
                 self.evidence_ = _findings(run)
             self._facts = json.loads((run.model / "model.json").read_text(encoding="utf-8"))
-        self._task, self._spec, self.network_ = task, made.spec, network.eval()
+        self._task, self._spec, self.network_ = task, made.spec, predictor.network.eval()
 
     def _options(self, rows: int) -> TrainOptions:
         """Passes over the rows instead of seconds where nothing else is asked for: so the result can be repeated."""
@@ -173,8 +173,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         table, _ = self._read(X)
         rows = table.num_rows
         filled = table.take(pa.array(np.arange(-(-rows // _BLOCK) * _BLOCK) % rows))
+        from assay.model import temperature_of
+
         with inputs(self._task, _records(self._cast(filled)), self._spec) as (samples, _):
-            outputs = Predictor(self._task, self._spec, self.network_).outputs(samples.view(TEST))
+            temperature = temperature_of(self._facts)
+            predictor = Predictor(self._task, self._spec, self.network_, temperature=temperature)
+            outputs = predictor.outputs(samples.view(TEST))
         return np.asarray(outputs)[:rows]
 
     def _cast(self, table: pa.Table) -> pa.Table:

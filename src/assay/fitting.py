@@ -9,8 +9,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from torch import nn
+import numpy as np
 
+from assay.errors import SettingError
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.flow import Stop
@@ -29,8 +30,7 @@ _FULL_SHARE, _QUICK_SHARE = 0.3, 0.06
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
     """Fit, compare, find out and tell, each unless it is done already."""
-    network = fitted(made, run, progress, stop)
-    predictor = Predictor(made.task, made.spec, network)
+    predictor = fitted(made, run, progress, stop)
     baseline = floor = None
     if made.options.evidence != "none":
         baseline, floor = _baselines(made, run, progress)
@@ -39,15 +39,16 @@ def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     return run
 
 
-def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> nn.Module:
-    """The trained network, from `model/` where it is there already."""
+def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> Predictor:
+    """The trained network with its confidence scaled, from `model/` where it is there already."""
     from assay.model import read_network, write_network
 
     collect = _collector(made, run)
     if (run.model / "model.json").exists():
         if collect is not None:
             collect.restore(None)
-        return read_network(run.model, made.task)[2]
+        _, _, network, facts = read_network(run.model, made.task)
+        return Predictor(made.task, made.spec, network, temperature=facts["temperature"])
     progress.stage(f"Training {made.network}", made.plan.steps)
     begun = time.perf_counter()
     network = made.build()
@@ -60,9 +61,29 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
         state = fit(network, job)
     run.record({"step": state.position.step, "fit_seconds": state.position.seconds})
     portable = made.kind.portable(made.settings)
+    predictor = Predictor(made.task, made.spec, network)
+    predictor.temperature = _temperature(predictor, made)
     with writing(run.model):
-        write_network(run.model, made.task, made.spec, made.network, portable, network)
-    return network
+        write_network(run.model, made.task, made.spec, made.network, portable, network, predictor.temperature)
+    return predictor
+
+
+def _temperature(predictor: Predictor, made: Made) -> float:
+    """At which its probabilities suit the validation side best; 1 for answers without probabilities."""
+    from assay.evaluation.calibration import fit_temperature
+
+    view = made.samples.view(VALIDATION)
+    if not len(view) or made.task.traits.closed_loop:
+        return 1.0
+    first = predictor.outputs(view.sample(1))
+    try:
+        made.task.sharpened(first, 2.0, made.spec)
+    except SettingError:
+        return 1.0
+    if made.task.probabilities(first, made.spec) is None:
+        return 1.0
+    probabilities = np.asarray(made.task.probabilities(predictor.outputs(view), made.spec))
+    return fit_temperature(probabilities, np.asarray(view.truths(), np.int64), view.groups())
 
 
 def _checkpoint_step(run: RunFolder) -> int:

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any, network: nn.Module) -> None:
+def write_network(
+    folder: Path, task: Task, spec: Spec, name: str, settings: Any, network: nn.Module, temperature: float = 1.0
+) -> None:
     """Write `model.safetensors` and then `model.json`, which marks the model as complete."""
     from safetensors.torch import save_file
 
@@ -44,6 +46,7 @@ def write_network(folder: Path, task: Task, spec: Spec, name: str, settings: Any
         "task": task.name,
         "network": {"name": name, "settings": to_json(settings)},
         "spec": spec.to_json(),
+        "temperature": temperature,
     }
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
@@ -68,6 +71,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
+        facts["temperature"] = temperature_of(facts)
     except (*DAMAGE, SafetensorError) as error:
         raise RunError(
             f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
@@ -87,6 +91,14 @@ def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None 
     network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
     network.load_state_dict(load(weights))
     return task, spec, network.eval()
+
+
+def temperature_of(facts: Mapping[str, Any]) -> float:
+    """The temperature that `model.json` holds (see `Predictor`); 1 in a model of the time before there was one."""
+    temperature = float(facts.get("temperature", 1.0))
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"a temperature of {temperature}")
+    return temperature
 
 
 class Model:
@@ -137,8 +149,8 @@ class Model:
         """The network, ready to answer."""
         from assay.serving.predictor import Predictor
 
-        task, spec, network, _ = self._parts()
-        return Predictor(task, spec, network)
+        task, spec, network, facts = self._parts()
+        return Predictor(task, spec, network, temperature=facts["temperature"])
 
     def predict(self, inputs: Any, *, baseline: bool = False) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).

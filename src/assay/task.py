@@ -158,6 +158,20 @@ class Drawing:
     lines: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Corruption:
+    """One way in which inputs get worse.
+
+    Attributes:
+        change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch.
+        against: the augmentation (a name in `Plan.augment`) that prepares for it, and how strong it then has to be at
+            least; None where there is none.
+    """
+
+    change: Callable[[Any, int, Draws], Any]
+    against: tuple[str, float] | None = None
+
+
 class Session(ABC):
     """Takes input in chunks and answers while more arrives."""
 
@@ -337,6 +351,10 @@ class Task(ABC):
         """Outputs whose probabilities were taken at another temperature; those of 1 are as they are."""
         raise SettingError(f"the answers of {self.name} have no temperature")
 
+    def residuals(self, outputs: Values, truths: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
+        """(U,) truth minus output, where both are numbers; None for other answers. Prediction intervals need them."""
+        return None
+
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
 
@@ -356,8 +374,8 @@ class Task(ABC):
         """
         raise SettingError(f"the inputs of {self.name} cannot be masked")
 
-    def corruptions(self, spec: Spec) -> Mapping[str, Callable[[Any, int, Draws], Any]]:
-        """Ways in which inputs get worse, by name: each takes a batch, a strength from 1 to 5, and draws."""
+    def corruptions(self, spec: Spec) -> Mapping[str, Corruption]:
+        """Ways in which inputs get worse, by name."""
         return {}
 
     def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:

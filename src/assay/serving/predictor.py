@@ -60,23 +60,41 @@ class Predictor:
         spec: what a sample is.
         network: the trained network, in evaluation mode.
         options: search options that the task's `predict` understands (beam width, thresholds).
+        temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
+            as the network gives them.
     """
 
     task: Task
     spec: Spec
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
     def respond(self, batch: Any) -> Values:
-        """The output of each window of a batch, which need not come from the samples."""
+        """The output of each window of a batch, which need not come from the samples.
+
+        Where a unit may be cut into windows, their outputs are as the network gives them.
+        """
+        found = self._predict(batch)
+        return found if self.task.traits.several_windows else self._scaled(found)
+
+    def outputs(self, view: View) -> Values:
+        """The merged output of each unit of a view, in its order."""
+        return self._scaled(self._merged(view))
+
+    def _scaled(self, outputs: Values) -> Values:
+        if self.temperature == 1.0 or not len(outputs):
+            return outputs
+        return self.task.sharpened(outputs, self.temperature, self.spec)
+
+    def _predict(self, batch: Any) -> Values:
         import torch
 
         self.network.eval()
         with torch.inference_mode():
             return self.task.predict(self.network, batch, self.spec, self.options)
 
-    def outputs(self, view: View) -> Values:
-        """The merged output of each unit of a view, in its order."""
+    def _merged(self, view: View) -> Values:
         windows = self._windows(view)
         if not self.task.traits.several_windows or not len(windows):
             return windows
@@ -87,7 +105,7 @@ class Predictor:
         return [self.task.merge(windows[first:end], self.spec) for first, end in bounds]
 
     def _windows(self, view: View) -> Values:
-        parts = [self.respond(batch) for batch in view.batches(_BATCH)]
+        parts = [self._predict(batch) for batch in view.batches(_BATCH)]
         arrays = [part for part in parts if isinstance(part, np.ndarray)]
         if parts and len(arrays) == len(parts):
             return np.asarray(np.concatenate(arrays))

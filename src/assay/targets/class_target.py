@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.evaluation.calibration import sharpen
 from assay.evaluation.intervals import wilson
 from assay.evaluation.metrics import Accuracy, BinaryAuc, LogLoss, MacroF1, Metric, Values, class_losses
 from assay.evidence.finding import Figure
@@ -86,6 +87,14 @@ class ClassTarget(Target):
     def mistakes(self, outputs: Values, truths: Values) -> Array:
         """Where the most probable class is not the true one."""
         return np.asarray(np.asarray(outputs).argmax(axis=1) != np.asarray(truths))
+
+    def probabilities(self, outputs: Values) -> Array:
+        """As they are."""
+        return np.asarray(outputs)
+
+    def sharpened(self, outputs: Values, temperature: float) -> Array:
+        """See `sharpen`."""
+        return sharpen(np.asarray(outputs), temperature)
 
     def words(self, output: Any) -> str:
         """The class and its probability."""

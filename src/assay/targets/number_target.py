@@ -77,6 +77,10 @@ class NumberTarget(Target):
         """A number is only more or less far off."""
         return None
 
+    def residuals(self, outputs: Values, truths: Values) -> Array:
+        """In the target's own unit."""
+        return np.asarray(np.asarray(truths, float) - np.asarray(outputs, float))
+
     def words(self, output: Any) -> str:
         """The number, to four digits."""
         return f"{float(output):.4g}"

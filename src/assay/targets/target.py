@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from assay.errors import SettingError
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
@@ -74,6 +76,18 @@ class Target(ABC):
     @abstractmethod
     def mistakes(self, outputs: Values, truths: Values) -> Array | None:
         """(U,) True where an output is plainly wrong; None for numbers."""
+
+    def probabilities(self, outputs: Values) -> Array | None:
+        """(U, C) the probability of each class; None where a truth is not the number of one class."""
+        return None
+
+    def sharpened(self, outputs: Values, temperature: float) -> Values:
+        """Outputs whose probabilities were taken at another temperature."""
+        raise SettingError(f"answers of the kind {self.kind!r} have no temperature")
+
+    def residuals(self, outputs: Values, truths: Values) -> Array | None:
+        """(U,) truth minus output; None where they are no numbers."""
+        return None
 
     @abstractmethod
     def words(self, output: Any) -> str:

@@ -70,6 +70,21 @@ class TargetTask(Task):
         found: np.ndarray[Any, Any] | None = spec.target.mistakes(outputs, truths)
         return found
 
+    def probabilities(self, outputs: Values, spec: Any) -> np.ndarray[Any, Any] | None:
+        """See `Target.probabilities`."""
+        found: np.ndarray[Any, Any] | None = spec.target.probabilities(outputs)
+        return found
+
+    def sharpened(self, outputs: Values, temperature: float, spec: Any) -> Values:
+        """See `Target.sharpened`."""
+        changed: Values = spec.target.sharpened(outputs, temperature)
+        return changed
+
+    def residuals(self, outputs: Values, truths: Values, spec: Any) -> np.ndarray[Any, Any] | None:
+        """See `Target.residuals`."""
+        found: np.ndarray[Any, Any] | None = spec.target.residuals(outputs, truths)
+        return found
+
     def words(self, output: Any, spec: Any) -> str:
         """See `Target.words`."""
         return str(spec.target.words(output))
