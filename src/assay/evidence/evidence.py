@@ -17,8 +17,10 @@ FINDINGS = {
     "baseline": "assay.evidence.baseline:find",
     "data": "assay.evidence.data:find",
     "overfitting": "assay.evidence.overfitting:find",
+    "calibration": "assay.evidence.calibration:find",
     "labels": "assay.evidence.labels:find",
     "shortcuts": "assay.evidence.shortcuts:find",
+    "robustness": "assay.evidence.robustness:find",
     "network": "assay.evidence.network:find",
     "cost": "assay.evidence.cost:find",
 }

@@ -9,7 +9,7 @@ import contextlib
 import copy
 import errno
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,10 +138,16 @@ class Samples:
 
 
 class View:
-    """Some of the units, in a fixed order, with their windows."""
+    """Some of the units, in a fixed order, with their windows.
 
-    def __init__(self, samples: Samples, units: Array) -> None:
-        self.samples, self.units = samples, units
+    Args:
+        samples: all samples.
+        units: (U',) the units.
+        change: what is done to each batch of windows before anybody sees it; None for nothing.
+    """
+
+    def __init__(self, samples: Samples, units: Array, change: Callable[[Any], Any] | None = None) -> None:
+        self.samples, self.units, self._change = samples, units, change
         if len(samples.unit) == len(samples.side):  # a window a unit
             self.windows = units
         else:
@@ -156,12 +162,20 @@ class View:
         return len(self.units)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """The windows in their order, unchanged, in batches of at most `batch_size`."""
+        """The windows in their order, in batches of at most `batch_size`."""
         for start in range(0, len(self.windows), batch_size):
-            yield self.samples.batch(self.windows[start : start + batch_size])
+            batch = self.samples.batch(self.windows[start : start + batch_size])
+            yield batch if self._change is None else self._change(batch)
+
+    def changed(self, change: Callable[[Any], Any]) -> View:
+        """The same units, whose windows come changed: `change` takes a batch and gives one of the same windows."""
+        return View(self.samples, self.units, change)
 
     def field(self, name: str) -> Iterator[Array]:
         """A fixed-size field of all windows, in pieces (<= 1024, ...) that fit in memory."""
+        if self._change is not None:
+            yield from (getattr(batch, name).numpy() for batch in self.batches(1024))
+            return
         for start in range(0, len(self.windows), 1024):
             got = self.samples.field(name, self.windows[start : start + 1024])
             yield np.stack(got) if isinstance(got, list) else got
@@ -195,7 +209,7 @@ class View:
         if len(self.units) <= count:
             return self
         chosen = order(np.arange(len(self.units)), "sample", seed)[:count]
-        return View(self.samples, self.units[np.sort(chosen)])
+        return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
 class TrainStream:

@@ -13,7 +13,7 @@ import numpy as np
 from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_spec import Fit, ImageSpec, PixelType
 from assay.targets.task import TargetTask
-from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,6 +162,12 @@ class ImageClassification(TargetTask):
         from assay.baselines.image_classical import HogSvm
 
         return (HogSvm(spec.target), Dummy(spec.target))
+
+    def corruptions(self, spec: ImageSpec) -> Mapping[str, Corruption]:
+        """Those of ImageNet-C and its smaller kin, which are defined for 8 bits a pixel."""
+        from assay.samples.corruptions import image_corruptions
+
+        return image_corruptions(spec.height) if spec.dtype == "uint8" else {}
 
     def draw(self, samples: Samples, unit: int, spec: ImageSpec) -> Drawing:
         """A thumbnail."""

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import DataError, SettingError
 from assay.samples.table_spec import CategoryColumn, NumberColumn, TableSpec
 from assay.targets.task import TargetTask
-from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,6 +143,12 @@ class Table(TargetTask):
 
         members = (LightGbmTable(spec.target, spec), LinearTable(spec.target, spec))
         return (BestOf(spec.target, members), Dummy(spec.target))
+
+    def corruptions(self, spec: TableSpec) -> Mapping[str, Corruption]:
+        """Missing cells, noise in numbers, wrong categories."""
+        from assay.samples.table_corruptions import table_corruptions
+
+        return table_corruptions(spec)
 
     def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
         """The row's columns and values, twelve at most."""

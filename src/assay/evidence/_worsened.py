@@ -1,0 +1,131 @@
+"""A network's and a classical model's answers to inputs made worse, on as many test units as the time allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.intervals import Estimate, estimate
+from assay.evaluation.metrics import Metric, Values
+from assay.evidence.context import Context
+from assay.samples.draws import Draws, order
+from assay.serving.predictor import Answering, Classical
+
+#: Fewer test units than this show no loss; more than `_MOST` add nothing to be seen.
+FEW = 60
+_MOST = 1000
+#: The units that are asked about first, to see how long they take, and how many times as many the next time at most.
+_FIRST, _GROWTH = 8, 8
+#: The strengths that are tried: as many as the time allows.
+_LADDERS = ((1, 2, 3, 4, 5), (1, 3, 5), (3,))
+#: The share of the time that the network gets where there is a classical model beside it.
+_NETWORK_SHARE = 0.6
+
+Array = np.ndarray[Any, Any]
+Condition = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Answers to the same units, unchanged and under each condition.
+
+    Attributes:
+        clean: to the unchanged units.
+        worse: the outputs under each condition, a corruption's name and a strength.
+    """
+
+    clean: Evaluation
+    worse: Mapping[Condition, Values]
+
+    @property
+    def names(self) -> list[str]:
+        """The corruptions."""
+        return list(dict.fromkeys(name for name, _ in self.worse))
+
+    @property
+    def strengths(self) -> list[int]:
+        """Those that were tried, ascending."""
+        return sorted({strength for _, strength in self.worse})
+
+    def measure(self, metric: Metric, condition: Condition) -> Estimate:
+        """The metric under a condition."""
+        return estimate(metric, self.worse[condition], self.clean.truths, self.clean.groups)
+
+    def together(self, metric: Metric, strength: int) -> Estimate:
+        """The metric over all corruptions at a strength; a unit's answers stay together, so the interval is honest."""
+        parts = [outputs for (_, at), outputs in self.worse.items() if at == strength]
+        truths = stacked([self.clean.truths] * len(parts))
+        return estimate(metric, stacked(parts), truths, np.tile(self.clean.groups, len(parts)))
+
+
+def try_network(context: Context, budget_s: float) -> Tried | None:
+    """The network's answers to as many units, and at as many strengths, as fit in the time; None where too few do."""
+    answer_s = context.test.seconds / len(context.test)
+    conditions = len(context.task.corruptions(context.spec))
+    seconds = budget_s * (_NETWORK_SHARE if context.baseline is not None else 1.0)
+    for strengths in _LADDERS:
+        if conditions * len(strengths) * answer_s * FEW < seconds / 2:
+            return _grow(context, strengths, seconds)
+    return None
+
+
+def _grow(context: Context, strengths: Sequence[int], seconds: float) -> Tried | None:
+    """More and more units until the time is up."""
+    end = time.monotonic() + seconds
+    shuffled = order(np.arange(len(context.test)), "robustness", context.plan.seed)[:_MOST]
+    parts: list[Tried] = []
+    done, size = 0, _FIRST
+    while size > 0 and done < len(shuffled):
+        begun = time.monotonic()
+        rows = shuffled[done : done + size]
+        parts.append(_attempt(context, context.predictor, context.test, rows, strengths))
+        done += len(rows)
+        unit_s = (time.monotonic() - begun) / len(rows)
+        size = min(_GROWTH * size, int((end - time.monotonic()) / unit_s))
+    if done < min(FEW, len(shuffled)):
+        return None
+    worse = {condition: stacked([part.worse[condition] for part in parts]) for condition in parts[0].worse}
+    return Tried(context.test.only(shuffled[:done]), worse)
+
+
+def try_classical(context: Context, like: Tried, seconds: float) -> Tried | None:
+    """The classical model's answers to the same units, or to the first of them; None where there is no time for few."""
+    if context.baseline is None:
+        return None
+    test = context.baseline.test
+    answer_s = test.seconds / max(1, len(test)) * len(like.worse)
+    count = min(len(like.clean), int(seconds / max(answer_s, 1e-9)))
+    if count < min(FEW, len(like.clean)):
+        return None
+    places = {int(unit): place for place, unit in enumerate(test.units)}
+    rows = np.asarray([places[int(unit)] for unit in like.clean.units[:count]])
+    model = Classical(context.task, context.spec, context.baseline.model)
+    return _attempt(context, model, test, rows, like.strengths)
+
+
+def _attempt(context: Context, model: Answering, test: Evaluation, rows: Array, strengths: Sequence[int]) -> Tried:
+    """A model's answers to test units (positions) under every corruption at every strength."""
+    clean = test.only(rows)
+    view = context.samples.view_of(clean.units)
+    worse: dict[Condition, Values] = {}
+    for name, corruption in context.task.corruptions(context.spec).items():
+        for strength in strengths:
+            changed = view.changed(_changing(corruption.change, strength, context.plan.seed))
+            worse[name, strength] = context.task.evaluate(model, changed).outputs
+    return Tried(clean, worse)
+
+
+def _changing(change: Callable[[Any, int, Draws], Any], strength: int, seed: int) -> Callable[[Any], Any]:
+    """The change of a batch, whose randomness is keyed by window and strength."""
+    return lambda batch: change(batch, strength, Draws(seed, strength, batch.index.numpy()))
+
+
+def stacked(parts: Sequence[Values]) -> Values:
+    """The items of several, one after the other."""
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    return np.concatenate(arrays) if len(arrays) == len(parts) else [value for part in parts for value in part]
