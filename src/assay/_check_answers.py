@@ -114,12 +114,28 @@ def check_explanation(subject: Subject) -> str:
         weights = np.asarray(subject.task.explain(subject.predictor, batch))
     except SettingError as error:
         return f"the task says that it cannot: {error.message}"
+    demand(bool(np.isfinite(weights).all()), "an explanation holds what is no number")
+    parts = subject.task.parts(subject.spec)
+    if parts:
+        _check_parts(subject, batch, weights.shape, {part.shape for part in parts.values()})
+        return f"shape {weights.shape}, {len(parts)} named parts"
     shapes = [tuple(value.shape) for name, value in vars(batch).items()
               if isinstance(value, torch.Tensor) and value.dim() > 1 and not name.endswith("mask")]  # fmt: skip
     fits = {shape[:axis] + shape[axis + 1 :] for shape in shapes for axis in range(1, len(shape))} | set(shapes)
     demand(weights.ndim > 1 and weights.shape in fits, f"an explanation has shape {weights.shape}, the input {shapes}")
-    demand(bool(np.isfinite(weights).all()), "an explanation holds what is no number")
     return f"shape {weights.shape}"
+
+
+def _check_parts(subject: Subject, batch: Any, found: tuple[int, ...], shapes: set[tuple[int, ...]]) -> None:
+    """Weights are shaped as the parts; where all is kept, masking changes nothing, and where nothing is, all alike."""
+    demand(shapes == {found[1:]}, f"an explanation has shape {found}, the parts {shapes}")
+    task, spec = subject.task, subject.spec
+    for kept in (torch.ones(found, dtype=torch.bool), torch.ones(found[1:], dtype=torch.bool)):
+        outputs = subject.predictor.respond(task.masked(batch, kept, spec))
+        demand(alike(outputs, subject.predictor.respond(batch), _CLOSE), "keeping every part changes the answers")
+        nothing = subject.predictor.respond(task.masked(batch, ~kept, spec))
+        same = all(alike(nothing[0], other, _CLOSE) for other in nothing)
+        demand(same, "inputs of which nothing is kept are answered differently")
 
 
 def check_merge(subject: Subject) -> str:

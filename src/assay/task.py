@@ -172,6 +172,21 @@ class Corruption:
     against: tuple[str, float] | None = None
 
 
+@dataclass(frozen=True)
+class Support:
+    """How much of some answers is left in the outputs of changed inputs.
+
+    Attributes:
+        values: (U,) the larger, the more is left: a probability; of a number minus the distance from the one answered.
+        unit: "%" for a probability, else what the values are counted in.
+        by_size: what lowers an answer made it what it is as much as what raises it, as with numbers.
+    """
+
+    values: np.ndarray[Any, Any]
+    unit: str = "%"
+    by_size: bool = False
+
+
 class Session(ABC):
     """Takes input in chunks and answers while more arrives."""
 
@@ -358,8 +373,8 @@ class Task(ABC):
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
 
-        The first is the rim, all that should not decide an answer by itself, where an input has one. Findings hide them
-        and train networks that see nothing else. Empty where inputs differ in shape.
+        The one named "rim", where an input has one, is all that should not decide an answer by itself. Findings hide
+        places and train networks that see nothing else. Empty where inputs differ in shape.
         """
         return {}
 
@@ -391,12 +406,24 @@ class Task(ABC):
         """
         return None
 
-    def explain(self, predictor: Predictor, batch: Any) -> np.ndarray[Any, Any]:
+    def support(self, outputs: Values, answered: Values, spec: Spec) -> Support | None:
+        """How much of the answers that outputs (U,) gave is left in the outputs of the same units, changed.
+
+        Explanations are judged by it: where they are right, little is left once what they mark is gone. None where that
+        cannot be measured.
+        """
+        return None
+
+    def explain(self, predictor: Answering, batch: Any) -> np.ndarray[Any, Any]:
         """How much each part of the input weighed in the answers of a batch.
 
         Returns:
-            (B, ...) float, shaped as `parts`; positive where it spoke for the answer. Raises `SettingError` where
-            answers of this kind cannot be explained.
+            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Raises
+            `SettingError` where answers of this kind cannot be explained.
+        Args:
+            predictor: the network, or where the application can explain such answers, too, a classical model.
+            batch: the inputs, as they were answered.
+
         """
         raise SettingError(f"{self.name} cannot explain its answers")
 

@@ -50,13 +50,18 @@ class Sides:
 
 
 def read_columns(view: View, sizes: tuple[int, ...]) -> Columns:
-    """The fields `numbers` and `categories` of a view; a code out of range counts as never seen."""
-    numbers = np.asarray(view.array("numbers"), np.float32).reshape(len(view), -1) if len(view) else None
-    categories = np.asarray(view.array("categories"), np.int64).reshape(len(view), -1) if len(view) else None
-    if numbers is None or categories is None:
+    """The fields `numbers` and `categories` of a view, as `as_columns` gives them."""
+    if not len(view):
         return Columns(np.zeros((0, 0), np.float32), np.zeros((0, len(sizes)), np.int64))
+    return as_columns(view.array("numbers"), view.array("categories"), sizes)
+
+
+def as_columns(numbers: Array, categories: Array, sizes: tuple[int, ...]) -> Columns:
+    """Numbers (N, P) and codes (N, Q) of one row or more; a code out of range counts as never seen."""
+    numbers = np.asarray(numbers, np.float32).reshape(len(numbers), -1)
+    categories = np.asarray(categories, np.int64).reshape(len(categories), -1)
     if not numbers.shape[1] + categories.shape[1]:
-        numbers = np.zeros((len(view), 1), np.float32)  # a column that says nothing, as no model takes none
+        numbers = np.zeros((len(numbers), 1), np.float32)  # a column that says nothing, as no model takes none
     inside = (categories >= 0) & (categories < np.asarray(sizes, np.int64))
     return Columns(np.where(np.isfinite(numbers), numbers, np.nan), np.where(inside, categories, 0))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
-from assay.baselines._columns import Columns, read_columns
+from assay.baselines._columns import Columns, as_columns, read_columns
 from assay.baselines._fitting import Model, require_fitted
 from assay.baselines.baseline import Baseline
 
@@ -40,6 +40,11 @@ class TableModel(Baseline, Generic[Model]):
         if not len(view):
             return np.zeros((0,) if self.target.kind == "number" else (0, self.target.outputs))
         return self._outputs(model, read_columns(view, self.sizes))
+
+    def respond(self, batch: Any) -> Values:
+        """See `Baseline.respond`; the batch has the fields `numbers` and `categories`, and a row at least."""
+        rows = as_columns(np.asarray(batch.numbers), np.asarray(batch.categories), self.sizes)
+        return self._outputs(require_fitted(self._fitted), rows)
 
     @abstractmethod
     def _outputs(self, model: Model, rows: Columns) -> Array:

@@ -44,7 +44,7 @@ class Baseline(ABC):
         """One output for each unit of the view, in its order."""
 
     def respond(self, batch: Any) -> Values:
-        """One output for each window of a batch; needed only where a closed-loop task drives with the model."""
+        """One output for each window of a batch; needed where a closed-loop task drives with it, or it is explained."""
         raise SettingError(f"{self.name} cannot answer step by step")
 
     @abstractmethod

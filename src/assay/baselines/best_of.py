@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,6 +65,10 @@ class BestOf(Baseline):
     def predict(self, view: View) -> Values:
         """See `Baseline.predict`."""
         return self.chosen.predict(view)
+
+    def respond(self, batch: Any) -> Values:
+        """See `Baseline.respond`."""
+        return self.chosen.respond(batch)
 
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""

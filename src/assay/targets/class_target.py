@@ -96,6 +96,19 @@ class ClassTarget(Target):
         """See `sharpen`."""
         return sharpen(np.asarray(outputs), temperature)
 
+    def score(self, logits: Tensor, answered: Tensor) -> Tensor:
+        """The log-odds of the most probable class against all others."""
+        if self.outputs == 1:
+            return logits[:, 0]
+        own = answered.argmax(dim=1, keepdim=True)
+        others = logits.scatter(1, own, float("-inf"))
+        return logits.gather(1, own)[:, 0] - others.logsumexp(dim=1)
+
+    def strength(self, outputs: Values, answered: Values) -> Array:
+        """The probability of the most probable class."""
+        places = np.asarray(answered).argmax(axis=1)
+        return np.asarray(outputs, float)[np.arange(len(places)), places]
+
     def words(self, output: Any) -> str:
         """The class and its probability."""
         answer = self.answer(output)

@@ -85,6 +85,19 @@ class LabelsTarget(Target):
         """Where any label is wrong."""
         return np.asarray(((np.asarray(outputs) >= 0.5) != (np.asarray(truths) > 0.5)).any(axis=1))
 
+    def score(self, logits: Tensor, answered: Tensor) -> Tensor:
+        """The log-odds of the labels answered; where there is none, those against each."""
+        given = (answered >= 0).to(logits.dtype)
+        given = given - (given.sum(dim=1, keepdim=True) == 0).to(logits.dtype)
+        return (logits * given).sum(dim=1)
+
+    def strength(self, outputs: Values, answered: Values) -> Array:
+        """The mean probability of the labels answered; where there is none, that of the absence of each."""
+        shares, given = np.asarray(outputs, float), np.asarray(answered) >= 0.5
+        some = given.any(axis=1)
+        there = np.where(some[:, None], shares * given, 1 - shares).sum(axis=1)
+        return np.asarray(there / np.where(some, given.sum(axis=1), max(1, shares.shape[1])))
+
     def words(self, output: Any) -> str:
         """The labels."""
         return ", ".join(self.answer(output).labels) or "no label"

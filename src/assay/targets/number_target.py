@@ -11,6 +11,7 @@ import numpy as np
 from assay.evaluation.metrics import R2, MeanAbsoluteError, Metric, RootMeanSquaredError, Values
 from assay.evidence.finding import Figure
 from assay.targets.target import Array, Target
+from assay.task import Support
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,6 +81,19 @@ class NumberTarget(Target):
     def residuals(self, outputs: Values, truths: Values) -> Array:
         """In the target's own unit."""
         return np.asarray(np.asarray(truths, float) - np.asarray(outputs, float))
+
+    def score(self, logits: Tensor, answered: Tensor) -> Tensor:
+        """The number, in standard deviations."""
+        return logits[:, 0]
+
+    def strength(self, outputs: Values, answered: Values) -> Array:
+        """The number, in the target's own unit."""
+        return np.asarray(outputs, float)
+
+    def support(self, outputs: Values, answered: Values) -> Support:
+        """Minus the distance from the number answered, in standard deviations."""
+        moved = np.abs(np.asarray(outputs, float) - np.asarray(answered, float))
+        return Support(-moved / self.deviation, "standard deviations", by_size=True)
 
     def words(self, output: Any) -> str:
         """The number, to four digits."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
+from assay.task import Support
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,6 +89,18 @@ class Target(ABC):
     def residuals(self, outputs: Values, truths: Values) -> Array | None:
         """(U,) truth minus output; None where they are no numbers."""
         return None
+
+    @abstractmethod
+    def score(self, logits: Tensor, answered: Tensor) -> Tensor:
+        """(B,) how strongly logits (B, C) speak for what other logits (B, C) of the same windows answer."""
+
+    @abstractmethod
+    def strength(self, outputs: Values, answered: Values) -> Array:
+        """(U,) what an explanation is a sum of: the probability of what was answered, or the number itself."""
+
+    def support(self, outputs: Values, answered: Values) -> Support:
+        """How much of what was answered is left in outputs."""
+        return Support(self.strength(outputs, answered))
 
     @abstractmethod
     def words(self, output: Any) -> str:

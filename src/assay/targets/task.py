@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.task import Task
+from assay.task import Support, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +83,11 @@ class TargetTask(Task):
     def residuals(self, outputs: Values, truths: Values, spec: Any) -> np.ndarray[Any, Any] | None:
         """See `Target.residuals`."""
         found: np.ndarray[Any, Any] | None = spec.target.residuals(outputs, truths)
+        return found
+
+    def support(self, outputs: Values, answered: Values, spec: Any) -> Support:
+        """See `Target.support`."""
+        found: Support = spec.target.support(outputs, answered)
         return found
 
     def words(self, output: Any, spec: Any) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.samples.samples import Samples
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
+    from assay.serving.predictor import Answering
     from assay.training.plan import Plan
 
 _SIDES = (32, 64, 96, 128, 160, 224)
@@ -173,16 +174,45 @@ class ImageClassification(TargetTask):
         """A thumbnail."""
         from assay.report.images import thumbnail
 
-        window = samples.view_of(np.asarray([unit])).windows[:1]
-        image = np.asarray(samples.field("image", window))[0].astype(np.float64)
-        if spec.dtype == "uint16":
-            low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
-            image = (image - low) / (high - low) * 255
-        shown = image[:3] if spec.channels >= 3 else image[:1]
-        return Drawing(image=thumbnail(shown.transpose(1, 2, 0).astype(np.uint8)), lines=(samples.id(unit),))
+        return Drawing(image=thumbnail(_picture(samples, unit, spec)), lines=(samples.id(unit),))
+
+    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: ImageSpec) -> Drawing:
+        """A thumbnail in grey with what weighed in colour."""
+        from assay.report.explained import overlay
+
+        return Drawing(image=overlay(_picture(samples, unit, spec), weights), lines=(samples.id(unit),))
+
+
+def _picture(samples: Samples, unit: int, spec: ImageSpec) -> np.ndarray[Any, Any]:
+    """(H, W, 1 or 3) uint8 of an image as the network sees it; 16 bits a pixel are stretched from least to greatest."""
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    image = np.asarray(samples.field("image", window))[0].astype(np.float64)
+    if spec.dtype == "uint16":
+        low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
+        image = (image - low) / (high - low) * 255
+    shown = image[:3] if spec.channels >= 3 else image[:1]
+    return shown.transpose(1, 2, 0).astype(np.uint8)
 
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
+    def parts(self, spec: ImageSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import image_parts
+
+        return image_parts(spec)
+
+    def masked(self, batch: ImageBatch, kept: Tensor, spec: ImageSpec, instead: ImageBatch | None = None) -> ImageBatch:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import mask_images
+
+        return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
+
+    def explain(self, predictor: Answering, batch: ImageBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.image_attribution`."""
+        from assay.evidence.image_attribution import explain_images
+
+        return explain_images(getattr(predictor, "network", None), batch.image, predictor.spec)
+
     """Shapes (H, W, C) and pixels of up to `_LOOK_AT` training images, evenly spread."""
     from assay.sources.decode import decode_image
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
     from assay.samples.samples import Samples
     from assay.sources.records import ProblemLog, Records
+    from assay.serving.predictor import Answering
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
@@ -152,12 +153,26 @@ class Table(TargetTask):
 
     def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
         """The row's columns and values, twelve at most."""
-        window = samples.view_of(np.asarray([unit])).windows[:1]
-        numbers = np.asarray(samples.field("numbers", window))[0]
-        codes = np.asarray(samples.field("categories", window))[0]
-        lines = [f"{column.name}: {_shown(float(value))}" for column, value in zip(spec.numbers, numbers, strict=True)]
-        for kind, code in zip(spec.categories, codes, strict=True):
-            lines.append(f"{kind.name}: {kind.values[code - 1] if code else '?'}")
+        lines = [f"{name}: {value}" for name, value in _cells(samples, unit, spec)]
+    def parts(self, spec: TableSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """Every column by its name, the numbers first: see `assay.samples.table_places`."""
+        from assay.samples.table_places import table_parts
+
+        return table_parts(spec)
+
+    def masked(self, batch: TableBatch, kept: Tensor, spec: TableSpec, instead: TableBatch | None = None) -> TableBatch:
+        """See `assay.samples.table_places`."""
+        from assay.samples.table_places import mask_rows
+
+        rows: TableBatch = mask_rows(batch, kept, spec, instead)
+        return rows
+
+    def explain(self, predictor: Answering, batch: TableBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.table_attribution`."""
+        from assay.evidence.table_attribution import explain_rows
+
+        return explain_rows(predictor, batch)
+
         return Drawing(lines=(samples.id(unit), *lines[:12]))
 
 
@@ -168,6 +183,24 @@ def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str
     step = max(1, int(train.sum()) // 200_000)
     chosen = np.flatnonzero(train)[::step]
     parts: list[pa.RecordBatch] = []
+    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: TableSpec) -> Drawing:
+        """The columns that weighed most, with what each added to the probability or the number."""
+        from assay.report.explained import explained_cells
+
+        lines = explained_cells(_cells(samples, unit, spec), weights, share=spec.target.kind != "number")
+        return Drawing(lines=(samples.id(unit), *lines))
+
+
+def _cells(samples: Samples, unit: int, spec: TableSpec) -> list[tuple[str, str]]:
+    """The name and the value as text of each column of a row, the numbers first."""
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    numbers = np.asarray(samples.field("numbers", window))[0]
+    codes = np.asarray(samples.field("categories", window))[0]
+    pairs = zip(spec.numbers, numbers.tolist(), strict=True)
+    known = [(column.name, _shown(value, column.origin_s)) for column, value in pairs]
+    named = zip(spec.categories, codes, strict=True)
+    return known + [(kind.name, kind.values[code - 1] if code else "?") for kind, code in named]
+
     first = 0
     for batch in records.batches():
         low, high = np.searchsorted(chosen, [first, first + batch.num_rows])
@@ -230,5 +263,11 @@ def _codes(column: pa.Array, kind: CategoryColumn) -> np.ndarray[Any, Any]:
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64) + 1
 
 
-def _shown(value: float) -> str:
-    return "?" if np.isnan(value) else f"{value:.5g}"
+def _shown(value: float, origin_s: float | None) -> str:
+    """A number to five digits, a date to the minute."""
+    if np.isnan(value):
+        return "?"
+    if origin_s is None:
+        return f"{value:.5g}"
+    moment = np.datetime64(round(origin_s + value * _DAY_S), "s")
+    return str(moment.astype("datetime64[m]")).replace("T", " ").removesuffix(" 00:00")
