@@ -18,7 +18,6 @@ from assay.samples.split import TEST
 from assay.serving.predictor import Predictor
 from assay.sources.source import open_source
 
-
 #: Learns its rows by heart, and is then too sure of itself.
 BY_HEART = {"width": 128, "depth": 3, "dropout": 0.0, "learning_rate": 0.005, "label_smoothing": 0.0, "keep": "last",
             "early_stopping": 0, "averaging": 0.0, "weight_decay": 0.0}  # fmt: skip

@@ -16,11 +16,9 @@ from assay.evidence.context import Context
 from assay.samples.draws import Draws, order
 from assay.serving.predictor import Answering, Classical
 
-#: Fewer test units than this show no loss; more than `_MOST` add nothing to be seen.
+#: Fewer test units than this show no loss; so many are asked about first. More than `_MOST` add nothing to be seen.
 FEW = 60
 _MOST = 1000
-#: The units that are asked about first, to see how long they take, and how many times as many the next time at most.
-_FIRST, _GROWTH = 8, 8
 #: The strengths that are tried: as many as the time allows.
 _LADDERS = ((1, 2, 3, 4, 5), (1, 3, 5), (3,))
 #: The share of the time that the network gets where there is a classical model beside it.
@@ -74,21 +72,19 @@ def try_network(context: Context, budget_s: float) -> Tried | None:
     return None
 
 
-def _grow(context: Context, strengths: Sequence[int], seconds: float) -> Tried | None:
+def _grow(context: Context, strengths: Sequence[int], seconds: float) -> Tried:
     """More and more units until the time is up."""
     end = time.monotonic() + seconds
     shuffled = order(np.arange(len(context.test)), "robustness", context.plan.seed)[:_MOST]
     parts: list[Tried] = []
-    done, size = 0, _FIRST
+    done, size = 0, FEW
     while size > 0 and done < len(shuffled):
         begun = time.monotonic()
         rows = shuffled[done : done + size]
         parts.append(_attempt(context, context.predictor, context.test, rows, strengths))
         done += len(rows)
         unit_s = (time.monotonic() - begun) / len(rows)
-        size = min(_GROWTH * size, int((end - time.monotonic()) / unit_s))
-    if done < min(FEW, len(shuffled)):
-        return None
+        size = int((end - time.monotonic()) / unit_s)
     worse = {condition: stacked([part.worse[condition] for part in parts]) for condition in parts[0].worse}
     return Tried(context.test.only(shuffled[:done]), worse)
 
@@ -116,7 +112,7 @@ def _attempt(context: Context, model: Answering, test: Evaluation, rows: Array, 
     for name, corruption in context.task.corruptions(context.spec).items():
         for strength in strengths:
             changed = view.changed(_changing(corruption.change, strength, context.plan.seed))
-            worse[name, strength] = context.task.evaluate(model, changed).outputs
+            worse[name, strength] = model.outputs(changed)
     return Tried(clean, worse)
 
 

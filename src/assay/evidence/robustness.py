@@ -60,8 +60,8 @@ def find(context: Context) -> Finding:
     if classical is not None:
         figures.append(_beside(context, tried, classical))
     certainty = (
-        f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {len(tried.strengths)} of five "
-        f"strengths, in {duration(time.monotonic() - begun)}; a loss counts where chance does not explain it."
+        f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {len(tried.strengths)} "
+        f"strength{'s' if len(tried.strengths) > 1 else ''}, in {duration(time.monotonic() - begun)}; a loss counts where chance does not explain it."
     )
     numbers = _numbers(context, losses, clean)
     return Finding("robustness", QUESTION, status, verdict, numbers, tuple(figures), step, certainty)
