@@ -66,7 +66,7 @@ def measure(bench: Bench, kind: str, draw: int) -> Json:
         mark(chosen, corner)
         images[labels == label] = chosen
     with own_cache() as folder:
-        run = trained(Planted(images, labels, side), folder / "run", epochs=1.0 if bench.smoke else 12.0, seed=draw,
+        run = trained(Planted(images, labels, side), folder / "run", epochs=8.0 if bench.smoke else 12.0, seed=draw,
                       findings=("shortcuts",))  # fmt: skip
     finding = run["findings"]["shortcuts"]
     accused = finding["status"] == "act"

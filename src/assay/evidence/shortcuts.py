@@ -3,8 +3,8 @@
 A shortcut is a small place that decides an answer by itself: a ruler beside the tumour, a hospital's mark in a corner.
 The test is causal: the place is cut out of an input of one class and put into inputs of other classes. Where most
 answers then follow the small place and leave the rest of the input behind, the network looks at the wrong thing,
-whatever else it could have looked at. Textures whose every part honestly tells the class pass: there the rest of the
-input speaks as loudly.
+whatever else it could have looked at. Textures whose every part honestly tells the class are not accused: there any
+place has the effect that one has. Nor is the middle, where the thing itself stands.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ _FIRST, _CLOSER = 128, 48
 _SUSPICIOUS = 0.03
 #: From which share of the answers on a place decides by itself.
 _DECIDES = 0.5
+#: A place is only accused where it has so many times the effect that the median place has.
+_STANDS_OUT = 2.0
+_ELSEWHERE = 24
 #: Places that take more of the input than this are no small ones.
 _LARGEST = 0.13
 #: The steps of the network that sees the rim alone, as a share of a side training's.
@@ -72,7 +75,7 @@ def find(context: Context) -> Finding:
         return Finding("shortcuts", QUESTION, "unknown", verdict)
     budget = max(2.0, 0.04 * context.fit_seconds)
     found = sorted(_search(context, looked, parts, budget), key=lambda one: -one.share)
-    accused = [one for one in found if one.low > _DECIDES]
+    accused = [one for one in found if one.low > _DECIDES and _stands_out(context, looked, parts, one)]
     numbers, rim = _rim(context)
     if found:
         numbers["answers that follow the strongest place"] = Number(found[0].share, found[0].low, found[0].high, "%")
@@ -153,6 +156,18 @@ def _by_class(context: Context, looked: _Looked, name: str, part: Array, label: 
     return Followed(name, label, share, *wilson(share, len(hosts)), len(hosts), int(looked.units[donors[0]]))
 
 
+def _stands_out(context: Context, looked: _Looked, parts: dict[str, Array], one: Followed) -> bool:
+    """Whether a place beside the middle has far more effect than other places that share nothing with it."""
+    part = parts[one.part]
+    if part.ndim > 1 and part[tuple(side // 2 for side in part.shape)]:
+        return False
+    hosts = order(np.flatnonzero(looked.labels != one.label), "elsewhere")[:_ELSEWHERE]
+    donors = np.resize(order(np.flatnonzero(looked.labels == one.label), "elsewhere"), len(hosts))
+    others = [other for other in parts.values() if not (other & part).any()]
+    shares = [float(_moved(context, looked, hosts, donors, other).mean()) for other in others]
+    return not shares or one.share > _STANDS_OUT * float(np.median(shares))
+
+
 def _moved(context: Context, looked: _Looked, hosts: Array, donors: Array, part: Array) -> Array:
     """(B,) True where the answer becomes the donor's class once the donor's part stands in the host."""
     import torch
@@ -184,10 +199,19 @@ def _rim(context: Context) -> tuple[dict[str, Number], str]:
 
 def _judge(context: Context, accused: list[Followed], found: list[Followed]) -> tuple[Status, str, str]:
     if not accused:
+        if found and found[0].low > _DECIDES:
+            words = "Small places decide answers, but none more than the others do: every part tells the class."
+            return "good", words, ""
         strongest = f" (at most {100 * found[0].share:.0f} % of the answers follow one)" if found else ""
         return "good", f"No small place decides an answer by itself{strongest}.", ""
     first = accused[0]
     name = context.task.truth_words(first.label, context.spec)
+    if context.task.parts(context.spec)[first.part].ndim == 1:
+        words = (
+            f"The column \u201c{first.part}\u201d decides nearly by itself: put into other rows, it turns "
+            f"{100 * first.share:.0f} % of the answers into \u201c{name}\u201d."
+        )
+        return "watch", words, "Make sure that this column is known at the time when an answer is needed."
     words = (
         f"The place \u201c{first.part}\u201d decides by itself: put into other inputs, it turns "
         f"{100 * first.share:.0f} % of the answers into \u201c{name}\u201d."
