@@ -23,6 +23,10 @@ from assay.training.state import Position, State
 _FILL = 0.985
 #: The share of a budget that may go into looking at the validation side, and into measuring steps.
 _CHECKS, _MEASURING = 0.05, 0.02
+#: Seconds between snapshots: few, so that a machine that becomes ten times slower still writes one every half minute.
+_SNAPSHOT_S = 3.0
+#: Steps between snapshots where no step was measured.
+_SNAPSHOT_STEPS = 10
 #: How many times a forward pass alone is quicker than a whole training step.
 _FORWARD_SHARE = 2.5
 
@@ -82,7 +86,7 @@ class Timing:
     """How long a training is meant to take, as planned.
 
     Attributes:
-        snapshot_every: steps between snapshots, some ten seconds of them.
+        snapshot_every: steps between snapshots.
         loop_s: seconds for the loop; None where the passes were given instead of a budget.
         most_steps: steps that are useful at most; None for no limit.
         check_steps: how many steps a look at the validation side is guessed to cost.
@@ -126,12 +130,12 @@ def plan_steps(
     most = plan.steps or None
     if epochs is not None:
         steps = max(1, round(epochs * stream.steps_per_epoch))
-        return replace(plan, steps=steps, checks=min(plan.checks, steps)), Timing(max(1, min(steps, 50)))
+        return replace(plan, steps=steps, checks=min(plan.checks, steps)), Timing(max(1, min(steps, _SNAPSHOT_STEPS)))
     step_s = measured(settings, plan) * stream.batch_size
     check_steps = sum(check_sizes(len(samples.view(VALIDATION)))) / (_FORWARD_SHARE * stream.batch_size)
     left = max(step_s, (budget_s or 0.0) * _FILL - (time.perf_counter() - begun))
     checks = max(1, min(plan.checks, int(_CHECKS * left / max(check_steps * step_s, 1e-9))))
     steps = max(1, int(left / step_s - checks * check_steps))
     steps = min(steps, most) if most else steps
-    every = max(1, min(steps, int(10 / step_s)))
+    every = max(1, min(steps, int(_SNAPSHOT_S / step_s)))
     return replace(plan, steps=steps, checks=min(checks, steps)), Timing(every, left, most, check_steps)
