@@ -35,6 +35,8 @@ def photos(bench: Bench) -> Iterator[Array]:
         yield np.stack([np.asarray(grey), np.asarray(grey) // 2, 255 - np.asarray(grey)], axis=2)
         return
     files = sorted((data_root() / "cats_dogs" / "test").rglob("*.jpg"))
+    if not files:
+        raise SystemExit(f"{data_root() / 'cats_dogs'} is not there: set ASSAY_DATA to the folder that holds cats_dogs")
     for file in files[:: max(1, len(files) // _PHOTOS)][:_PHOTOS]:
         yield np.asarray(Image.open(file).convert("RGB").resize((_SIDE, _SIDE)))
 

@@ -220,8 +220,8 @@ def _points(label: str, place: int, confidence: Array, right: Array) -> dict[str
 def _counts(confidence: Array) -> Figure:
     counts, edges = np.histogram(confidence, bins=10, range=(0.0, 1.0))
     kept = range(int(np.flatnonzero(counts)[0]), 10)
-    rows = [{"label": f"{100 * edges[at]:.0f}–{100 * edges[at + 1]:.0f} %", "value": int(counts[at])} for at in kept]
-    return Figure("bars", "How sure it is", {"rows": rows, "x": "test answers by confidence", "unit": ""})
+    rows = [{"label": f"{100 * edges[at]:.0f}–{100 * edges[at + 1]:.0f}", "value": int(counts[at])} for at in kept]
+    return Figure("bars", "How sure it is", {"rows": rows, "x": "test answers by confidence, %", "unit": ""})
 
 
 def _by_class(context: Context, sets: _Sets) -> Figure:
@@ -230,5 +230,8 @@ def _by_class(context: Context, sets: _Sets) -> Figure:
     ]
     reference = {"label": "promised", "value": _PROMISED}
     data = {"rows": rows, "x": "sets that hold the true class", "unit": "%", "reference": reference}
-    caption = "For each answer a set of classes that should hold the true one in 90 of 100; here by true class."
+    caption = (
+        "For each answer a set of classes that should hold the true one in 90 of 100; here by true class. A set is "
+        "empty where no class is likely enough."
+    )
     return Figure("intervals", "Whether 90 % sets keep their promise", data, caption)

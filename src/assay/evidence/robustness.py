@@ -59,9 +59,10 @@ def find(context: Context) -> Finding:
     figures = [_lines(context, losses, clean, guess)]
     if classical is not None:
         figures.append(_beside(context, tried, classical))
+    steps = f"{len(tried.strengths)} strength{'s' if len(tried.strengths) > 1 else ''}"
     certainty = (
-        f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {len(tried.strengths)} "
-        f"strength{'s' if len(tried.strengths) > 1 else ''}, in {duration(time.monotonic() - begun)}; a loss counts where chance does not explain it."
+        f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {steps}, in "
+        f"{duration(time.monotonic() - begun)}; a loss counts where chance does not explain it."
     )
     numbers = _numbers(context, losses, clean)
     return Finding("robustness", QUESTION, status, verdict, numbers, tuple(figures), step, certainty)
