@@ -74,15 +74,10 @@ def inspect(
     json: Json = False,
 ) -> None:
     """What is here: the task recognised and why, counts, problems, the split."""
-    from assay.flow import prepare
-    from assay.shell import print_inspection, print_json
+    from assay.shell import inspect_and_tell
 
     options = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
-    found = prepare(source, options).to_json()
-    if json:
-        print_json(found)
-    else:
-        print_inspection(found)
+    inspect_and_tell(source, options, json)
 
 
 @app.command()
@@ -164,6 +159,21 @@ def predict(
     from assay.shell import predict_and_tell
 
     predict_and_tell(run, inputs, baseline, out, json)
+
+
+@app.command()
+def explain(
+    run: RunArgument,
+    item: Annotated[str, typer.Argument(metavar="INPUT", help="A file with one input, or a table.")],
+    row: Annotated[int | None, typer.Option("--row", help="Which row of a table; the first where not given.")] = None,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Explain the classical model instead.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="The picture (.png) or page (.html) to write.")] = None,
+    json: Json = False,
+) -> None:
+    """Why one input is answered as it is, and how far that can be believed."""
+    from assay.explaining import explain_and_tell
+
+    explain_and_tell(run, item, row, baseline, out, json)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from assay.errors import DataError, SettingError, did_you_mean
 from assay.progress import Progress
 from assay.registry import load_task, load_tasks
 from assay.run import RunFolder, to_json
+from assay.samples.near_duplicates import find_near_duplicates
 from assay.samples.split import Split, parse_shares, split
 from assay.sources.records import Problem, ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source, open_source
@@ -98,15 +99,13 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
             "no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label
         )
     task.check(index, _fewer_sides(index, options))
-    return Prepared(
-        opened,
-        task,
-        recognition,
-        candidates,
-        records,
-        split(index, options.split, options.split_seed, log),
-        log.problems(),
-    )
+    copies = None
+    if not _split_given(index, options) and not _grouped(index):
+        copies = find_near_duplicates(task, records, index, log, progress or Progress())
+    if copies is not None:
+        records = dataclasses.replace(records, facts={**records.facts, "near_duplicate_groups": copies.groups})
+    sides = split(index, options.split, options.split_seed, log, None if copies is None else copies.pairs)
+    return Prepared(opened, task, recognition, candidates, records, sides, log.problems())
 
 
 def _asked(task: Task, source: Source) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
@@ -138,11 +137,21 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     return fits[0][0], fits[0][1], tuple((task.name, found) for task, found in fits)
 
 
+def _split_given(index: Any, options: DataOptions) -> bool:
+    """Whether the data itself says which sample is on which side, and is not overruled."""
+    given = "split" in index.column_names and index.column("split").null_count < index.num_rows
+    return given and parse_shares(options.split) is None
+
+
+def _grouped(index: Any) -> bool:
+    """Whether the data says what belongs together."""
+    return "group" in index.column_names and index.column("group").null_count < index.num_rows
+
+
 def _fewer_sides(index: Any, options: DataOptions) -> bool:
     """Whether the split comes with the data, or has fewer than three sides."""
     shares = parse_shares(options.split)
-    given = "split" in index.column_names and index.column("split").null_count < index.num_rows and shares is None
-    return given or (shares is not None and min(shares) == 0)
+    return _split_given(index, options) or (shares is not None and min(shares) == 0)
 
 
 def train(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from assay.baselines.baseline import Baseline
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.intervals import Estimate
-    from assay.serving.predictor import Prediction, Predictor
+    from assay.serving.explanation import Explanation
+    from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.sources.records import Problem
     from assay.task import Spec, Task
 
@@ -169,10 +170,41 @@ class Model:
 
     def predictions(self, inputs: Any, *, baseline: bool = False) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """As `predict`, with the name of each sample, and what could not be read."""
-        from assay.serving.predictor import Classical, predict
+        from assay.serving.predictor import predict
 
         records = self.task.read_inputs(open_source(inputs), self.spec)
-        return predict(Classical(self.task, self.spec, self._baseline()) if baseline else self.predictor, records)
+        return predict(self._answering(baseline), records)
+
+    def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
+        """Why each input is answered as it is: what weighed how much, and how far that can be believed.
+
+        Args:
+            inputs: as `predict` takes them.
+            baseline: explain the classical model's answers instead, where the task can.
+
+        Returns:
+            One explanation for each sample that could be read, in their order.
+
+        Raises:
+            DataError: nothing can be read.
+            SettingError: answers of this kind cannot be explained.
+        """
+        return self.explanations(inputs, baseline=baseline)[0]
+
+    def explanations(
+        self, inputs: Any, *, baseline: bool = False, row: int | None = None, only_first: bool = False
+    ) -> tuple[list[Explanation], int, tuple[Problem, ...]]:
+        """As `explain`, of one row or the first alone, with how many samples there are and what could not be read."""
+        from assay.serving.explanation import explain
+
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        return explain(self._answering(baseline), records, row, only_first)
+
+    def _answering(self, baseline: bool) -> Answering:
+        """The network, or the classical model."""
+        from assay.serving.predictor import Classical
+
+        return Classical(self.task, self.spec, self._baseline()) if baseline else self.predictor
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:

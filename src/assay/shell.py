@@ -49,6 +49,21 @@ def listener() -> Progress:
     return BarProgress()
 
 
+def inspect_and_tell(source: Any, options: DataOptions, as_json: bool) -> None:
+    """Read and split, and print what was found."""
+    from assay.flow import prepare
+
+    progress = listener()
+    try:
+        found = prepare(source, options, progress).to_json()
+    finally:
+        progress.close()
+    if as_json:
+        print_json(found)
+    else:
+        print_inspection(found)
+
+
 def train_and_tell(
     source: Any, data: DataOptions, options: TrainOptions, out: Path | None, as_json: bool, label: str | None = None
 ) -> None:

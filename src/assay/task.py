@@ -250,13 +250,16 @@ class Task(ABC):
         """
         return
 
-    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any]:
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
         """(P, 2) int64: pairs of rows that are copies of one another, changed a little; they never cross a split.
 
         Called before the split, where neither groups nor sides came with the data. Rows of equal digests are known to
-        be copies already. It says how far it is to `progress`, whose stage has begun.
+        be copies already. Where that takes a while, it begins a stage of `progress` and says how far it is.
+
+        Returns:
+            None where copies cannot be told, or not in a reasonable time.
         """
-        return np.zeros((0, 2), np.int64)
+        return None
 
     def truths(self, targets: pa.ChunkedArray, spec: Spec) -> Values:
         """The units' targets as metrics compare them: (U,) or (U, ...) array, or a list of U objects."""
@@ -417,13 +420,13 @@ class Task(ABC):
     def explain(self, predictor: Answering, batch: Any) -> np.ndarray[Any, Any]:
         """How much each part of the input weighed in the answers of a batch.
 
-        Returns:
-            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Raises
-            `SettingError` where answers of this kind cannot be explained.
         Args:
             predictor: the network, or where the application can explain such answers, too, a classical model.
             batch: the inputs, as they were answered.
 
+        Returns:
+            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Raises
+            `SettingError` where answers of this kind cannot be explained.
         """
         raise SettingError(f"{self.name} cannot explain its answers")
 

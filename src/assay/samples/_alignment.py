@@ -18,8 +18,8 @@ from assay.samples._descriptors import WINDOWS, sampling
 from assay.sources._parallel import ordered_map
 
 Array = np.ndarray[Any, Any]
-#: What differs from everything: an image that shows too little to be compared.
-APART = 2.0
+#: What the alignment fits: four edges of a window, and a gain.
+FITTED = 5
 _STEPS = 5
 _BLOCK = 128
 _COARSE = 32
@@ -33,9 +33,6 @@ _FARTHEST = 0.03
 #: Details are seen against the mean of so many pixels a side; noise and compression have about this standard deviation
 #: in grey values.
 _REACH, _NOISE = 9, 1.0
-#: Details of fewer waves than this (participation ratio of the power spectrum) are a stripe or an edge, as many images
-#: have it.
-FEWEST_WAVES = 20.0
 
 
 def differences(images: Array, first: Array, second: Array, window: Array, mirrored: Array) -> Array:
@@ -81,11 +78,11 @@ def _aligned(a: Array, b: Array, windows: Array) -> Array:
         seen = _cut(a, windows)
         down, along = _slopes(seen, windows)
         columns = (seen, down, along, down * place[:, None], along * place)
-        matrix = np.concatenate([_centred(column[inner]) for column in columns], axis=2)  # (P, pixels, 5)
+        matrix = np.concatenate([_centred(column[inner]) for column in columns], axis=2)  # (P, pixels, FITTED)
         scale = np.sqrt((matrix**2).sum(axis=1)) + 1e-6
         matrix /= scale[:, None]
         turned = matrix.transpose(0, 2, 1)
-        normal = (turned @ matrix).astype(float) + _RIDGE * np.eye(5)
+        normal = (turned @ matrix).astype(float) + _RIDGE * np.eye(FITTED)
         found = np.linalg.solve(normal, (turned @ aim).astype(float))[:, :, 0] / scale
         gain = np.where(np.abs(found[:, :1]) > 0.1, found[:, :1], 1.0)
         windows = _bounded(windows + np.clip(found[:, 1:] / gain, -_FARTHEST, _FARTHEST))

@@ -14,7 +14,6 @@ import numpy as np
 from assay.samples._descriptors import WINDOWS
 
 Array = np.ndarray[Any, Any]
-_NEIGHBOURS = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Candidates:
         return self.first, self.second, self.window, self.mirrored
 
 
-def candidates(vectors: Array, signs: Array, asked: Array, both: bool, least: float) -> Candidates:
+def candidates(vectors: Array, signs: Array, asked: Array, both: bool, least: float, most: int) -> Candidates:
     """The nearest neighbours of images.
 
     Args:
@@ -50,9 +49,10 @@ def candidates(vectors: Array, signs: Array, asked: Array, both: bool, least: fl
         asked: (A,) whose neighbours.
         both: look also for those that show more than the image asked about; without need where all are asked about.
         least: the smallest product of a candidate's vectors.
+        most: candidates for each image, at most.
     """
     count = vectors.shape[1]
-    most = min(_NEIGHBOURS, count - 1)
+    most = min(most, count - 1)
     bar = np.full((len(asked), 1), least, np.float32)
     found: list[tuple[Array, ...]] = []
     for window, mirrored, turned in _ways(both):

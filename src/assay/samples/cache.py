@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.errors import RunError
+from assay.errors import RunError, SettingError
 
 Array = np.ndarray[Any, Any]
 _LIMIT_GB = 20.0
+#: Half a cache that nobody wrote to for so long was left behind by a run that was killed.
+_ABANDONED_S = 24 * 3600
+#: How `CacheWriter` names a cache of `build_samples` while it is written.
+_WORK_NAME = re.compile(r"[0-9a-f]{32}\..+")
 
 
 def cache_root() -> Path:
@@ -46,7 +52,10 @@ class Ragged:
 
 
 class CacheWriter:
-    """Appends encoded samples to a new cache; `close` makes it appear under its name."""
+    """Appends encoded samples to a new cache; `close` makes it appear under its name.
+
+    In a `with` statement, what was not closed at its end is thrown away.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -56,6 +65,12 @@ class CacheWriter:
         self._meta: dict[str, dict[str, Any]] = {}
         self._lengths: dict[str, list[Array]] = {}
         self._rows = 0
+
+    def __enter__(self) -> CacheWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abort()
 
     def append(self, fields: Mapping[str, Array | list[Array]], rows: int) -> None:
         """Add `rows` samples (at least one); every call gives the same fields, of the same type and shape."""
@@ -83,7 +98,10 @@ class CacheWriter:
         return self._files[name]
 
     def close(self, notes: Mapping[str, Any], index: pa.Table) -> None:
-        """Finish: write what it holds, `notes` (JSON) and `index` (a row a unit), and rename it into place."""
+        """Finish: write what it holds, `notes` (JSON) and `index` (a row a unit), and rename it into place.
+
+        A cache of that name that another run completed in the meantime stays.
+        """
         for file in self._files.values():
             file.close()
         for name, lengths in self._lengths.items():
@@ -92,12 +110,15 @@ class CacheWriter:
         meta = {"format": 1, "rows": self._rows, "fields": self._meta, "notes": dict(notes)}
         pq.write_table(index, self._work / "index.parquet")
         (self._work / "cache.json").write_text(json.dumps(meta))
+        if (self._folder / "cache.json").exists():
+            self.abort()
+            return
         if self._folder.exists():
             shutil.rmtree(self._folder, ignore_errors=True)
         os.replace(self._work, self._folder)
 
     def abort(self) -> None:
-        """Throw away what was written."""
+        """Throw away what was written, unless it is in its place already."""
         for file in self._files.values():
             with contextlib.suppress(OSError):  # a full disk fails once more when the rest is to be written
                 file.close()
@@ -110,35 +131,62 @@ class Cache:
     def __init__(self, folder: Path) -> None:
         try:
             meta = json.loads((folder / "cache.json").read_text())
-            os.utime(folder)
             self.rows: int = meta["rows"]
             self.notes: dict[str, Any] = meta["notes"]
             self.index = pq.read_table(folder / "index.parquet")
             self.fields = {name: self._open(folder, name, field) for name, field in meta["fields"].items()}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
                 f"the sample cache {folder} is damaged ({error})", "Delete that folder and run again."
             ) from error
+        with contextlib.suppress(OSError):  # somebody else's cache can be read, though not touched
+            os.utime(folder)
 
     def _open(self, folder: Path, name: str, field: Mapping[str, Any]) -> Array | Ragged:
         dtype, shape = np.dtype(field["dtype"]), tuple(field["shape"])
         file = folder / f"{name}.bin"
+        offsets = np.fromfile(folder / f"{name}.offsets", np.int64) if field["ragged"] else None
+        if offsets is not None and len(offsets) != self.rows + 1:
+            raise ValueError(f"{name}.offsets holds {len(offsets)} values, not {self.rows + 1}")
+        expected = self.rows if offsets is None else int(offsets[-1])
         width = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        count = file.stat().st_size // width if width else self.rows
-        values = (
-            np.memmap(file, dtype, "r", shape=(count, *shape)) if count and width else np.zeros((count, *shape), dtype)
-        )
-        if not field["ragged"]:
-            return values
-        return Ragged(values, np.fromfile(folder / f"{name}.offsets", np.int64))
+        if file.stat().st_size != expected * width:
+            raise ValueError(f"{file.name} holds {file.stat().st_size} bytes, not {expected * width}")
+        whole = (expected, *shape)
+        values = np.memmap(file, dtype, "r", shape=whole) if expected * width else np.zeros(whole, dtype)
+        return values if offsets is None else Ragged(values, offsets)
 
 
 def prune(root: Path, keep: Path) -> None:
-    """Delete the caches unused for longest until the rest holds at most `ASSAY_CACHE_GB` (20) gigabytes."""
-    limit = float(os.environ.get("ASSAY_CACHE_GB", _LIMIT_GB)) * 1e9
-    folders = [folder for folder in root.iterdir() if (folder / "cache.json").exists()] if root.exists() else []
-    total = 0.0
-    for folder in sorted(folders, key=lambda folder: (folder != keep, -folder.stat().st_mtime)):
-        total += sum(file.stat().st_size for file in folder.iterdir())
-        if total > limit and folder != keep:
+    """Delete the caches unused for longest until the rest holds at most `ASSAY_CACHE_GB` (20) gigabytes.
+
+    Half a cache that a killed run left behind goes, too, a day after it was last written to.
+
+    Raises:
+        SettingError: `ASSAY_CACHE_GB` is no number.
+    """
+    limit, total = _limit_bytes(), 0
+    caches: list[tuple[bool, float, int, Path]] = []
+    for folder in root.iterdir() if root.exists() else ():
+        with contextlib.suppress(OSError):  # another run may delete it at the same time
+            files = [file.stat() for file in folder.iterdir()]
+            if (folder / "cache.json").exists():
+                size = sum(status.st_size for status in files)
+                caches.append((folder != keep, -folder.stat().st_mtime, size, folder))
+            elif _WORK_NAME.fullmatch(folder.name):
+                last = max((status.st_mtime for status in files), default=folder.stat().st_mtime)
+                if time.time() - last > _ABANDONED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+    for other, _, size, folder in sorted(caches):
+        total += size
+        if other and total > limit:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _limit_bytes() -> float:
+    given = os.environ.get("ASSAY_CACHE_GB", str(_LIMIT_GB))
+    try:
+        return float(given) * 1e9
+    except ValueError:
+        hint = "Set it to a number such as 20, or unset it."
+        raise SettingError(f"ASSAY_CACHE_GB is {given!r}, not a number of gigabytes", hint) from None

@@ -28,8 +28,8 @@ _CAUTION = 1.5
 _VERSION = 1
 
 
-def copied_image_rows(records: Records, progress: Progress) -> Array:
-    """(P, 2) int64: rows of images that are copies of one another, changed a little; none where there are too many.
+def copied_image_rows(records: Records, progress: Progress) -> Array | None:
+    """(P, 2) int64: rows of images that are copies of one another, changed a little; None where there are too many.
 
     What was found is kept in the cache folder, under the data's fingerprint.
 
@@ -38,11 +38,12 @@ def copied_image_rows(records: Records, progress: Progress) -> Array:
         progress: is told how many images were looked at.
     """
     rows = records.index().num_rows
-    if rows < 2 or rows > MOST_IMAGES:
-        return np.zeros((0, 2), np.int64)
+    if rows > MOST_IMAGES:
+        return None
     file = _kept(records)
     with contextlib.suppress(OSError, ValueError):
         return np.asarray(np.load(file, allow_pickle=False), np.int64).reshape(-1, 2)
+    progress.stage("Looking for near-duplicates", rows)
     pairs = find_copies(thumbnails_of_records(records, progress), tolerance=_CAUTION).pairs
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

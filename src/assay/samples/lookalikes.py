@@ -16,13 +16,14 @@ Shapes: N images of T x T pixels, P pairs, A images asked about.
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from assay.samples._alignment import FEWEST_WAVES, differences, waves
+from assay.samples._alignment import FITTED, differences, waves
 from assay.samples._candidates import Candidates, candidates
 from assay.samples._descriptors import describe
 from assay.samples.draws import order
@@ -31,9 +32,12 @@ Array = np.ndarray[Any, Any]
 #: Copies differ by less than this times the square of what usual neighbours differ by. Chosen on other data than the
 #: benchmark's: docs/log.md.
 _LIMIT = 0.25
+#: Pairs of a whole data set that may agree so well by chance, where their details are waves of random phases.
+_CHANCE = 0.01
 _LEAST_PRODUCT = 0.6
-_USUAL = 128
-_BLOCK = 512
+_NEIGHBOURS, _BLOCK = 8, 512
+#: How many images, and how many neighbours of each, tell what is usual; and what is taken for it where there are fewer.
+_USUAL, _MANY_NEIGHBOURS, _UNKNOWN = 64, 16, 0.4
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,12 @@ class Lookalikes:
     Attributes:
         pairs: (P, 2) int64, units that are copies of one another, each pair once, the lower number first.
         asked: (A,) int64, the units that were compared with all others, ascending.
+        ordinary: units that others equal by nature, so that equal digests do not make them copies; None for none.
     """
 
     pairs: Array
     asked: Array
+    ordinary: Array | None = None
 
 
 def find_copies(
@@ -78,7 +84,7 @@ def find_copies(
     done = 0
     while done < len(rest) and (not done or budget_s is None or time.perf_counter() - begun < budget_s):
         block = rest[done : done + (_BLOCK if budget_s is None else _BLOCK // 8)]
-        near = candidates(vectors, signs, block, both=not whole, least=least)
+        near = candidates(vectors, signs, block, not whole, least, _NEIGHBOURS)
         found.append(_copies(images, near, tolerance * _LIMIT * usual**2))
         done += len(block)
         if advance is not None:
@@ -99,16 +105,30 @@ def groups_of(pairs: Array, count: int) -> Array:
 
 def _copies(images: Array, near: Candidates, limit: float) -> Array:
     """(P, 2) those candidates that are copies, the lower number first."""
-    close = near.only(differences(images, *near.ways()) < limit)
-    several = waves(images[close.first]) >= FEWEST_WAVES
-    return np.sort(np.stack([close.first, close.second], axis=1)[several], axis=1).astype(np.int64)
+    found = differences(images, *near.ways())
+    kept = found < limit
+    close = near.only(kept)
+    several = np.minimum(waves(images[close.first]), waves(images[close.second]))
+    good = found[kept] < _by_chance(several, len(images))
+    return np.sort(np.stack([close.first, close.second], axis=1)[good], axis=1).astype(np.int64)
+
+
+def _by_chance(several: Array, count: int) -> Array:
+    """(P,) the difference that `_CHANCE` of all pairs of `count` images would fall below by chance.
+
+    The correlation r of n independent values exceeds what it is with a probability of about (1 - r^2)^(n/2) (Fisher
+    1915), and 1 - r^2 is about twice the difference 1 - r. An image that is a stripe or an edge has few waves.
+    """
+    free = np.maximum(several - FITTED, 0.1)
+    return np.asarray(0.5 * (_CHANCE / count**2) ** (2 / free))
 
 
 def _usual_difference(images: Array, vectors: Array, signs: Array) -> float:
-    """How much an image differs from its neighbours: the median over images of a median over neighbours."""
-    drawn = order(np.arange(len(images)), "usual difference", 0)[:_USUAL]
-    near = candidates(vectors, signs, drawn, both=True, least=-1.0)
-    if not len(near.first):
-        return 1.0
+    """How much an image differs from its neighbours: of most of them, so that several copies of it do not count."""
+    if len(images) <= _MANY_NEIGHBOURS:
+        return _UNKNOWN
+    contents = np.asarray([zlib.crc32(image) for image in np.ascontiguousarray(images)])
+    drawn = np.argsort(contents, kind="stable")[:_USUAL]  # by content: the order of the images changes nothing
+    near = candidates(vectors, signs, drawn, True, -1.0, _MANY_NEIGHBOURS)
     found = differences(images, *near.ways())
-    return float(np.median([np.median(found[near.asked == unit]) for unit in np.unique(near.asked)]))
+    return float(np.median([np.quantile(found[near.asked == unit], 0.75) for unit in drawn]))

@@ -5,40 +5,28 @@ Shapes: U units, W windows (W >= U), B windows in a batch, T the longest of a ba
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import errno
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from assay.errors import DataError, RunError
 from assay.progress import Progress
-from assay.samples.cache import Cache, CacheWriter, Ragged, cache_root, prune
+from assay.samples._encoding import Segment, cache_key, encode_records, gather
+from assay.samples.cache import cache_root, prune
 from assay.samples.draws import order
 from assay.samples.split import SIDES, TEST, TRAIN
-from assay.sources.records import ABOUT, Problem, ProblemLog, Records
+from assay.samples.stream import TrainStream
+from assay.sources.records import Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
-    from assay.task import Batch, Encoded, Spec, Task
+    from assay.task import Batch, Spec, Task
 
 Array = np.ndarray[Any, Any]
-_ROWS_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
-
-    cache: Cache
-    unit: Array  # (W,) the unit of each window, counted over all segments
-    index: pa.Table  # a row a unit: id, target, group …
 
 
 class Samples:
@@ -87,7 +75,7 @@ class Samples:
         Returns:
             How many units were added.
         """
-        segment, problems = _encode(self.task, records, self.spec, folder)
+        segment, problems = encode_records(self.task, records, self.spec, folder)
         units, index = len(self.side), segment.index.drop_columns(["_row"])
         self._segments.append(Segment(segment.cache, segment.unit + units, index))
         self.unit = np.concatenate([self.unit, segment.unit + units])
@@ -109,12 +97,12 @@ class Samples:
     def field(self, name: str, windows: Array) -> Array | list[Array]:
         """A field's values for windows (B,): an array (B, ...), or a list of B arrays where it is ragged."""
         if len(self._segments) == 1 or not len(windows):
-            return _gather(self._segments[0].cache.fields[name], windows)
+            return gather(self._segments[0].cache.fields[name], windows)
         starts = np.cumsum([0] + [segment.cache.rows for segment in self._segments])
         part = np.searchsorted(starts, windows, side="right") - 1
         place = np.argsort(part, kind="stable")
         stored = [segment.cache.fields[name] for segment in self._segments]
-        pieces = [_gather(stored[p], windows[part == p] - starts[p]) for p in np.unique(part)]
+        pieces = [gather(stored[p], windows[part == p] - starts[p]) for p in np.unique(part)]
         if all(isinstance(piece, list) for piece in pieces):
             values = [value for piece in pieces for value in piece]
             return [values[i] for i in np.argsort(place)]
@@ -212,29 +200,6 @@ class View:
         return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
-class TrainStream:
-    """An endless, reproducible stream of training batches, addressed by step.
-
-    Each epoch is a new order of the windows, keyed by (seed, epoch); what does not fill a last batch waits for the next
-    epoch's order.
-    """
-
-    def __init__(self, view: View, batch_size: int, seed: int) -> None:
-        if not len(view.windows):
-            raise DataError("no training sample is left", "See the problems that assay inspect lists.")
-        self.view, self.seed = view, seed
-        self.batch_size = min(batch_size, len(view.windows))
-        self.steps_per_epoch = max(1, len(view.windows) // self.batch_size)
-        self._epoch, self._order = -1, view.windows
-
-    def windows(self, step: int) -> tuple[int, Array]:
-        """The epoch of a step and the windows (B,) of its batch."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._epoch, self._order = epoch, order(self.view.windows, "order", self.seed, epoch)
-        return epoch, self._order[place * self.batch_size : (place + 1) * self.batch_size]
-
-
 def pad(values: Sequence[Array]) -> tuple[Array, Array]:
     """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
     longest = max((len(value) for value in values), default=0)
@@ -268,8 +233,8 @@ def build_samples(
         progress: is told how many rows are done.
     """
     root = cache_root() / "samples"
-    target = folder or root / _cache_key(task, records, spec)
-    segment, problems = _encode(task, records, spec, target, progress)
+    target = folder or root / cache_key(task, records, spec)
+    segment, problems = encode_records(task, records, spec, target, progress)
     if folder is None:
         prune(root, target)
     if log is not None:
@@ -281,94 +246,4 @@ def build_samples(
     )
 
 
-def _cache_key(task: Task, records: Records, spec: Spec) -> str:
-    text = f"2 {task.name} {records.fingerprint} {spec!r}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _encode(
-    task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
-) -> tuple[Segment, tuple[Problem, ...]]:
-    """Encode all records into the cache at `folder`, unless it is there already."""
-    if not (folder / "cache.json").exists():
-        if records is None:
-            raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
-        with contextlib.ExitStack() as stack:
-            log = ProblemLog()
-            try:
-                writer = CacheWriter(folder)
-                stack.callback(writer.abort)
-                index = _write(task, records, spec, writer, log, progress)
-                writer.close({"problems": [_problem_json(problem) for problem in log.problems()]}, index)
-            except OSError as error:
-                raise _no_space(error, folder) from error
-            stack.pop_all()
-    cache = Cache(folder)
-    if not cache.rows:
-        raise DataError("no sample could be read", "See the problems that assay inspect lists.")
-    unit = np.asarray(_gather(cache.fields["_unit"], np.arange(cache.rows)))
-    problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
-    return Segment(cache, unit, cache.index), problems
-
-
-def _write(
-    task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog, progress: Progress | None
-) -> pa.Table:
-    """Encode batch by batch; returns the index, a row a unit, with `_row` telling its row in the records."""
-    kept: list[pa.RecordBatch] = []
-    first_row, units = 0, 0
-    for whole in records.batches():
-        for start in range(0, whole.num_rows, _ROWS_AT_ONCE):
-            batch = whole.slice(start, _ROWS_AT_ONCE)
-            encoded: Encoded = task.encode(batch, records, spec, log)
-            rows = np.asarray(encoded.row, np.int64)
-            present, unit = np.unique(rows, return_inverse=True)
-            if len(rows):
-                writer.append({**encoded.fields, "_unit": unit.astype(np.int64) + units}, len(rows))
-            about = batch.select([name for name in batch.schema.names if name in ABOUT and name != "location"])
-            taken = about.take(pa.array(present, pa.int64()))
-            kept.append(taken.append_column("_row", pa.array(present + first_row, pa.int64())))
-            units += len(present)
-            first_row += batch.num_rows
-            if progress is not None:
-                progress.advance(first_row)
-    return (
-        pa.Table.from_batches(kept)
-        if kept
-        else pa.table({"id": pa.array([], pa.string()), "_row": pa.array([], pa.int64())})
-    )
-
-
-def _gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
-    """A field's values for windows (B,), copied out of the file."""
-    if isinstance(field, Ragged):
-        return [field[int(window)] for window in windows]
-    return np.asarray(field[windows])
-
-
-def _problem_json(problem: Problem) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(problem)
-
-
-def _problem_from_json(data: Mapping[str, Any]) -> Problem:
-    from assay.sources.records import Place
-
-    places = tuple(Place(**place) for place in data["examples"])
-    return Problem(data["kind"], data["count"], data["action"], places)
-
-
-def _no_space(error: OSError, folder: Path) -> Exception:
-    if error.errno == errno.ENOSPC:
-        return RunError(
-            f"no space is left for decoded samples in {folder.parent}", "Free some space, or set ASSAY_CACHE."
-        )
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return RunError(
-            f"decoded samples cannot be written to {folder.parent}", "Set ASSAY_CACHE to a folder of yours."
-        )
-    return error
-
-
-__all__ = ["SIDES", "Samples", "TrainStream", "View", "build_samples", "pad"]
+__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "pad"]

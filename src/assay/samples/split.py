@@ -1,7 +1,7 @@
 """Which side of the data a sample is on: train, validation or test, so that nothing leaks between them.
 
 A sample's side follows from a hash of its group (or content) and the split seed. Samples that share a group or are
-exact duplicates form a component, and a component is never cut.
+copies of one another, exact or changed a little, form a component, and a component is never cut.
 """
 
 from __future__ import annotations
@@ -54,7 +54,13 @@ def parse_shares(text: str | None) -> tuple[float, float, float] | None:
     return parts[0] / total, parts[1] / total, parts[2] / total
 
 
-def split(index: pa.Table, asked: str | None, seed: int, log: ProblemLog | None = None) -> Split:
+def split(
+    index: pa.Table,
+    asked: str | None,
+    seed: int,
+    log: ProblemLog | None = None,
+    copies: np.ndarray[Any, Any] | None = None,
+) -> Split:
     """The side of each row of `index` (see `Records.index`).
 
     Args:
@@ -62,9 +68,10 @@ def split(index: pa.Table, asked: str | None, seed: int, log: ProblemLog | None 
         asked: the user's `--split`: shares, or None (a column's values are already in `split`).
         seed: the split seed.
         log: takes a note where exact duplicates lie across a split that came with the data.
+        copies: (P, 2) pairs of rows that belong together though neither group nor digest says so.
     """
     shares = parse_shares(asked)
-    components = _components(index)
+    components = _components(index, copies)
     strata = _strata(index)
     key = _keys(index, components, seed)
     given = index.column("split").to_pylist() if "split" in index.column_names else []
@@ -75,13 +82,13 @@ def split(index: pa.Table, asked: str | None, seed: int, log: ProblemLog | None 
     return Split(side, "group" if grouped else "content")
 
 
-def _components(index: pa.Table) -> np.ndarray[Any, Any]:
-    """(N,) the component of each row: rows that share a group or a digest share a component."""
+def _components(index: pa.Table, copies: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
+    """(N,) the component of each row: rows that share a group or a digest, or are copies, share a component."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
     rows = index.num_rows
-    links: list[np.ndarray[Any, Any]] = []
+    links: list[np.ndarray[Any, Any]] = [] if copies is None or not len(copies) else [np.asarray(copies).T]
     for name in ("group", "digest"):
         if name in index.column_names:
             codes = pc.dictionary_encode(index.column(name)).combine_chunks().indices.to_numpy(zero_copy_only=False)

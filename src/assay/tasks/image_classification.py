@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.progress import Progress
     from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
+    from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
-    from assay.serving.predictor import Answering
     from assay.training.plan import Plan
 
-_SIDES = (32, 64, 96, 128, 160, 224)
+_SIDES = (32, 64, 96)
 _LOOK_AT = 512
 _KINDS = ("class", "labels", "number")
 
@@ -51,7 +53,7 @@ class ImageClassification(TargetTask):
         extra="image",
         options={
             "image_size": "the side in pixels to which images are brought",
-            "fit": "how: squash, cover (cut the longer side) or pad",
+            "fit": "how: squash, cover (cut the longer side; the default of timm/…) or pad",
             "target_kind": "class, labels or number, where the target could be several",
             "encoding": "of a table of paths, such as cp1252",
         },
@@ -103,15 +105,15 @@ class ImageClassification(TargetTask):
         names = batch.column("id").to_pylist()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             decoded = list(pool.map(lambda location: _decode(records, location, spec), locations))
-        usable = np.asarray([isinstance(image, np.ndarray) for image in decoded])
+        usable = np.asarray([image is not None for image in decoded], bool)
         for name, image in zip(names, decoded, strict=True):
-            if not isinstance(image, np.ndarray):
+            if image is None:
                 log.add("undecodable-image", "skipped", name)
         fields: dict[str, Any] = {}
         if (targets := self.encode_targets(batch, spec, log)) is not None:
             usable &= targets[1]
             fields["target"] = targets[0][usable]
-        kept = [image for image, use in zip(decoded, usable, strict=True) if use and isinstance(image, np.ndarray)]
+        kept = [image for image, use in zip(decoded, usable, strict=True) if use and image is not None]
         shape = (0, spec.channels, spec.height, spec.width)
         fields["image"] = np.stack(kept) if kept else np.zeros(shape, spec.dtype)
         return Encoded(fields, np.flatnonzero(usable))
@@ -164,11 +166,41 @@ class ImageClassification(TargetTask):
 
         return (HogSvm(spec.target), Dummy(spec.target))
 
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.image_copies`."""
+        from assay.samples.image_copies import copied_image_rows
+
+        return copied_image_rows(records, progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.lookalikes`."""
+        from assay.samples.image_copies import image_lookalikes
+
+        return image_lookalikes(samples, asked, budget_s)
+
     def corruptions(self, spec: ImageSpec) -> Mapping[str, Corruption]:
         """Those of ImageNet-C and its smaller kin, which are defined for 8 bits a pixel."""
         from assay.samples.corruptions import image_corruptions
 
         return image_corruptions(spec.height) if spec.dtype == "uint8" else {}
+
+    def parts(self, spec: ImageSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import image_parts
+
+        return image_parts(spec)
+
+    def masked(self, batch: ImageBatch, kept: Tensor, spec: ImageSpec, instead: ImageBatch | None = None) -> ImageBatch:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import mask_images
+
+        return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
+
+    def explain(self, predictor: Answering, batch: ImageBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.image_attribution`."""
+        from assay.evidence.image_attribution import explain_images
+
+        return explain_images(getattr(predictor, "network", None), batch.image, predictor.spec)
 
     def draw(self, samples: Samples, unit: int, spec: ImageSpec) -> Drawing:
         """A thumbnail."""
@@ -195,30 +227,12 @@ def _picture(samples: Samples, unit: int, spec: ImageSpec) -> np.ndarray[Any, An
 
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
-    def parts(self, spec: ImageSpec) -> Mapping[str, np.ndarray[Any, Any]]:
-        """See `assay.samples.image_places`."""
-        from assay.samples.image_places import image_parts
-
-        return image_parts(spec)
-
-    def masked(self, batch: ImageBatch, kept: Tensor, spec: ImageSpec, instead: ImageBatch | None = None) -> ImageBatch:
-        """See `assay.samples.image_places`."""
-        from assay.samples.image_places import mask_images
-
-        return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
-
-    def explain(self, predictor: Answering, batch: ImageBatch) -> np.ndarray[Any, Any]:
-        """See `assay.evidence.image_attribution`."""
-        from assay.evidence.image_attribution import explain_images
-
-        return explain_images(getattr(predictor, "network", None), batch.image, predictor.spec)
-
     """Shapes (H, W, C) and pixels of up to `_LOOK_AT` training images, evenly spread."""
     from assay.sources.decode import decode_image
 
     index = records.index()
     rows = np.flatnonzero(train)
-    rows = rows[:: max(1, len(rows) // _LOOK_AT)][:_LOOK_AT]
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
     locations = [index.column("location")[int(row)].as_py() for row in rows]
     load = _loader(records)
 
@@ -239,7 +253,7 @@ def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int,
     """Height and width to train at: asked for, wanted by pretrained weights, the images' own, or a usual one."""
     asked = options.extra.get("image_size")
     if asked is not None:
-        if not str(asked).isdigit() or not 8 <= int(asked) <= 2048:
+        if not str(asked).isdecimal() or not 8 <= int(asked) <= 2048:
             raise SettingError(f"--image-size {asked} is not a number of pixels from 8 to 2048")
         return int(asked), int(asked)
     if options.network and options.network.startswith("timm/"):
@@ -248,15 +262,16 @@ def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int,
         side = wanted_size(options.network.removeprefix("timm/")) or 224
         return side, side
     height, width = (int(np.median([shape[axis] for shape in shapes])) for axis in (0, 1))
-    if all(shape[:2] == (height, width) for shape in shapes) and max(height, width) <= 96:
+    if all(shape[:2] == (height, width) for shape in shapes) and max(height, width) <= _SIDES[-1]:
         return height, width
     least = min(height, width)
-    side = min((side for side in _SIDES if side <= 96), key=lambda side: abs(side - least))
+    side = min(_SIDES, key=lambda side: abs(side - least))
     return side, side
 
 
 def _fit_mode(options: DataOptions) -> Fit:
-    asked = options.extra.get("fit") or "squash"
+    pretrained = (options.network or "").startswith("timm/")
+    asked = options.extra.get("fit") or ("cover" if pretrained else "squash")
     modes: tuple[Fit, ...] = get_args(Fit)
     for mode in modes:
         if mode == asked:
@@ -264,14 +279,14 @@ def _fit_mode(options: DataOptions) -> Fit:
     raise SettingError(f"--fit {asked} is not {', '.join(modes)}", did_you_mean(str(asked), modes))
 
 
-def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | AssayError:
-    """One image in the spec's form, (C, H, W), or the error that says why not."""
+def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | None:
+    """One image in the spec's form, (C, H, W); None where it cannot be decoded."""
     from assay.sources.decode import decode_image
 
     try:
         return _bring(decode_image(_loader(records)(location), least_side=max(spec.height, spec.width)), spec)
-    except AssayError as error:
-        return error
+    except AssayError:
+        return None
 
 
 def _bring(image: np.ndarray[Any, Any], spec: ImageSpec) -> np.ndarray[Any, Any]:

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.sources.records import ProblemLog, Records
     from assay.serving.predictor import Answering
+    from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
 _PREFIX = "x:"
 _MOST_CATEGORIES = 1000
+_MOST_ROWS = 200_000
 _DAY_S = 86400.0
 
 
@@ -145,15 +147,18 @@ class Table(TargetTask):
         members = (LightGbmTable(spec.target, spec), LinearTable(spec.target, spec))
         return (BestOf(spec.target, members), Dummy(spec.target))
 
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """Rows that are equal in every column: see `assay.samples.equal_rows`."""
+        from assay.samples.equal_rows import row_lookalikes
+
+        return row_lookalikes(samples, asked, budget_s)
+
     def corruptions(self, spec: TableSpec) -> Mapping[str, Corruption]:
         """Missing cells, noise in numbers, wrong categories."""
         from assay.samples.table_corruptions import table_corruptions
 
         return table_corruptions(spec)
 
-    def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
-        """The row's columns and values, twelve at most."""
-        lines = [f"{name}: {value}" for name, value in _cells(samples, unit, spec)]
     def parts(self, spec: TableSpec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Every column by its name, the numbers first: see `assay.samples.table_places`."""
         from assay.samples.table_places import table_parts
@@ -173,16 +178,11 @@ class Table(TargetTask):
 
         return explain_rows(predictor, batch)
 
+    def draw(self, samples: Samples, unit: int, spec: TableSpec) -> Drawing:
+        """The row's columns and values, twelve at most."""
+        lines = [f"{name}: {value}" for name, value in _cells(samples, unit, spec)]
         return Drawing(lines=(samples.id(unit), *lines[:12]))
 
-
-def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str, pa.ChunkedArray]:
-    """The feature columns of (up to 200,000, evenly spread) training rows."""
-    import pyarrow as pa
-
-    step = max(1, int(train.sum()) // 200_000)
-    chosen = np.flatnonzero(train)[::step]
-    parts: list[pa.RecordBatch] = []
     def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: TableSpec) -> Drawing:
         """The columns that weighed most, with what each added to the probability or the number."""
         from assay.report.explained import explained_cells
@@ -201,6 +201,14 @@ def _cells(samples: Samples, unit: int, spec: TableSpec) -> list[tuple[str, str]
     named = zip(spec.categories, codes, strict=True)
     return known + [(kind.name, kind.values[code - 1] if code else "?") for kind, code in named]
 
+
+def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str, pa.ChunkedArray]:
+    """The feature columns of at most `_MOST_ROWS` training rows, evenly spread."""
+    import pyarrow as pa
+
+    chosen = np.flatnonzero(train)
+    chosen = chosen[:: max(1, -(-len(chosen) // _MOST_ROWS))]
+    parts: list[pa.RecordBatch] = []
     first = 0
     for batch in records.batches():
         low, high = np.searchsorted(chosen, [first, first + batch.num_rows])

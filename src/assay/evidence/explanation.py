@@ -1,0 +1,211 @@
+"""Why does it answer so?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.evaluation.faithfulness import Curves, blocks, curves, mean, pool, rank_correlation
+from assay.evaluation.intervals import Estimate
+from assay.evidence import _explanation_figures as drawn
+from assay.evidence.attribution import randomised
+from assay.evidence.context import Context
+from assay.evidence.finding import Finding, Number, Status
+from assay.evidence.words import number, three_digits
+from assay.samples.draws import order
+from assay.serving.predictor import Answering
+
+QUESTION = "Why does it answer so?"
+#: Test samples: fewer show nothing, more show nothing new; so many are explained at once.
+_FEW, _MOST, _AT_ONCE = 10, 200, 8
+#: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEW`.
+_SHARE, _LEAST_S, _OVER = 0.04, 1.0, 3.0
+#: Networks of random weights, and how many samples each explains.
+_RANDOM, _EACH = 8, 4
+#: From which correlation on, beyond doubt, an explanation says more about the input than about the network.
+_ALIKE = 0.3
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Explained test samples.
+
+    Attributes:
+        places: (B,) their positions on the test side.
+        windows: (B,) the window of each that was explained.
+        weights: (B, ...) of its parts.
+        curves: what is left of the answers as parts go.
+        unit: of the curves, as `Support` has it.
+    """
+
+    places: Array
+    windows: Array
+    weights: Array
+    curves: Curves
+    unit: str
+
+
+def find(context: Context) -> Finding:
+    """Attributions of test samples, whether they mark what decides, and whether they depend on the weights."""
+    budget = max(_LEAST_S, _SHARE * context.fit_seconds)
+    try:
+        looked = _look(context, budget)
+    except SettingError as error:
+        return _unknown(f"Its answers cannot be explained: {error.message}.")
+    if isinstance(looked, str):
+        return _unknown(looked)
+    groups = np.asarray(context.test.groups)[looked.places]
+    gains = {
+        "deletion": mean(looked.curves.deletion_gains, groups),
+        "insertion": mean(looked.curves.insertion_gains, groups),
+    }
+    alike = _against_random_weights(context, looked, budget / 4)
+    status, verdict, step = _judge(gains["deletion"], gains["insertion"], alike, looked.unit)
+    unit = looked.unit if looked.unit == "%" else ""
+    numbers = {f"{name} gain over chance": number(found, unit) for name, found in gains.items()}
+    numbers["correlation with a network of random weights"] = Number(None) if alike is None else number(alike)
+    parts = pool(looked.weights[:1], blocks(looked.weights.shape[1:])).shape[1]
+    certainty = (
+        f"{len(looked.places):,} test samples in {parts:,} parts each; beside the order of the explanation, parts were "
+        f"taken away in {len(looked.curves.random)} random orders."
+    )
+    figures = tuple(drawn.figures(context, looked))
+    return Finding("explanation", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _unknown(verdict: str) -> Finding:
+    return Finding("explanation", QUESTION, "unknown", verdict)
+
+
+def _look(context: Context, budget_s: float) -> Looked | str:
+    """As many test samples as the time allows, in random order; or the reason why there is nothing to say."""
+    if context.task.traits.closed_loop:
+        return "A task that acts in a loop has no single input that could be explained."
+    places, windows = _windows(context)
+    if len(places) < _FEW:
+        return f"Too few test samples to say ({len(places)})."
+    begun = time.monotonic()
+    found: list[tuple[Array, Curves, str]] = []
+    for chunk in _chunks(windows[:_MOST]):
+        one = explain_and_measure(context.task, context.predictor, context.samples.batch(chunk))
+        if isinstance(one, str):
+            return one
+        found.append(one)
+        done, spent = sum(len(weights) for weights, _, _ in found), time.monotonic() - begun
+        if done >= _FEW and spent * (1 + _AT_ONCE / done) > 0.75 * budget_s:
+            break
+        if spent * _FEW / done > _OVER * budget_s:
+            return "Explaining one answer takes so long that too few could be explained."
+    weights = np.concatenate([one[0] for one in found])
+    joined = _joined([one[1] for one in found])
+    return Looked(places[: len(weights)], windows[: len(weights)], weights, joined, found[0][2])
+
+
+def _windows(context: Context) -> tuple[Array, Array]:
+    """Positions on the test side in random order, and a window of each."""
+    test = context.test
+    places = order(np.arange(len(test)), "explained")
+    view = context.samples.view_of(np.asarray(test.units, np.int64)[places])
+    first = np.unique(context.samples.unit[view.windows], return_index=True)
+    window = dict(zip(first[0].tolist(), view.windows[first[1]].tolist(), strict=True))
+    return places, np.asarray([window[unit] for unit in view.units.tolist()], np.int64)
+
+
+def _chunks(windows: Array) -> Iterator[Array]:
+    """A single one to see how long it takes, then several at once."""
+    yield windows[:1]
+    for start in range(1, len(windows), _AT_ONCE):
+        yield windows[start : start + _AT_ONCE]
+
+
+def explain_and_measure(task: Any, predictor: Answering, batch: Any, **how: Any) -> tuple[Array, Curves, str] | str:
+    """The weights of a batch, what is left of its answers as parts go, and in which unit; or why that is not known.
+
+    Args:
+        task: the application.
+        predictor: what answers.
+        batch: the inputs.
+        how: passed on to `curves`.
+    """
+    import torch
+
+    spec = predictor.spec
+    answered = predictor.respond(batch)
+    support = task.support(answered, answered, spec)
+    if support is None:
+        return "How much of an answer of this kind is left cannot be measured."
+    weights = np.nan_to_num(np.asarray(task.explain(predictor, batch), float))
+    if pool(weights, blocks(weights.shape[1:])).shape[1] < 2:
+        return "The input has one part alone, which decides everything."
+
+    def left(kept: Array) -> Array:
+        outputs = predictor.respond(task.masked(batch, torch.from_numpy(kept), spec))
+        return np.asarray(task.support(outputs, answered, spec).values)
+
+    return weights, curves(left, weights, support.by_size, **how), support.unit
+
+
+def _joined(parts: list[Curves]) -> Curves:
+    """The curves of all chunks together."""
+    return Curves(
+        parts[0].shares,
+        np.concatenate([part.deletion for part in parts]),
+        np.concatenate([part.insertion for part in parts]),
+        np.concatenate([part.random for part in parts], axis=1),
+    )
+
+
+def _against_random_weights(context: Context, looked: Looked, budget_s: float) -> Estimate | None:
+    """The rank correlation with what networks of random weights mark; None where there was no time for two."""
+    block = blocks(looked.weights.shape[1:])
+    begun, found = time.monotonic(), []
+    for seed in range(_RANDOM):
+        other = replace(context.predictor, network=randomised(context.predictor.network, seed))
+        rows = np.arange(seed * _EACH, (seed + 1) * _EACH) % len(looked.windows)
+        weights = np.asarray(context.task.explain(other, context.samples.batch(looked.windows[rows])), float)
+        alike = rank_correlation(pool(looked.weights[rows], block), pool(np.nan_to_num(weights), block))
+        found.append(float(alike.mean()))
+        if len(found) > 1 and (time.monotonic() - begun) * (1 + 1 / len(found)) > budget_s:
+            break
+    return mean(np.asarray(found), np.arange(len(found)))
+
+
+def _judge(deletion: Estimate, insertion: Estimate, alike: Estimate | None, unit: str) -> tuple[Status, str, str]:
+    """Status, verdict and next step, from the gains over chance and the correlation with random weights."""
+    if alike is not None and alike.low is not None and alike.low > _ALIKE:
+        verdict = (
+            f"Its explanations hardly depend on what it has learned: with random weights they are much the same "
+            f"(rank correlation {alike.value:.2f})."
+        )
+        return "act", verdict, "Do not rely on them; compare with another network."
+    proven = [found.low is not None and found.low > 0 for found in (deletion, insertion)]
+    lost, back = _told(deletion.value, unit), _told(insertion.value, unit)
+    costs = "costs {} more confidence" if unit == "%" else "moves the answer {} further"
+    brings = "brings back {} more" if unit == "%" else "brings it {} nearer"
+    if all(proven):
+        verdict = (
+            f"Its explanations are faithful: taking away what they mark {costs.format(lost)} than taking away as much "
+            f"at random, and showing it {brings.format(back)}."
+        )
+        return "good", verdict, "Ask about a single answer: `assay explain RUN INPUT`."
+    if any(proven):
+        which, other = ("taking away", "showing") if proven[0] else ("showing", "taking away")
+        done = costs.format(lost) if proven[0] else brings.format(back)
+        verdict = (
+            f"Its explanations are faithful in part: {which} what they mark {done} than doing so at random, but "
+            f"{other} it makes no difference that could be shown."
+        )
+        return "watch", verdict, "Take a single explanation as a hint, and look at its faithfulness."
+    verdict = "It cannot be shown that its explanations mark what decides: parts chosen at random matter as much."
+    return "watch", verdict, "Do not rely on single explanations of this network."
+
+
+def _told(gain: float, unit: str) -> str:
+    return f"{100 * gain:.1f} points" if unit == "%" else f"{three_digits(gain)} {unit}"

@@ -1,0 +1,141 @@
+"""From records to a cache of encoded samples, and how the cache's values are read back.
+
+Shapes: W windows, B windows in a batch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.errors import DataError, RunError
+from assay.progress import Progress
+from assay.samples.cache import Cache, CacheWriter, Ragged
+from assay.sources.records import ABOUT, Place, Problem, ProblemLog, Records
+
+if TYPE_CHECKING:
+    from assay.task import Encoded, Spec, Task
+
+Array = np.ndarray[Any, Any]
+#: Goes into the key of a cache: another form of what is cached gets another number.
+_VERSION = 2
+_ROWS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
+
+    cache: Cache
+    unit: Array  # (W,) the unit of each window, counted over all segments
+    index: pa.Table  # a row a unit: id, target, group …
+
+
+def cache_key(task: Task, records: Records, spec: Spec) -> str:
+    """The name of a cache: another task, source or form of the samples gives another name."""
+    text = f"{_VERSION} {task.name} {records.fingerprint} {spec!r}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def encode_records(
+    task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
+) -> tuple[Segment, tuple[Problem, ...]]:
+    """Encode all records into the cache at `folder`, unless it is there already.
+
+    Args:
+        task: the application.
+        records: the samples; None where the cache is known to be there.
+        spec: what a sample is.
+        folder: the cache.
+        progress: is told how many rows are done.
+
+    Returns:
+        The windows, whose index tells with `_row` which row of the records a unit was; what was found on the way.
+
+    Raises:
+        DataError: no sample could be read.
+        RunError: the cache is gone, damaged, or cannot be written.
+    """
+    if not (folder / "cache.json").exists():
+        if records is None:
+            raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
+        log = ProblemLog()
+        with _refusals_told(folder), CacheWriter(folder) as writer:
+            index = _write(task, records, spec, writer, log, progress)
+            writer.close({"problems": [asdict(problem) for problem in log.problems()]}, index)
+    cache = Cache(folder)
+    problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
+    if not cache.rows:
+        reasons = ", ".join(f"{problem.count} {problem.kind}" for problem in problems if problem.action == "skipped")
+        raise DataError(
+            "no sample could be read" + (f" ({reasons})" if reasons else ""),
+            "See the problems that assay inspect lists.",
+        )
+    unit = np.asarray(gather(cache.fields["_unit"], np.arange(cache.rows)))
+    return Segment(cache, unit, cache.index), problems
+
+
+def gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
+    """A field's values for windows (B,), copied out of the file."""
+    if isinstance(field, Ragged):
+        return [field[int(window)] for window in windows]
+    return np.asarray(field[windows])
+
+
+def _write(
+    task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog, progress: Progress | None
+) -> pa.Table:
+    """Encode batch by batch; returns the index, a row a unit, with `_row` telling its row in the records."""
+    kept: list[pa.RecordBatch] = []
+    first_row, units = 0, 0
+    for whole in records.batches():
+        for start in range(0, whole.num_rows, _ROWS_AT_ONCE):
+            batch = whole.slice(start, _ROWS_AT_ONCE)
+            encoded: Encoded = task.encode(batch, records, spec, log)
+            rows = np.asarray(encoded.row, np.int64)
+            if (np.diff(rows) < 0).any():
+                raise ValueError(f"{task.name}.encode gave rows that are not ascending")
+            present, unit = np.unique(rows, return_inverse=True)
+            if len(rows):
+                writer.append({**encoded.fields, "_unit": unit.astype(np.int64) + units}, len(rows))
+            about = batch.select([name for name in batch.schema.names if name in ABOUT and name != "location"])
+            taken = about.take(pa.array(present, pa.int64()))
+            kept.append(taken.append_column("_row", pa.array(present + first_row, pa.int64())))
+            units += len(present)
+            first_row += batch.num_rows
+            if progress is not None:
+                progress.advance(first_row)
+    return (
+        pa.Table.from_batches(kept)
+        if kept
+        else pa.table({"id": pa.array([], pa.string()), "_row": pa.array([], pa.int64())})
+    )
+
+
+def _problem_from_json(data: Mapping[str, Any]) -> Problem:
+    places = tuple(Place(**place) for place in data["examples"])
+    return Problem(data["kind"], data["count"], data["action"], places)
+
+
+@contextlib.contextmanager
+def _refusals_told(folder: Path) -> Iterator[None]:
+    """Tell how to mend it where the system refuses to write a cache; other errors pass through."""
+    place = folder.parent
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            hint = "Free some space, or set ASSAY_CACHE to a folder on another disk."
+            raise RunError(f"no space is left for decoded samples in {place}", hint) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.EEXIST, errno.ENOTDIR):
+            hint = "Set ASSAY_CACHE to a folder of yours."
+            raise RunError(f"decoded samples cannot be written to {place} ({error.strerror})", hint) from error
+        raise

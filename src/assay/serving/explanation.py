@@ -1,0 +1,164 @@
+"""Why a model answered as it did, input by input, and how far that explanation can be believed."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.evaluation.faithfulness import Curves
+from assay.run import to_json
+from assay.samples.split import TEST
+from assay.serving.predictor import inputs
+
+if TYPE_CHECKING:
+    from assay.samples.samples import Samples
+    from assay.serving.predictor import Answering
+    from assay.sources.records import Problem, Records
+    from assay.task import Drawing
+
+Array = np.ndarray[Any, Any]
+#: Random orders that stand for chance where a single answer is explained.
+ORDERS = 32
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """What one explanation is worth (see `assay.evaluation.faithfulness`).
+
+    Attributes:
+        deletion: by how much less is left of the answer, on average, when what the explanation marks goes first than
+            when parts go at random.
+        insertion: by how much more is left when it goes last.
+        unit: "%" for shares of a probability, else what both are counted in.
+        beaten: the share of `ORDERS` random orders that are worse in both.
+    """
+
+    deletion: float
+    insertion: float
+    unit: str
+    beaten: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one input was answered as it was.
+
+    Attributes:
+        id: the input's name.
+        answer: the answer, a dataclass of the task's.
+        words: the answer in a few words.
+        weights: how much each part of the input weighed: (H, W), (P,).
+        parts: the weight of each place that has a name, the heaviest first; places may overlap.
+        unit: of the weights: "%" for shares of a probability, else "".
+        faithfulness: what the explanation is worth.
+        plain: the input as it is drawn.
+        drawn: the input with what weighed.
+    """
+
+    id: str
+    answer: Any
+    words: str
+    weights: Array
+    parts: Mapping[str, float]
+    unit: str
+    faithfulness: Faithfulness
+    plain: Drawing
+    drawn: Drawing
+
+    def to_json(self) -> dict[str, Any]:
+        """What `assay explain --json` prints, but for the file."""
+        parts = [{"name": name, "weight": weight} for name, weight in self.parts.items()]
+        told: dict[str, Any] = to_json(
+            {"format": 1, "id": self.id, "answer": self.answer, "faithfulness": vars(self.faithfulness), "parts": parts}
+        )
+        return told
+
+    def _repr_html_(self) -> str:
+        images = [drawing.image for drawing in (self.plain, self.drawn) if drawing.image]
+        pictures = "".join(f'<img src="{html.escape(image)}"/> ' for image in images)
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{weight:+.3g}</td></tr>" for name, weight in self.parts.items()
+        )
+        return f"<p>{html.escape(self.id)}: {html.escape(self.words)}</p>{pictures}<table>{rows}</table>"
+
+
+def explain(
+    predictor: Answering, records: Records, row: int | None = None, only_first: bool = False
+) -> tuple[list[Explanation], int, tuple[Problem, ...]]:
+    """Explanations of the answers to records without targets.
+
+    Args:
+        predictor: the network, or a classical model where the task can explain its answers.
+        records: the inputs.
+        row: the row of a table alone, as it is counted in ids; None for all.
+        only_first: the first alone.
+
+    Returns:
+        An explanation each, how many inputs there are, and what could not be read.
+
+    Raises:
+        SettingError: answers of this kind cannot be explained, or there is no such row.
+    """
+    traits = predictor.task.traits
+    if traits.several_windows or traits.closed_loop:
+        raise SettingError(f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly")
+    with inputs(predictor.task, records, predictor.spec) as (samples, problems):
+        view = samples.view(TEST)
+        units, names = view.units, view.ids()
+        if row is not None:
+            units = units[[name.endswith(f":{row}") for name in names]]
+            if not len(units):
+                raise SettingError(f"there is no row {row}", f"Rows are counted as in {names[0]!r}.")
+        chosen = units[:1] if only_first else units
+        return [_explained(predictor, samples, int(unit)) for unit in chosen], len(units), problems
+
+
+def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation:
+    from assay.evidence.explanation import explain_and_measure
+
+    task, spec = predictor.task, predictor.spec
+    batch = samples.batch(samples.view_of(np.asarray([unit])).windows[:1])
+    found = explain_and_measure(task, predictor, batch, orders=ORDERS)
+    if isinstance(found, str):
+        raise SettingError(f"{samples.id(unit)} cannot be explained: {found}")
+    (weights,), curves, unit_of_curves = found
+    output = predictor.respond(batch)[0]
+    return Explanation(
+        samples.id(unit),
+        task.answer(output, spec),
+        task.words(output, spec),
+        weights,
+        _named(weights, task.parts(spec)),
+        "%" if unit_of_curves == "%" and weights.ndim == 1 else "",
+        _worth(curves, unit_of_curves),
+        task.draw(samples, unit, spec),
+        task.draw_explained(samples, unit, weights, spec),
+    )
+
+
+def _named(weights: Array, parts: Mapping[str, Array]) -> dict[str, float]:
+    """The weight of each part, the heaviest first."""
+    found = {name: float(weights[part].sum()) for name, part in parts.items() if part.any()}
+    return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
+
+
+def _worth(curves: Curves, unit: str) -> Faithfulness:
+    gains = (float(one[0]) for one in (curves.deletion_gains, curves.insertion_gains))
+    return Faithfulness(*gains, unit, float(curves.beaten[0]))
+
+
+def judged(faithfulness: Faithfulness) -> str:
+    """What an explanation is worth, in a sentence."""
+    beaten = f"better than {100 * faithfulness.beaten:.0f} % of {ORDERS} random orders"
+    if faithfulness.unit == "%":
+        lost, back = (f"{100 * gain:+.1f} points" for gain in (faithfulness.deletion, faithfulness.insertion))
+        gains = f"confidence lost when it is taken away first {lost}, left when it goes last {back}"
+    else:
+        lost, back = (f"{gain:+.3g} {faithfulness.unit}" for gain in (faithfulness.deletion, faithfulness.insertion))
+        gains = f"the answer moves when it is taken away first {lost}, and comes nearer when it goes last {back}"
+    return f"{gains}, against parts at random ({beaten})"
