@@ -135,7 +135,7 @@ def rank_correlation(first: Array, second: Array) -> Array:
 
 def _places(heavy: Array, random: np.random.Generator) -> Array:
     """(B, K) the place of each block when the heaviest come first, equal ones in random order."""
-    lot = random.random(heavy.shape)
+    lot = np.asarray(random.random(heavy.shape))
     order = np.lexsort((lot, -heavy), axis=1)
     return np.argsort(order, axis=1)
 

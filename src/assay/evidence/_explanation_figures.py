@@ -75,7 +75,8 @@ def _mixed(context: Context, looked: Looked, wrong: Array | None, most: int) -> 
 def _explained(context: Context, place: int) -> Array:
     """The weights of one sample more."""
     view = context.samples.view_of(np.asarray(context.test.units, np.int64)[[place]])
-    return np.asarray(context.task.explain(context.predictor, context.samples.batch(view.windows[:1])), float)[0]
+    weights = context.task.explain(context.predictor, context.samples.batch(view.windows[:1]))
+    return np.asarray(np.asarray(weights, float)[0])
 
 
 def _columns(context: Context, looked: Looked) -> Iterator[Figure]:

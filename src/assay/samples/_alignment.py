@@ -153,4 +153,4 @@ def _shrunk(images: Array) -> Array:
     """Images of at most `_COARSE` pixels a side, by means of whole blocks."""
     factor = max(1, images.shape[1] // _COARSE)
     size = images.shape[1] // factor
-    return images.reshape(len(images), size, factor, size, factor).mean(axis=(2, 4))
+    return np.asarray(images.reshape(len(images), size, factor, size, factor).mean(axis=(2, 4)))

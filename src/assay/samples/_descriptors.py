@@ -42,7 +42,7 @@ def sampling(start: Array, extent: Array, size: int) -> Array:
     """
     places = (start[:, None] + extent[:, None] * (np.arange(size) + 0.5) / size) * size - 0.5
     places = np.clip(places, 0, size - 1).astype(np.float32)
-    return np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(size, dtype=np.float32)))
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, :, None] - np.arange(size, dtype=np.float32))))
 
 
 def describe(images: Array) -> tuple[Array, Array]:

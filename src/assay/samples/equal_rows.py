@@ -34,7 +34,8 @@ def row_lookalikes(samples: Samples, asked: Array, budget_s: float) -> Lookalike
     room = max(0, int(_VALUES_A_SECOND * budget_s / max(1, columns)))
     others = np.setdiff1d(np.arange(count), asked)
     rows = np.concatenate([asked, order(others, "rows", 0)[: max(0, room - len(asked))]])
-    pairs, ordinary = equal_rows(*(np.asarray(samples.field(name, rows)) for name in ("numbers", "categories")), count)
+    numbers, categories = (np.asarray(samples.field(name, rows)) for name in ("numbers", "categories"))
+    pairs, ordinary = equal_rows(numbers, categories, count)
     return Lookalikes(np.sort(rows[pairs], axis=1), np.sort(asked), np.sort(rows[ordinary]))
 
 

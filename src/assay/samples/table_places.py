@@ -22,7 +22,7 @@ _MEDIAN = 2  # of a column's five quantiles
 
 def table_parts(spec: TableSpec) -> Mapping[str, Array]:
     """Every column by its name, each a bool array (P + Q,)."""
-    names = [column.name for column in (*spec.numbers, *spec.categories)]
+    names = [*(column.name for column in spec.numbers), *(column.name for column in spec.categories)]
     return dict(zip(names, np.eye(len(names), dtype=bool), strict=True))
 
 

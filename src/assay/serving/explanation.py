@@ -148,8 +148,8 @@ def _named(weights: Array, parts: Mapping[str, Array]) -> dict[str, float]:
 
 
 def _worth(curves: Curves, unit: str) -> Faithfulness:
-    gains = (float(one[0]) for one in (curves.deletion_gains, curves.insertion_gains))
-    return Faithfulness(*gains, unit, float(curves.beaten[0]))
+    deletion, insertion = (float(one[0]) for one in (curves.deletion_gains, curves.insertion_gains))
+    return Faithfulness(deletion, insertion, unit, float(curves.beaten[0]))
 
 
 def judged(faithfulness: Faithfulness) -> str:

@@ -107,7 +107,7 @@ class ClassTarget(Target):
     def strength(self, outputs: Values, answered: Values) -> Array:
         """The probability of the most probable class."""
         places = np.asarray(answered).argmax(axis=1)
-        return np.asarray(outputs, float)[np.arange(len(places)), places]
+        return np.asarray(np.asarray(outputs, float)[np.arange(len(places)), places])
 
     def words(self, output: Any) -> str:
         """The class and its probability."""

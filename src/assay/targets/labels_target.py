@@ -93,7 +93,8 @@ class LabelsTarget(Target):
 
     def strength(self, outputs: Values, answered: Values) -> Array:
         """The mean probability of the labels answered; where there is none, that of the absence of each."""
-        shares, given = np.asarray(outputs, float), np.asarray(answered) >= 0.5
+        shares = np.asarray(outputs, float)
+        given: Array = np.asarray(answered) >= 0.5
         some = given.any(axis=1)
         there = np.where(some[:, None], shares * given, 1 - shares).sum(axis=1)
         return np.asarray(there / np.where(some, given.sum(axis=1), max(1, shares.shape[1])))

@@ -223,7 +223,7 @@ def _picture(samples: Samples, unit: int, spec: ImageSpec) -> np.ndarray[Any, An
         low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
         image = (image - low) / (high - low) * 255
     shown = image[:3] if spec.channels >= 3 else image[:1]
-    return shown.transpose(1, 2, 0).astype(np.uint8)
+    return np.asarray(shown.transpose(1, 2, 0).astype(np.uint8))
 
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
