@@ -20,6 +20,7 @@ from assay.errors import MissingExtraError, SettingError, did_you_mean
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.precision import multiplies_bfloat16
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -234,6 +235,7 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
         steps=30 * max(1, situation.samples // batch),
         checks=6,
         keep="best",
+        precision="bfloat16" if multiplies_bfloat16() else "float32",
     )
     return TimmSettings(trained=_TRAINED_FEW if situation.samples < _FEW else 1.0), plan
 
