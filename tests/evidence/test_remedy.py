@@ -128,7 +128,7 @@ def test_underfitting_is_tried_by_going_on() -> None:
     side = Side({"as-before": 0.66, "learning_rate": 0.61}, before=0.5)
     found = find(trained(side, own=0.56, new=0.55))
     assert found.status == "act"
-    assert found.next.startswith("Train again with a longer training (--budget) (best of 3 changes tried, +11.0 points")
+    assert found.next.startswith("Train again with a longer training (--budget) (best of 4 changes tried, +11.0 points")
 
 
 @pytest.mark.parametrize(
