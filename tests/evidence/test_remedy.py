@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from evidence_examples import NOTHING, Application, Settings, always_first, classes, context
 from torch import nn
 
 from assay.errors import TrainingError
 from assay.evaluation.metrics import Accuracy
+from assay.evidence import side as evidence_side
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding
 from assay.evidence.overfitting import find
 from assay.evidence.remedy import LONGER, against_memorising, against_underfitting, try_changes
+from assay.samples.samples import build_samples
 from assay.samples.split import TRAIN, VALIDATION
+from assay.sources.source import DataOptions, open_source
+from assay.training.plan import Plan
+from fakes import sequence
 
 COUNT = 400
 HOLDS_BACK = {"augment.flip": (0.0, 0.5), "augment.crop": (1.0, 0.6), "mixup": (0.0, 0.4)}
@@ -179,3 +186,21 @@ def test_intervals_of_several_changes_hold_together() -> None:
     one = try_changes(made, against_memorising(made)[1:2]).tried[0].gain
     assert several.value == one.value == pytest.approx(0.05)
     assert several.high - several.low > 1.1 * (one.high - one.low)  # type: ignore[operator]
+
+
+def test_a_side_training_goes_on_from_the_weights_that_it_is_given(tmp_path: Path) -> None:
+    """Without a step that moves them, they come back; those given are left as they are."""
+    task, records = sequence.Backwards(), sequence.Backwards().read(open_source(sequence.examples(40)), DataOptions())
+    side = np.zeros(40, np.int8)
+    spec = task.fit_spec(records, side == TRAIN, DataOptions())
+    samples = build_samples(task, records, spec, side, folder=tmp_path / "cache")
+    kind = task.networks(spec)[0]
+    runs = evidence_side.Side(task, spec, samples, kind, kind.settings(), Plan(batch_size=16, steps=100))
+    fresh = runs.train("fresh", np.arange(40), plan={"learning_rate": 0.0}).predictor.network.state_dict()
+    start = {name: value + 1 for name, value in fresh.items()}
+    still = runs.train("still", np.arange(40), plan={"learning_rate": 0.0}, start=start).predictor.network.state_dict()
+    moved = runs.train("moved", np.arange(40), start=start).predictor.network.state_dict()
+    assert runs.steps == 100
+    assert all(torch.equal(value, start[name]) for name, value in still.items())
+    assert not all(torch.equal(value, start[name]) for name, value in moved.items())
+    assert all(torch.equal(value, fresh[name] + 1) for name, value in start.items())
