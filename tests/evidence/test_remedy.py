@@ -125,9 +125,17 @@ def test_a_gain_that_may_be_chance_is_called_so() -> None:
     assert found.next.startswith("Try --set augment.crop=0.6 (") and "which may be chance" in found.next
 
 
-def test_changes_that_brought_nothing_are_not_advised() -> None:
+def test_a_change_that_brought_nothing_in_a_few_steps_is_called_so() -> None:
     found = find(trained(Side({"crop": 0.6, "flip": 0.69, "mixup": 0.6}, before=0.7)))
-    assert found.next.startswith("No change that was tried brought anything: --set augment.flip=0.5 did best (")
+    assert found.next.startswith(
+        "In a few steps no change brought anything. Try a whole training with --set augment.flip"
+    )
+    assert "(best of 3 changes tried, -1.0 points [" in found.next
+
+
+def test_changes_that_do_harm_are_not_advised() -> None:
+    found = find(trained(Side({"crop": 0.5, "flip": 0.6, "mixup": 0.5}, before=0.7)))
+    assert found.next.startswith("Every change that was tried did harm: --set augment.flip=0.5 the least (")
     assert found.next.endswith("Rather collect more data.")
 
 

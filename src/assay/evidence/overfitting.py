@@ -185,7 +185,10 @@ def _advice(kind: Kind, metric: Metric, changes: Sequence[Change], trials: Trial
         return f"Train again with {best.change.option} ({told}); or {otherwise}"
     if best.gain.value > 0:
         return f"Try {best.change.option} ({told}, which may be chance); or {otherwise}"
-    return f"No change that was tried brought anything: {best.change.option} did best ({told}). Rather {otherwise}"
+    if best.gain.high is None or best.gain.high >= 0:
+        nothing = "In a few steps no change brought anything."
+        return f"{nothing} Try a whole training with {best.change.option} ({told}); or {otherwise}"
+    return f"Every change that was tried did harm: {best.change.option} the least ({told}). Rather {otherwise}"
 
 
 def _trials_told(trials: Trials) -> str:

@@ -213,7 +213,7 @@ def _strengthened(context: Context, name: str, off: float, on: float) -> Change 
 def _used(plan: Plan, name: str, off: float, on: float) -> bool:
     """Whether a setting stands nearer to its moderate strength than to doing nothing."""
     short = name.removeprefix("augment.")
-    now = plan.augment.get(short, off) if short != name else getattr(plan, name, off)
+    now = float(plan.augment.get(short, off) if short != name else getattr(plan, name, off))
     return abs(now - off) >= 0.5 * abs(on - off)
 
 
