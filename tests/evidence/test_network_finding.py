@@ -198,7 +198,7 @@ def test_weights_that_faded_or_broke_are_named() -> None:
 def test_weight_norms_are_those_of_the_layers() -> None:
     network = three_layers()
     rows = {row["label"]: row["value"] for row in find(inside(network)).figures[-1].data["rows"]}
-    assert rows == {name: pytest.approx(float(network[int(name)].weight.norm())) for name in "024"}
+    assert rows == {name: pytest.approx(float(network[int(name)].weight.detach().norm())) for name in "024"}
 
 
 def test_without_a_history_nothing_is_claimed_of_gradients() -> None:
