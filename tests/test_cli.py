@@ -203,6 +203,22 @@ def test_report_again(command, digits_run, tmp_path):
     assert "How good is it on data it never saw?" in page
 
 
+def test_report_goes_on_with_evidence_that_was_interrupted(command, digits_run, tmp_path):
+    run = shutil.copytree(digits_run[0], tmp_path / "run")
+    evidence = json.loads((run / "evidence.json").read_text(encoding="utf-8"))
+    names = [finding["name"] for finding in evidence["findings"]]
+    kept = [{**finding, "seconds": 123.0} for finding in evidence["findings"][:2]]
+    (run / "evidence.json").write_text(json.dumps({**evidence, "findings": kept}), encoding="utf-8")
+    for name in ("summary.json", "report.html"):
+        (run / name).unlink()
+    result = command("report", run)
+    assert result.code == 0, result.err
+    found = json.loads((run / "evidence.json").read_text(encoding="utf-8"))["findings"]
+    assert [finding["name"] for finding in found] == names
+    assert [finding["seconds"] == 123.0 for finding in found] == [True, True] + [False] * (len(names) - 2)
+    assert (run / "report.html").exists() and (run / "summary.json").exists()
+
+
 def test_compare(command, digits, digits_run, tmp_path):
     other = tmp_path / "other"
     command(
