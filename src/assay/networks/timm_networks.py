@@ -226,7 +226,7 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
     plan = Plan(
         batch_size=batch,
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         weight_decay=0.02,
         warmup=0.15,
         schedule="cosine",
