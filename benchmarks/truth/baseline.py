@@ -52,7 +52,7 @@ def drawn(case: Case, random: np.random.Generator) -> tuple[Any, Array, Array, A
     chance = random.random(groups[-1] + 1)[groups]
     truths = random.integers(0, 2, case.units)
     only_first = (case.differing + case.gain) / 2
-    both = 0.9 - only_first
+    both = 0.8 * (1 - case.differing)
     first = chance < both + only_first
     second = (chance < both) | ((chance >= both + only_first) & (chance < both + case.differing))
     answers = [np.eye(2)[np.where(right, truths, 1 - truths)] for right in (first, second)]
@@ -74,16 +74,17 @@ def main() -> None:
     bench: Bench = open_bench("truth/baseline", __doc__)
     told: dict[str, Json] = {}
     for case in (*EQUAL, *BETTER):
-        quick = case.kind == "accuracy"
-        pairs = 40 if bench.smoke else 2000 if quick else 400
+        quick = case.kind == "accuracy"  # no resampling
+        pairs = 10 if bench.smoke else 2000 if quick else 300
         ask: Callable[[], Json] = partial(measure, case, pairs)
         told[case.name] = bench.piece(case.name.replace(" ", "-").replace(",", "").replace("%", ""), ask)
     equal, better = (told[cases[0].name] for cases in (EQUAL, BETTER))
     targets = [
         Target("says better without a difference, 1,000 samples, 8 % differ",
                equal["network"] + equal["baseline"], "<=", 0.06),
-        Target("the same, the worst of all cases",
-               max(told[case.name]["network"] + told[case.name]["baseline"] for case in EQUAL), "<=", 0.06),
+        Target("the same, the worst of all shares of independent samples",
+               max(told[case.name]["network"] + told[case.name]["baseline"] for case in EQUAL
+                   if case.kind == "accuracy"), "<=", 0.06),
         Target("says better with 3 points, 1,000 samples, 8 % differ", better["network"], ">=", 0.80),
     ]  # fmt: skip
     bench.settings = {"simulated": "right or wrong drawn with known shares; numbers with normal errors"}
