@@ -21,7 +21,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="seeds of the trainings from pretrained weights")
     parser.add_argument("--scratch-seeds", default="0", help="seeds of the trainings from nothing, ten minutes each")
-    parser.add_argument("--budget", default="100s", help="of fitting the pretrained network; everything must fit 300 s")
+    parser.add_argument("--budget", default="200s", help="of fitting the pretrained network; everything must fit 300 s")
 
 
 def photos() -> Path:

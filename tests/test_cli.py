@@ -203,6 +203,22 @@ def test_report_again(command, digits_run, tmp_path):
     assert "How good is it on data it never saw?" in page
 
 
+def test_report_goes_on_with_evidence_that_was_interrupted(command, digits_run, tmp_path):
+    run = shutil.copytree(digits_run[0], tmp_path / "run")
+    evidence = json.loads((run / "evidence.json").read_text(encoding="utf-8"))
+    names = [finding["name"] for finding in evidence["findings"]]
+    kept = [{**finding, "seconds": 123.0} for finding in evidence["findings"][:2]]
+    (run / "evidence.json").write_text(json.dumps({**evidence, "findings": kept}), encoding="utf-8")
+    for name in ("summary.json", "report.html"):
+        (run / name).unlink()
+    result = command("report", run)
+    assert result.code == 0, result.err
+    found = json.loads((run / "evidence.json").read_text(encoding="utf-8"))["findings"]
+    assert [finding["name"] for finding in found] == names
+    assert [finding["seconds"] == 123.0 for finding in found] == [True, True] + [False] * (len(names) - 2)
+    assert (run / "report.html").exists() and (run / "summary.json").exists()
+
+
 def test_compare(command, digits, digits_run, tmp_path):
     other = tmp_path / "other"
     command(
@@ -336,8 +352,8 @@ def test_resume_of_data_that_has_changed(command, digits_run, digits, tmp_path):
 )
 def test_wrong_usage(command, words):
     result = command(*words)
-    assert result.code == 2
-    assert result.out == ""
+    complains(result, "--help", code=2)
+    assert result.out == "" and len(result.err.splitlines()) == 2
 
 
 def test_wrong_usage_of_the_program_itself():
@@ -391,7 +407,7 @@ def test_a_first_training_that_fails_early_leaves_no_folder_for_runs(command, di
 
 def test_no_data(command, tmp_path):
     complains(command("inspect", tmp_path / "missing"), "no such file")
-    complains(command("train", tmp_path), str(tmp_path))
+    complains(command("train", tmp_path), str(tmp_path), "no file")
     (tmp_path / "notes.txt").write_text("nothing")
     complains(command("train", tmp_path), str(tmp_path))
 

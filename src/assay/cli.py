@@ -258,11 +258,16 @@ _REFUSALS = {
 
 
 def _unexpected(error: Exception) -> int:
-    """Usage errors of the command parser are shown by it; what the system refuses is told; anything else is a bug."""
-    show = getattr(error, "show", None)
+    """Wrong usage and what the system refuses are told in two lines; anything else is a bug."""
+    show: Any = getattr(error, "format_message", None)
+    context: Any = getattr(error, "ctx", None)
+    if show is not None and type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(show(), err=True)
+        return 2
     if show is not None:
-        show()
-        return int(getattr(error, "exit_code", 2))
+        command = "assay" if context is None else context.command_path
+        _fail(show().rstrip("."), f"{command} --help tells how it is used.")
+        return 2
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("assay"):
         return _fail(f"this needs the package {error.name!r}, which is not installed", 'pip install "assay[all]"')
     if not isinstance(error, OSError) or error.errno not in (*_REFUSALS, errno.EPIPE):

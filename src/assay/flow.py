@@ -128,6 +128,8 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:
+        if source.path is not None and not source.store.names:
+            raise DataError("there is no file in it", "Give the folder that holds the data.", file=source.label)
         raise DataError(
             "no application recognises this data", "assay tasks lists the data that each one takes.", file=source.label
         )

@@ -84,6 +84,12 @@ def train_and_tell(
 
 def resume_and_tell(path: Path, as_json: bool) -> None:
     """Finish a run, and print its verdicts or summary."""
+    _finish(path)
+    tell(RunFolder(path), as_json)
+
+
+def _finish(path: Path) -> None:
+    """Do what a stopped run still lacks."""
     from assay.flow import resume, stopping_on_signals
 
     progress = listener()
@@ -92,7 +98,6 @@ def resume_and_tell(path: Path, as_json: bool) -> None:
             _uninterrupted(lambda: resume(path, progress, stop), path)
     finally:
         progress.close()
-    tell(RunFolder(path), as_json)
 
 
 def _uninterrupted(work: Callable[[], object], folder: Path) -> None:
@@ -285,11 +290,14 @@ def _cell(value: Any) -> str:
 
 
 def report_and_tell(path: Path, show: bool, as_json: bool) -> None:
-    """Write the page anew out of what the run holds."""
+    """Write the page anew out of what the run holds; evidence that was interrupted is gone on with where it stopped."""
     from assay.conclusion import write_page_again
 
     run = RunFolder.open(path)
-    write_page_again(run)
+    if (run.model / "model.json").exists() and not run.summary.exists():
+        _finish(path)
+    else:
+        write_page_again(run)
     if as_json:
         print_json({"format": 1, "run": str(path), "report": str(run.report)})
     else:

@@ -398,6 +398,15 @@ class Task(ABC):
         """Ways in which inputs get worse, by name."""
         return {}
 
+    def regularisation(self, spec: Spec) -> Mapping[str, tuple[float, float]]:
+        """What else than weight decay and the network's own settings can hold this application back from memorising.
+
+        Returns:
+            By the name of a setting of the plan, `augment.NAME` for an augmentation: the value at which it does
+            nothing, and a moderate one. What usually helps most comes first.
+        """
+        return {}
+
     def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:
         """Which units are copies of those asked about, exact or changed a little.
 

@@ -126,6 +126,22 @@ def test_paired_shares_find_what_is_not_there_in_five_of_a_hundred_cases_at_most
     assert chance <= 0.055
 
 
+def test_intervals_of_several_differences_hold_together() -> None:
+    """Of five networks no better than another, the one that looks best is seldom called better."""
+    gains = np.asarray([1.0] * 30 + [-1.0] * 20 + [0.0] * 450)
+    one, five = (np.subtract(*paired_shares(gains, among)[::-1]) for among in (1, 5))
+    assert five / one == pytest.approx(stats.norm.ppf(0.995) / stats.norm.ppf(0.975))
+    random, found = np.random.default_rng(3), {1: 0, 5: 0}
+    truths, groups = np.zeros(300, int), np.arange(300)
+    for _ in range(400):
+        other, *others = np.eye(2)[(random.random((6, 300)) > 0.8).astype(int)]
+        best = max(others, key=lambda answers: (answers.argmax(axis=1) == truths).mean())
+        for among in found:
+            low = difference(Accuracy(), best, other, truths, groups, among=among).low
+            found[among] += low is not None and low > 0
+    assert found[1] > 0.05 * 400 >= found[5]
+
+
 def test_a_few_units_more_are_no_difference() -> None:
     """Four units that only the first has right: by McNemar's exact test chance does as much in one of eight cases."""
     truths, units = np.zeros(40, int), np.arange(40)

@@ -87,6 +87,7 @@ class Application:
     guesses: Evaluation = NOTHING
     asked: list[tuple[Any, Any]] = field(default_factory=list)
     name: str = "made-up"
+    holds_back: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def metrics(self, spec: Any) -> Sequence[Metric]:
         return (self.metric,)
@@ -103,6 +104,15 @@ class Application:
 
     def mistakes(self, outputs: Any, truths: Any, spec: Any) -> None:
         return None
+
+    def regularisation(self, spec: Any) -> Mapping[str, tuple[float, float]]:
+        return self.holds_back
+
+    def probabilities(self, outputs: Any, spec: Any) -> None:
+        return None
+
+    def losses(self, outputs: Any, truths: Any, spec: Any) -> Array:
+        return np.full(len(outputs), np.nan)
 
     def words(self, output: Any, spec: Any) -> str:
         return str(output)

@@ -8,7 +8,7 @@ import pytest
 
 from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Accuracy, RootMeanSquaredError
-from assay.evidence.words import duration, shown, size, spread, three_digits
+from assay.evidence.words import duration, gained, shown, size, spread, three_digits
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,9 @@ def test_values_of_metrics() -> None:
     assert shown(Accuracy(), math.nan) == shown(Accuracy(), None) == "unknown"
     assert spread(Accuracy(), Estimate(0.5, 0.25, 0.75)) == "50.0 % [25.0 %, 75.0 %]"
     assert spread(Accuracy(), Estimate(0.5)) == "50.0 %"
+
+
+def test_differences_of_metrics() -> None:
+    assert gained(Accuracy(), Estimate(0.0231, -0.004, 0.05)) == "+2.3 points [-0.4, 5.0]"
+    assert gained(Accuracy(), Estimate(-0.0231)) == "-2.3 points"
+    assert gained(RootMeanSquaredError(), Estimate(0.1234, 0.1, 0.15)) == "+0.123 [0.1, 0.15]"

@@ -32,3 +32,37 @@ def test_the_images_looked_at_are_spread_over_all(monkeypatch: pytest.MonkeyPatc
 def test_an_image_size_that_is_none_is_refused(asked: str) -> None:
     with pytest.raises(SettingError, match="not a number of pixels"):
         images._size([(28, 28, 1)], DataOptions(extra={"image_size": asked}))
+
+
+@pytest.mark.parametrize("kind", ["class", "number"])
+def test_what_holds_memorising_back_does_nothing_at_one_value_and_something_at_the_other(kind: str) -> None:
+    import dataclasses
+
+    import torch
+
+    from assay.samples.draws import Draws
+    from assay.samples.image_spec import ImageSpec
+    from assay.targets.class_target import ClassTarget
+    from assay.targets.number_target import NumberTarget
+    from assay.training.plan import Plan
+
+    target: Any = ClassTarget(("a", "b", "c")) if kind == "class" else NumberTarget(0.0, 1.0)
+    spec = ImageSpec(1, 16, 16, "uint8", (100.0,), (50.0,), "squash", target)
+    task, network = images.ImageClassification(), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 3))
+    pixels = torch.randint(0, 256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    labels: Any = torch.arange(8) % 3 if kind == "class" else torch.arange(8.0)
+    batch = images.ImageBatch(index=torch.arange(8), image=pixels, target=labels)
+
+    def loss(name: str, value: float) -> Any:
+        short = name.removeprefix("augment.")
+        plan = Plan(augment={short: value}) if short != name else dataclasses.replace(Plan(), **{name: value})
+        changed = task.augment(batch, Draws(0, 0, np.arange(8)), plan, spec)
+        changed = dataclasses.replace(changed, image=changed.image.float() / 255)
+        return task.objective(network, changed, plan, spec).detach()
+
+    known = task.regularisation(spec)
+    assert ("label_smoothing" in known) == (kind == "class")
+    plain = loss("label_smoothing", 0.0)
+    for name, (off, on) in known.items():
+        assert torch.equal(loss(name, off), plain), name
+        assert not torch.equal(loss(name, on), plain), name

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -55,10 +56,22 @@ def estimate(metric: Metric, outputs: Values, truths: Values, groups: Array, see
     return Estimate(value, *_interval(_resampled(metric, statistics, groups, seed)))
 
 
-def difference(metric: Metric, first: Values, second: Values, truths: Values, groups: Array, seed: int = 0) -> Estimate:
+def difference(
+    metric: Metric, first: Values, second: Values, truths: Values, groups: Array, seed: int = 0, among: int = 1
+) -> Estimate:
     """The metric of `first` minus that of `second` on the same units, with a paired interval (better is larger).
 
     For a metric of which less is better the sign is turned, so that a positive difference always speaks for `first`.
+
+    Args:
+        metric: what is measured.
+        first: (U,) answers.
+        second: (U,) the other answers.
+        truths: (U,) the truths.
+        groups: (U,) int64, the group of each unit.
+        seed: of the resampling.
+        among: how many differences are looked at together; all of their intervals hold at once in 95 % of the cases
+            (Bonferroni), so that also that of the largest does.
     """
     if not len(truths):
         return Estimate(math.nan)
@@ -69,11 +82,11 @@ def difference(metric: Metric, first: Values, second: Values, truths: Values, gr
     count = len(np.unique(groups))
     if metric.unit == "share" and isinstance(metric, Additive) and count == len(groups):
         first_right, second_right = (metric.from_sums(np.asarray(statistics, float)) for statistics in kept)
-        return Estimate(value, *paired_shares(sign * (first_right - second_right)))
+        return Estimate(value, *paired_shares(sign * (first_right - second_right), among))
     if count < 3:
         return Estimate(value)
     draws = [_resampled(metric, statistics, groups, seed) for statistics in kept]
-    return Estimate(value, *_interval(sign * (draws[0] - draws[1])))
+    return Estimate(value, *_interval(sign * (draws[0] - draws[1]), among))
 
 
 def resampled(metric: Metric, outputs: Values, truths: Values, groups: Array, seed: int = 0) -> Array:
@@ -91,17 +104,19 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))
 
 
-def paired_shares(gains: Array) -> tuple[float, float]:
+def paired_shares(gains: Array, among: int = 1) -> tuple[float, float]:
     """The 95 % interval of the difference of two shares of the same independent units, never without doubt.
 
     As if two more units had been asked about, one that speaks for the first and one for the second.
 
     Args:
         gains: (U,) 1 where only the first is right about the unit, -1 where only the second is, else 0.
+        among: see `difference`.
     """
     count = len(gains) + 2
     middle = float(np.sum(gains)) / count
-    half = _Z * math.sqrt(((float(np.sum(gains**2)) + 2) / count - middle**2) / count)
+    z = NormalDist().inv_cdf(1 - 0.025 / among)
+    half = z * math.sqrt(((float(np.sum(gains**2)) + 2) / count - middle**2) / count)
     return max(-1.0, middle - half), min(1.0, middle + half)
 
 
@@ -128,9 +143,9 @@ def _weights(groups: int, seed: int) -> Iterator[Array]:
         yield np.stack([np.bincount(row, minlength=groups) for row in drawn]).astype(float)
 
 
-def _interval(values: Array) -> tuple[float | None, float | None]:
+def _interval(values: Array, among: int = 1) -> tuple[float | None, float | None]:
     known = values[np.isfinite(values)]
     if len(known) < RESAMPLES / 2:
         return None, None
-    low, high = np.quantile(known, [0.025, 0.975])
+    low, high = np.quantile(known, [0.025 / among, 1 - 0.025 / among])
     return float(low), float(high)

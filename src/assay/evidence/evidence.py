@@ -19,6 +19,8 @@ FINDINGS = {
     "overfitting": "assay.evidence.overfitting:find",
     "calibration": "assay.evidence.calibration:find",
     "labels": "assay.evidence.labels:find",
+    "leakage": "assay.evidence.leakage:find",
+    "explanation": "assay.evidence.explanation:find",
     "shortcuts": "assay.evidence.shortcuts:find",
     "robustness": "assay.evidence.robustness:find",
     "network": "assay.evidence.network:find",

@@ -25,10 +25,12 @@ QUESTION = "Why does it answer so?"
 _FEW, _MOST, _AT_ONCE = 10, 200, 8
 #: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEW`.
 _SHARE, _LEAST_S, _OVER = 0.04, 1.0, 3.0
-#: Networks of random weights, and how many samples each explains.
-_RANDOM, _EACH = 8, 4
-#: From which correlation on, beyond doubt, an explanation says more about the input than about the network.
-_ALIKE = 0.3
+#: Networks of random weights at most and at least, and how many samples each explains.
+_RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
+#: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not
+#: 0 with any faithful one: a large value weighs more than a small one whatever the weights (J. Adebayo et al., "Sanity
+#: checks for saliency maps", NeurIPS 2018).
+_ALIKE = 0.6
 
 Array = np.ndarray[Any, Any]
 
@@ -163,7 +165,7 @@ def _joined(parts: list[Curves]) -> Curves:
 
 
 def _against_random_weights(context: Context, looked: Looked, budget_s: float) -> Estimate | None:
-    """The rank correlation with what networks of random weights mark; None where there was no time for two."""
+    """The rank correlation with what networks of random weights mark; None where there is no time for three."""
     block = blocks(looked.weights.shape[1:])
     begun, found = time.monotonic(), []
     for seed in range(_RANDOM):
@@ -172,7 +174,10 @@ def _against_random_weights(context: Context, looked: Looked, budget_s: float) -
         weights = np.asarray(context.task.explain(other, context.samples.batch(looked.windows[rows])), float)
         alike = rank_correlation(pool(looked.weights[rows], block), pool(np.nan_to_num(weights), block))
         found.append(float(alike.mean()))
-        if len(found) > 1 and (time.monotonic() - begun) * (1 + 1 / len(found)) > budget_s:
+        spent = time.monotonic() - begun
+        if len(found) < _FEW_RANDOM and spent / len(found) * _FEW_RANDOM > _OVER * budget_s:
+            return None
+        if len(found) >= _FEW_RANDOM and spent * (1 + 1 / len(found)) > budget_s:
             break
     return mean(np.asarray(found), np.arange(len(found)))
 

@@ -2,180 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-from assay.errors import MissingExtraError
+from assay.evidence._gradients import Gradients, read_gradients
+from assay.evidence._inside import SAMPLES, Layer, look_inside, pictures_of
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import three_digits
 from assay.training.loop import layers_with_parameters
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
-
 QUESTION = "What happens inside the network?"
-_SAMPLES = 128
-_PICTURES = 6
 _MOST_LAYERS = 40
-_ACTIVATIONS = ("ReLU", "GELU", "SiLU", "Mish", "SELU", "Tanh", "LeakyReLU", "Hardswish", "ReLU6")
-#: How many times the first layers' gradients may be the last ones', or the other way round.
-_STEADY = 1e3
 #: The share of units that never move from which on the network is larger than it need be.
 _MANY_DEAD = 0.3
+#: From which share of one layer's units on the layer itself is named.
+_LAYER_DEAD = 0.5
+#: Weights of this size, by the root of the mean of their squares, pass nothing on.
+_FADED = 1e-5
 
 Item = TypeVar("Item")
-
-
-@dataclass
-class Layer:
-    """One layer as it was met in a forward pass.
-
-    Attributes:
-        name: as the network calls it.
-        kind: its class.
-        shape: of its output for one sample, as text.
-        parameters: how many it owns itself.
-        norm: of its matrices and kernels together; None where it has none.
-        units: how many of its units were looked at for `dead`; 0 where none were.
-        dead: how many of them give the same value for every sample and place.
-        first: its output for the first sample.
-    """
-
-    name: str
-    kind: str
-    shape: str
-    parameters: int
-    norm: float | None
-    units: int
-    dead: int
-    first: np.ndarray[Any, Any]
+_Judgement = tuple[Status, str, str]
 
 
 def find(context: Context) -> Finding:
     """Layers with the activations of one sample, dead units, gradient norms over the steps, weight norms."""
-    layers = look_inside(context)
+    layers, flow = look_inside(context), read_gradients(context.history)
     parameters = sum(parameter.numel() for parameter in context.predictor.network.parameters())
-    units = sum(layer.units for layer in layers)
-    share = sum(layer.dead for layer in layers) / units if units else 0.0
-    looked = min(_SAMPLES, len(context.shown))
-    status, told, step = _judge(context, share, looked)
-    numbers = {"parameters": Number(parameters), "dead units": Number(share if units else None, unit="%")}
-    figures = (_flow(context, layers), _heat(context.history), _norms(layers))
+    looked = min(SAMPLES, len(context.shown))
+    status, told, step = _judge(context, layers, flow, looked)
+    figures = (_flow(context, layers), _heat(context.history), *_dead_by_layer(layers), _norms(layers))
     owning = sum(1 for _ in layers_with_parameters(context.predictor.network))
     verdict = f"{parameters:,} parameters in {owning:,} layer{'' if owning == 1 else 's'}; {told}."
-    certainty = f"Measured on {looked} samples and over the whole training."
-    return Finding("network", QUESTION, status, verdict, numbers, figures, step, certainty)
+    numbers = {"parameters": Number(parameters), **_numbers(layers, flow)}
+    return Finding("network", QUESTION, status, verdict, numbers, figures, step, _certainty(looked, flow))
 
 
-def _judge(context: Context, share: float, looked: int) -> tuple[Status, str, str]:
-    """Status, the end of the verdict, and the next step; `share` of the units never moved on `looked` samples."""
-    flow = _gradients(context.history)
-    if flow is not None and flow.trend:
-        known = [name for name in ("activation", "depth") if hasattr(context.settings, name)]
-        step = f"Try another {' or '.join(known)}: --set {known[0]}=…" if known else "Try another network."
-        told = f"gradients are {flow.trend}: first and last layers differ {three_digits(flow.ratio)}-fold"
-        return "watch", told, step
-    if flow is not None and flow.reached < flow.layers:
-        told = f"gradients reach {flow.reached:,} of {flow.layers:,} layers, the others are frozen or cut off"
-        return "watch", told, ""
-    if share > _MANY_DEAD:
-        how = ": --set width=…" if hasattr(context.settings, "width") else "."
-        step = f"A smaller network would do the same{how}"
-        return "watch", f"{100 * share:.0f} % of the units never move on {looked} samples", step
-    return "good", "gradients reach every one of them" if flow is not None else "how gradients flow was not noted", ""
+def _numbers(layers: Sequence[Layer], flow: Gradients | None) -> dict[str, Number]:
+    """What is known of dead units and gradients; what was not looked at is null."""
+    units = sum(layer.units for layer in layers)
+    dead = sum(layer.dead for layer in layers) / units if units else None
+    found = {"dead units": Number(dead, unit="%")}
+    shares = [layer.dead_share for layer in layers if layer.dead_share is not None]
+    if len(shares) > 1:
+        found["dead units of the worst layer"] = Number(max(shares), unit="%")
+    if flow is not None and len(flow.layers) > 1:
+        found["gradients of first and last layers differ"] = Number(flow.ratio, unit="-fold")
+    return found
 
 
-def look_inside(context: Context) -> list[Layer]:
-    """Run some samples through the network and note what each layer gives when it is first called."""
-    network = context.predictor.network
-    seen: dict[str, Layer] = {}
-    hooks = []
-    for name, module in network.named_modules():
-        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        matrix = any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
-        if matrix or type(module).__name__ in _ACTIVATIONS:
-            hooks.append(module.register_forward_hook(_noter(name or "network", own, seen)))
-    view = context.samples.view_of(context.shown.units[:_SAMPLES])
-    try:
-        context.predictor.respond(context.samples.batch(view.windows[:_SAMPLES]))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(seen.values())
+def _certainty(looked: int, flow: Gradients | None) -> str:
+    """What was looked at, and what may have been missed (three in `looked`: the upper end of the 95 % interval)."""
+    rare = f"; a unit that moves for fewer than 3 in {looked} may pass for dead" if looked > 3 else ""
+    noted = " Gradients were noted over the whole training." if flow is not None else ""
+    return f"Measured on {looked} samples{rare}.{noted}"
 
 
-def _noter(name: str, own: int, seen: dict[str, Layer]) -> Callable[[nn.Module, Any, Any], None]:
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        import torch
-
-        if name in seen or not isinstance(output, torch.Tensor) or not output.is_floating_point():
-            return
-        if output.dim() < 2 or not output.numel():
-            return
-        weights = [parameter for parameter in module.parameters(recurse=False) if parameter.dim() >= 2]
-        norm = float(torch.stack([weight.norm() for weight in weights]).norm()) if weights else None
-        shape = " × ".join(str(size) for size in output.shape[1:])
-        kind = type(module).__name__
-        first = output[0].float().cpu().numpy().copy()  # what follows may work in place
-        seen[name] = Layer(name, kind, shape, own, norm, *_dead(output, kind), first)
-
-    return note
+def _judge(context: Context, layers: Sequence[Layer], flow: Gradients | None, looked: int) -> _Judgement:
+    """Status, the end of the verdict, and the next step: the first of what is wrong, the gravest first."""
+    for found in (_weights(layers), _gradients(context, flow), _dead(context, layers, looked)):
+        if found is not None:
+            return found
+    if flow is None:
+        return "good", "how gradients flow was not noted", ""
+    if flow.unreached:
+        told = "gradients reach every one that is not frozen"
+        return "good", f"{told} ({len(flow.layers) - len(flow.unreached):,} of {len(flow.layers):,})", ""
+    return "good", "gradients reach every one of them", ""
 
 
-def _dead(output: Tensor, kind: str) -> tuple[int, int]:
-    """How many units (channels) an activation has, and how many give the same value for every sample and place."""
-    if kind not in _ACTIVATIONS or len(output) < 2:
-        return 0, 0
-    axis = 1 if output.dim() == 4 else output.dim() - 1
-    units = output.float().movedim(axis, 0).flatten(1)
-    return len(units), int((units.amax(dim=1) - units.amin(dim=1) < 1e-6).sum())
+def _weights(layers: Sequence[Layer]) -> _Judgement | None:
+    sizes = {layer.name: layer.typical_weight for layer in layers if layer.typical_weight is not None}
+    broken = [name for name, size in sizes.items() if not np.isfinite(size)]
+    if broken:
+        step = "Train again with a smaller learning rate: --set learning_rate=…"
+        return "act", f"weights of {_named(broken)} are not finite", step
+    faded = [name for name, size in sizes.items() if size < _FADED]
+    if faded:
+        step = "Train again with less that pulls weights to zero: --set weight_decay=… or --set l1=…"
+        return "act", f"the weights of {_named(faded)} have faded to nothing", step
+    return None
 
 
-@dataclass(frozen=True)
-class _Flow:
-    """How gradients flow through the layers.
-
-    Attributes:
-        layers: how many layers own matrices or kernels.
-        reached: how many of them a gradient ever reached.
-        ratio: how many times the larger end's gradients are the smaller end's.
-        trend: `vanishing` or `exploding` towards the first layers; empty where neither.
-    """
-
-    layers: int
-    reached: int
-    ratio: float
-    trend: str
-
-
-def _gradients(history: Sequence[Mapping[str, Any]]) -> _Flow | None:
-    """The gradient norms of the first third of the layers beside those of the last; None where none were noted."""
-    lines = [line["gradient_norms"] for line in history if line.get("gradient_norms")]
-    if not lines:
+def _gradients(context: Context, flow: Gradients | None) -> _Judgement | None:
+    if flow is None:
         return None
-    # A norm that was not finite is noted as null, which says nothing of the usual one.
-    rows = [[line[name] for line in lines if line.get(name) is not None] for name in lines[0]]
-    middle = [float(np.median(row)) for row in rows if any(row)]
-    third = len(middle) // 3
-    first, last = (float(np.median(part)) for part in (middle[:third], middle[-third:])) if third else (1.0, 1.0)
-    ratio = max(first, 1e-30) / max(last, 1e-30)
-    trend = "vanishing" if ratio < 1 / _STEADY else "exploding" if ratio > _STEADY else ""
-    return _Flow(len(rows), len(middle), max(ratio, 1 / ratio), trend)
+    if flow.wild:
+        grown = f"grew {three_digits(flow.grown)}-fold" if flow.grown is not None and flow.grown > 1 else "broke"
+        told = f"gradients are exploding: they {grown} from the first steps to the last"
+        return "watch", told, "Take smaller steps: --set learning_rate=… or --set gradient_clip=1"
+    if flow.towards_input:
+        told = f"gradients are {flow.towards_input}: first and last layers differ {three_digits(flow.ratio)}-fold"
+        return "watch", told, _other_network(context)
+    frozen = _frozen(context)
+    cut = [name for name in flow.unreached if name not in frozen]
+    if cut:
+        return "watch", f"no gradient ever reached {_named(cut)}, which learned nothing", _other_network(context)
+    return None
 
 
-def _flow(context: Context, layers: list[Layer]) -> Figure:
+def _frozen(context: Context) -> set[str]:
+    """The layers that were not to be trained."""
+    owning = layers_with_parameters(context.predictor.network)
+    return {name for name, own in owning if not any(parameter.requires_grad for parameter in own)}
+
+
+def _dead(context: Context, layers: Sequence[Layer], looked: int) -> _Judgement | None:
+    units = sum(layer.units for layer in layers)
+    share = sum(layer.dead for layer in layers) / units if units else 0.0
+    worst = max(layers, key=lambda layer: layer.dead_share or 0.0, default=None)
+    most = (worst.dead_share or 0.0) if worst is not None else 0.0
+    if worst is not None and most == 1.0:
+        told = f"all units of {worst.name} are dead: nothing of the input gets through it on {looked} samples"
+        return "act", told, "Take smaller steps (--set learning_rate=…), or another activation."
+    if worst is None or (share <= _MANY_DEAD and most <= _LAYER_DEAD):
+        return None
+    where = f", {100 * most:.0f} % of those of {worst.name}" if most > share else ""
+    how = ": --set width=…" if hasattr(context.settings, "width") else "."
+    told = f"{100 * share:.0f} % of the units never move on {looked} samples{where}"
+    return "watch", told, f"A smaller network would do the same{how}"
+
+
+def _other_network(context: Context) -> str:
+    named = [name for name in ("activation", "depth") if hasattr(context.settings, name)]
+    return f"Try another {' or '.join(named)}: --set {named[0]}=…" if named else "Try another network."
+
+
+def _named(names: Sequence[str]) -> str:
+    """Layers by name, three at most."""
+    if len(names) == 1:
+        return f"layer {names[0]}"
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"layers {', '.join(names[:3])}{more}"
+
+
+def _flow(context: Context, layers: Sequence[Layer]) -> Figure:
     rows = [
         {
             "name": layer.name,
             "kind": layer.kind,
             "shape": layer.shape,
             "parameters": layer.parameters,
-            "dead": layer.dead / layer.units if layer.units else None,
-            "activations": _drawn(layer.first),
+            "dead": layer.dead_share,
+            "activations": pictures_of(layer.first),
             "norm": layer.norm,
         }
         for layer in _spread(layers)
@@ -198,29 +169,6 @@ def _spread(items: Sequence[Item]) -> list[Item]:
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, _MOST_LAYERS)]
 
 
-def _drawn(values: np.ndarray[Any, Any]) -> list[str]:
-    """Pictures of one layer's output, as data URIs; none where Pillow is not installed."""
-    from assay.report.images import heatmap
-
-    try:
-        return [heatmap(unit) for unit in _pictures(values)]
-    except MissingExtraError:
-        return []
-
-
-def _pictures(values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-    """The liveliest channels of (C, H, W), each (H, W), or the first values of any other shape as one picture."""
-    if values.ndim == 3 and min(values.shape[1:]) > 1:
-        lively = np.argsort(-values.std(axis=(1, 2)), kind="stable")[:_PICTURES]
-        return [values[channel] for channel in sorted(lively)]
-    flat = values.reshape(-1)[:256]
-    columns = min(16, len(flat))
-    rows = -(-len(flat) // columns)
-    padded = np.full(rows * columns, flat.min())
-    padded[: len(flat)] = flat
-    return [padded.reshape(rows, columns)]
-
-
 def _heat(history: Sequence[Mapping[str, Any]]) -> Figure:
     lines = [line for line in history if line.get("gradient_norms")]
     lines = lines[:: max(1, len(lines) // 60)]
@@ -235,7 +183,20 @@ def _heat(history: Sequence[Mapping[str, Any]]) -> Figure:
     )
 
 
-def _norms(layers: list[Layer]) -> Figure:
+def _dead_by_layer(layers: Sequence[Layer]) -> tuple[Figure, ...]:
+    """None where no unit is dead, or none was looked at."""
+    looked_at = [layer for layer in layers if layer.units]
+    if not any(layer.dead for layer in looked_at):
+        return ()
+    rows = [{"label": layer.name, "value": layer.dead_share} for layer in _spread(looked_at)]
+    data = {"rows": rows, "x": "units that never move", "unit": "%"}
+    return (Figure("bars", "Dead units by layer", data, "Units that give the same value for every sample and place."),)
+
+
+def _norms(layers: Sequence[Layer]) -> Figure:
     owning = _spread([layer for layer in layers if layer.norm is not None])
     rows = [{"label": layer.name, "value": layer.norm} for layer in owning]
     return Figure("bars", "Weight norm by layer", {"rows": rows, "x": "norm", "unit": ""})
+
+
+__all__ = ["find", "look_inside"]

@@ -13,7 +13,8 @@ from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
-from assay.evidence.words import number, spread, title, unit_of
+from assay.evidence.remedy import Change, Trials, against_memorising, against_underfitting, try_changes
+from assay.evidence.words import gained, number, spread, title, unit_of
 from assay.samples.split import VALIDATION
 from assay.serving.predictor import Classical
 
@@ -24,6 +25,15 @@ _FEW = 30
 _LEARNED = 0.25
 #: The gap from which on it overfits: by itself, or where the validation loss has also risen by `_TURNED`.
 _GAP, _GAP_IF_TURNED, _TURNED = 0.05, 0.02, 0.1
+
+#: What to do where no setting is to be changed, or besides.
+_OTHERWISE = {
+    "few": "Collect more data, or --split 60/20/20.",
+    "undefined": "Look at the other metrics.",
+    "trivial": "Collect samples whose answers differ.",
+    "overfits": "collect more data.",
+    "underfits": "take a larger network.",
+}
 
 Kind = Literal["few", "undefined", "trivial", "underfits", "overfits", "fits", "no gap"]
 
@@ -36,13 +46,21 @@ def find(context: Context) -> Finding:
     gap, guessing = _gap(metric, own, new), _guessing(context)
     units = len(np.unique(unseen.groups))
     kind = _judge(metric, own, new, gap, guessing, units, _turned(context.history))
-    status, verdict, step = _words(kind, metric, own, new, context)
+    status, verdict = _words(kind, metric, own, new)
     unit = unit_of(metric)
     numbers = {"training": number(own, unit), "unseen": number(new, unit), "gap": number(gap, unit)}
+    trials, step = Trials(), _OTHERWISE.get(kind, "")
+    if kind in ("overfits", "underfits"):
+        changes = against_memorising(context) if kind == "overfits" else against_underfitting(context)
+        trials = try_changes(context, changes)
+        step = _advice(kind, metric, changes, trials)
+        if trials.tried:
+            numbers["gain of the change tried"] = number(trials.tried[0].gain, unit)
     sides = {"validation": context.validation, "test": context.test}
     names = " and ".join(name for name, side in sides.items() if len(side)) or "none set aside"
     certainty = f"{len(train):,} training against {len(unseen):,} unseen samples ({names})."
-    return Finding("overfitting", QUESTION, status, verdict, numbers, _curves(context.history), step, certainty)
+    figures = (*_curves(context.history), *_gains(metric, trials))
+    return Finding("overfitting", QUESTION, status, verdict, numbers, figures, step, certainty + _trials_told(trials))
 
 
 def _joined(first: Evaluation, second: Evaluation) -> Evaluation:
@@ -135,38 +153,62 @@ def _turned(history: Sequence[Mapping[str, Any]]) -> float:
     return losses[-1] / min(losses) - 1 if losses and min(losses) > 0 else 0.0
 
 
-def _words(kind: Kind, metric: Metric, own: Estimate, new: Estimate, context: Context) -> tuple[Status, str, str]:
+def _words(kind: Kind, metric: Metric, own: Estimate, new: Estimate) -> tuple[Status, str]:
     values = f"{title(metric)} {spread(metric, own)} on training samples, {spread(metric, new)} on unseen ones"
     if kind == "few":
-        return "unknown", f"Too few independent samples to say ({values}).", "Collect more data, or --split 60/20/20."
+        return "unknown", f"Too few independent samples to say ({values})."
     if kind == "undefined":
-        return "unknown", f"Nobody knows: {values}.", "Look at the other metrics."
+        return "unknown", f"Nobody knows: {values}."
     if kind == "trivial":
         verdict = f"Always the same answer is perfect on unseen samples, so they cannot show what it learned: {values}."
-        return "unknown", verdict, "Collect samples whose answers differ."
+        return "unknown", verdict
     if kind == "overfits":
-        return "watch", f"It memorises more than it learns: {values}.", _remedy(context)
+        return "watch", f"It overfits, memorising more than it learns: {values}."
     if kind == "underfits":
-        larger = ", or with a larger network (--set width=…)" if hasattr(context.settings, "width") else ""
-        return "act", f"It underfits: {values}.", f"Train for longer (--budget){larger}."
+        return "act", f"It underfits: {values}."
     if kind == "no gap":
         verdict = f"It does not overfit, but what guessing reaches is not known, nor so what it has learned: {values}."
-        return "watch", verdict, ""
-    return "good", f"It fits well: {values}.", ""
+        return "watch", verdict
+    return "good", f"It fits well: {values}."
 
 
-def _remedy(context: Context) -> str:
-    """The first setting to change: what is not yet in use, the strongest first."""
-    unused = [name for name, strength in context.plan.augment.items() if not strength]
-    if unused:
-        others = f"; also {', '.join(unused[1:])}" if unused[1:] else ""
-        setting = f"--set augment.{unused[0]}=…{others}"
-        return f"Turn on augmentation that leaves the answer as it is ({setting}), or collect more data."
-    if getattr(context.settings, "dropout", None) == 0.0:
-        return "Try --set dropout=0.3 or more weight decay, or collect more data."
-    narrower = ", a smaller width" if hasattr(context.settings, "width") else ""
-    decay = max(0.01, 4 * context.plan.weight_decay)
-    return f"Try --set weight_decay={decay:.3g}{narrower}, or collect more data."
+def _advice(kind: Kind, metric: Metric, changes: Sequence[Change], trials: Trials) -> str:
+    """The one thing to change first, with what it brought where it was tried."""
+    otherwise = _OTHERWISE[kind]
+    if not trials.tried:
+        return f"Try {changes[0].option}; or {otherwise}" if changes else otherwise[:1].upper() + otherwise[1:]
+    best = trials.tried[0]
+    count = len(trials.tried)
+    among = f"best of {count} changes tried" if count > 1 else "the one change tried"
+    told = f"{among}, {gained(metric, best.gain)} on validation samples"
+    if best.gain.low is not None and best.gain.low > 0:
+        return f"Train again with {best.change.option} ({told}); or {otherwise}"
+    if best.gain.value > 0:
+        return f"Try {best.change.option} ({told}, which may be chance); or {otherwise}"
+    if best.gain.high is None or best.gain.high >= 0:
+        nothing = "In a few steps no change brought anything."
+        return f"{nothing} Try a whole training with {best.change.option} ({told}); or {otherwise}"
+    return f"Every change that was tried did harm: {best.change.option} the least ({told}). Rather {otherwise}"
+
+
+def _trials_told(trials: Trials) -> str:
+    if trials.tried:
+        others = " The intervals of all changes hold together." if len(trials.tried) > 1 else ""
+        return (
+            f" Changes were tried by going on with the trained network for {trials.steps:,} steps, against going on as "
+            f"before, and chosen by the loss on {trials.units:,} validation samples.{others}"
+        )
+    return f" No change was tried: {trials.why_none}." if trials.why_none else ""
+
+
+def _gains(metric: Metric, trials: Trials) -> tuple[Figure, ...]:
+    if not trials.tried:
+        return ()
+    rows = [{"label": one.change.option.removeprefix("--set "), **vars(one.gain)} for one in trials.tried]
+    data = {"rows": rows, "x": f"{title(metric)} gained", "unit": unit_of(metric),
+            "reference": {"label": "as before", "value": 0.0}}  # fmt: skip
+    caption = "On the validation side, after going on for a few steps with one setting changed; the least loss first."
+    return (Figure("intervals", "What one changed setting brings", data, caption),)
 
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> tuple[Figure, ...]:

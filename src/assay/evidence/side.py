@@ -4,7 +4,8 @@ Which there are, and what they cost beside the main training:
 
 * the two halves of the training side: what one half's network says of the other half is out of sample (`labels`);
 * an eighth: the point of the learning curve (`data`) that its slope is read from, beside the main training itself;
-* networks that see only a part of the input (`shortcuts`), or are trained with another setting (`overfitting`).
+* networks that see only a part of the input (`shortcuts`), or go on from the trained weights with another setting
+  (`overfitting`).
 
 A side training takes a share of the main training's steps, `SHARE` times the square root of its share of the samples:
 more passes over fewer samples, as in practice. The learning curve's point must be trained as well as the main network,
@@ -31,7 +32,7 @@ from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.predictor import Classical, Predictor
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from assay.samples.samples import Samples
     from assay.task import NetworkKind, Settings, Spec, Task
@@ -97,6 +98,11 @@ class Side:
         self._folder, self._say = folder, say
         self._known: dict[str, SideRun] = {}
 
+    @property
+    def steps(self) -> int:
+        """That the main training took."""
+        return self._plan.steps
+
     @cached_property
     def halves(self) -> tuple[Array, Array] | None:
         """The training units in two halves (U',) each, groups whole; None where they are too few to be divided."""
@@ -148,6 +154,7 @@ class Side:
         kept: Array | None = None,
         settings: Mapping[str, Any] | None = None,
         plan: Mapping[str, Any] | None = None,
+        start: Mapping[str, Tensor] | None = None,
     ) -> SideRun:
         """A network trained on some units, read back where it is there already.
 
@@ -158,13 +165,14 @@ class Side:
             kept: the part of the input that it sees, shaped as `Task.parts`; None for all.
             settings: hyper-parameters of the network that differ.
             plan: hyper-parameters of the training that differ.
+            start: the weights to go on from; None for fresh ones.
         """
         if name not in self._known:
             network = self._build(replace(self._settings, **(settings or {})))
             task = self.task if kept is None else seeing(self.task, kept)
             if not self._read(name, network):
                 self._say(name)
-                self._fit(task, network, units, share, plan or {})
+                self._fit(task, network, units, share, plan or {}, start)
                 self._write(name, network)
             self._known[name] = SideRun(name, units, Predictor(task, self.spec, network.eval()))
         return self._known[name]
@@ -194,7 +202,15 @@ class Side:
         torch.manual_seed(int(key_of(self._plan.seed, "weights")) >> 1)
         return self._kind.build(self.spec, settings)
 
-    def _fit(self, task: Task, network: nn.Module, units: Array, share: float, changed: Mapping[str, Any]) -> None:
+    def _fit(
+        self,
+        task: Task,
+        network: nn.Module,
+        units: Array,
+        share: float,
+        changed: Mapping[str, Any],
+        start: Mapping[str, Tensor] | None,
+    ) -> None:
         from assay.training.loop import Job, fit
 
         side = np.full(len(self.samples.side), _NOWHERE, np.int8)
@@ -203,7 +219,9 @@ class Side:
         part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
         steps = max(_FEWEST_STEPS, round(SHARE * share * math.sqrt(part) * self._plan.steps))
         plan = replace(self._plan, **{"steps": steps, "checks": 1, "keep": "last", "early_stopping": 0, **changed})
-        if self._kind.prepare is not None:
+        if start is not None:
+            network.load_state_dict(start)
+        elif self._kind.prepare is not None:
             self._kind.prepare(network, samples, plan)
         fit(network, Job(task, self.spec, samples, plan))
 

@@ -49,6 +49,16 @@ def spread(metric: Metric, found: Estimate) -> str:
     return f"{shown(metric, found.value)} [{shown(metric, found.low)}, {shown(metric, found.high)}]"
 
 
+def gained(metric: Metric, gain: Estimate) -> str:
+    """A difference of a metric with its interval: "+2.3 points [0.4, 4.2]" of a share, else a signed number."""
+    factor, unit = (100, " points") if metric.unit == "share" else (1, f" {metric.unit}".rstrip())
+    written = ("{:+.1f}" if factor == 100 else "{:+.3g}").format(factor * gain.value) + unit
+    if gain.low is None or gain.high is None:
+        return written
+    low, high = (f"{factor * bound:.1f}" if factor == 100 else f"{bound:.3g}" for bound in (gain.low, gain.high))
+    return f"{written} [{low}, {high}]"
+
+
 def number(found: Estimate, unit: str = "") -> Number:
     """An estimate as a finding's number."""
     return Number(None if math.isnan(found.value) else found.value, found.low, found.high, unit)

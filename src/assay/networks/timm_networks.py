@@ -20,6 +20,7 @@ from assay.errors import MissingExtraError, SettingError, did_you_mean
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.precision import multiplies_bfloat16
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -231,7 +232,7 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
     plan = Plan(
         batch_size=batch,
         optimizer="adamw",
-        learning_rate=1e-3,
+        learning_rate=5e-4,
         weight_decay=0.02,
         warmup=0.15,
         schedule="cosine",
@@ -240,6 +241,7 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
         steps=30 * max(1, situation.samples // batch),
         checks=6,
         keep="best",
+        precision="bfloat16" if multiplies_bfloat16() else "float32",
     )
     return TimmSettings(trained=_TRAINED_FEW if situation.samples < _FEW else 1.0), plan
 

@@ -71,7 +71,7 @@ def write_page(explanation: Explanation, judged: str) -> str:
 
 def _pictures(explanation: Explanation) -> Figure:
     images = {"image": explanation.plain.image, "beside": explanation.drawn.image}
-    item = {**images, "title": explanation.id, "lines": []}
+    item: dict[str, Any] = {**images, "title": explanation.id, "lines": []}
     caption = "Orange spoke for the answer, blue against it; the brighter, the more."
     return Figure("gallery", "Where it looked", {"items": [item]}, caption)
 

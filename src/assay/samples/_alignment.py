@@ -33,6 +33,8 @@ _FARTHEST = 0.03
 #: Details are seen against the mean of so many pixels a side; noise and compression have about this standard deviation
 #: in grey values.
 _REACH, _NOISE = 9, 1.0
+#: Below so many waves along one direction an image does not change in it.
+_ONE_WAY = 1.5
 
 
 def differences(images: Array, first: Array, second: Array, window: Array, mirrored: Array) -> Array:
@@ -58,13 +60,22 @@ def differences(images: Array, first: Array, second: Array, window: Array, mirro
 
 
 def waves(images: Array) -> Array:
-    """(N,) how many waves the details of images (N, T, T) consist of: the participation ratio of their power."""
+    """(N,) how many waves the details of images (N, T, T) consist of: the participation ratio of their power.
+
+    0 for an image that changes in one direction alone, such as a horizon: any other of that kind can be laid over it.
+    """
     found = []
     for start in range(0, len(images), _BLOCK):
         fine = _details(images[start : start + _BLOCK].astype(np.float32))
-        power = np.abs(np.fft.rfft2(fine)).reshape(len(fine), -1) ** 2
-        found.append(power.sum(axis=1) ** 2 / np.maximum((power**2).sum(axis=1), 1e-9))
+        power = np.abs(np.fft.rfft2(fine)) ** 2  # (B, T, T // 2 + 1)
+        ways = np.minimum(_participation(power.sum(axis=1)), _participation(power.sum(axis=2)))
+        found.append(np.where(ways < _ONE_WAY, 0.0, _participation(power.reshape(len(fine), -1))))
     return np.concatenate(found) if found else np.zeros(0)
+
+
+def _participation(power: Array) -> Array:
+    """(N,) how many of the values (N, K) share the sum: K where all are equal, 1 where one has all."""
+    return np.asarray(power.sum(axis=1) ** 2 / np.maximum((power**2).sum(axis=1), 1e-9))
 
 
 def _aligned(a: Array, b: Array, windows: Array) -> Array:

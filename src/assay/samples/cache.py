@@ -153,7 +153,10 @@ class Cache:
         if file.stat().st_size != expected * width:
             raise ValueError(f"{file.name} holds {file.stat().st_size} bytes, not {expected * width}")
         whole = (expected, *shape)
-        values = np.memmap(file, dtype, "r", shape=whole) if expected * width else np.zeros(whole, dtype)
+        if not expected * width:
+            values = np.zeros(whole, dtype)
+        else:  # a plain view: the class `memmap` makes every gather slower
+            values = np.asarray(np.memmap(file, dtype, "r", shape=whole))
         return values if offsets is None else Ragged(values, offsets)
 
 

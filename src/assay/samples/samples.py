@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from assay.progress import Progress
 from assay.samples._encoding import Segment, cache_key, encode_records, gather
-from assay.samples.cache import cache_root, prune
+from assay.samples.cache import Ragged, cache_root, prune
 from assay.samples.draws import order
 from assay.samples.split import SIDES, TEST, TRAIN
 from assay.samples.stream import TrainStream
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from assay.task import Batch, Spec, Task
 
 Array = np.ndarray[Any, Any]
+#: A batch that is only looked at holds so many bytes of windows at most, as a network's layers take a hundred times as
+#: much; but so many windows at least.
+_BYTES_AT_ONCE, _LEAST_AT_ONCE = 8e6, 16
 
 
 class Samples:
@@ -82,6 +85,13 @@ class Samples:
         self.side = np.concatenate([self.side, np.full(index.num_rows, TRAIN, np.int8)])
         self.problems = (*self.problems, *problems)
         return int(index.num_rows)
+
+    @property
+    def window_bytes(self) -> float:
+        """What a window takes on disk, in the mean over those encoded first; at least 1."""
+        cache = self._segments[0].cache
+        stored = (field.values if isinstance(field, Ragged) else field for field in cache.fields.values())
+        return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
 
     @property
     def appended(self) -> int:
@@ -150,7 +160,8 @@ class View:
         return len(self.units)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """The windows in their order, in batches of at most `batch_size`."""
+        """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large."""
+        batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
         for start in range(0, len(self.windows), batch_size):
             batch = self.samples.batch(self.windows[start : start + batch_size])
             yield batch if self._change is None else self._change(batch)

@@ -94,8 +94,8 @@ class LabelsTarget(Target):
     def strength(self, outputs: Values, answered: Values) -> Array:
         """The mean probability of the labels answered; where there is none, that of the absence of each."""
         shares = np.asarray(outputs, float)
-        given: Array = np.asarray(answered) >= 0.5
-        some = given.any(axis=1)
+        given = np.asarray(np.asarray(answered) >= 0.5)
+        some = np.asarray(given.any(axis=1))
         there = np.where(some[:, None], shares * given, 1 - shares).sum(axis=1)
         return np.asarray(there / np.where(some, given.sum(axis=1), max(1, shares.shape[1])))
 

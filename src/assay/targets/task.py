@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +74,10 @@ class TargetTask(Task):
         """See `Target.probabilities`."""
         found: np.ndarray[Any, Any] | None = spec.target.probabilities(outputs)
         return found
+
+    def regularisation(self, spec: Any) -> Mapping[str, tuple[float, float]]:
+        """Smoothed targets, where these are classes or labels."""
+        return {} if spec.target.kind == "number" else {"label_smoothing": (0.0, 0.1)}
 
     def sharpened(self, outputs: Values, temperature: float, spec: Any) -> Values:
         """See `Target.sharpened`."""

@@ -184,6 +184,12 @@ class ImageClassification(TargetTask):
 
         return image_corruptions(spec.height) if spec.dtype == "uint8" else {}
 
+    def regularisation(self, spec: ImageSpec) -> Mapping[str, tuple[float, float]]:
+        """Augmentations that suit most pictures, and mixing; whether they suit these is for a trial to say."""
+        augmentations = {"augment.crop": (1.0, 0.6), "augment.shift": (0.0, 0.08), "augment.flip": (0.0, 0.5),
+                         "augment.erase": (0.0, 0.3)}  # fmt: skip
+        return {**augmentations, "mixup": (0.0, 0.4), **super().regularisation(spec)}
+
     def parts(self, spec: ImageSpec) -> Mapping[str, np.ndarray[Any, Any]]:
         """See `assay.samples.image_places`."""
         from assay.samples.image_places import image_parts
