@@ -42,7 +42,8 @@ def complains(result, *words, code=1):
 def test_help_names_every_command(command):
     result = assay("--help")
     assert result.returncode == 0
-    for name in ("tasks", "inspect", "train", "resume", "evaluate", "predict", "report", "compare", "demo", "data"):
+    for name in ("tasks", "inspect", "train", "resume", "evaluate", "predict", "explain", "label-next", "report",
+                 "compare", "demo", "data"):  # fmt: skip
         assert re.search(rf"^\s+{name}\b", result.stdout, re.MULTILINE)
 
 

@@ -222,10 +222,10 @@ def _linked(pair: tuple[str, str], groups: Sequence[set[str]]) -> bool:
 def summarise(runs: Sequence[Json], who: str) -> Json:
     """Recall by kind and precision over all draws of a set."""
     kinds = {kind: np.sum([run[who]["by_kind"][kind] for run in runs], axis=0) for kind in KINDS}
-    hits, planted = np.sum(list(kinds.values()), axis=0)
+    hits, planted = (int(total) for total in np.sum(list(kinds.values()), axis=0))
     wrong = sum(run[who]["wrong_pairs"] for run in runs)
-    return {"recall": hits / planted, "precision": hits / max(1, hits + wrong), "planted": int(planted),
-            "recall_by_kind": {kind: found / total for kind, (found, total) in kinds.items()},
+    return {"recall": hits / planted, "precision": hits / max(1, hits + wrong), "planted": planted,
+            "recall_by_kind": {kind: float(found / total) for kind, (found, total) in kinds.items()},
             "natural_pairs": runs[0][who]["natural"], "wrong_pairs": wrong}  # fmt: skip
 
 

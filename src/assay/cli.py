@@ -176,6 +176,21 @@ def explain(
     explain_and_tell(run, item, row, baseline, out, json)
 
 
+@app.command("label-next")
+def label_next(
+    run: RunArgument,
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Unlabelled data: a folder of files, or a table.")],
+    count: Annotated[int, typer.Option("--count", help="How many to suggest.")] = 20,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw among samples that would teach much.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", help="A CSV file for the suggestions.")] = None,
+    json: Json = False,
+) -> None:
+    """Which unlabelled samples to label next, and why."""
+    from assay.shell import suggest_and_tell
+
+    suggest_and_tell(run, folder, count, seed, out, json)
+
+
 @app.command()
 def report(
     run: RunArgument,

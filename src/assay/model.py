@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.intervals import Estimate
     from assay.serving.explanation import Explanation
+    from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.sources.records import Problem
     from assay.task import Spec, Task
@@ -199,6 +200,22 @@ class Model:
 
         records = self.task.read_inputs(open_source(inputs), self.spec)
         return explain(self._answering(baseline), records, row, only_first)
+
+    def label_next(self, inputs: Any, count: int = 20, seed: int = 0) -> Suggestions:
+        """Which of some unlabelled samples to label next, as they would teach the network most.
+
+        Args:
+            inputs: as `predict` takes them.
+            count: how many are wanted.
+            seed: of the draw among samples that would teach much.
+
+        Raises:
+            DataError: nothing can be read.
+            SettingError: answers of this kind have no probabilities.
+        """
+        from assay.serving.label_next import suggest
+
+        return suggest(self.predictor, self.task.read_inputs(open_source(inputs), self.spec), count, seed)
 
     def _answering(self, baseline: bool) -> Answering:
         """The network, or the classical model."""

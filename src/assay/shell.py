@@ -223,6 +223,27 @@ def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | 
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
 
 
+def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
+    """What to label next, one sample a line: for a person, as JSON, or into a CSV file."""
+    from assay.api import load
+
+    if out is not None:
+        _check_place(out)
+    found = load(path).label_next(folder, count, seed)
+    warn_of(found.problems)
+    if found.looked < found.of:
+        sys.stderr.write(f"looked at {found.looked:,} of {found.of:,} samples, drawn at random\n")
+    rows = [{"rank": rank, **to_json(one)} for rank, one in enumerate(found.chosen, 1)]
+    if out is not None:
+        write_answers(out, rows)
+        sys.stderr.write(f"{len(rows)} suggestions in {out}\n")
+    if as_json:
+        print_json({"format": 1, "suggestions": rows, "looked": found.looked, "of": found.of})
+    elif out is None:
+        for row in rows:
+            say(f"{row['rank']}\t{row['id']}\t{row['reason']}")
+
+
 def _answers(model: Model, inputs: Sequence[str], baseline: bool) -> Iterator[dict[str, Any]]:
     """The answers for all inputs; one that cannot be used is told and passed over, unless none can be."""
     first_error: DataError | None = None

@@ -153,12 +153,18 @@ def _worth(curves: Curves, unit: str) -> Faithfulness:
 
 
 def judged(faithfulness: Faithfulness) -> str:
-    """What an explanation is worth, in a sentence."""
-    beaten = f"better than {100 * faithfulness.beaten:.0f} % of {ORDERS} random orders"
-    if faithfulness.unit == "%":
-        lost, back = (f"{100 * gain:+.1f} points" for gain in (faithfulness.deletion, faithfulness.insertion))
-        gains = f"confidence lost when it is taken away first {lost}, left when it goes last {back}"
-    else:
-        lost, back = (f"{gain:+.3g} {faithfulness.unit}" for gain in (faithfulness.deletion, faithfulness.insertion))
-        gains = f"the answer moves when it is taken away first {lost}, and comes nearer when it goes last {back}"
-    return f"{gains}, against parts at random ({beaten})"
+    """What an explanation is worth, in two sentences."""
+    share = faithfulness.unit == "%"
+    lost, back = (_more(gain, faithfulness.unit) for gain in (faithfulness.deletion, faithfulness.insertion))
+    first = "costs {} confidence" if share else "moves the answer {}"
+    last = "keeps {}" if share else "moves it {}"
+    if not share:
+        back = _more(-faithfulness.insertion, faithfulness.unit)
+    gains = f"Taking away what it marks first {first.format(lost)} than taking parts away at random"
+    gains += f"; taking it away last {last.format(back)}"
+    return f"{gains}. This is better than {100 * faithfulness.beaten:.0f} % of {ORDERS} random orders."
+
+
+def _more(gain: float, unit: str) -> str:
+    size = f"{100 * abs(gain):.1f} points" if unit == "%" else f"{abs(gain):.3g} {unit}".rstrip()
+    return f"{size} {'more' if gain >= 0 else 'less'}"

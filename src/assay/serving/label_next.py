@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _BATCH = 256
+#: More candidates than this are a sample drawn by hash: their features have to fit in memory.
+_MOST = 20_000
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,45 @@ class Suggestion:
     uncertainty: float
 
 
-def suggest(
-    predictor: Predictor, records: Records, count: int, seed: int = 0
-) -> tuple[list[Suggestion], tuple[Problem, ...]]:
-    """The samples to label next, the most telling first, and what could not be read.
+@dataclass(frozen=True)
+class Suggestions:
+    """What to label next.
+
+    Attributes:
+        chosen: the most telling first.
+        looked: how many samples were looked at.
+        of: how many there are.
+        problems: what could not be read.
+    """
+
+    chosen: list[Suggestion]
+    looked: int
+    of: int
+    problems: tuple[Problem, ...]
+
+
+def suggest(predictor: Predictor, records: Records, count: int, seed: int = 0) -> Suggestions:
+    """The samples to label next.
+
+    Args:
+        predictor: the network.
+        records: unlabelled samples.
+        count: how many are wanted; fewer come where there are fewer.
+        seed: of the draw among samples that would teach much.
 
     Raises:
-        SettingError: answers of this kind have no probabilities to be unsure by.
+        SettingError: answers of this kind have no probabilities to be unsure by; a count below 1.
     """
+    if count < 1:
+        raise SettingError(f"--count {count} suggests nothing", "Give a number from 1 on.")
     with inputs(predictor.task, records, predictor.spec) as (samples, problems):
-        view = samples.view_of(np.arange(len(samples.side)))
+        whole = samples.view_of(np.arange(len(samples.side)))
+        view = whole.sample(_MOST)
         probabilities, features = look(predictor, view)
         names = view.ids()
-    chosen = choose(probabilities, features, count, seed)
-    return [_told(predictor, names[place], probabilities[place], turn) for turn, place in enumerate(chosen)], problems
+    places = choose(probabilities, features, count, seed)
+    chosen = [_told(predictor, names[place], probabilities[place], turn) for turn, place in enumerate(places)]
+    return Suggestions(chosen, len(view), len(whole), problems)
 
 
 def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
