@@ -8,6 +8,7 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from assay.errors import SettingError
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.flow import Stop
+from assay.memory import watched
 from assay.planning import Made
 from assay.progress import Progress
 from assay.run import RunFolder, writing
@@ -57,9 +59,9 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     run.forget_after(_checkpoint_step(run))
     job = made.job(run)
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
-    with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
+    with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext(), watched() as memory:
         state = fit(network, job)
-    run.record({"step": state.position.step, "fit_seconds": state.position.seconds})
+    run.record({"step": state.position.step, "fit_seconds": state.position.seconds, "fit_memory_bytes": memory.most})
     portable = made.kind.portable(made.settings)
     predictor = Predictor(made.task, made.spec, network)
     predictor.temperature = _temperature(predictor, made)
@@ -115,15 +117,19 @@ def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBa
             model.load(folder)
             facts = run.read(note_file)
         else:
-            begun = time.perf_counter()
-            note = model.fit(made.samples.view(TRAIN), made.samples.view(VALIDATION), budget, made.plan.seed)
-            facts = {"note": note, "seconds": time.perf_counter() - begun, "name": model.name}
+            with watched() as memory:
+                begun = time.perf_counter()
+                note = model.fit(made.samples.view(TRAIN), made.samples.view(VALIDATION), budget, made.plan.seed)
+                seconds = time.perf_counter() - begun
+            facts = {"note": note, "seconds": seconds, "name": model.name, "memory_bytes": memory.most}
             with writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 model.save(folder)
             run.write(note_file, facts)
         test = made.task.evaluate(Classical(made.task, made.spec, model), made.samples.view(TEST))
-        found[model.floor] = FittedBaseline(model, test, facts["seconds"], facts["note"], folder_bytes(folder))
+        found[model.floor] = FittedBaseline(
+            model, test, facts["seconds"], facts["note"], folder_bytes(folder), facts.get("memory_bytes")
+        )
     return found.get(False), found.get(True)
 
 
@@ -165,6 +171,8 @@ def _conclude(
         _peak_memory(),
         _side(made, run, progress),
         made.options.evidence == "full",
+        _last(run, "fit_memory_bytes"),
+        made.kind.features(made.settings),
     )
     write_conclusion(context, made, run, progress)
 
@@ -195,7 +203,12 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
 
 def fit_seconds(run: RunFolder) -> float:
     """What fitting took, from the history."""
-    return float(next((line["fit_seconds"] for line in reversed(run.history()) if "fit_seconds" in line), 0.0))
+    return float(_last(run, "fit_seconds") or 0.0)
+
+
+def _last(run: RunFolder, name: str) -> Any:
+    """The newest value of a name in the history; None where it is not there."""
+    return next((line[name] for line in reversed(run.history()) if name in line), None)
 
 
 def folder_bytes(folder: Path, deep: bool = True) -> int:

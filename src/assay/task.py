@@ -139,6 +139,7 @@ class NetworkKind:
         summary: one line for `assay tasks`.
         prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
         portable: settings with which `build` makes the module without any file from outside the run.
+        features: where its features come from, for the comparison with a classical model.
     """
 
     name: str
@@ -148,6 +149,7 @@ class NetworkKind:
     summary: str
     prepare: Callable[[nn.Module, Samples, Plan], None] | None = None
     portable: Callable[[Settings], Settings] = field(default=lambda settings: settings)
+    features: Callable[[Settings], str] = field(default=lambda settings: "learned from this data")
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,11 @@ class Linear:
     """A classical model that is only a name."""
 
     name, features, reading, floor = "a linear model", "the columns as they are", "one weight a column", False
+    hardware = "a processor"
 
 
 def fitted(model: Any, test: Evaluation) -> FittedBaseline:
-    return FittedBaseline(model, test, 1.5, "80 training samples", 1200)
+    return FittedBaseline(model, test, 1.5, "80 training samples", 1200, 3_000_000)
 
 
 @dataclass
@@ -137,7 +138,7 @@ def context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
         samples=SimpleNamespace(view=lambda side: ("view", side)),  # type: ignore[arg-type]
-        predictor=None,  # type: ignore[arg-type]
+        predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),
         plan=replace(Plan(), **(plan or {})),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from evidence_examples import NOTHING, Linear, always_first, classes, context, fitted
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
-from assay.evidence.baseline import find
+import numpy as np
+import pytest
+from evidence_examples import NOTHING, Application, Linear, always_first, classes, context, fitted
+
+from assay.evaluation.metrics import Accuracy
+from assay.evidence.baseline import find, judge
 
 
 @pytest.mark.parametrize(
@@ -48,10 +54,47 @@ def test_which_is_better(own: float, other: float, status: str, begins: str) -> 
     assert found.numbers["difference"].value == pytest.approx(own - other)
     assert [row["series"] for row in found.figures[0].data["rows"]] == [0, 1, 2]
     assert found.certainty.endswith("200 independent test units, pair by pair. A linear model: 80 training samples.")
-    assert found.figures[1].data["rows"][0] == ["training", "10 s", "1.5 s"]
+    assert found.figures[1].data["rows"] == [
+        ["training", "10 s", "1.5 s"],
+        ["one answer, many at once", "500 µs", "500 µs"],
+        ["memory that training took", "not measured here", "3 MB"],
+        ["size on disk", "0 B", "1.2 kB"],
+        ["hardware", "a processor was enough; a GPU makes large ones quicker", "a processor"],
+        ["features", "learned from this data", "the columns as they are"],
+        ["how it can be read", "by its answers alone", "one weight a column"],
+    ]
 
 
 def test_without_a_test_side_nothing_is_compared() -> None:
     side = classes(200, 0.9)
     found = find(context(side, side, NOTHING, NOTHING, baseline=fitted(Linear(), NOTHING)))
     assert found.status == "unknown" and "--split" in found.next
+
+
+def test_the_table_asks_the_application_and_the_network() -> None:
+    class Explains(Application):
+        def explain(self, predictor: Any, batch: Any) -> Any: ...
+
+    network = SimpleNamespace(parameters=lambda: [SimpleNamespace(device=SimpleNamespace(type="cuda"))])
+    side = classes(200, 0.9)
+    made = context(side, side, side, always_first(200), baseline=fitted(Linear(), classes(200, 0.8)))
+    made = replace(
+        made, task=Explains(Accuracy()), predictor=SimpleNamespace(network=network), features="learned before",
+        fit_memory_bytes=5_000_000,
+    )  # fmt: skip
+    rows = {row[0]: row[1] for row in find(made).figures[1].data["rows"]}
+    assert rows["how it can be read"] == "by what weighed in single answers"
+    assert rows["hardware"].startswith("a GPU") and rows["features"] == "learned before"
+    assert rows["memory that training took"] == "5 MB"
+
+
+@pytest.mark.parametrize(
+    ("only_first", "only_second", "verdict"), [(30, 5, "network"), (5, 30, "baseline"), (9, 6, "tie")]
+)
+def test_the_verdict_follows_from_the_pairs(only_first: int, only_second: int, verdict: str) -> None:
+    truths = np.zeros(500, int)
+    first, second = truths.copy(), truths.copy()
+    second[:only_first] = 1
+    first[only_first : only_first + only_second] = 1
+    found, gain = judge(Accuracy(), np.eye(2)[first], np.eye(2)[second], truths, np.arange(500))
+    assert found == verdict and gain.value == pytest.approx((only_first - only_second) / 500)

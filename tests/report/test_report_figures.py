@@ -153,3 +153,14 @@ def test_a_table_writes_numbers_alike_and_small_ones_in_full() -> None:
     cells = [element.text for element in root.iter("td")]
     assert cells[2] == "\u2013"
     assert cells[1] is not None and cells[1].startswith("4")
+
+
+def test_loose_points_are_marked_with_their_intervals_and_not_joined() -> None:
+    points = {"label": "", "x": [1, 2, 4], "y": [1, 2, 3], "low": [0.5, None, 2], "high": [1.5, 3, 4], "loose": True}
+    law = {"label": "a law", "x": [1, 2], "y": [1, 2], "series": 0}
+    root = drawn("lines", {"series": [points, law]})
+    classes = [node.get("class") for node in root.iter(f"{SVG}path")]
+    assert classes.count("line") == 2  # the law's, once for each width of the page
+    assert classes.count("whisker") == 4
+    assert len(list(root.iter(f"{SVG}circle"))) == 6
+    assert words(root).count("a law") >= 2

@@ -20,12 +20,14 @@ class Baseline(ABC):
         name: how the page calls it, such as "HOG and colour features with a least-squares RBF SVM".
         features: where its features come from: "made by hand", "the columns as they are", "none".
         reading: how a person can read what it has learned, in a few words.
+        hardware: what it runs on.
         floor: True for the dummy model that marks what guessing reaches.
     """
 
     name: ClassVar[str]
     features: ClassVar[str]
     reading: ClassVar[str]
+    hardware: ClassVar[str] = "a processor; it has no use for a GPU"
     floor: ClassVar[bool] = False
 
     @abstractmethod

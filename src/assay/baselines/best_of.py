@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class BestOf(Baseline):
     """Fits each candidate in its share of the time and keeps the best by the target's primary metric on validation.
 
-    After `fit` or `load` its name, features and reading are those of the one that was kept.
+    After `fit` or `load` its name, features, reading and hardware are those of the one that was kept.
 
     Args:
         target: what is predicted.
@@ -87,4 +87,5 @@ class BestOf(Baseline):
     def _keep(self, place: int) -> None:
         self._chosen = place
         kept = self.candidates[place]
-        self.name, self.features, self.reading = kept.name, kept.features, kept.reading  # type: ignore[misc]
+        self.name, self.features = kept.name, kept.features  # type: ignore[misc]
+        self.reading, self.hardware = kept.reading, kept.hardware  # type: ignore[misc]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,12 +17,19 @@ from assay.evaluation.intervals import Estimate, resampled
 from assay.evaluation.metrics import Metric, Values
 
 Array = np.ndarray[Any, Any]
-#: The standard deviation of the slope that no resampling shows: a power law is only nearly true, and the trainings that
-#: it is read from are shorter than the one it is used for. Chosen on Fashion-MNIST's training images (`docs/log.md`).
+Order = Literal["first", "second", "overtakes", "overtaken", "unknown"]
+#: The standard deviation of the slope that no resampling of test units shows: a power law is only nearly true, and
+#: other training samples would have given other points. Chosen on Fashion-MNIST's training images (`docs/log.md`).
 SLOPE_DOUBT = 0.04
+#: The slope ahead as a share of the slope so far: errors flatten towards what no amount of data takes away. As above.
+FLATTENING = 0.85
+#: The standard deviation of an error's logarithm between two trainings alike, on other samples of one size; as above.
+TRAINING_DOUBT = 0.03
 #: The steepest slope that is believed; statistics alone knows 1/2 and 1.
 _STEEPEST = 1.0
 _LEAST_ERROR = 1e-4
+#: The share of the draws that must agree before two curves are said to lie so.
+_SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -35,12 +42,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """error(n) = anchor_error (n / anchor)^-slope.
+    """error(n) = error (n / anchor)^-slope up to the model at hand, and with `FLATTENING` times the slope beyond it.
 
     Attributes:
         anchor: the number of samples that the model at hand was trained on.
         errors: (R,) its error under resampled units.
         slopes: (R,) the slope under the same.
+        luck: (R,) the logarithm of what another training of another size would have made of the error by chance.
         error: its error.
         slope: the slope.
     """
@@ -50,13 +58,26 @@ class PowerLaw:
     slope: float
     errors: Array
     slopes: Array
+    luck: Array | float = 0.0
+
+    def draws(self, samples: float) -> Array:
+        """(R,) the errors expected with another number of samples.
+
+        The model at hand is known; the further from it in size, the more a model is another one with its own luck, and
+        from half or twice the size on it is that wholly.
+        """
+        other = min(1.0, abs(math.log2(samples / self.anchor)))
+        return np.asarray(self.errors * self._factor(samples, self.slopes) * np.exp(other * self.luck))
+
+    def _factor(self, samples: float, slope: Any) -> Any:
+        """What another number of samples makes of the error."""
+        ratio = samples / self.anchor
+        return ratio ** (-slope * (FLATTENING if ratio > 1 else 1.0))
 
     def at(self, samples: float) -> Estimate:
         """The error expected with another number of samples, with its 95 % interval."""
-        ratio = samples / self.anchor
-        draws = self.errors * ratio**-self.slopes
-        low, high = np.quantile(draws, [0.025, 0.975])
-        value = self.error * ratio**-self.slope
+        low, high = np.quantile(self.draws(samples), [0.025, 0.975])
+        value = float(self.error * self._factor(samples, self.slope))
         return Estimate(value, min(float(low), value), max(float(high), value))
 
 
@@ -71,7 +92,13 @@ def value_of(metric: Metric, error: float) -> float:
 
 
 def fit_power_law(
-    metric: Metric, curve: Sequence[Answers], whole: Answers, truths: Values, groups: Array, seed: int = 0
+    metric: Metric,
+    curve: Sequence[Answers],
+    whole: Answers,
+    truths: Values,
+    groups: Array,
+    seed: int = 0,
+    doubt_seed: int = 0,
 ) -> PowerLaw | None:
     """The power law through the points of a curve, moved onto the model at hand.
 
@@ -81,7 +108,8 @@ def fit_power_law(
         whole: the model at hand.
         truths: (U,) the truths of the units that all were asked about; none of them was trained on.
         groups: (U,) int64, the group of each unit.
-        seed: of the resampling.
+        seed: of the resampling; two laws with the same one can be compared.
+        doubt_seed: of the doubt about the law itself; two laws with the same one would err alike.
 
     Returns:
         None where a slope cannot be told: fewer than two sizes, or errors that are not finite.
@@ -99,12 +127,11 @@ def fit_power_law(
     middle = np.log(np.clip(points, _LEAST_ERROR, None))
     slope, scatter = _slope(sizes, middle[:-1])
     slopes = np.asarray([_slope(sizes, column)[0] for column in logs[:-1].T])
-    random = np.random.default_rng([seed, 7])
+    random = np.random.default_rng([seed, 7, doubt_seed])
     slopes = slopes + random.normal(0.0, math.hypot(SLOPE_DOUBT, scatter), len(slopes))
-    return PowerLaw(
-        whole.samples, float(np.exp(middle[-1])), min(max(slope, 0.0), _STEEPEST),
-        np.exp(logs[-1]), np.clip(slopes, 0.0, _STEEPEST),
-    )  # fmt: skip
+    luck = random.normal(0.0, math.sqrt(2) * TRAINING_DOUBT, len(slopes))
+    error, slope = float(np.exp(middle[-1])), min(max(slope, 0.0), _STEEPEST)
+    return PowerLaw(whole.samples, error, slope, np.exp(logs[-1]), np.clip(slopes, 0.0, _STEEPEST), luck)
 
 
 def _slope(x: Array, y: Array) -> tuple[float, float]:
@@ -117,22 +144,50 @@ def _slope(x: Array, y: Array) -> tuple[float, float]:
     return -slope, math.sqrt(float((left**2).sum()) / freedom / spread) if freedom > 0 else 0.0
 
 
-def crossing(first: PowerLaw, second: PowerLaw) -> tuple[float, float | None, float | None] | None:
-    """The number of samples from which on `first` is the better one, with its 95 % interval.
+@dataclass(frozen=True)
+class Meeting:
+    """How two learning curves lie to one another within a range of sizes.
 
-    None where the two do not cross within a thousand times more or fewer samples than at hand.
+    Attributes:
+        order: "first" is better over the whole range; "second" is; the first "overtakes" in it; it is "overtaken" in
+            it; "unknown" where none of these holds in 95 % of the draws.
+        at: the number of samples where they meet, with its 95 % interval; None where they do not meet in the range.
+            Without bounds where the order is unknown, but their best guesses meet.
     """
 
-    def solve(error: Any, other: Any, slope: Any, slope_other: Any) -> Any:
-        with np.errstate(all="ignore"):
-            return first.anchor * np.exp(np.log(error / other) / (slope - slope_other))
+    order: Order
+    at: Estimate | None = None
 
-    value = float(solve(first.error, second.error, first.slope, second.slope))
-    if first.slope <= second.slope or not first.anchor / 1000 < value < first.anchor * 1000:
-        return None
-    draws = solve(first.errors, second.errors, first.slopes, second.slopes)
-    good = (first.slopes > second.slopes) & np.isfinite(draws)
-    if good.mean() < 0.95:
-        return value, None, None
-    low, high = np.quantile(draws[good], [0.025, 0.975])
-    return value, float(low), float(high)
+
+def meeting(first: PowerLaw, second: PowerLaw, low: float, high: float) -> Meeting:
+    """Which of two power laws is lower from `low` to `high` samples, or where they meet.
+
+    Two power laws meet once at most, so what holds at both ends holds in between. Both must have been resampled alike,
+    and be of models trained on the same number of samples.
+    """
+    ahead = [first.draws(size) < second.draws(size) for size in (low, high)]
+    cases: dict[Order, Array] = {
+        "first": ahead[0] & ahead[1],
+        "second": ~ahead[0] & ~ahead[1],
+        "overtakes": ~ahead[0] & ahead[1],
+        "overtaken": ahead[0] & ~ahead[1],
+    }
+    likely: Order = next((name for name, held in cases.items() if held.mean() >= _SURE), "unknown")
+    guess = _meets(first.anchor, first.error, second.error, first.slope, second.slope)
+    inside = bool(low < guess < high)
+    if likely in ("first", "second"):
+        return Meeting(likely)
+    if likely == "unknown":
+        return Meeting("unknown", Estimate(float(guess)) if inside else None)
+    held = cases[likely]
+    found = _meets(first.anchor, first.errors, second.errors, first.slopes, second.slopes)[held]
+    bounds = np.quantile(np.clip(found, low, high), [0.025, 0.975])
+    value = float(guess) if inside else float(np.median(found))
+    return Meeting(likely, Estimate(value, min(float(bounds[0]), value), max(float(bounds[1]), value)))
+
+
+def _meets(anchor: int, error: Any, other: Any, slope: Any, other_slope: Any) -> Any:
+    """The number of samples at which two errors are equal; not finite, or far away, where they fall side by side."""
+    with np.errstate(all="ignore"):
+        logs = np.log(np.maximum(error, _LEAST_ERROR) / np.maximum(other, _LEAST_ERROR)) / (slope - other_slope)
+        return anchor * np.exp(np.where(logs > 0, logs / FLATTENING, logs))

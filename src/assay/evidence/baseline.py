@@ -7,11 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from assay.evaluation.intervals import Estimate, difference
+from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.words import duration, number, size, spread, title, unit_of
 
 QUESTION = "Does a network beat classical machine learning here?"
+Array = np.ndarray[Any, Any]
 Verdict = Literal["network", "baseline", "tie"]
 _SERIES = ("network", "baseline", "guessing")
 
@@ -21,7 +23,23 @@ def compare(context: Context) -> tuple[Verdict, Estimate]:
     if context.baseline is None:
         raise ValueError("there is no baseline to compare with")
     test, other = context.test, context.baseline.test
-    gain = difference(context.metric, test.outputs, other.outputs, test.truths, test.groups)
+    return judge(context.metric, test.outputs, other.outputs, test.truths, test.groups)
+
+
+def judge(metric: Metric, network: Values, baseline: Values, truths: Values, groups: Array) -> tuple[Verdict, Estimate]:
+    """Which of two models' answers are better: one is only where the interval of the paired difference leaves out 0.
+
+    Args:
+        metric: what is compared.
+        network: (U,) the network's answers.
+        baseline: (U,) the classical model's answers to the same units.
+        truths: (U,) the truths.
+        groups: (U,) int64, the group of each unit.
+
+    Returns:
+        The better one, and by how much the network is better (negative where it is worse).
+    """
+    gain = difference(metric, network, baseline, truths, groups)
     if gain.low is not None and gain.high is not None and (gain.low > 0 or gain.high < 0):
         return ("network" if gain.low > 0 else "baseline"), gain
     return "tie", gain
@@ -98,11 +116,35 @@ def _table(context: Context, fitted: FittedBaseline) -> Figure:
     own, other = (answers.seconds / max(len(answers), 1) for answers in (context.test, fitted.test))
     rows = [
         ["training", duration(context.fit_seconds), duration(fitted.fit_seconds)],
-        ["one answer", duration(own), duration(other)],
-        ["on disk", size(context.model_bytes), size(fitted.bytes)],
-        ["features", "learned from the data", fitted.model.features],
-        ["how it can be read", "attributions of single answers", fitted.model.reading],
+        ["one answer, many at once", duration(own), duration(other)],
+        ["memory that training took", _memory(context.fit_memory_bytes), _memory(fitted.memory_bytes)],
+        ["size on disk", size(context.model_bytes), size(fitted.bytes)],
+        ["hardware", _hardware(context), fitted.model.hardware],
+        ["features", context.features, fitted.model.features],
+        ["how it can be read", _reading(context), fitted.model.reading],
     ]
     columns = ["", "the network", fitted.model.name]
-    data = {"columns": columns, "rows": rows, "first_is_header": True}
-    return Figure("table", "What each takes", data, "Seconds on this machine.")
+    caption = "Times on this machine. Memory: what the process held at most beyond what it held before."
+    return Figure("table", "What each takes and needs", {"columns": columns, "rows": rows, "first_is_header": True},
+                  caption)  # fmt: skip
+
+
+def _memory(count: int | None) -> str:
+    return "not measured here" if count is None else size(count)
+
+
+def _hardware(context: Context) -> str:
+    """What the network was trained on, as its weights tell."""
+    parameters = getattr(context.predictor.network, "parameters", None)
+    first = next(iter(parameters()), None) if parameters is not None else None
+    if first is None or first.device.type == "cpu":
+        return "a processor was enough; a GPU makes large ones quicker"
+    return "a GPU was used; a processor answers, too"
+
+
+def _reading(context: Context) -> str:
+    """How a person can find out what the network goes by: the application may be able to explain its answers."""
+    from assay.task import Task
+
+    explains = getattr(type(context.task), "explain", Task.explain) is not Task.explain
+    return "by what weighed in single answers" if explains else "by its answers alone"

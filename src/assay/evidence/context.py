@@ -28,6 +28,7 @@ class FittedBaseline:
         fit_seconds: what fitting took.
         note: how it was fitted, in a phrase.
         bytes: what it takes on disk.
+        memory_bytes: what fitting held beyond what the process held before; None where that is not known.
     """
 
     model: Baseline
@@ -35,6 +36,7 @@ class FittedBaseline:
     fit_seconds: float
     note: str
     bytes: int = 0
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Context:
         model_bytes: what the network takes on disk.
         peak_memory_bytes: the largest resident memory of the process so far.
         side: the side trainings; None where there are none (quick evidence, a closed-loop task).
+        fit_memory_bytes: what training held beyond what the process held before; None where that is not known.
+        features: where the network's features come from (`NetworkKind.features`).
         thorough: full evidence was asked for, which may take as long as the training did; else a tenth of it.
     """
 
@@ -82,6 +86,8 @@ class Context:
     peak_memory_bytes: int = 0
     side: Side | None = None
     thorough: bool = True
+    fit_memory_bytes: int | None = None
+    features: str = "learned from this data"
 
     @property
     def shown(self) -> Evaluation:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from assay.evaluation.intervals import Estimate, estimate
-from assay.evaluation.learning_curve import Answers, PowerLaw, crossing, fit_power_law, value_of
+from assay.evaluation.learning_curve import Answers, PowerLaw, fit_power_law
 from assay.evaluation.metrics import Metric, Values
+from assay.evidence._learning_curves import Curve, compared, estimated, figure, numbers, told
 from assay.evidence.context import Context
-from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.evidence.finding import Finding, Number, Status
 from assay.evidence.words import number, shown, spread, title, unit_of
 from assay.samples.split import TRAIN
 
@@ -26,15 +25,6 @@ _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
 _CLASSICAL_SHARE = 0.8
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """A model's learning curve: what was measured, and the law through it."""
-
-    label: str
-    points: Sequence[tuple[int, Estimate]]
-    law: PowerLaw | None
-
-
 def find(context: Context) -> Finding:
     """The metric against nested shares of the training data, a power law, and what twice the data would bring."""
     reason = _too_few(context)
@@ -42,30 +32,31 @@ def find(context: Context) -> Finding:
         return Finding("data", QUESTION, "unknown", reason, next="Set more samples aside for testing.")
     metric, samples = context.metric, int((context.samples.side == TRAIN).sum())
     network, classical = _network(context, samples), _classical(context, samples)
+    met = compared(network, classical)
+    drawn = figure(metric, network, classical, met)
     if network.law is None:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
-        return Finding("data", QUESTION, "unknown", verdict, figures=(_figure(metric, network, classical),))
-    twice = _value(metric, network.law.at(2 * samples))
-    now = context.test.measure(metric)
-    gain = _gain(metric, network.law)
+        return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,))
+    twice, gain = estimated(metric, network.law.at(2 * samples)), _gain(network.law)
     status, verdict, step = _judge(metric, gain, twice, samples, network.law)
-    numbers = {
-        "now": number(now, unit_of(metric)),
+    found = {
+        "now": number(context.test.measure(metric), unit_of(metric)),
         "with twice the data": number(twice, unit_of(metric)),
+        "with four times the data": number(estimated(metric, network.law.at(4 * samples)), unit_of(metric)),
         "gain of twice the data": number(gain, unit_of(metric)),
         "slope": Number(network.law.slope, *_bounds(network.law.slopes)),
+        **numbers(met),
     }
-    met = crossing(network.law, classical.law) if classical is not None and classical.law is not None else None
-    if met is not None and classical is not None:
-        numbers["network overtakes at"] = Number(*met, unit="samples")
-        verdict += _crossing_words(met[0], samples, classical.label)
+    if met is not None and classical is not None and met.order == "overtakes" and met.at is not None:
+        step = f"Until then use {classical.label}. {step}".strip() if met.at.value > samples else step
+    verdict = f"{verdict} {told(met, network, classical)}".strip()
     sizes = ", ".join(f"{size:,}" for size, _ in network.points)
     certainty = (
-        f"Read from short trainings on {sizes} samples, asked about the same {len(context.test):,} test samples; the "
-        "interval holds the chance of drawing other test samples and other training samples, and an allowance for the "
-        "law itself."
+        f"Read from trainings on {sizes} samples, asked about the same {len(context.test):,} test samples; more data "
+        "is taken to get as many passes as this, so more time. The interval holds the chance of drawing other test and "
+        "training samples, and an allowance for the law itself."
     )
-    return Finding("data", QUESTION, status, verdict, numbers, (_figure(metric, network, classical),), step, certainty)
+    return Finding("data", QUESTION, status, verdict, found, (drawn,), step, certainty)
 
 
 def _too_few(context: Context) -> str:
@@ -79,7 +70,7 @@ def _too_few(context: Context) -> str:
     return ""
 
 
-def _network(context: Context, samples: int) -> _Curve:
+def _network(context: Context, samples: int) -> Curve:
     if context.side is None:
         raise ValueError("there are no side trainings")
     parts = [
@@ -90,22 +81,22 @@ def _network(context: Context, samples: int) -> _Curve:
     return _curve(context, "network", parts, Answers(samples, context.test.outputs))
 
 
-def _classical(context: Context, samples: int) -> _Curve | None:
+def _classical(context: Context, samples: int) -> Curve | None:
     if context.side is None or context.baseline is None:
         return None
     fitted = context.side.classical(_CLASSICAL_SHARE * context.baseline.fit_seconds)
     parts = [Answers(samples // divisor, one.test.outputs) for divisor, one in fitted.items()]
-    return _curve(context, context.baseline.model.name, parts, Answers(samples, context.baseline.test.outputs))
+    return _curve(context, context.baseline.model.name, parts, Answers(samples, context.baseline.test.outputs), 1)
 
 
-def _curve(context: Context, label: str, parts: list[Answers], whole: Answers) -> _Curve:
+def _curve(context: Context, label: str, parts: list[Answers], whole: Answers, doubt_seed: int = 0) -> Curve:
     test, metric = context.test, context.metric
-    law = fit_power_law(metric, parts, whole, test.truths, test.groups)
+    law = fit_power_law(metric, [*parts, whole], whole, test.truths, test.groups, doubt_seed=doubt_seed)
     sizes: dict[int, list[Values]] = {}
     for part in parts:
         sizes.setdefault(round(part.samples, -1) if part.samples > 1000 else part.samples, []).append(part.outputs)
     points = [(size, _mean(context, outputs)) for size, outputs in sorted(sizes.items())]
-    return _Curve(label, [*points, (whole.samples, _measure(context, whole.outputs))], law)
+    return Curve(label, [*points, (whole.samples, _measure(context, whole.outputs))], law)
 
 
 def _measure(context: Context, outputs: Values) -> Estimate:
@@ -121,19 +112,10 @@ def _mean(context: Context, given: list[Values]) -> Estimate:
     return Estimate(value, min(lows, default=None), max(highs, default=None))
 
 
-def _value(metric: Metric, error: Estimate) -> Estimate:
-    """An error's estimate as the metric's."""
-    bounds = [None if bound is None else value_of(metric, bound) for bound in (error.low, error.high)]
-    known = sorted(bound for bound in bounds if bound is not None)
-    low, high = (known[0], known[-1]) if known else (None, None)
-    return Estimate(value_of(metric, error.value), low, high)
-
-
-def _gain(metric: Metric, law: PowerLaw) -> Estimate:
+def _gain(law: PowerLaw) -> Estimate:
     """By how much the metric is better with twice the data; paired, so narrower than the two values are."""
-    draws = law.errors * (1 - 2.0**-law.slopes)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(law.error * (1 - 2.0**-law.slope), float(low), float(high))
+    low, high = np.quantile(law.draws(law.anchor) - law.draws(2 * law.anchor), [0.025, 0.975])
+    return Estimate(law.error - law.at(2 * law.anchor).value, float(low), float(high))
 
 
 def _judge(metric: Metric, gain: Estimate, twice: Estimate, samples: int, law: PowerLaw) -> tuple[Status, str, str]:
@@ -158,53 +140,6 @@ def _points(metric: Metric, gain: Estimate) -> str:
     return f"{100 * gain.value:.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
 
 
-def _crossing_words(size: float, samples: int, name: str) -> str:
-    near = f"{_round(size):,}"
-    if size > samples:
-        return f" From about {near} samples on the network should overtake {name}; this data set has {samples:,}."
-    return f" The network overtook {name} at about {near} samples."
-
-
-def _round(size: float) -> int:
-    digits = max(0, int(np.floor(np.log10(max(size, 1)))) - 1)
-    return int(round(size / 10**digits) * 10**digits)
-
-
 def _bounds(draws: np.ndarray[Any, Any]) -> tuple[float, float]:
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _figure(metric: Metric, network: _Curve, classical: _Curve | None) -> Figure:
-    """Both curves on one plot with their forecasts, where they cross, and where this data set stands."""
-    series: list[dict[str, Any]] = []
-    for place, curve in enumerate(curve for curve in (network, classical) if curve is not None):
-        series.append({
-            "label": curve.label, "series": place, "dashed": False,
-            "x": [size for size, _ in curve.points],
-            "y": [found.value for _, found in curve.points],
-            "low": [found.low for _, found in curve.points],
-            "high": [found.high for _, found in curve.points],
-        })  # fmt: skip
-        if curve.law is not None:
-            sizes = [curve.law.anchor * factor for factor in (1, 2, 4, 8)]
-            found = [_value(metric, curve.law.at(size)) for size in sizes]
-            series.append({
-                "label": f"{curve.label}, expected", "series": place, "dashed": True, "x": sizes,
-                "y": [one.value for one in found],
-                "low": [one.low for one in found],
-                "high": [one.high for one in found],
-            })  # fmt: skip
-    samples = network.points[-1][0]
-    marks = [{"x": samples, "label": "this data set"}]
-    if classical is not None and network.law is not None and classical.law is not None:
-        met = crossing(network.law, classical.law)
-        if met is not None and samples / 16 < met[0] < samples * 8:
-            marks.append({"x": met[0], "label": "they cross"})
-    data = {"series": series, "x": "training samples", "y": title(metric), "unit": unit_of(metric), "log_x": True,
-            "marks": marks}  # fmt: skip
-    caption = (
-        "Points left of the last come from shorter side trainings on part of the data; dashed: what more data should "
-        "bring."
-    )
-    return Figure("lines", "What more data brings, to the network and to classical machine learning", data, caption)

@@ -2,15 +2,15 @@
 
 Which there are, and what they cost beside the main training:
 
-* the two halves of the training side: what one half's network says of the other half is out of sample (`labels`), and
-  both are points of the learning curve (`data`);
-* two quarters and two eighths, one inside each half: the learning curve's other points;
+* the two halves of the training side: what one half's network says of the other half is out of sample (`labels`);
+* an eighth: the point of the learning curve (`data`) that its slope is read from, beside the main training itself;
 * networks that see only a part of the input (`shortcuts`), or go on from the trained weights with another setting
   (`overfitting`).
 
 A side training takes a share of the main training's steps, `SHARE` times the square root of its share of the samples:
-more passes over fewer samples, as in practice. All of the learning curve is 2 (sqrt(1/2) + sqrt(1/4) + sqrt(1/8)) = 3.1
-times `SHARE` of the training's time.
+more passes over fewer samples, as in practice. The learning curve's point must be trained as well as the main network,
+or its slope would speak of steps and not of samples: it takes the share `1 / divisor` of the samples to the power of
+`CURVE_POWER` of the main training's steps, an eighth a quarter of them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,12 @@ Array = np.ndarray[Any, Any]
 SHARE = 0.1
 #: Fewer training units than this are not divided.
 FEWEST_UNITS = 80
+#: The shares of the training side that the learning curves of network and classical model are read from, by divisor.
+SHARES, CLASSICAL_SHARES = (8,), (4, 8)
+#: See above; 1 would be as many passes as the main training.
+CURVE_POWER = 2 / 3
+#: A share with fewer units than this is no point of a learning curve.
+FEWEST_OF_SHARE = 20
 _FEWEST_STEPS = 20
 _NOWHERE = -1
 
@@ -110,19 +116,24 @@ class Side:
         return view.units[first], view.units[~first]
 
     def nested(self) -> dict[int, tuple[SideRun, ...]]:
-        """By divisor 2, 4 and 8: two trainings each, on a half, a quarter and an eighth; each inside the one before.
+        """By divisor: trainings on shares of the training side that can stand beside the main one.
 
-        Divisors that would leave fewer than ten units are left out; empty where the units are too few to be divided.
+        Divisors that would leave fewer than `FEWEST_OF_SHARE` units are left out; empty where the units are too few to
+        be divided.
         """
+        found: dict[int, tuple[SideRun, ...]] = {}
+        for divisor, part in self.shares(SHARES).items():
+            steps = max(_FEWEST_STEPS, round(self._plan.steps * divisor**-CURVE_POWER))
+            found[divisor] = (self.train(f"curve-{divisor}", part, plan={"steps": steps}),)
+        return found
+
+    def shares(self, divisors: Sequence[int]) -> dict[int, Array]:
+        """By divisor: the units (U',) of that share of the training side; a smaller one lies inside a larger one."""
         if self.halves is None:
             return {}
-        found: dict[int, tuple[SideRun, ...]] = {}
-        for divisor in (2, 4, 8):
-            parts = [half[: len(half) * 2 // divisor] for half in self._shuffled]
-            if min(len(part) for part in parts) >= 10:
-                runs = [self.train(f"{divisor}-{number}", part) for number, part in enumerate(parts)]
-                found[divisor] = tuple(runs)
-        return found
+        first = self._shuffled[0]
+        found = {divisor: first[: 2 * len(first) // divisor] for divisor in divisors}
+        return {divisor: part for divisor, part in found.items() if len(part) >= FEWEST_OF_SHARE}
 
     @cached_property
     def _shuffled(self) -> tuple[Array, ...]:
@@ -167,16 +178,16 @@ class Side:
         return self._known[name]
 
     def classical(self, seconds: float) -> dict[int, FittedBaseline]:
-        """By divisor 2, 4 and 8: the task's classical model fitted on the first training set of that size.
+        """By divisor: the task's classical model fitted on the first share of that size.
 
         Args:
             seconds: for all of them together.
         """
         found: dict[int, FittedBaseline] = {}
-        for divisor, runs in self.nested().items():
+        for divisor, part in self.shares(CLASSICAL_SHARES).items():
             model = next(iter(self.task.baselines(self.spec)))
             begun = time.perf_counter()
-            view = self.samples.view_of(np.sort(runs[0].units))
+            view = self.samples.view_of(np.sort(part))
             note = model.fit(view, self.samples.view(VALIDATION), seconds / divisor, self._plan.seed)
             taken = time.perf_counter() - begun
             test = self.task.evaluate(Classical(self.task, self.spec, model), self.samples.view(TEST))

@@ -106,7 +106,13 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
-    return NetworkKind("timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=_portable)
+    return NetworkKind(
+        "timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=_portable, features=_features
+    )
+
+
+def _features(settings: TimmSettings) -> str:
+    return "learned before, from other images" if settings.pretrained else "learned from this data"
 
 
 @torch.no_grad()

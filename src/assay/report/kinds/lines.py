@@ -24,6 +24,7 @@ class _Series:
     label: str
     points: tuple[Point | None, ...]  # x, y, low, high; None is a gap
     dash: str
+    loose: bool = False
 
     @property
     def hue(self) -> int:
@@ -37,7 +38,7 @@ class _Series:
     @property
     def marked(self) -> bool:
         """Whether the points are few enough to be marked; a line through two, such as an ideal, has nothing to mark."""
-        return len(self.known) == 1 or 2 < len(self.known) <= _MARKED_POINTS
+        return self.loose or len(self.known) == 1 or 2 < len(self.known) <= _MARKED_POINTS
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     Data:
         series: list of {"label": str, "x": [number], "y": [number | null] (null is a gap), "low"?: [number | null],
             "high"?: [number | null], "dashed"?: bool (by default each series has a dash of its own),
-            "series"?: int (hue and marker, by default the place in the list)}; at most 12 are drawn.
+            "series"?: int (hue and marker, by default the place in the list), "loose"?: bool (points with their
+            intervals, not joined)}; at most 12 are drawn. A series without a label is drawn without a name.
         x, y: the axes' labels.
         unit?: "%": the values of y are shares from 0 to 1, written in per cent.
         log_x?, log_y?: bool; what is not positive is then left out.
@@ -64,7 +66,7 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     series = [_series(one, place, len(given), log_x, log_y) for place, one in enumerate(given[:MOST_SERIES])]
     series = [one for one in series if one.known]
     marks = _known_marks(data.get("marks") or (), log_x)
-    legend_above = width <= art.NARROW and len(series) > 1
+    legend_above = width <= art.NARROW and len(_named(series)) > 1
     frame = _frame(series, [at for at, _ in marks], data, width, legend_above)
     if frame is None:
         return art.nothing()
@@ -73,11 +75,16 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     body = art.y_axis(frame.y, frame.x.start, frame.x.end, data.get("y", ""), unit=frame.unit)
     body += art.x_axis(frame.x, top, bottom, data.get("x", ""), width, count=4 if narrow else 8)
     body += _marks(marks, frame)
-    body += "".join(_band(one, frame) for one in series) + "".join(_line(one, frame) for one in series)
-    body += _legend(series, frame, width) if legend_above else _end_labels(series, frame, width)
-    told = "; ".join(_told(one, frame.unit) for one in series)
+    body += "".join(_band(one, frame) for one in series if not one.loose)
+    body += "".join(_points(one, frame) if one.loose else _line(one, frame) for one in series)
+    body += _legend(_named(series), frame, width) if legend_above else _end_labels(series, frame, width)
+    told = "; ".join(_told(one, frame.unit) for one in _named(series))
     picture = art.svg(width, bottom + 46, body, title=title, description=told)
     return picture + art.left_out(len(given) - MOST_SERIES, "more series are not drawn.")
+
+
+def _named(series: Sequence[_Series]) -> list[_Series]:
+    return [one for one in series if one.label]
 
 
 def _drawable(value: Any, log: bool) -> float | None:
@@ -101,7 +108,7 @@ def _series(one: Mapping[str, Any], place: int, total: int, log_x: bool, log_y: 
     index = int(one.get("series", place) or 0)
     dashed = one.get("dashed")
     dash = art.DASHES[art.shape(index)] if dashed is None and total > 1 else art.DASHES[1] if dashed else ""
-    return _Series(index, str(one.get("label", "")), tuple(_thinned(points)), dash)
+    return _Series(index, str(one.get("label", "")), tuple(_thinned(points)), dash, bool(one.get("loose")))
 
 
 def _thinned(points: Sequence[Point | None]) -> list[Point | None]:
@@ -126,7 +133,7 @@ def _frame(
 ) -> _Frame | None:
     narrow = width <= art.NARROW
     unit = str(data.get("unit") or "")
-    rows = len(_legend_rows(series, width)) if legend_above else 0
+    rows = len(_legend_rows(_named(series), width)) if legend_above else 0
     top = 34.0 + 20 * rows + (16 if marks else 0)
     bottom = top + (200 if narrow else 260)
     values = [value for one in series for point in one.known for value in point[1:]]
@@ -174,6 +181,15 @@ def _line(series: _Series, frame: _Frame) -> str:
     if series.marked:
         body += "".join(art.marker(series.index, frame.x(point[0]), frame.y(point[1]), 3.6) for point in series.known)
     return f'<g class="s{series.hue}">{body}</g>'
+
+
+def _points(series: _Series, frame: _Frame) -> str:
+    parts = []
+    for x, y, low, high in series.known:
+        if low is not None and high is not None:
+            parts.append(art.line(frame.x(x), frame.y(low), frame.x(x), frame.y(high), "whisker"))
+        parts.append(art.marker(series.index, frame.x(x), frame.y(y), 3.6))
+    return f'<g class="s{series.hue}">{"".join(parts)}</g>'
 
 
 def _end_labels(series: Sequence[_Series], frame: _Frame, width: int) -> str:

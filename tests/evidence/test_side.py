@@ -1,0 +1,71 @@
+"""Which shares of the training side the side trainings get, and how long they train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.evidence.side import FEWEST_OF_SHARE, Side
+from assay.training.plan import Plan
+
+
+class Samples:
+    """Training units alone, of which `together` in a row are one group."""
+
+    def __init__(self, count: int, together: int = 1) -> None:
+        self.side, self.together = np.zeros(count, np.int8), together
+
+    def view(self, side: int) -> Any:
+        return self.view_of(np.arange(len(self.side)))
+
+    def view_of(self, units: Any) -> Any:
+        class View(SimpleNamespace):
+            def __len__(self) -> int:
+                return len(self.units)
+
+        return View(units=units, groups=lambda: units // self.together)
+
+
+def side_of(samples: Samples, steps: int = 1000) -> tuple[Side, dict[str, Any]]:
+    """Side trainings that are only written down: by name, the units and the steps."""
+    plan = Plan(steps=steps)
+    side = Side(None, None, samples, None, None, plan)  # type: ignore[arg-type]
+    trained: dict[str, Any] = {}
+
+    def train(name: str, units: Any, plan: Mapping[str, Any]) -> SimpleNamespace:
+        trained[name] = (units, plan["steps"])
+        return SimpleNamespace(name=name, units=units)
+
+    side.train = train  # type: ignore[assignment, method-assign]
+    return side, trained
+
+
+def test_smaller_shares_lie_inside_larger_ones() -> None:
+    side, _ = side_of(Samples(8000))
+    shares = side.shares((4, 8))
+    assert {divisor: len(part) for divisor, part in shares.items()} == {4: 2000, 8: 1000}
+    assert set(shares[8]) < set(shares[4])
+
+
+def test_the_point_of_the_curve_takes_a_quarter_of_the_training() -> None:
+    side, trained = side_of(Samples(8000), 1600)
+    assert [len(run.units) for runs in side.nested().values() for run in runs] == [1000]
+    assert [steps for _, steps in trained.values()] == [400]
+
+
+@pytest.mark.parametrize(("count", "divisors"), [(60, []), (100, []), (200, [8])])
+def test_shares_of_a_few_samples_are_left_out(count: int, divisors: list[int]) -> None:
+    side, trained = side_of(Samples(count))
+    assert list(side.nested()) == divisors
+    assert all(len(units) >= FEWEST_OF_SHARE for units, _ in trained.values())
+
+
+def test_groups_stay_whole_in_the_halves() -> None:
+    side, _ = side_of(Samples(2000, together=4))
+    assert side.halves is not None
+    first, second = side.halves
+    assert len(first) + len(second) == 2000 and not set(first // 4) & set(second // 4)
