@@ -21,7 +21,7 @@ def test_explain_a_picture(command: Any, digits: Path, digits_run: Any, tmp_path
     photo = sorted((digits / "3").iterdir())[0]
     told = command("explain", digits_run[0], photo)
     assert told.code == 0, told.err
-    assert "faithfulness: " in told.out and "random orders" in told.out and "than taking parts away at random" in told.out
+    assert "faithfulness: " in told.out and "than taking parts away at random" in told.out
     written = tmp_path / f"{photo.stem}-explained.png"
     assert f"written: {written.name}" in told.out and written.read_bytes()[:4] == b"\x89PNG"
     page = tmp_path / "why.html"
