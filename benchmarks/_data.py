@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _common import ROOT, data_root
 
 Array = np.ndarray[Any, Any]
 #: As Debian's package dataset-fashion-mnist installs it.
@@ -48,6 +49,16 @@ def require_fashion_mnist() -> Path:
         raise SystemExit(f"Fashion-MNIST is not in {FASHION_MNIST}: install Debian's dataset-fashion-mnist, "
                          "or set ASSAY_FASHION_MNIST to the folder of its four .gz files")  # fmt: skip
     return FASHION_MNIST
+
+
+def pretrained_folder() -> Path:
+    """The folder with a network of timm's and its weights; stops with advice where it is not there."""
+    folder = Path(os.environ.get("ASSAY_PRETRAINED", ROOT / ".pretrained" / "tf_efficientnet_lite0"))
+    if not (folder / "model.safetensors").exists():
+        tool = data_root().parent / "tools" / "pretrained.py"
+        raise SystemExit(f"{folder} holds no pretrained network; make one with\n    python {tool} .pretrained\n"
+                         "or set ASSAY_PRETRAINED to a folder as timm's hub writes them")  # fmt: skip
+    return folder
 
 
 def enlarged_digits() -> Images:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import tempfile
 import time
 from functools import partial
@@ -13,7 +12,8 @@ from typing import Any
 
 import numpy as np
 from _command import run_assay
-from _common import ROOT, Bench, Json, Target, data_root, mean_interval, numbers, open_bench, spread
+from _common import Bench, Json, Target, data_root, mean_interval, numbers, open_bench, spread
+from _data import pretrained_folder
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -29,16 +29,6 @@ def photos() -> Path:
     folder = data_root() / "cats_dogs"
     if not (folder / "train").is_dir():
         raise SystemExit(f"{folder} is not there: set ASSAY_DATA to the folder that holds cats_dogs")
-    return folder
-
-
-def pretrained() -> Path:
-    """The folder with a network of timm's and its weights."""
-    folder = Path(os.environ.get("ASSAY_PRETRAINED", ROOT / ".pretrained" / "tf_efficientnet_lite0"))
-    if not (folder / "model.safetensors").exists():
-        tool = data_root().parent / "tools" / "pretrained.py"
-        raise SystemExit(f"{folder} holds no pretrained network; make one with\n    python {tool} .pretrained\n"
-                         "or set ASSAY_PRETRAINED to a folder as timm's hub writes them")  # fmt: skip
     return folder
 
 
@@ -135,7 +125,7 @@ def small_network(folder: Path) -> Path:
 def run_all(bench: Bench) -> dict[str, list[Json]]:
     options = bench.options
     source = small_photos(bench.work / "photos") if bench.smoke else photos()
-    folder = small_network(bench.work / "network") if bench.smoke else pretrained()
+    folder = small_network(bench.work / "network") if bench.smoke else pretrained_folder()
     budget, evidence = ("1s", "none") if bench.smoke else (options.budget, "quick")
     seeds, scratch = ([0], []) if bench.smoke else (numbers(options.seeds), numbers(options.scratch_seeds))
     name = f"timm/{folder.resolve()}"

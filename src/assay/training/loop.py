@@ -177,10 +177,10 @@ def check_sizes(validation: int) -> tuple[int, int]:
 
 
 class Monitor:
-    """Writes the history: the loss and each layer's gradient norm about two hundred times, and every check."""
+    """Writes the history: the loss and each layer's gradient norm about a hundred times, and every check."""
 
     def __init__(self, job: Job, network: nn.Module) -> None:
-        self._job, self._every = job, max(1, job.plan.steps // 200)
+        self._job, self._every = job, max(1, job.plan.steps // 100)
         self._sum, self._count = 0.0, 0
         self._layers = dict(layers_with_parameters(network))
 
