@@ -65,3 +65,18 @@ def test_a_class_without_labels_and_probabilities_of_zero_and_one() -> None:
     issues = find_label_issues(scores, labels)
     assert np.isfinite(issues.quality).all() and issues.quality[4] == -1
     assert issues.suggested[4] == 2
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+def test_as_the_reference_has_it(classes: int) -> None:
+    """cleanlab, by the authors of the source: the same order, the same joint, the same labels accused."""
+    count = pytest.importorskip("cleanlab.count")
+    rank = pytest.importorskip("cleanlab.rank")
+    scores, labels, _ = planted(2000, classes, 0.1, 7)
+    issues = find_label_issues(scores, labels)
+    margin = rank.get_label_quality_scores(labels, scores, method="normalized_margin")
+    assert np.allclose(margin, (issues.quality + 1) / 2)
+    joint, places = count.compute_confident_joint(labels, scores, return_indices_of_off_diagonals=True)
+    assert np.allclose(joint, issues.joint, atol=1.0)  # the reference rounds to whole units
+    accused = np.flatnonzero(issues.wrong)
+    assert set(accused) <= set(places) and len(accused) > 0.8 * len(places)
