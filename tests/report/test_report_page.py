@@ -147,7 +147,7 @@ def test_problems_and_how_it_was_made() -> None:
     told = text_of(render(summary, [], problems, title="t"))
     for words in ("Truncated image 7 skipped a/1.png and 6 more", "t.csv, row 12", "optimiser.learning_rate 0.002"):
         assert words in told
-    assert "463 584 parameters" in told and "torch 2.9" in told and "photos" in told
+    assert "463,584 parameters" in told and "torch 2.9" in told and "photos" in told
 
 
 @pytest.mark.parametrize("nasty", NASTY)

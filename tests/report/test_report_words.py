@@ -20,7 +20,7 @@ def spaced(text: str) -> str:
         ((0.9813, 0.97, 0.989, "%"), False, "98.1 % [97.0, 98.9]"),
         ((0.908, 0.893, 0.921), False, "0.908 [0.893, 0.921]"),
         ((1.21, 1.18, 1.25, "classes"), False, "1.21 classes [1.18, 1.25]"),
-        ((2100, 1400, 3200, "samples"), False, "2 100 samples [1 400, 3 200]"),
+        ((2100, 1400, 3200, "samples"), False, "2,100 samples [1,400, 3,200]"),
         ((3.1, None, None, "s"), False, "3.1 s"),
         ((0.00091, 0.00086, 0.00099, "s"), False, "910 µs [860, 990]"),
         ((1854336, None, None, "bytes"), False, "1.85 MB"),
@@ -56,7 +56,7 @@ def test_shares_are_known_by_name() -> None:
 
 
 def test_thousands_are_set_apart() -> None:
-    assert spaced(plain(-1234567)) == "-1 234 567"
+    assert spaced(plain(-1234567)) == "-1,234,567"
 
 
 def test_prose_sets_code_and_stays_inert() -> None:

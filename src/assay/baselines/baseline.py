@@ -17,7 +17,7 @@ class Baseline(ABC):
     """A classical model over the same samples; it gives the same kind of output as the task's `predict`.
 
     Attributes:
-        name: how the page calls it, such as "HOG and colour features with a least-squares RBF SVM".
+        name: how the page calls it, such as "HOG with a least-squares SVM".
         features: where its features come from: "made by hand", "the columns as they are", "none".
         reading: how a person can read what it has learned, in a few words.
         hardware: what it runs on.

@@ -42,7 +42,7 @@ class HogSvm(Baseline):
         target: what is predicted.
     """
 
-    name = "HOG and colour features with a least-squares RBF SVM"
+    name = "HOG with a least-squares SVM"
     features = "made by hand"
     reading = "which training images an image resembles in its edges and colours"
 

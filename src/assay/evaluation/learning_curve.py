@@ -19,11 +19,11 @@ from assay.evaluation.metrics import Metric, Values
 Array = np.ndarray[Any, Any]
 Order = Literal["first", "second", "overtakes", "overtaken", "unknown"]
 #: The standard deviation of the slope that no resampling of test units shows: a power law is only nearly true, and
-#: other training samples would have given other points. Chosen on Fashion-MNIST's training images (`docs/log.md`).
+#: other training samples would have given other points. `docs/log.md` tells how the three below were checked.
 SLOPE_DOUBT = 0.04
-#: The slope ahead as a share of the slope so far: errors flatten towards what no amount of data takes away. As above.
+#: The slope ahead as a share of the slope so far: errors flatten towards what no amount of data takes away.
 FLATTENING = 0.85
-#: The standard deviation of an error's logarithm between two trainings alike, on other samples of one size; as above.
+#: The standard deviation of an error's logarithm between two trainings alike, on other samples of one size.
 TRAINING_DOUBT = 0.03
 #: The steepest slope that is believed; statistics alone knows 1/2 and 1.
 _STEEPEST = 1.0
@@ -123,8 +123,10 @@ def fit_power_law(
               for part in (*curve, whole)]  # fmt: skip
     if not np.isfinite(points).all():
         return None
-    logs = np.log(np.clip(np.stack(draws), _LEAST_ERROR, None))  # (P + 1, R)
-    middle = np.log(np.clip(points, _LEAST_ERROR, None))
+    # No error among U units is no error of 0: half a unit stands for it.
+    least = max(_LEAST_ERROR, 0.5 / len(truths)) if metric.higher_is_better else _LEAST_ERROR
+    logs = np.log(np.clip(np.stack(draws), least, None))  # (P + 1, R)
+    middle = np.log(np.clip(points, least, None))
     slope, scatter = _slope(sizes, middle[:-1])
     slopes = np.asarray([_slope(sizes, column)[0] for column in logs[:-1].T])
     random = np.random.default_rng([seed, 7, doubt_seed])

@@ -24,7 +24,7 @@ QUESTION = "Why does it answer so?"
 #: Test samples: fewer show nothing, more show nothing new; so many are explained at once.
 _FEW, _MOST, _AT_ONCE = 10, 200, 8
 #: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEW`.
-_SHARE, _LEAST_S, _OVER = 0.04, 1.0, 3.0
+_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 3.0
 #: Networks of random weights at most and at least, and how many samples each explains.
 _RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
 #: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not

@@ -131,4 +131,5 @@ def _table(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
         for place in _ranked(issues)[:_LISTED]
     ]
     data = {"columns": ["sample", "label", "looks like"], "rows": rows, "first_is_header": True}
-    return Figure("table", f"The first {len(rows)} of them by name", data)
+    title = f"The first {len(rows)} by name" if len(rows) == _LISTED else "All of them by name"
+    return Figure("table", title, data)

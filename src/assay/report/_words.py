@@ -103,7 +103,7 @@ def plain(value: float, decimals: int | None = None) -> str:
         mantissa = mantissa.removesuffix(".0")
         return f"{mantissa}{_THIN}{_TIMES}{_THIN}10{str(int(exponent)).translate(_SUPERSCRIPTS)}".replace("-", _MINUS)
     digits = decimals_for([value]) if decimals is None else decimals
-    text = f"{value:,.{digits}f}".replace(",", _THIN)
+    text = f"{value:,.{digits}f}"
     return text.replace("-", _MINUS) if float(f"{value:.{digits}f}") else text.removeprefix("-")
 
 

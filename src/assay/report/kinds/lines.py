@@ -12,8 +12,8 @@ from assay.report._words import finite, measure, plain
 MOST_POINTS = 400
 MOST_SERIES = 12
 _MARKED_POINTS = 14  # with more points than these, markers would hide the line
-
 _DENSE_POINTS = 250
+_MARK_ROW = 16
 
 Point = tuple[float, float, float | None, float | None]
 
@@ -134,7 +134,7 @@ def _frame(
     narrow = width <= art.NARROW
     unit = str(data.get("unit") or "")
     rows = len(_legend_rows(_named(series), width)) if legend_above else 0
-    top = 34.0 + 20 * rows + (16 if marks else 0)
+    top = 34.0 + 20 * rows + _MARK_ROW * len(marks)
     bottom = top + (200 if narrow else 260)
     values = [value for one in series for point in one.known for value in point[1:]]
     y = art.fit_scale(values, bottom, top, log=bool(data.get("log_y")), round_to=0 if data.get("log_y") else 5)
@@ -238,14 +238,15 @@ def _legend(series: Sequence[_Series], frame: _Frame, width: int) -> str:
 
 
 def _marks(marks: Sequence[tuple[float, str]], frame: _Frame) -> str:
+    """Vertical lines, their names above the plot, each in a row of its own."""
     parts = []
-    for at, label in marks:
-        x = frame.x(at)
+    for row, (at, label) in enumerate(reversed(marks)):
+        x, y = frame.x(at), frame.y.end - 6 - _MARK_ROW * row
         left_half = x < (frame.x.start + frame.x.end) / 2
-        parts.append(art.line(x, frame.y.end - 4, x, frame.y.start, "reference"))
+        parts.append(art.line(x, y - 10, x, frame.y.start, "reference"))
         words = art.shorten(label, max(x - frame.x.start, frame.x.end - x) + 20)
         anchor = "start" if left_half else "end"
-        parts.append(art.text(x + (5 if left_half else -5), frame.y.end + 8, words, "note halo", anchor=anchor))
+        parts.append(art.text(x + (5 if left_half else -5), y, words, "note halo", anchor=anchor))
     return "".join(parts)
 
 
