@@ -25,8 +25,9 @@ SLOPE_DOUBT = 0.04
 FLATTENING = 0.85
 #: The standard deviation of an error's logarithm between two trainings alike, on other samples of one size.
 TRAINING_DOUBT = 0.03
-#: The steepest slope that is believed; statistics alone knows 1/2 and 1.
-_STEEPEST = 1.0
+#: The steepest slope that is read from trainings, and that is believed of what is ahead; statistics alone knows 1/2
+#: and 1.
+_STEEPEST, _STEEPEST_AHEAD = 2.0, 1.0
 _LEAST_ERROR = 1e-4
 #: The share of the draws that must agree before two curves are said to lie so.
 _SURE = 0.95
@@ -42,7 +43,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """error(n) = error (n / anchor)^-slope up to the model at hand, and with `FLATTENING` times the slope beyond it.
+    """error(n) = error (n / anchor)^-slope up to the model at hand, and with a flatter slope beyond it (`_ahead`).
 
     Attributes:
         anchor: the number of samples that the model at hand was trained on.
@@ -72,7 +73,7 @@ class PowerLaw:
     def _factor(self, samples: float, slope: Any) -> Any:
         """What another number of samples makes of the error."""
         ratio = samples / self.anchor
-        return ratio ** (-slope * (FLATTENING if ratio > 1 else 1.0))
+        return ratio ** -(_ahead(slope) if ratio > 1 else slope)
 
     def at(self, samples: float) -> Estimate:
         """The error expected with another number of samples, with its 95 % interval."""
@@ -188,8 +189,14 @@ def meeting(first: PowerLaw, second: PowerLaw, low: float, high: float) -> Meeti
     return Meeting(likely, Estimate(value, min(float(bounds[0]), value), max(float(bounds[1]), value)))
 
 
+def _ahead(slope: Any) -> Any:
+    """The slope beyond the data at hand, of the slope so far: (R,) or a number."""
+    return FLATTENING * np.minimum(slope, _STEEPEST_AHEAD)
+
+
 def _meets(anchor: int, error: Any, other: Any, slope: Any, other_slope: Any) -> Any:
     """The number of samples at which two errors are equal; not finite, or far away, where they fall side by side."""
     with np.errstate(all="ignore"):
-        logs = np.log(np.maximum(error, _LEAST_ERROR) / np.maximum(other, _LEAST_ERROR)) / (slope - other_slope)
-        return anchor * np.exp(np.where(logs > 0, logs / FLATTENING, logs))
+        apart = np.log(np.maximum(error, _LEAST_ERROR) / np.maximum(other, _LEAST_ERROR))
+        behind, ahead = apart / (slope - other_slope), apart / (_ahead(slope) - _ahead(other_slope))
+        return anchor * np.exp(np.where(behind < 0, behind, np.where(ahead > 0, ahead, np.inf)))

@@ -32,10 +32,17 @@ def find(context: Context) -> Finding:
         "on disk": Number(context.model_bytes, unit="bytes"),
         "peak memory": Number(context.peak_memory_bytes or None, unit="bytes"),
     }
-    rows = [[name, number.value, number.unit] for name, number in numbers.items()]
-    table = Figure("table", "What it took", {"columns": ["", "value", "unit"], "rows": rows, "first_is_header": True})
     certainty = f"Measured here; energy assumes {WATTS_PER_CORE:.0f} W for each busy core, of which there were {cores}."
-    return Finding("cost", QUESTION, "good", verdict, numbers, (table,), "", certainty)
+    return Finding("cost", QUESTION, "good", verdict, numbers, (_times(context),), "", certainty)
+
+
+def _times(context: Context) -> Figure:
+    """What took how long."""
+    rows = [{"label": "training", "value": context.fit_seconds}]
+    if context.baseline is not None:
+        rows.append({"label": f"training of {context.baseline.model.name}", "value": context.baseline.fit_seconds})
+    rows.append({"label": f"answering {len(context.shown):,} samples", "value": context.shown.seconds})
+    return Figure("bars", "Where the time went", {"rows": rows, "x": "seconds", "unit": "s"})
 
 
 def _cores() -> int:

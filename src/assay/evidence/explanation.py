@@ -95,15 +95,19 @@ def _look(context: Context, budget_s: float) -> Looked | str:
         return f"Too few test samples to say ({len(places)})."
     begun = time.monotonic()
     found: list[tuple[Array, Curves, str]] = []
+    first = 0.0
     for chunk in _chunks(windows[:_MOST]):
         one = explain_and_measure(context.task, context.predictor, context.samples.batch(chunk))
         if isinstance(one, str):
             return one
         found.append(one)
         done, spent = sum(len(weights) for weights, _, _ in found), time.monotonic() - begun
+        if done == 1:
+            first = spent
+            continue  # the first of a process takes far longer than those after it
         if done >= _FEW and spent * (1 + _AT_ONCE / done) > 0.75 * budget_s:
             break
-        if spent * _FEW / done > _OVER * budget_s:
+        if (spent - first) * _FEW / (done - 1) > _OVER * budget_s:
             return "Explaining one answer takes so long that too few could be explained."
     weights = np.concatenate([one[0] for one in found])
     joined = _joined([one[1] for one in found])
@@ -121,9 +125,10 @@ def _windows(context: Context) -> tuple[Array, Array]:
 
 
 def _chunks(windows: Array) -> Iterator[Array]:
-    """A single one to see how long it takes, then several at once."""
+    """Two single ones to see how long it takes, then several at once."""
     yield windows[:1]
-    for start in range(1, len(windows), _AT_ONCE):
+    yield windows[1:2]
+    for start in range(2, len(windows), _AT_ONCE):
         yield windows[start : start + _AT_ONCE]
 
 

@@ -131,7 +131,7 @@ def _sign_width(sign: str) -> float:
 def shorten(value: object, width: float, size: float = TEXT_SIZE) -> str:
     """`value` as text of at most `width` pixels, its end replaced by an ellipsis where it is longer."""
     label = " ".join(clean(value)[:400].split())
-    if text_width(label, size) <= width:
+    if text_width(label, size) <= width + 0.01:
         return label
     while label and text_width(label + "…", size) > width:
         label = label[:-1]
@@ -178,9 +178,22 @@ def marker(series: int, x: float, y: float, radius: float = 4.5) -> str:
 
 
 def x_axis(
-    scale: Scale, top: float, bottom: float, label: object, width: int, *, unit: str = "", count: int = 6
+    scale: Scale,
+    top: float,
+    bottom: float,
+    label: object,
+    width: int,
+    *,
+    unit: str = "",
+    count: int = 6,
+    whole: bool = False,
 ) -> str:
-    """Ticks under the plot, their grid lines, and the axis' label under them, within a drawing of `width`."""
+    """Ticks under the plot, at `whole` numbers alone if asked, their grid lines, and the label of the axis.
+
+    All stays within a drawing of `width`.
+    """
+    if whole and not scale.log:
+        count = max(1, min(count, int(scale.high - scale.low)))
     ticks, labels = _labelled(scale, unit, count)
     while count > 2 and sum(text_width(one) + 12 for one in labels) > abs(scale.end - scale.start) + 24:
         count -= 1

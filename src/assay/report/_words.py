@@ -15,7 +15,7 @@ from assay.evidence.words import size_unit, time_unit
 # would let a label reorder the words around it.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _IMAGE = re.compile(r"data:image/(?:png|webp|jpeg|gif);base64,[A-Za-z0-9+/=]+")
-_CODE = re.compile("`([^`]+)`")
+_CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--[a-z][\w-]*(?: [a-z][\w.]*=[^\s,;)]*[^\s,;).])?)")
 _BEFORE_UNIT = re.compile("(?<=[0-9]) ")
 _TERMS = {
     **{term.lower(): term for term in ("AUC", "BLEU", "chrF", "CPU", "ECE", "F1", "GPU", "HOG", "IoU", "LightGBM")},
@@ -41,8 +41,8 @@ def escape(value: object) -> str:
 
 
 def prose(value: object) -> str:
-    """A sentence as inert HTML, with what stands between backquotes set as code."""
-    return _CODE.sub(r"<code>\1</code>", escape(value))
+    """A sentence as inert HTML, with options and what stands between backquotes set as code."""
+    return _CODE.sub(r"<code>\1\2</code>", escape(value))
 
 
 def image_source(value: object) -> str | None:
@@ -149,7 +149,7 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
     if centre is None:
         return "not known", ""
     decimals = _decimals(numbers, unit)
-    suffix = f"{_NO_BREAK}{clean(unit)}" if unit else ""
+    suffix = clean(unit) if unit.startswith("-") else f"{_NO_BREAK}{clean(unit)}" if unit else ""
     bounds = "" if below is None or above is None else f"[{plain(below, decimals)}, {plain(above, decimals)}]"
     return plain(centre, decimals) + suffix, bounds
 

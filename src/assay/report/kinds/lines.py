@@ -72,8 +72,9 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
         return art.nothing()
     top, bottom = frame.y.end, frame.y.start
     narrow = width <= art.NARROW
+    whole = all(point[0].is_integer() for one in series for point in one.known)
     body = art.y_axis(frame.y, frame.x.start, frame.x.end, data.get("y", ""), unit=frame.unit)
-    body += art.x_axis(frame.x, top, bottom, data.get("x", ""), width, count=4 if narrow else 8)
+    body += art.x_axis(frame.x, top, bottom, data.get("x", ""), width, count=4 if narrow else 8, whole=whole)
     body += _marks(marks, frame)
     body += "".join(_band(one, frame) for one in series if not one.loose)
     body += "".join(_points(one, frame) if one.loose else _line(one, frame) for one in series)
