@@ -1,0 +1,79 @@
+"""Labels that networks disagree with that have not seen them, the worst first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from evidence_examples import NOTHING, Application, context, evaluation
+
+from assay.evaluation.metrics import Accuracy
+from assay.evidence.context import Context
+from assay.evidence.labels import find
+
+_UNITS = 400
+
+
+class Sorter(Application):
+    """An application whose outputs are probabilities."""
+
+    def __init__(self, told: bool = True) -> None:
+        super().__init__(Accuracy())
+        self.told = told
+
+    def probabilities(self, outputs: Any, spec: Any) -> Any:
+        return np.asarray(outputs) if self.told else None
+
+
+def judged(changed: Any, sure: float = 0.9, divided: bool = True, told: bool = True) -> Context:
+    """400 units of four classes, of which `changed` carry the next class; 300 of them in two folds, 100 tested.
+
+    The networks are `sure` of the true class.
+    """
+    true = np.arange(_UNITS) % 4
+    labels = true.copy()
+    labels[changed] = (labels[changed] + 1) % 4
+    scores = np.full((_UNITS, 4), (1 - sure) / 3)
+    scores[np.arange(_UNITS), true] = sure
+    scores += np.random.default_rng(0).uniform(0, 1e-3, scores.shape)
+    halves = (np.arange(0, 150), np.arange(150, 300))
+    run = SimpleNamespace(predictor=SimpleNamespace(outputs=lambda view: scores[view.units]))
+    side = SimpleNamespace(halves=halves if divided else None, out_of_fold=lambda: [(run, half) for half in halves])
+    samples = SimpleNamespace(
+        view_of=lambda units: SimpleNamespace(units=units, truths=lambda: labels[units]),
+        id=lambda unit: f"{unit}.png",
+    )
+    test = evaluation(scores[300:], labels[300:])
+    test = type(test)(np.arange(300, _UNITS), test.outputs, test.truths, test.groups, test.losses, test.seconds)
+    made = context(NOTHING, NOTHING, test, samples=samples, side=side)
+    return Context(**{**vars(made), "task": Sorter(told)})
+
+
+def test_changed_labels_are_named_on_all_sides() -> None:
+    changed = [3, 155, 310, 311]
+    found = find(judged(changed))
+    assert found.status == "watch" and found.verdict == "4 of 400 labels look wrong (1.0 %)."
+    assert found.numbers["labels that look wrong"].value == 4 and found.numbers["labels looked at"].value == _UNITS
+    (gallery, table) = found.figures
+    assert {row[0] for row in table.data["rows"]} == {f"{unit}.png" for unit in changed}
+    assert len(gallery.data["items"]) == 4
+    row = next(row for row in table.data["rows"] if row[0] == "155.png")
+    assert row[1:] == [str((155 + 1) % 4), str(155 % 4)]
+
+
+def test_many_wrong_labels_call_for_action_and_none_is_good() -> None:
+    many = find(judged(np.arange(0, _UNITS, 9)))
+    assert many.status == "act" and many.next
+    none = find(judged([]))
+    assert none.status == "good" and none.verdict == "None of 400 labels looks wrong." and not none.next
+
+
+def test_a_network_that_only_guesses_is_no_judge() -> None:
+    found = find(judged(np.random.default_rng(1).permutation(_UNITS)[:320]))
+    assert found.status == "unknown" and "too seldom" in found.verdict and not found.figures
+
+
+def test_without_folds_or_classes_nothing_is_said() -> None:
+    for found in (find(judged([], divided=False)), find(judged([], told=False))):
+        assert found.status == "unknown" and "one class of several" in found.verdict
