@@ -26,7 +26,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def measure(bench: Bench, draw: int) -> Json:
     """Precision among the first 5 %, and the average precision of the order."""
-    from assay.evaluation.confident_learning import find_label_issues
     from assay.evidence import labels as finding
 
     data = grey_images(bench.smoke)
@@ -54,10 +53,11 @@ def measure(bench: Bench, draw: int) -> Json:
              "verdict": run["findings"]["labels"]["verdict"]}  # fmt: skip
     if seen and seen[0] is not None:
         looked = seen[0]
-        issues = find_label_issues(looked.probabilities, looked.labels)
+        issues = finding.suspects(looked)
         found["assay"] = _scores(-issues.quality, changed[looked.units])
         named = changed[looked.units][issues.wrong]
-        found["named"] = {"count": len(named), "precision": float(named.mean()) if len(named) else None}
+        found["named"] = {"count": len(named), "precision": float(named.mean()) if len(named) else None,
+                          "recall": float(named.sum() / max(1, changed[looked.units].sum()))}  # fmt: skip
         if importlib.util.find_spec("cleanlab"):
             from cleanlab.rank import get_label_quality_scores
 

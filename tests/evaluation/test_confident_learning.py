@@ -63,7 +63,7 @@ def test_a_class_without_labels_and_probabilities_of_zero_and_one() -> None:
     scores = np.eye(4)[[0, 0, 1, 1, 2, 0]]
     labels = np.asarray([0, 0, 1, 1, 1, 0])
     issues = find_label_issues(scores, labels)
-    assert np.isfinite(issues.quality).all() and issues.quality[4] == -1
+    assert np.isfinite(issues.quality).all() and issues.quality[4] == 0
     assert issues.suggested[4] == 2
 
 
@@ -74,8 +74,8 @@ def test_as_the_reference_has_it(classes: int) -> None:
     rank = pytest.importorskip("cleanlab.rank")
     scores, labels, _ = planted(2000, classes, 0.1, 7)
     issues = find_label_issues(scores, labels)
-    margin = rank.get_label_quality_scores(labels, scores, method="normalized_margin")
-    assert np.allclose(margin, (issues.quality + 1) / 2)
+    own = rank.get_label_quality_scores(labels, scores, method="self_confidence")
+    assert np.allclose(own, issues.quality)
     joint, places = count.compute_confident_joint(labels, scores, return_indices_of_off_diagonals=True)
     assert np.allclose(joint, issues.joint, atol=1.0)  # the reference rounds to whole units
     accused = np.flatnonzero(issues.wrong)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from evidence_examples import NOTHING, Application, context, evaluation
 
 from assay.evaluation.metrics import Accuracy
-from assay.evidence.context import Context
+from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.labels import find
+from assay.serving.predictor import Classical
 
 _UNITS = 400
 
@@ -26,28 +29,46 @@ class Sorter(Application):
         return np.asarray(outputs) if self.told else None
 
 
-def judged(changed: Any, sure: float = 0.9, divided: bool = True, told: bool = True) -> Context:
+def judged(
+    changed: Any, sure: float = 0.9, divided: bool = True, told: bool = True, classical: float | None = None
+) -> Context:
     """400 units of four classes, of which `changed` carry the next class; 300 of them in two folds, 100 tested.
 
-    The networks are `sure` of the true class.
+    The networks are `sure` of the true class; so is a classical model of `classical`, where there is one.
     """
     true = np.arange(_UNITS) % 4
     labels = true.copy()
     labels[changed] = (labels[changed] + 1) % 4
-    scores = np.full((_UNITS, 4), (1 - sure) / 3)
-    scores[np.arange(_UNITS), true] = sure
-    scores += np.random.default_rng(0).uniform(0, 1e-3, scores.shape)
+    scores = answers(true, sure)
     halves = (np.arange(0, 150), np.arange(150, 300))
     run = SimpleNamespace(predictor=SimpleNamespace(outputs=lambda view: scores[view.units]))
-    side = SimpleNamespace(halves=halves if divided else None, out_of_fold=lambda: [(run, half) for half in halves])
+    other = SimpleNamespace(predict=lambda view: answers(true, classical or 0.0)[view.units])
+    side = SimpleNamespace(
+        halves=halves if divided else None,
+        out_of_fold=lambda: [(run, half) for half in halves],
+        classical_out_of_fold=lambda seconds: [(Classical(None, None, other), half) for half in halves],  # type: ignore[arg-type]
+    )
     samples = SimpleNamespace(
         view_of=lambda units: SimpleNamespace(units=units, truths=lambda: labels[units]),
         id=lambda unit: f"{unit}.png",
     )
-    test = evaluation(scores[300:], labels[300:])
-    test = type(test)(np.arange(300, _UNITS), test.outputs, test.truths, test.groups, test.losses, test.seconds)
+    test = asked_of(scores, labels)
     made = context(NOTHING, NOTHING, test, samples=samples, side=side)
-    return Context(**{**vars(made), "task": Sorter(told)})
+    if classical is None:
+        return replace(made, task=Sorter(told))  # type: ignore[arg-type]
+    baseline = FittedBaseline(other, asked_of(answers(true, classical), labels), 1.0, "")  # type: ignore[arg-type]
+    return replace(made, task=Sorter(told), baseline=baseline)  # type: ignore[arg-type]
+
+
+def answers(true: Any, sure: float) -> Any:
+    """Probabilities (400, 4): `sure` of the true class."""
+    scores = np.full((_UNITS, 4), (1 - sure) / 3)
+    scores[np.arange(_UNITS), true] = sure
+    return scores + np.random.default_rng(0).uniform(0, 1e-3, scores.shape)
+
+
+def asked_of(scores: Any, labels: Any) -> Any:
+    return replace(evaluation(scores[300:], labels[300:]), units=np.arange(300, _UNITS))
 
 
 def test_changed_labels_are_named_on_all_sides() -> None:
@@ -67,6 +88,17 @@ def test_many_wrong_labels_call_for_action_and_none_is_good() -> None:
     assert many.status == "act" and many.next
     none = find(judged([]))
     assert none.status == "good" and none.verdict == "None of 400 labels looks wrong." and not none.next
+
+
+@pytest.mark.parametrize(
+    ("sure", "classical", "named"), [(0.95, None, 4), (0.8, None, 0), (0.8, 0.98, 4), (0.98, 0.7, 0)]
+)
+def test_a_label_looks_wrong_where_network_and_classical_model_all_but_rule_it_out(
+    sure: float, classical: float | None, named: int
+) -> None:
+    found = find(judged([3, 155, 310, 311], sure, classical=classical))
+    assert found.numbers["labels that look wrong"].value == named
+    assert ("a classical model" in found.certainty) == (classical is not None)
 
 
 def test_a_network_that_only_guesses_is_no_judge() -> None:

@@ -69,3 +69,20 @@ def test_groups_stay_whole_in_the_halves() -> None:
     assert side.halves is not None
     first, second = side.halves
     assert len(first) + len(second) == 2000 and not set(first // 4) & set(second // 4)
+
+
+def test_the_first_half_of_the_classical_model_is_a_point_of_its_curve() -> None:
+    side, _ = side_of(Samples(8000))
+    asked: list[tuple[int, float]] = []
+
+    class Model:
+        def fit(self, view: Any, validation: Any, seconds: float, seed: int) -> str:
+            asked.append((len(view), seconds))
+            return ""
+
+    side.task = SimpleNamespace(baselines=lambda spec: iter([Model()]), evaluate=lambda model, view: None)  # type: ignore[assignment]
+    curve = side.classical(16.0)
+    (first, others), (second, those) = side.classical_out_of_fold(16.0)
+    assert asked == [(4000, 4.0), (1000, 1.0), (4000, 4.0)]
+    assert first.model is curve[2].model and second.model is not first.model
+    assert side.halves is not None and others is side.halves[1] and those is side.halves[0]

@@ -20,7 +20,7 @@ class LabelIssues:
     """What confident learning says of a set of labels.
 
     Attributes:
-        quality: (U,) from -1 to 1, how well each label fits; the lowest first is the order to look in.
+        quality: (U,) from 0 to 1, the label's own probability; the lowest first is the order to look in.
         suggested: (U,) the class that fits best.
         wrong: (U,) True where the label is among those that look wrong.
         joint: (C, C) the estimated number of units by label (row) and true class (column).
@@ -37,7 +37,8 @@ def find_label_issues(probabilities: Array, labels: Array) -> LabelIssues:
 
     A unit counts for the true class k where its probability of k is at least what units labelled k have on average; of
     several such classes the likeliest. Units that count for another class than their label's, and whose label is not
-    the likeliest class, look wrong.
+    the likeliest class, look wrong. Their order is that of the label's own probability: a margin between two classes
+    is -1 for whole crowds of units where networks are sure of themselves, and says nothing of their order.
 
     Args:
         probabilities: (U, C) from networks that were not trained on the unit.
@@ -52,7 +53,7 @@ def find_label_issues(probabilities: Array, labels: Array) -> LabelIssues:
     others = scores.copy()
     others[np.arange(count), labels] = -np.inf
     rival = others.argmax(axis=1)
-    quality = own - others.max(axis=1) if classes > 1 else np.ones(count)
+    doubted = own < others.max(axis=1) if classes > 1 else np.zeros(count, bool)
     above = np.where(scores >= usual, scores, -np.inf)
     true = above.argmax(axis=1)
     confident = np.isfinite(above.max(axis=1))
@@ -61,5 +62,5 @@ def find_label_issues(probabilities: Array, labels: Array) -> LabelIssues:
     joint += np.diag((joint.sum(axis=1) == 0) & (held > 0))
     rows = joint.sum(axis=1, keepdims=True)
     joint = joint / np.where(rows > 0, rows, 1) * held[:, None]
-    wrong = confident & (true != labels) & (rival == scores.argmax(axis=1)) & (quality < 0)
-    return LabelIssues(quality, np.where(quality < 0, rival, labels), wrong, joint)
+    wrong = confident & (true != labels) & doubted
+    return LabelIssues(own, np.where(doubted, rival, labels), wrong, joint)

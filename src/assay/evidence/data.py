@@ -21,8 +21,6 @@ _FEW = 100
 #: What twice the data must bring to be worth collecting, as a share of the range or of the error.
 _LITTLE, _MUCH = 0.01, 0.02
 _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
-#: The share of the baseline's fitting time that its own learning curve may take.
-_CLASSICAL_SHARE = 0.8
 
 
 def find(context: Context) -> Finding:
@@ -84,7 +82,7 @@ def _network(context: Context, samples: int) -> Curve:
 def _classical(context: Context, samples: int) -> Curve | None:
     if context.side is None or context.baseline is None:
         return None
-    fitted = context.side.classical(_CLASSICAL_SHARE * context.baseline.fit_seconds)
+    fitted = context.side.classical(context.baseline.fit_seconds)
     parts = [Answers(samples // divisor, one.test.outputs) for divisor, one in fitted.items()]
     return _curve(context, context.baseline.model.name, parts, Answers(samples, context.baseline.test.outputs), 1)
 

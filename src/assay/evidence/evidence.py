@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from assay.errors import AssayError
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding
 from assay.progress import Progress
@@ -43,7 +44,7 @@ def find_all(
     known: Iterable[Finding] = (),
     keep: Callable[[list[Finding]], None] | None = None,
 ) -> list[Finding]:
-    """Every finding; those already known are not looked for again.
+    """Every finding; those already known are not looked for again, and one that fails does not hold up the others.
 
     Args:
         context: the finished training.
@@ -68,6 +69,13 @@ def _find(name: str, place: str, context: Context) -> Finding:
     if name in THOROUGH and not context.thorough:
         verdict = "Not looked for: quick evidence was asked for."
         return Finding(name, THOROUGH[name], "unknown", verdict, next="Train with --evidence full.")
-    module, _, attribute = place.partition(":")
-    find: Callable[[Context], Finding] = getattr(importlib.import_module(module), attribute)
-    return find(context)
+    path, _, attribute = place.partition(":")
+    module = importlib.import_module(path)
+    find: Callable[[Context], Finding] = getattr(module, attribute)
+    try:
+        return find(context)
+    except AssayError as error:
+        reason, step = error.message, error.hint
+    except MemoryError:
+        reason, step = "there was not enough memory.", "Close other programs, then train again."
+    return Finding(name, module.QUESTION, "unknown", f"This could not be found out: {reason}", next=step)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,22 +12,30 @@ from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.serving.predictor import Classical
+
+if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
+    from assay.serving.predictor import Answering
 
 QUESTION = "Which labels look wrong?"
 _SHOWN = 24
 _LISTED = 200
 _FEW, _MANY = 0.01, 0.05
+#: A label looks wrong where its own class is less likely than this. Without it a network that is often unsure accuses
+#: as many right labels as wrong ones.
+_UNLIKELY = 0.05
 
 Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """All units that a network which was not trained on them was asked about.
+    """All units about which a network was asked that was not trained on them.
 
     Attributes:
         units: (U,) their numbers among the samples.
-        probabilities: (U, C) the network's.
+        probabilities: (U, C) the network's; where there is a classical model, the mean of both.
         labels: (U,) as given.
     """
 
@@ -44,7 +53,7 @@ def find(context: Context) -> Finding:
     if not _able(seen):
         verdict = "The network agrees too seldom with the labels of samples that it has not seen to be their judge."
         return Finding("labels", QUESTION, "unknown", verdict, next="Ask again once it is better than guessing.")
-    issues = find_label_issues(seen.probabilities, seen.labels)
+    issues = suspects(seen)
     count, wrong = len(seen.units), int(issues.wrong.sum())
     share = wrong / count
     low, high = wilson(share, count)
@@ -55,31 +64,68 @@ def find(context: Context) -> Finding:
     }
     figures = (_worst(context, seen, issues), _table(context, seen, issues))
     status, verdict, step = _judge(wrong, count, share)
+    judges = "a network" if context.baseline is None else "a network and a classical model"
     certainty = (
-        "Each label was judged by a network that had not seen it; on the training side such a network saw half of the "
-        "samples. Hard samples look wrong too: a person has to decide."
+        f"Each label was judged by {judges} that had not seen it; on the training side they saw half of the samples. "
+        f"It looks wrong where its class is given less than {100 * _UNLIKELY:.0f} %. Hard samples look wrong too: a "
+        "person has to decide."
     )
     return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 
+def suspects(seen: _Seen) -> LabelIssues:
+    """What confident learning says of the labels; fewer of them look wrong, those whose class is all but ruled out."""
+    issues = find_label_issues(seen.probabilities, seen.labels)
+    return replace(issues, wrong=issues.wrong & (issues.quality < _UNLIKELY))
+
+
 def out_of_sample(context: Context) -> _Seen | None:
-    """Probabilities of all units from networks that did not see them; None where that cannot be had."""
+    """Probabilities of all units from models that did not see them; None where that cannot be had."""
     if context.side is None or not context.side.halves:
         return None
-    parts: list[tuple[Array, Any]] = []
-    for run, others in context.side.out_of_fold():
-        parts.append((others, run.predictor.outputs(context.samples.view_of(others))))
-    parts += [(side.units, side.outputs) for side in (context.validation, context.test) if len(side)]
-    found: list[tuple[Array, Array, Array]] = []
-    for units, outputs in parts:
-        probabilities = context.task.probabilities(outputs, context.spec)
+    sides = [side for side in (context.validation, context.test) if len(side)]
+    own = [(units, _asked(context, run.predictor, units)) for run, units in context.side.out_of_fold()]
+    parts = _probabilities(context, [*own, *((side.units, side.outputs) for side in sides)])
+    if parts is None:
+        return None
+    units = np.concatenate([side for side, _ in parts])
+    probabilities = np.concatenate([told for _, told in parts])
+    others = _classical(context)
+    if others is not None:
+        probabilities = (probabilities + others) / 2
+    place = np.argsort(units, kind="stable")
+    labels = np.asarray(context.samples.view_of(units[place]).truths(), np.int64)
+    return _Seen(units[place], probabilities[place], labels)
+
+
+def _classical(context: Context) -> Array | None:
+    """As `out_of_sample` before it is sorted, of the classical model; None where there is none that gives them."""
+    if context.side is None or context.baseline is None:
+        return None
+    halves = context.side.classical_out_of_fold(context.baseline.fit_seconds)
+    found = [(units, _asked(context, model, units)) for model, units in halves]
+    whole = Classical(context.task, context.spec, context.baseline.model)
+    if len(context.validation):
+        found.append((context.validation.units, _asked(context, whole, context.validation.units)))
+    if len(context.test):
+        found.append((context.test.units, context.baseline.test.outputs))
+    parts = _probabilities(context, found)
+    return None if parts is None else np.concatenate([told for _, told in parts])
+
+
+def _asked(context: Context, model: Answering, units: Array) -> Values:
+    return model.outputs(context.samples.view_of(units))
+
+
+def _probabilities(context: Context, outputs: Iterable[tuple[Array, Values]]) -> list[tuple[Array, Array]] | None:
+    """Units (U',) and their probabilities (U', C), of units and outputs; None where the task has none."""
+    found: list[tuple[Array, Array]] = []
+    for units, given in outputs:
+        probabilities = context.task.probabilities(given, context.spec)
         if probabilities is None:
             return None
-        labels = np.asarray(context.samples.view_of(units).truths(), np.int64)
-        found.append((np.asarray(units), np.asarray(probabilities), labels))
-    units, probabilities, labels = (np.concatenate(column) for column in zip(*found, strict=True))
-    place = np.argsort(units, kind="stable")
-    return _Seen(units[place], probabilities[place], labels[place])
+        found.append((np.asarray(units), np.asarray(probabilities)))
+    return found
 
 
 def _able(seen: _Seen) -> bool:

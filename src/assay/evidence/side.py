@@ -2,7 +2,8 @@
 
 Which there are, and what they cost beside the main training:
 
-* the two halves of the training side: what one half's network says of the other half is out of sample (`labels`);
+* the two halves of the training side: what one half's network, and one half's classical model, say of the other half is
+  out of sample (`labels`); the first half's classical model is a point of its learning curve too (`data`);
 * an eighth: the point of the learning curve (`data`) that its slope is read from, beside the main training itself;
 * networks that see only a part of the input (`shortcuts`), or go on from the trained weights with another setting
   (`overfitting`).
@@ -34,6 +35,7 @@ from assay.serving.predictor import Classical, Predictor
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.evaluation.evaluation import Evaluation
     from assay.samples.samples import Samples
     from assay.task import NetworkKind, Settings, Spec, Task
     from assay.training.plan import Plan
@@ -44,7 +46,9 @@ SHARE = 0.1
 #: Fewer training units than this are not divided.
 FEWEST_UNITS = 80
 #: The shares of the training side that the learning curves of network and classical model are read from, by divisor.
-SHARES, CLASSICAL_SHARES = (8,), (4, 8)
+SHARES, CLASSICAL_SHARES = (8,), (2, 8)
+#: What a classical model on a share may take, as a share of what the baseline took on as many samples.
+CLASSICAL_TIME = 0.5
 #: See above; 1 would be as many passes as the main training.
 CURVE_POWER = 2 / 3
 #: A share with fewer units than this is no point of a learning curve.
@@ -97,6 +101,7 @@ class Side:
         self._kind, self._settings, self._plan = kind, settings, plan
         self._folder, self._say = folder, say
         self._known: dict[str, SideRun] = {}
+        self._fitted: dict[bytes, tuple[Classical, float, str]] = {}
 
     @property
     def steps(self) -> int:
@@ -181,18 +186,36 @@ class Side:
         """By divisor: the task's classical model fitted on the first share of that size.
 
         Args:
-            seconds: for all of them together.
+            seconds: what the baseline took to be fitted on all training units.
         """
         found: dict[int, FittedBaseline] = {}
         for divisor, part in self.shares(CLASSICAL_SHARES).items():
-            model = next(iter(self.task.baselines(self.spec)))
-            begun = time.perf_counter()
-            view = self.samples.view_of(np.sort(part))
-            note = model.fit(view, self.samples.view(VALIDATION), seconds / divisor, self._plan.seed)
-            taken = time.perf_counter() - begun
-            test = self.task.evaluate(Classical(self.task, self.spec, model), self.samples.view(TEST))
-            found[divisor] = FittedBaseline(model, test, taken, note)
+            fitted, taken, note = self._classical(part, seconds)
+            found[divisor] = FittedBaseline(fitted.model, self._tested(fitted), taken, note)
         return found
+
+    def classical_out_of_fold(self, seconds: float) -> tuple[tuple[Classical, Array], ...]:
+        """As `out_of_fold`, with the task's classical model; `seconds` as in `classical`."""
+        if self.halves is None:
+            return ()
+        first, second = (self._classical(half, seconds)[0] for half in self._shuffled)
+        return (first, self.halves[1]), (second, self.halves[0])
+
+    def _classical(self, units: Array, seconds: float) -> tuple[Classical, float, str]:
+        """The classical model fitted on some units, the seconds that it took, and its note."""
+        known = units.tobytes()  # the first half is asked for under two names
+        if known not in self._fitted:
+            model = next(iter(self.task.baselines(self.spec)))
+            part = len(units) / max(1, len(self.samples.view(TRAIN)))
+            begun = time.perf_counter()
+            view = self.samples.view_of(np.sort(units))
+            note = model.fit(view, self.samples.view(VALIDATION), CLASSICAL_TIME * part * seconds, self._plan.seed)
+            taken = time.perf_counter() - begun
+            self._fitted[known] = Classical(self.task, self.spec, model), taken, note
+        return self._fitted[known]
+
+    def _tested(self, fitted: Classical) -> Evaluation:
+        return self.task.evaluate(fitted, self.samples.view(TEST))
 
     def _build(self, settings: Settings) -> nn.Module:
         import torch
