@@ -43,11 +43,12 @@ def test_values_of_metrics() -> None:
     assert shown(Accuracy(), 0.98765) == "98.8 %"
     assert shown(RootMeanSquaredError(), 12345.6) == "12,346"
     assert shown(Accuracy(), math.nan) == shown(Accuracy(), None) == "unknown"
-    assert spread(Accuracy(), Estimate(0.5, 0.25, 0.75)) == "50.0 % [25.0 %, 75.0 %]"
+    assert spread(Accuracy(), Estimate(0.5, 0.25, 0.75)) == "50.0 % [25.0, 75.0]"
     assert spread(Accuracy(), Estimate(0.5)) == "50.0 %"
 
 
 def test_differences_of_metrics() -> None:
     assert gained(Accuracy(), Estimate(0.0231, -0.004, 0.05)) == "+2.3 points [-0.4, 5.0]"
     assert gained(Accuracy(), Estimate(-0.0231)) == "-2.3 points"
+    assert gained(Accuracy(), Estimate(0.0, -0.0001, 0.0)) == "+0.0 points [0.0, 0.0]"
     assert gained(RootMeanSquaredError(), Estimate(0.1234, 0.1, 0.15)) == "+0.123 [0.1, 0.15]"

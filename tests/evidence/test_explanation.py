@@ -118,7 +118,7 @@ def test_a_network_whose_columns_are_known(fast: None) -> None:
     for name in ("deletion gain over chance", "insertion gain over chance"):
         number = found.numbers[name]
         assert number.low is not None and 0.02 < number.low < number.value < number.high
-        assert number.unit == "%"
+        assert number.unit == "points"
     alike = found.numbers["correlation with a network of random weights"]
     assert alike.low is not None and alike.value < 0.5
     assert "60 test samples in 8 parts" in found.certainty

@@ -82,7 +82,7 @@ def fit_kernel_machine(
     pilot = _pilot_rows(len(rows), clock)
     machine, ridge = _fit_exact(rows[:pilot], targets[:pilot] - offset, offset, aside, judge, clock)
     if len(rows) <= pilot:
-        return machine, f"all {len(rows)} training samples"
+        return machine, f"all {len(rows):,} training samples"
     return _fit_nystroem(rows, targets - offset, machine, ridge, aside, judge, clock)
 
 
@@ -152,8 +152,8 @@ def _fit_nystroem(
     if best is None:
         raise RuntimeError("no ridge was tried")
     machine = KernelMachine(centres.numpy().copy(), (root @ best[1]).numpy(), pilot.offset, pilot.gamma)
-    part_of = f"all {done}" if done == len(rows) else f"{done} of {len(rows)}"
-    return machine, f"{part_of} training samples through {count} centres"
+    part_of = f"all {done:,}" if done == len(rows) else f"{done:,} of {len(rows):,}"
+    return machine, f"{part_of} training samples through {count:,} centres"
 
 
 def _affordable(rows: Tensor, gamma: float, clock: Clock) -> int:

@@ -10,7 +10,7 @@ from assay.evaluation.intervals import Estimate, difference
 from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.finding import Figure, Finding, Status
-from assay.evidence.words import duration, number, size, spread, title, unit_of
+from assay.evidence.words import duration, number, size, spread, title, unit_of, unit_of_difference
 
 QUESTION = "Does a network beat classical machine learning here?"
 Array = np.ndarray[Any, Any]
@@ -65,7 +65,7 @@ def find(context: Context) -> Finding:
         f"Compared on the same {units:,} independent test units, pair by pair. "
         f"{_capital(fitted.model.name)}: {fitted.note}."
     )
-    numbers["difference"] = number(gain, unit)
+    numbers["difference"] = number(gain, unit_of_difference(context.metric))
     figures = (_chart(context, measured), _table(context, fitted))
     return Finding("baseline", QUESTION, status, verdict, numbers, figures, step, certainty)
 

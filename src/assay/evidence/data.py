@@ -12,7 +12,7 @@ from assay.evaluation.metrics import Metric, Values
 from assay.evidence._learning_curves import Curve, compared, estimated, figure, numbers, told
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding, Number, Status
-from assay.evidence.words import number, shown, spread, title, unit_of
+from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
 from assay.samples.split import TRAIN
 
 QUESTION = "Is there enough data?"
@@ -41,7 +41,7 @@ def find(context: Context) -> Finding:
         "now": number(context.test.measure(metric), unit_of(metric)),
         "with twice the data": number(twice, unit_of(metric)),
         "with four times the data": number(estimated(metric, network.law.at(4 * samples)), unit_of(metric)),
-        "gain of twice the data": number(gain, unit_of(metric)),
+        "gain of twice the data": number(gain, unit_of_difference(metric)),
         "slope": Number(network.law.slope, *_bounds(network.law.slopes)),
         **numbers(met),
     }
@@ -122,20 +122,12 @@ def _judge(metric: Metric, gain: Estimate, twice: Estimate, samples: int, law: P
     much = _MUCH if bounded else _MUCH_OF_ERROR * law.error
     told = f"{title(metric)} {spread(metric, twice)}"
     if gain.high is not None and gain.high < little:
-        words = f"There is enough: twice the {samples:,} training samples would bring {_points(metric, gain)} ({told})."
+        words = f"There is enough: twice the {samples:,} training samples would bring {gained(metric, gain)} ({told})."
         return "good", words, ""
-    words = f"Twice the {samples:,} training samples would bring {_points(metric, gain)} ({told})."
+    words = f"Twice the {samples:,} training samples would bring {gained(metric, gain)} ({told})."
     if gain.low is not None and gain.low > much:
         return "act", f"More data would help. {words}", "Collect more samples; assay label-next says which to label."
     return "watch", words, "Collect more where that is cheap; the harder classes first."
-
-
-def _points(metric: Metric, gain: Estimate) -> str:
-    if metric.unit != "share":
-        return shown(metric, gain.value)
-    if gain.low is None or gain.high is None:
-        return f"{100 * gain.value:.1f} points"
-    return f"{100 * gain.value:.1f} points [{100 * gain.low:.1f}, {100 * gain.high:.1f}]"
 
 
 def _bounds(draws: np.ndarray[Any, Any]) -> tuple[float, float]:

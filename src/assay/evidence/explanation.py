@@ -70,7 +70,7 @@ def find(context: Context) -> Finding:
     }
     alike = _against_random_weights(context, looked, budget / 4)
     status, verdict, step = _judge(gains["deletion"], gains["insertion"], alike, looked.unit)
-    unit = looked.unit if looked.unit == "%" else ""
+    unit = "points" if looked.unit == "%" else ""
     numbers = {f"{name} gain over chance": number(found, unit) for name, found in gains.items()}
     numbers["correlation with a network of random weights"] = Number(None) if alike is None else number(alike)
     parts = pool(looked.weights[:1], blocks(looked.weights.shape[1:])).shape[1]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from assay.serving.predictor import Answering
 
 QUESTION = "Which labels look wrong?"
-_SHOWN = 24
+_SHOWN, _SHOWN_RIGHT = 24, 8
 _LISTED = 200
 _FEW, _MANY = 0.01, 0.05
 #: A label looks wrong where its own class is less likely than this. Without it a network that is often unsure accuses
@@ -62,7 +62,7 @@ def find(context: Context) -> Finding:
         "share of all labels": Number(share, low, high, "%"),
         "labels looked at": Number(count),
     }
-    figures = (_worst(context, seen, issues), _table(context, seen, issues))
+    figures = (_worst(context, seen, issues), *([_table(context, seen, issues)] if wrong else []))
     status, verdict, step = _judge(wrong, count, share)
     judges = "a network" if context.baseline is None else "a network and a classical model"
     certainty = (
@@ -152,8 +152,11 @@ def _ranked(issues: LabelIssues) -> Array:
 
 
 def _worst(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
-    items = []
-    for place in _ranked(issues)[:_SHOWN]:
+    items, ranked, title = [], _ranked(issues)[:_SHOWN], "Labels that look wrong, the worst first"
+    if not len(ranked):
+        ranked = np.argsort(issues.quality, kind="stable")[:_SHOWN_RIGHT]
+        title = "The labels that fit least, which are likely right"
+    for place in ranked:
         unit = int(seen.units[place])
         drawing = context.task.draw(context.samples, unit, context.spec)
         given, better = int(seen.labels[place]), int(issues.suggested[place])
@@ -164,7 +167,7 @@ def _worst(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
         ]
         name, *others = drawing.lines or (context.samples.id(unit),)
         items.append({"image": drawing.image, "title": name, "lines": [*lines, *others]})
-    return Figure("gallery", "Labels that look wrong, the worst first", {"items": items})
+    return Figure("gallery", title, {"items": items})
 
 
 def _table(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:

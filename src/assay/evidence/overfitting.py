@@ -14,7 +14,7 @@ from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.remedy import Change, Trials, against_memorising, against_underfitting, try_changes
-from assay.evidence.words import gained, number, spread, title, unit_of
+from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
 from assay.samples.split import VALIDATION
 from assay.serving.predictor import Classical
 
@@ -47,15 +47,15 @@ def find(context: Context) -> Finding:
     units = len(np.unique(unseen.groups))
     kind = _judge(metric, own, new, gap, guessing, units, _turned(context.history))
     status, verdict = _words(kind, metric, own, new)
-    unit = unit_of(metric)
-    numbers = {"training": number(own, unit), "unseen": number(new, unit), "gap": number(gap, unit)}
+    unit, apart = unit_of(metric), unit_of_difference(metric)
+    numbers = {"training": number(own, unit), "unseen": number(new, unit), "gap": number(gap, apart)}
     trials, step = Trials(), _OTHERWISE.get(kind, "")
     if kind in ("overfits", "underfits"):
         changes = against_memorising(context) if kind == "overfits" else against_underfitting(context)
         trials = try_changes(context, changes)
         step = _advice(kind, metric, changes, trials)
         if trials.tried:
-            numbers["gain of the change tried"] = number(trials.tried[0].gain, unit)
+            numbers["gain of the change tried"] = number(trials.tried[0].gain, apart)
     sides = {"validation": context.validation, "test": context.test}
     names = " and ".join(name for name, side in sides.items() if len(side)) or "none set aside"
     certainty = f"{len(train):,} training against {len(unseen):,} unseen samples ({names})."

@@ -158,7 +158,7 @@ def _lines(context: Context, losses: Sequence[_Loss], clean: Estimate, guess: fl
     ]
     ends = [0, max(losses[0].values)]
     if context.floor is not None:
-        series.append({"label": "guessing", "x": ends, "y": [guess, guess], "dashed": True})
+        series.append({"label": "guessing", "x": ends, "y": [guess, guess], "dashed": True, "series": 5})
     caption = "Each line is one way in which the same test samples get worse; bands are 95 % intervals."
     return Figure("lines", "The worse the input", _axes(context, series), caption)
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.intervals import wilson
+from assay.evaluation.intervals import estimate, wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import shown, title, unit_of
+from assay.evidence.words import number, spread, title, unit_of
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
 
@@ -192,9 +192,9 @@ def _rim(context: Context) -> tuple[dict[str, Number], str]:
     units = np.flatnonzero(context.samples.side == TRAIN)
     run = context.side.train("rim", units, share=_RIM_SHARE, kept=parts["rim"])
     view = context.samples.view_of(context.test.units)
-    value = context.metric.value(run.predictor.outputs(view), context.test.truths)
-    told = f" A network that sees the rim alone reaches {title(context.metric)} {shown(context.metric, value)}."
-    return {"from the rim alone": Number(value, unit=unit_of(context.metric))}, told
+    found = estimate(context.metric, run.predictor.outputs(view), context.test.truths, context.test.groups)
+    told = f" A network that sees the rim alone reaches {title(context.metric)} {spread(context.metric, found)}."
+    return {"from the rim alone": number(found, unit_of(context.metric))}, told
 
 
 def _judge(context: Context, accused: list[Followed], found: list[Followed]) -> tuple[Status, str, str]:

@@ -35,6 +35,11 @@ def unit_of(metric: Metric) -> str:
     return "%" if metric.unit == "share" else metric.unit
 
 
+def unit_of_difference(metric: Metric) -> str:
+    """The unit of a difference of two of a metric's values: `points` between two shares."""
+    return "points" if metric.unit == "share" else metric.unit
+
+
 def shown(metric: Metric, value: float | None) -> str:
     """A value of a metric: shares in per cent, all else to three digits."""
     if value is None or math.isnan(value):
@@ -43,20 +48,22 @@ def shown(metric: Metric, value: float | None) -> str:
 
 
 def spread(metric: Metric, found: Estimate) -> str:
-    """A value with its interval."""
-    if found.low is None:
+    """A value with its interval: "98.1 % [97.0, 98.9]"."""
+    if found.low is None or found.high is None:
         return shown(metric, found.value)
-    return f"{shown(metric, found.value)} [{shown(metric, found.low)}, {shown(metric, found.high)}]"
+    low, high = (shown(metric, bound).removesuffix(" %") for bound in (found.low, found.high))
+    return f"{shown(metric, found.value)} [{low}, {high}]"
 
 
 def gained(metric: Metric, gain: Estimate) -> str:
     """A difference of a metric with its interval: "+2.3 points [0.4, 4.2]" of a share, else a signed number."""
-    factor, unit = (100, " points") if metric.unit == "share" else (1, f" {metric.unit}".rstrip())
-    written = ("{:+.1f}" if factor == 100 else "{:+.3g}").format(factor * gain.value) + unit
+    share = metric.unit == "share"
+    factor, form = (100, "z.1f") if share else (1, "z.3g")
+    unit = unit_of_difference(metric)
+    written = f"{factor * gain.value:+{form}} {unit}".rstrip()
     if gain.low is None or gain.high is None:
         return written
-    low, high = (f"{factor * bound:.1f}" if factor == 100 else f"{bound:.3g}" for bound in (gain.low, gain.high))
-    return f"{written} [{low}, {high}]"
+    return f"{written} [{factor * gain.low:{form}}, {factor * gain.high:{form}}]"
 
 
 def number(found: Estimate, unit: str = "") -> Number:

@@ -23,6 +23,7 @@ _TERMS = {
     "r2": "R²",
 }
 _PER_CENT = ("%", "share")
+_POINTS = "points"
 _SHARES = frozenset({"accuracy", "coverage", "dice", "precision", "recall", "sensitivity", "share", "specificity"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"  # narrow no-break space
@@ -41,8 +42,8 @@ def escape(value: object) -> str:
 
 
 def prose(value: object) -> str:
-    """A sentence as inert HTML, with options and what stands between backquotes set as code."""
-    return _CODE.sub(r"<code>\1\2</code>", escape(value))
+    """A sentence as inert HTML, with options and what stands between backquotes set as code; no line ends before %."""
+    return _CODE.sub(r"<code>\1\2</code>", escape(value)).replace(" %", f"{_NO_BREAK}%")
 
 
 def image_source(value: object) -> str | None:
@@ -122,7 +123,7 @@ def _decimals(numbers: list[float | None], unit: str) -> int | None:
     """Decimals of a value and its bounds: two digits of the interval's width, since more would be noise."""
     _, low, high = numbers
     known = [number for number in numbers if number is not None]
-    if unit == "%":
+    if unit in ("%", _POINTS):
         return 1
     if any(known) and max(map(abs, known)) < 1e-3:
         return None
@@ -135,7 +136,8 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
     """A value with its unit, and its interval in brackets ("" without one): ("98.1 %", "[97.0, 98.9]").
 
     Args:
-        value: in `unit`; a share from 0 to 1 where that is "%"; None or NaN where unknown.
+        value: in `unit`; a share from 0 to 1 where that is "%", a difference of shares where it is "points"; None or
+            NaN where unknown.
         low: the interval's lower end, likewise.
         high: its upper end, likewise.
         unit: what stands behind the value, "" for none.
@@ -144,6 +146,8 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
     numbers = [finite(value), finite(low), finite(high)]
     if in_per_cent(unit) or (share and not unit):
         unit, numbers = "%", [None if number is None else 100 * number for number in numbers]
+    elif unit == _POINTS:
+        numbers = [None if number is None else 100 * number for number in numbers]
     numbers, unit = _scaled(numbers, unit)
     centre, below, above = numbers
     if centre is None:
