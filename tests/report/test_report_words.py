@@ -27,7 +27,7 @@ def spaced(text: str) -> str:
         ((0.0000021,), False, "2.1 x 10⁻⁶"),
         ((-0.00001, -1, 1), False, "0 [-1, 1]"),
         ((0,), False, "0"),
-        ((-0.024, -0.03, 0.001, "points"), False, "−2.4 points [−3.0, 0.1]"),
+        ((-0.024, -0.03, 0.001, "points"), False, "-2.4 points [-3.0, 0.1]"),
         ((None,), False, "not known"),
         ((float("nan"), 0, 1), False, "not known"),
         ((0.5, float("nan"), 1), False, "0.5"),
