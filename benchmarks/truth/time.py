@@ -65,7 +65,8 @@ def measure(bench: Bench, name: str, evidence: str) -> Json:
     baseline_s = (summary["baseline"] or {"seconds": 0.0})["seconds"]
     took = sum(seconds.values()) + baseline_s
     return {"fit_s": summary["seconds"], "baseline_s": baseline_s, "findings_s": seconds, "evidence_s": took,
-            "share": took / summary["seconds"], "wall_s": done.wall_s, "page_bytes": page_bytes, "stages": dict(done.stages)}  # fmt: skip
+            "share": took / summary["seconds"], "wall_s": done.wall_s,
+            "page_bytes": page_bytes, "stages": dict(done.stages)}  # fmt: skip
 
 
 def main() -> None:
@@ -82,7 +83,8 @@ def main() -> None:
     targets.append(Target("the largest page, bytes", largest, "<", 3e6))
     bench.settings = {"command": f"assay train SOURCE --budget {_BUDGET} --evidence full|quick --seed 0",
                       "table": "scikit-learn's digits, 64 columns"}  # fmt: skip
-    summary = {case: {"share": run["share"], "fit_s": run["fit_s"], "baseline_s": run["baseline_s"], "page_bytes": run["page_bytes"],
+    summary = {case: {"share": run["share"], "fit_s": run["fit_s"], "baseline_s": run["baseline_s"],
+                      "page_bytes": run["page_bytes"],
                       "slowest": dict(sorted(run["findings_s"].items(), key=lambda item: -item[1])[:4])}
                for case, run in found.items()}  # fmt: skip
     bench.finish(summary, targets, seeds=[0], packages=["scikit-learn", "lightgbm"])
