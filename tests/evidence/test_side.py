@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.evidence.side import FEWEST_OF_SHARE, Side
+from assay.evidence.side import CLASSICAL_TIME, FEWEST_OF_SHARE, Side
 from assay.training.plan import Plan
 
 
@@ -81,8 +81,9 @@ def test_the_first_half_of_the_classical_model_is_a_point_of_its_curve() -> None
             return ""
 
     side.task = SimpleNamespace(baselines=lambda spec: iter([Model()]), evaluate=lambda model, view: None)  # type: ignore[assignment]
+    time = CLASSICAL_TIME * 16.0
     curve = side.classical(16.0)
     (first, others), (second, those) = side.classical_out_of_fold(16.0)
-    assert asked == [(4000, 4.0), (1000, 1.0), (4000, 4.0)]
+    assert asked == [(4000, 0.5 * time), (1000, 0.125 * time), (4000, 0.5 * time)]
     assert first.model is curve[2].model and second.model is not first.model
     assert side.halves is not None and others is side.halves[1] and those is side.halves[0]

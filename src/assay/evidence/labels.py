@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ _FEW, _MANY = 0.01, 0.05
 #: A label looks wrong where its own class is less likely than this. Without it a network that is often unsure accuses
 #: as many right labels as wrong ones.
 _UNLIKELY = 0.05
+#: A label whose class the network gives less than this is shown to the classical model, too.
+_DOUBTED = 0.5
 
 Array = np.ndarray[Any, Any]
 
@@ -35,7 +36,7 @@ class _Seen:
 
     Attributes:
         units: (U,) their numbers among the samples.
-        probabilities: (U, C) the network's; where there is a classical model, the mean of both.
+        probabilities: (U, C) the network's; where it doubts a label the mean with a classical model's.
         labels: (U,) as given.
     """
 
@@ -83,49 +84,39 @@ def out_of_sample(context: Context) -> _Seen | None:
     """Probabilities of all units from models that did not see them; None where that cannot be had."""
     if context.side is None or not context.side.halves:
         return None
-    sides = [side for side in (context.validation, context.test) if len(side)]
-    own = [(units, _asked(context, run.predictor, units)) for run, units in context.side.out_of_fold()]
-    parts = _probabilities(context, [*own, *((side.units, side.outputs) for side in sides)])
-    if parts is None:
+    sides = [(side.units, side.outputs) for side in (context.validation, context.test) if len(side)]
+    folds = [(units, _asked(context, run.predictor, units)) for run, units in context.side.out_of_fold()]
+    parts = [(units, context.task.probabilities(outputs, context.spec)) for units, outputs in [*folds, *sides]]
+    if any(told is None for _, told in parts):
         return None
-    units = np.concatenate([side for side, _ in parts])
-    probabilities = np.concatenate([told for _, told in parts])
-    others = _classical(context)
-    if others is not None:
-        probabilities = (probabilities + others) / 2
+    units = np.concatenate([part for part, _ in parts])
     place = np.argsort(units, kind="stable")
+    probabilities = np.concatenate([np.asarray(told) for _, told in parts])[place]
     labels = np.asarray(context.samples.view_of(units[place]).truths(), np.int64)
-    return _Seen(units[place], probabilities[place], labels)
+    return _Seen(units[place], _with_classical(context, units[place], probabilities, labels), labels)
 
 
-def _classical(context: Context) -> Array | None:
-    """As `out_of_sample` before it is sorted, of the classical model; None where there is none that gives them."""
+def _with_classical(context: Context, units: Array, probabilities: Array, labels: Array) -> Array:
+    """The same (U, C), but where the network doubts a label the mean of its probabilities and a classical model's."""
     if context.side is None or context.baseline is None:
-        return None
-    halves = context.side.classical_out_of_fold(context.baseline.fit_seconds)
-    found = [(units, _asked(context, model, units)) for model, units in halves]
+        return probabilities
     whole = Classical(context.task, context.spec, context.baseline.model)
-    if len(context.validation):
-        found.append((context.validation.units, _asked(context, whole, context.validation.units)))
-    if len(context.test):
-        found.append((context.test.units, context.baseline.test.outputs))
-    parts = _probabilities(context, found)
-    return None if parts is None else np.concatenate([told for _, told in parts])
+    models = [*context.side.classical_out_of_fold(context.baseline.fit_seconds), (whole, context.validation.units),
+              (whole, context.test.units)]  # fmt: skip
+    doubted = probabilities[np.arange(len(units)), labels] < _DOUBTED
+    probabilities = probabilities.copy()
+    for model, fold in models:
+        rows = np.flatnonzero(doubted & np.isin(units, fold))
+        if len(rows):
+            told = context.task.probabilities(_asked(context, model, units[rows]), context.spec)
+            if told is None:
+                return probabilities
+            probabilities[rows] = (probabilities[rows] + np.asarray(told)) / 2
+    return probabilities
 
 
 def _asked(context: Context, model: Answering, units: Array) -> Values:
     return model.outputs(context.samples.view_of(units))
-
-
-def _probabilities(context: Context, outputs: Iterable[tuple[Array, Values]]) -> list[tuple[Array, Array]] | None:
-    """Units (U',) and their probabilities (U', C), of units and outputs; None where the task has none."""
-    found: list[tuple[Array, Array]] = []
-    for units, given in outputs:
-        probabilities = context.task.probabilities(given, context.spec)
-        if probabilities is None:
-            return None
-        found.append((np.asarray(units), np.asarray(probabilities)))
-    return found
 
 
 def _able(seen: _Seen) -> bool:

@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 #: The steps of a side training on as many samples as the main one, as a share of the main one's.
-SHARE = 0.1
+SHARE = 0.08
 #: Fewer training units than this are not divided.
 FEWEST_UNITS = 80
 #: The shares of the training side that the learning curves of network and classical model are read from, by divisor.
 SHARES, CLASSICAL_SHARES = (8,), (2, 8)
 #: What a classical model on a share may take, as a share of what the baseline took on as many samples.
-CLASSICAL_TIME = 0.5
+CLASSICAL_TIME = 0.4
 #: See above; 1 would be as many passes as the main training.
 CURVE_POWER = 2 / 3
 #: A share with fewer units than this is no point of a learning curve.
