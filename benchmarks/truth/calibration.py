@@ -1,7 +1,9 @@
 """`calibration`: on Fashion-MNIST, does its stated confidence come true, and do its 90 % sets hold the truth in 90 %?
 
 Networks trained on all ten classes alike, and on classes of which the smallest has a tenth of the largest; the
-temperature and the sets' thresholds come from the validation side, and all is judged on the official test set.
+temperature and the sets' thresholds come from the validation side, and all is judged on the official test set. That one
+holds all classes alike: for a network that learned on unbalanced classes its calibration error is that of another
+population, too, and is shown without a bar; there the sets' coverage is judged, of the smallest class above all.
 """
 
 from __future__ import annotations
@@ -72,8 +74,9 @@ def targets(runs: list[Json], which: str) -> list[Target]:
         return [run[key] for run in runs if run[key] is not None]
 
     off = [abs(value - 0.9) for value in known("smallest_class")]
+    error = Target(f"{which}: the largest ECE after scaling", max(known("ece"), default=None), "<=", 0.02)
     return [
-        Target(f"{which}: the largest ECE after scaling", max(known("ece"), default=None), "<=", 0.02),
+        *([error] if which == "balanced" else []),
         Target(f"{which}: the least coverage of 90 % sets", min(known("coverage"), default=None), ">=", 0.885),
         Target(f"{which}: the largest coverage of 90 % sets", max(known("coverage"), default=None), "<=", 0.915),
         Target(f"{which}: how far the smallest class is off at most", max(off, default=None), "<=", 0.05),

@@ -23,8 +23,25 @@ SETS = {"cats_dogs": "cats_dogs", "road_signs": "road_signs/images", "bccd": "bc
 MRI = "brain_mri_tumor"
 _COPIES, _TIMED = 60, 10_000
 _QUALITY, _BITS, _LISTED = 90, 8, 40
-#: Pairs of originals, by name, that are copies of one another as they come.
-NATURAL: frozenset[tuple[str, str]] = frozenset()
+#: Pairs of originals, by name, that are copies of one another as they come, each looked at: the same picture twice, or
+#: the same scene a moment later or with another light on.
+NATURAL = frozenset(
+    {
+        ("BloodImage_00037.jpg", "BloodImage_00038.jpg"),
+        ("BloodImage_00386.jpg", "BloodImage_00391.jpg"),
+        ("dog0290.jpg", "dog0671.jpg"),
+        ("road145.jpg", "road147.jpg"),
+        ("road24.jpg", "road46.jpg"),
+        ("road254.jpg", "road255.jpg"),
+        ("road33.jpg", "road34.jpg"),
+        ("road42.jpg", "road48.jpg"),
+        ("road487.jpg", "road488.jpg"),
+        ("road489.jpg", "road490.jpg"),
+        ("road518.jpg", "road519.jpg"),
+        ("road575.jpg", "road576.jpg"),
+        ("road721.jpg", "road722.jpg"),
+    }
+)
 
 Array = np.ndarray[Any, Any]
 Random = np.random.Generator

@@ -50,6 +50,12 @@ def test_a_small_gap_counts_once_the_validation_loss_has_turned() -> None:
     assert found.figures[0].data["series"][0]["y"] == [1.0, 0.5, 0.9]
 
 
+def test_a_gap_with_many_mistakes_on_both_sides_is_no_memorising() -> None:
+    found = find(context(classes(1000, 0.94), classes(500, 0.87), classes(500, 0.87), HALF))
+    assert told(found) == ("good", "It fits, though unseen samples are answered less well")
+    assert found.next == "More data would narrow the gap."
+
+
 def test_a_gap_within_chance_is_none() -> None:
     found = find(context(classes(40, 1.0), classes(20, 0.9), classes(20, 0.9), always_first(20)))
     assert told(found)[0] == "good"

@@ -23,8 +23,11 @@ QUESTION = "Did it learn or memorise?"
 _FEW = 30
 #: Of the way from guessing to perfect, what a network must cover on its own training data.
 _LEARNED = 0.25
-#: The gap from which on it overfits: by itself, or where the validation loss has also risen by `_TURNED`.
+#: The gap from which on it overfits: where it knows its training samples by heart, or where the validation loss has also
+#: risen by `_TURNED`.
 _GAP, _GAP_IF_TURNED, _TURNED = 0.05, 0.02, 0.1
+#: With fewer mistakes on training samples than this share of those on unseen ones, it knows most of them by heart.
+_BY_HEART = 1 / 3
 
 #: What to do where no setting is to be changed, or besides.
 _OTHERWISE = {
@@ -33,9 +36,10 @@ _OTHERWISE = {
     "trivial": "Collect samples whose answers differ.",
     "overfits": "collect more data.",
     "underfits": "take a larger network.",
+    "fits with a gap": "More data would narrow the gap.",
 }
 
-Kind = Literal["few", "undefined", "trivial", "underfits", "overfits", "fits", "no gap"]
+Kind = Literal["few", "undefined", "trivial", "underfits", "overfits", "fits", "fits with a gap", "no gap"]
 
 
 def find(context: Context) -> Finding:
@@ -110,9 +114,11 @@ def _judge(
     """What the numbers say.
 
     It underfits where it covers less than a quarter of the way from guessing to perfect on its own training data. It
-    overfits where training samples are answered better than unseen ones by more than chance allows, and by more than
-    .05, or by more than .02 while the last validation loss lies a tenth above its lowest. Where nobody knows what
-    guessing reaches, a small gap may as well be that of a network that has learned nothing.
+    overfits where training samples are answered better than unseen ones by more than chance allows, and either by more
+    than .02 while the last validation loss lies a tenth above its lowest, or by more than .05 while two of three
+    mistakes on unseen samples are none on training samples: most of what it gets right there it knows by heart. A gap
+    with many mistakes on both sides is that of few samples or a short training. Where nobody knows what guessing
+    reaches, a small gap may as well be that of a network that has learned nothing.
 
     Args:
         metric: perfect at 1 where higher is better, else at 0.
@@ -135,14 +141,22 @@ def _judge(
     if guessing is not None and (own.value - guessing) / (best - guessing) < _LEARNED:
         return "underfits"
     share = gap.value / _scale(metric, new, guessing)
-    if gap.low > 0 and (share > _GAP or (share > _GAP_IF_TURNED and turned > _TURNED)):
+    by_heart = share > _GAP and (not _bounded(metric) or abs(best - own.value) < _BY_HEART * abs(best - new.value))
+    if gap.low > 0 and (by_heart or (share > _GAP_IF_TURNED and turned > _TURNED)):
         return "overfits"
-    return "no gap" if guessing is None else "fits"
+    if guessing is None:
+        return "no gap"
+    return "fits with a gap" if gap.low > 0 and share > _GAP else "fits"
+
+
+def _bounded(metric: Metric) -> bool:
+    """Whether 0 and 1 are the ends of what it can be, or 1 the best."""
+    return metric.higher_is_better or metric.unit == "share"
 
 
 def _scale(metric: Metric, new: Estimate, guessing: float | None) -> float:
     """What a gap is a share of: 1, but for an error in a unit of its own what guessing has, or else unseen samples."""
-    if metric.higher_is_better or metric.unit == "share":
+    if _bounded(metric):
         return 1.0
     return (new.value if guessing is None else guessing) or 1.0
 
@@ -169,6 +183,8 @@ def _words(kind: Kind, metric: Metric, own: Estimate, new: Estimate) -> tuple[St
     if kind == "no gap":
         verdict = f"It does not overfit, but what guessing reaches is not known, nor so what it has learned: {values}."
         return "watch", verdict
+    if kind == "fits with a gap":
+        return "good", f"It fits, though unseen samples are answered less well: {values}."
     return "good", f"It fits well: {values}."
 
 
