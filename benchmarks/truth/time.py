@@ -24,7 +24,8 @@ _BUDGET = "120s"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sources", default="fashion_mnist,few_images,cats_dogs,table", help="which data, separated by commas")
+    known = "fashion_mnist,few_images,cats_dogs,table"
+    parser.add_argument("--sources", default=known, help="which data, separated by commas")
     parser.add_argument("--evidence", default="full,quick", help="which evidence, separated by commas")
 
 

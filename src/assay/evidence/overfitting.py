@@ -23,7 +23,7 @@ QUESTION = "Did it learn or memorise?"
 _FEW = 30
 #: Of the way from guessing to perfect, what a network must cover on its own training data.
 _LEARNED = 0.25
-#: The gap from which on it overfits: where it knows its training samples by heart, or where the validation loss has also
+#: The gap from which on it overfits, where it knows its training samples by heart or the validation loss has also
 #: risen by `_TURNED`.
 _GAP, _GAP_IF_TURNED, _TURNED = 0.05, 0.02, 0.1
 #: With fewer mistakes on training samples than this share of those on unseen ones, it knows most of them by heart.
