@@ -2,6 +2,7 @@
 
 Planted: Fashion-MNIST subsets in which the images of one class carry a small bright mark in one corner. Clean: other
 subsets, and textures made of one stochastic process a class, whose every border honestly tells the class (synthetic).
+The share of answers from which on a place is accused was chosen on draws 0 to 9; others judge.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from _data import grey_images
 from _runs import Planted, own_cache, trained
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
-_SIZE, _MARK, _DRAWS = 4000, 4, 10
+_SIZE, _MARK, _FIRST_DRAW, _DRAWS = 4000, 4, 10, 10
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -79,9 +80,9 @@ def measure(bench: Bench, kind: str, draw: int) -> Json:
 
 def main() -> None:
     bench = open_bench("truth/shortcuts", __doc__, add_options)
-    draws = 1 if bench.smoke else bench.options.draws
+    draws = range(_FIRST_DRAW, _FIRST_DRAW + (1 if bench.smoke else bench.options.draws))
     runs = [bench.piece(f"{kind}-{draw}", partial(measure, bench, kind, draw))
-            for draw in range(draws) for kind in ("planted", "clean", "texture")]  # fmt: skip
+            for draw in draws for kind in ("planted", "clean", "texture")]  # fmt: skip
     planted = [run for run in runs if run["kind"] == "planted"]
     clean = [run for run in runs if run["kind"] != "planted"]
     named, accused = sum(run["right_place"] for run in planted), sum(run["accused"] for run in clean)
@@ -89,7 +90,7 @@ def main() -> None:
                Target("share of clean sets accused", accused / len(clean), "<=", 0.1)]  # fmt: skip
     bench.settings = {"images": _SIZE, "mark": f"{_MARK} px", "epochs": 12, "textures": "synthetic"}
     bench.finish({"planted": len(planted), "named": named, "clean": len(clean), "accused": accused, "runs": runs},
-                 targets, seeds=list(range(draws)), packages=[])  # fmt: skip
+                 targets, seeds=list(draws), packages=[])  # fmt: skip
 
 
 if __name__ == "__main__":
