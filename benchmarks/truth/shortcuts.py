@@ -2,7 +2,8 @@
 
 Planted: Fashion-MNIST subsets in which the images of one class carry a small bright mark in one corner. Clean: other
 subsets, and textures made of one stochastic process a class, whose every border honestly tells the class (synthetic).
-The share of answers from which on a place is accused was chosen on draws 0 to 9; others judge.
+The share of answers from which on a place is accused was chosen on draws 0 to 9, how many places are looked at closely
+on draws 10 to 19; others judge.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from _data import grey_images
 from _runs import Planted, own_cache, trained
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
-_SIZE, _MARK, _FIRST_DRAW, _DRAWS = 4000, 4, 10, 10
+_SIZE, _MARK, _FIRST_DRAW, _DRAWS = 4000, 4, 20, 10
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

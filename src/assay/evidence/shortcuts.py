@@ -27,9 +27,10 @@ QUESTION = "Does it look at the right thing?"
 #: Fewer rightly answered test samples than this show nothing.
 _FEW = 60
 _FEWEST_DONORS = 3
-#: How many inputs a place is put into to see whether it is worth a closer look, and then for each class.
+#: How many inputs a place is put into to see whether it is worth a closer look, and then for each class. The first look
+#: holds few inputs of each class, so some places get the second one whatever it says.
 _FIRST, _CLOSER = 128, 48
-_SUSPICIOUS = 0.03
+_SUSPICIOUS, _MOST_CLOSER, _LEAST_CLOSER = 0.03, 6, 4
 #: From which share of the answers on, by the lower end of the interval, a place decides by itself: the strongest place
 #: of clean pictures moved at most .15 so, a planted mark at least .33 (`benchmarks/truth/shortcuts.py`, other draws).
 _DECIDES = 0.25
@@ -124,7 +125,8 @@ def _search(context: Context, looked: _Looked, parts: dict[str, Array], budget_s
         if time.monotonic() > end and len(first) >= len(parts) // 2:
             break
     strongest = sorted(first, key=lambda name: -first[name])
-    closer = [name for name in strongest if first[name] > _SUSPICIOUS][:4] or strongest[:1]
+    suspicious = sum(first[name] > _SUSPICIOUS for name in strongest)
+    closer = strongest[: min(_MOST_CLOSER, max(_LEAST_CLOSER, suspicious))]
     for name in closer:
         for label in np.unique(looked.labels):
             if time.monotonic() > end + budget_s:
