@@ -27,7 +27,7 @@ from assay.training.loop import fit
 
 _MOST_TRAIN_EVALUATED = 5000
 #: The baseline's time as a share of the training's, with full and with quick evidence.
-_FULL_SHARE, _QUICK_SHARE = 0.3, 0.06
+_FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:

@@ -57,7 +57,7 @@ def candidates(vectors: Array, signs: Array, asked: Array, both: bool, least: fl
     found: list[tuple[Array, ...]] = []
     for window, mirrored, turned in _ways(both):
         own, other = (0, window) if turned else (window, 0)
-        products = vectors[own][asked] @ (vectors[other] * (signs if mirrored else 1)).T
+        products = (vectors[own][asked] * (signs if mirrored else 1)) @ vectors[other].T
         products[np.arange(len(asked)), asked] = -2.0
         if not found:  # what is no nearer than the nearest of the whole images is none of the nearest
             bar = np.maximum(bar, np.partition(products, count - most, axis=1)[:, [count - most]])
