@@ -81,7 +81,8 @@ def thumbnails_of(images: Array) -> Array:
         most = np.quantile(grey, 0.999, axis=(1, 2), keepdims=True)
         grey = grey * (255 / np.maximum(most, 1e-9)).astype(np.float32)
     down, across = (_resizing(size, side) for size in grey.shape[1:])
-    return np.rint(down @ np.rint(grey).clip(0, 255) @ across.T).astype(np.uint8)
+    small: Array = np.rint(down @ np.rint(grey).clip(0, 255) @ across.T)
+    return small.astype(np.uint8)
 
 
 def _resizing(size: int, side: int) -> Array:
