@@ -208,9 +208,42 @@ def test_the_stream_shows_every_window_once_an_epoch(size: int, seed: int) -> No
     assert np.array_equal(other.windows(5)[1], stream.windows(5)[1]), "a step can be asked for in any order"
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 3))
+def test_a_batch_holds_windows_of_about_one_length(size: int, seed: int) -> None:
+    lengths = np.random.default_rng(seed).integers(1, 40, 2000)
+    stream = TrainStream(_Windows(2000, lengths), size, seed)  # type: ignore[arg-type]
+    batches = [stream.windows(step)[1] for step in range(stream.steps_per_epoch)]
+    seen = np.concatenate(batches)
+    assert len(set(seen.tolist())) == len(seen) == stream.steps_per_epoch * stream.batch_size
+    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+    assert padded <= lengths[seen].sum() + 40 * size * -(-stream.steps_per_epoch // 64), "a batch a pool at most"
+    plain = TrainStream(_Windows(2000), size, seed)  # type: ignore[arg-type]
+    again = TrainStream(_Windows(2000, lengths), size, seed)  # type: ignore[arg-type]
+    assert np.array_equal(again.windows(0)[1], batches[0])
+    equal = TrainStream(_Windows(2000, np.ones(2000, int)), size, seed)  # type: ignore[arg-type]
+    assert np.array_equal(equal.windows(1)[1], plain.windows(1)[1]), "nothing changes where all are equally long"
+
+
+def test_outputs_come_in_the_order_of_the_view_whatever_the_batches(tmp_path: Path) -> None:
+    samples = made(sequence.Backwards(), sequence.examples(30), tmp_path / "cache")
+    view = samples.view_of(np.random.default_rng(1).permutation(len(samples.side)))
+    places = view.by_length()
+    assert places is not None
+    rows = np.concatenate([np.asarray(batch.index) for batch in view.batches(7, places)])
+    assert np.array_equal(rows, view.windows[places])
+    lengths = view.lengths(rows)
+    assert lengths is not None and (np.diff(lengths) <= 0).all()
+    words = samples.index.column("target").take(view.units).to_pylist()
+    assert lengths[np.argsort(places)].tolist() == [2 * len(word) + 2 for word in words]
+
+
 class _Windows:
-    def __init__(self, count: int) -> None:
-        self.windows = np.arange(count)
+    def __init__(self, count: int, lengths: np.ndarray | None = None) -> None:
+        self.windows, self._lengths = np.arange(count), lengths
+
+    def lengths(self, windows: np.ndarray) -> np.ndarray | None:
+        return None if self._lengths is None else self._lengths[windows]
 
 
 def test_no_training_sample_is_an_error() -> None:

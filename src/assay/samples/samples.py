@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,23 @@ class Samples:
         self.problems = (*self.problems, *problems)
         return int(index.num_rows)
 
+    @cached_property
+    def ragged(self) -> tuple[str, ...]:
+        """The ragged fields that batches hold, by name."""
+        known = {item.name for item in fields(self.task.batch_type)}
+        return tuple(name for name, field in self._segments[0].cache.fields.items()
+                     if isinstance(field, Ragged) and name in known)  # fmt: skip
+
+    def lengths(self, windows: Array) -> Array | None:
+        """(B,) how long the ragged values of each window are, all together; None where batches hold no ragged field."""
+        if not self.ragged:
+            return None
+        total = np.zeros(len(self.unit), np.int64)
+        for name in self.ragged:
+            stored = [segment.cache.fields[name] for segment in self._segments]
+            total += np.concatenate([np.diff(field.offsets) for field in stored if isinstance(field, Ragged)])
+        return np.asarray(total[windows])
+
     @property
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
@@ -159,12 +177,30 @@ class View:
     def __len__(self) -> int:
         return len(self.units)
 
-    def batches(self, batch_size: int) -> Iterator[Batch]:
-        """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large."""
+    def batches(self, batch_size: int, places: Array | None = None) -> Iterator[Batch]:
+        """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large.
+
+        Args:
+            batch_size: windows in a batch.
+            places: (W',) another order, of positions among this view's windows (see `by_length`).
+        """
+        windows = self.windows if places is None else self.windows[places]
         batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
-        for start in range(0, len(self.windows), batch_size):
-            batch = self.samples.batch(self.windows[start : start + batch_size])
+        for start in range(0, len(windows), batch_size):
+            batch = self.samples.batch(windows[start : start + batch_size])
             yield batch if self._change is None else self._change(batch)
+
+    def lengths(self, windows: Array) -> Array | None:
+        """See `Samples.lengths`."""
+        return self.samples.lengths(windows)
+
+    def by_length(self) -> Array | None:
+        """(W',) the positions of the windows from the longest on; None where batches hold no ragged field.
+
+        Batches of windows of about one length hold hardly any padding.
+        """
+        lengths = self.lengths(self.windows)
+        return None if lengths is None else np.argsort(-lengths, kind="stable")
 
     def changed(self, change: Callable[[Any], Any]) -> View:
         """The same units, whose windows come changed: `change` takes a batch and gives one of the same windows."""

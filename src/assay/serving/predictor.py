@@ -105,11 +105,15 @@ class Predictor:
         return [self.task.merge(windows[first:end], self.spec) for first, end in bounds]
 
     def _windows(self, view: View) -> Values:
-        parts = [self._predict(batch) for batch in view.batches(_BATCH)]
+        places = view.by_length()
+        parts = [self._predict(batch) for batch in view.batches(_BATCH, places)]
         arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        back = None if places is None else np.argsort(places)
         if parts and len(arrays) == len(parts):
-            return np.asarray(np.concatenate(arrays))
-        return [output for part in parts for output in part]
+            outputs = np.concatenate(arrays)
+            return np.asarray(outputs if back is None else outputs[back])
+        found = [output for part in parts for output in part]
+        return found if back is None else [found[place] for place in back]
 
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """Answers for records without targets, and what could not be read."""

@@ -164,7 +164,7 @@ def validation_loss(network: nn.Module, job: Job, view: View) -> float:
     network.eval()
     total, count = 0.0, 0
     with torch.inference_mode():
-        for batch in view.batches(max(256, job.plan.batch_size)):
+        for batch in view.batches(max(256, job.plan.batch_size), view.by_length()):
             losses = job.task.objective(network, batch, plain, job.spec)
             total, count = total + float(losses.double().sum()), count + len(losses)
     network.train()
