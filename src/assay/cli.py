@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay._task_options import COMMANDS, take_task_options
 from assay.errors import AssayError, SettingError
 
 if TYPE_CHECKING:
@@ -36,10 +37,7 @@ SplitOption = Annotated[
     str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples between the sides.")]
-ImageSize = Annotated[int | None, typer.Option("--image-size", help="Images: the side in pixels to train at.")]
-FitOption = Annotated[str | None, typer.Option("--fit", help="Images: squash, cover or pad to that size.")]
-TargetKind = Annotated[str | None, typer.Option("--target-kind", help="class, labels or number.")]
-Encoding = Annotated[str | None, typer.Option("--encoding", help="Text files: their encoding, such as cp1252.")]
+MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
 
 
 @app.command()
@@ -59,29 +57,27 @@ def tasks(json: Json = False) -> None:
             say(f"    --{name.replace('_', '-')}: {text}")
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 def inspect(
+    context: typer.Context,
     source: SourceArgument,
     task: TaskOption = None,
     target: Target = None,
     group: Group = None,
     split: SplitOption = None,
     split_seed: SplitSeed = 0,
-    image_size: ImageSize = None,
-    fit: FitOption = None,
-    target_kind: TargetKind = None,
-    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """What is here: the task recognised and why, counts, problems, the split."""
     from assay.shell import inspect_and_tell
 
-    options = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
+    options = _data_options(context, task, target, group, split, split_seed)
     inspect_and_tell(source, options, json)
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 def train(
+    context: typer.Context,
     source: SourceArgument,
     out: Annotated[
         Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
@@ -102,10 +98,6 @@ def train(
     group: Group = None,
     split: SplitOption = None,
     split_seed: SplitSeed = 0,
-    image_size: ImageSize = None,
-    fit: FitOption = None,
-    target_kind: TargetKind = None,
-    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """Train a network and write its run folder with the evidence page."""
@@ -115,7 +107,7 @@ def train(
 
     if device not in ("auto", "cpu"):
         raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
-    data = _data_options(task, target, group, split, split_seed, image_size, fit, target_kind, encoding)
+    data = _data_options(context, task, target, group, split, split_seed)
     options = TrainOptions(*fitting_time(budget, epochs), network, _settings(settings), seed, evidence)
     train_and_tell(source, data, options, out, json)
 
@@ -128,23 +120,20 @@ def resume(run: RunArgument, json: Json = False) -> None:
     resume_and_tell(run, json)
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 def evaluate(
+    context: typer.Context,
     run: RunArgument,
     source: SourceArgument,
     target: Target = None,
     group: Group = None,
     split: SplitOption = None,
-    target_kind: TargetKind = None,
-    encoding: Encoding = None,
     json: Json = False,
 ) -> None:
     """The metrics of a trained network on other labelled data."""
     from assay.shell import evaluate_and_tell
 
-    evaluate_and_tell(
-        run, source, _data_options(None, target, group, split, 0, None, None, target_kind, encoding), json
-    )
+    evaluate_and_tell(run, source, _data_options(context, None, target, group, split, 0), json)
 
 
 @app.command()
@@ -248,8 +237,9 @@ def data_get(
 def main() -> None:
     """Run the command line: exit 0 done, 1 the user's problem in two lines, 2 wrong usage, 130 interrupted."""
     try:
+        words, extra = _words()
         # A command that was interrupted comes back as an exit status, too.
-        status = app(standalone_mode=False)
+        status = app(words, standalone_mode=False, obj=extra)
         sys.stdout.flush()
     except AssayError as error:
         status = _fail(error.message, error.hint)
@@ -258,6 +248,17 @@ def main() -> None:
     except Exception as error:
         status = _unexpected(error)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _words() -> tuple[list[str], dict[str, str]]:
+    """The command line, and the options in it that applications add."""
+    words = sys.argv[1:]
+    if not words or words[0] not in COMMANDS:
+        return words, {}
+    command: Any = typer.main.get_command(app)
+    parameters = command.commands[words[0]].params
+    own = {option for parameter in parameters for option in parameter.opts}
+    return take_task_options(words, {*own, "--help"})
 
 
 #: What the system refuses for a reason that is the user's, and how to mend it.
@@ -311,21 +312,16 @@ def _fail(message: str, hint: str) -> int:
 
 
 def _data_options(
+    context: typer.Context,
     task: str | None,
     target: str | None,
     group: str | None,
     split: str | None,
     split_seed: int,
-    image_size: int | None,
-    fit: str | None,
-    target_kind: str | None,
-    encoding: str | None,
 ) -> DataOptions:
     from assay.sources.source import DataOptions
 
-    extra: dict[str, Any] = {"image_size": image_size, "fit": fit, "target_kind": target_kind, "encoding": encoding}
-    given = {name: value for name, value in extra.items() if value is not None}
-    return DataOptions(task, target, group, split, split_seed, extra=given)
+    return DataOptions(task, target, group, split, split_seed, extra=dict(context.obj or {}))
 
 
 def _settings(texts: list[str] | None) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""The data options that applications add (`Traits.options`), taken from a command line before the command sees it.
+
+Which there are follows from the applications, third parties' too, so that they are no parameters of the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+#: The commands that read data as an application wants it.
+COMMANDS = ("inspect", "train", "evaluate")
+
+
+def take_task_options(words: Sequence[str], own: Collection[str]) -> tuple[list[str], dict[str, str]]:
+    """A command line without the options that applications add, and these, by name.
+
+    Args:
+        words: what follows `assay`.
+        own: the options that the command has itself, such as `--out`.
+
+    Returns:
+        The words that are left, and each value as text: `--image-size 64` gives `{"image_size": "64"}`. What no
+        application knows stays where it is, for the command to complain about.
+
+    Raises:
+        typer.BadParameter: an option without a value.
+    """
+    if not any(word.startswith("--") and word.partition("=")[0] not in own for word in words):
+        return list(words), {}
+    known = set(task_options())
+    left: list[str] = []
+    found: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        key = name.removeprefix("--").replace("-", "_")
+        if word == "--":
+            left += [word, *rest]
+        elif name in own or not name.startswith("--") or key not in known:
+            left.append(word)
+        elif equals:
+            found[key] = value
+        else:
+            found[key] = _value(word, rest)
+    return left, found
+
+
+def task_options() -> dict[str, str]:
+    """Every option that an application adds, by its name, with its help text."""
+    from assay.registry import load_tasks
+
+    return {name: text for task in load_tasks() for name, text in task.traits.options.items()}
+
+
+def _value(word: str, rest: Iterator[str]) -> str:
+    value = next(rest, None)
+    if value is None:
+        import typer
+
+        raise typer.BadParameter(f"{word} needs a value")
+    return value
