@@ -24,8 +24,8 @@ class TrainStream:
     """An endless, reproducible stream of training batches, addressed by step.
 
     Each epoch is a new order of the windows, keyed by (seed, epoch); what does not fill a last batch waits for the next
-    epoch's order. Where windows differ in length, each stretch of `_POOL` batches is divided anew, so that a batch holds
-    windows of about one length and hardly any padding, and the batches come in random order.
+    epoch's order. Where windows differ in length, each stretch of `_POOL` batches is divided anew, so that a batch
+    holds windows of about one length and hardly any padding, and the batches come in random order.
 
     Args:
         view: the training side.
