@@ -56,7 +56,7 @@ def trained(planted: Planted, folder: Path, *, epochs: float, seed: int, network
     from assay.samples.split import Split
     from assay.sources.source import DataOptions
 
-    options = DataOptions("image-classification")
+    options = DataOptions("image-classification", network=network)
     task = load_task(options.task)
     # The sides are given: looking for copies that must not cross them would be for nothing.
     task.copied_rows = lambda records, progress: None

@@ -64,8 +64,8 @@ def make_trial(bench: Bench, name: str, draw: int) -> Trial:
         sizes, epochs, network, settings = (100, 200, 300, 400, 500, 600, 700, 1000), 15.0, "convnet", small
     else:
         images, labels = photographs()
-        fixed, sizes, epochs = (50, 700), (20, 40, 60, 80, 100), 1.0
-        network, settings = f"timm/{pretrained_folder()}", {"freeze": "true"}
+        fixed, sizes, epochs = (50, 500), (20, 40, 70, 100), 1.0
+        network, settings = f"timm/{pretrained_folder()}", {"freeze": "true", "checks": "1"}
     order = np.random.default_rng([draw, 5]).permutation(len(images))
     if name == "fashion":
         order = order[: sum(fixed) + 5000]

@@ -1,7 +1,9 @@
 """What the evidence takes beside the training: `assay train --budget 2m` with full and with quick evidence.
 
 Read from the run folder: the seconds of each finding (`evidence.json`), of fitting and of the baseline
-(`summary.json`). Beside them stands what else the command took after the training, by its stages.
+(`summary.json`). Beside them stands what else the command took after the training, by its stages. The promise is one
+for trainings of two minutes up; where a network has learned all that it can before (`small_table`, `few_images`), its
+shares are shown and not judged.
 """
 
 from __future__ import annotations
@@ -12,27 +14,36 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import _path  # noqa: F401
+import numpy as np
 from _command import run_assay
 from _common import Bench, Json, Target, data_root, open_bench
 from _data import Images, enlarged_digits, grey_images, require_fashion_mnist, write_idx
 
+Array = np.ndarray[Any, Any]
 #: What evidence may take, as a share of the training's seconds.
 _MOST = {"full": 1.0, "quick": 0.1}
 _BUDGET = "120s"
+#: Of the budget, what a training has to fill to be one of two minutes.
+_FILLED = 0.85
+#: Pixels of an image that become one column of the large table, along each side.
+_POOLED = 4
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    known = "fashion_mnist,few_images,cats_dogs,table"
+    known = "fashion_mnist,few_images,cats_dogs,large_table,small_table"
     parser.add_argument("--sources", default=known, help="which data, separated by commas")
     parser.add_argument("--evidence", default="full,quick", help="which evidence, separated by commas")
 
 
 def source_of(bench: Bench, name: str) -> tuple[Path, Sequence[str]]:
     """Where the data lies, and the options that it needs."""
-    if name == "table":
-        return _table(bench.work / "table.csv", bench.smoke), ("--target", "target")
+    if name == "small_table":
+        return _small_table(bench.work / "small.csv", bench.smoke), ("--target", "target")
+    if name == "large_table":
+        return _large_table(bench.work / "large.csv", bench.smoke), ("--target", "target")
     if name == "few_images":
         return write_idx(bench.work / name, _few(bench.smoke)), ()
     if bench.smoke:
@@ -47,16 +58,29 @@ def _few(smoke: bool) -> Images:
     return Images(data.images[:few], data.labels[:few], data.test_images, data.test_labels)
 
 
-def _table(file: Path, smoke: bool) -> Path:
+def _small_table(file: Path, smoke: bool) -> Path:
     """scikit-learn's digits as a table of 64 columns."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     count = 300 if smoke else len(data.data)
-    head = ",".join([*(f"cell {place}" for place in range(64)), "target"])
-    rows = (",".join([*map(str, row), f"digit {label}"])
-            for row, label in zip(data.data[:count], data.target[:count], strict=True))  # fmt: skip
-    file.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return _table(file, data.data[:count], data.target[:count])
+
+
+def _large_table(file: Path, smoke: bool) -> Path:
+    """The images of Fashion-MNIST as a table: the mean brightness of each square of 4 by 4 pixels is a column."""
+    data = grey_images(smoke)
+    count = 300 if smoke else len(data.images)
+    side = data.images.shape[1] // _POOLED * _POOLED
+    whole = data.images[:count, :side, :side].reshape(count, side // _POOLED, _POOLED, -1, _POOLED)
+    return _table(file, whole.mean(axis=(2, 4)).reshape(count, -1), data.labels[:count])
+
+
+def _table(file: Path, rows: Array, labels: Array) -> Path:
+    head = ",".join([*(f"cell {place}" for place in range(rows.shape[1])), "target"])
+    lines = (",".join([*(f"{value:g}" for value in row), f"class {label}"])
+             for row, label in zip(rows, labels, strict=True))  # fmt: skip
+    file.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
     return file
 
 
@@ -84,15 +108,19 @@ def main() -> None:
     names, kinds = bench.options.sources.split(","), bench.options.evidence.split(",")
     found = {f"{name}, {kind}": bench.piece(f"{name}-{kind}", partial(measure, bench, name, kind))
              for name in names for kind in kinds}  # fmt: skip
+    least_s = 0.0 if bench.smoke else _FILLED * float(_BUDGET.removesuffix("s"))
+    judged = {case: run["share"] for case, run in found.items() if run["fit_s"] >= least_s}
     targets = [
         Target(f"{kind} evidence with baseline as a share of the training's time, the most",
-               max((run["share"] for case, run in found.items() if case.endswith(kind)), default=None), "<=", most)
+               max((share for case, share in judged.items() if case.endswith(kind)), default=None), "<=", most)
         for kind, most in _MOST.items()
     ]  # fmt: skip
     largest = max(run["page_bytes"] for run in found.values())
     targets.append(Target("the largest page, bytes", largest, "<", 3e6))
     bench.settings = {"command": f"assay train SOURCE --budget {_BUDGET} --evidence full|quick --seed 0",
-                      "table": "scikit-learn's digits, 64 columns"}  # fmt: skip
+                      "small_table": "scikit-learn's digits, 64 columns",
+                      "large_table": "60,000 images of Fashion-MNIST, 49 columns",
+                      "judged": f"trainings of {least_s:g} s and more"}  # fmt: skip
     summary = {case: {"share": run["share"], "fit_s": run["fit_s"], "baseline_s": run["baseline_s"],
                       "page_bytes": run["page_bytes"],
                       "slowest": dict(sorted(run["findings_s"].items(), key=lambda item: -item[1])[:4])}

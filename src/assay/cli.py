@@ -170,7 +170,7 @@ def label_next(
     run: RunArgument,
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Unlabelled data: a folder of files, or a table.")],
     count: Annotated[int, typer.Option("--count", help="How many to suggest.")] = 20,
-    seed: Annotated[int, typer.Option("--seed", help="Of the draw among samples that would teach much.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draw of candidates, where there are very many.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="A CSV file for the suggestions.")] = None,
     json: Json = False,
 ) -> None:

@@ -207,7 +207,7 @@ class Model:
         Args:
             inputs: as `predict` takes them.
             count: how many are wanted.
-            seed: of the draw among samples that would teach much.
+            seed: of the draw of candidates, where there are very many.
 
         Raises:
             DataError: nothing can be read.

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: Enough to fit a head on; more would take longer than they are worth.
 _HEAD_SAMPLES = 20_000
+#: The deviation of all features together counts as much as so many samples.
+_COMMON = 100
 #: With fewer samples than this, only so large a share of the body is trained.
 _FEW, _TRAINED_FEW = 5000, 0.15
 
@@ -136,7 +138,7 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
     batches: list[Any] = list(view.batches(64))
     features = torch.cat([look.features(batch.image) for batch in batches]).double().numpy()
     targets = torch.cat([batch.target for batch in batches]).numpy()
-    mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    mean, scale = features.mean(axis=0), _scale(features)
     present = np.unique(targets)
     if len(present) < 2:
         return
@@ -150,6 +152,16 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
     head.bias.fill_(float(bias.min()) - 5.0)
     head.weight[torch.from_numpy(present)] = torch.from_numpy(weight).float()
     head.bias[torch.from_numpy(present)] = torch.from_numpy(bias).float()
+
+
+def _scale(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(F,) what stands for the deviation of each feature (N, F): its own, drawn towards that of all.
+
+    A handful of samples says little of a feature's own deviation: one that hardly varies among them would count many
+    times too much in all others.
+    """
+    own = features.var(axis=0)
+    return np.asarray(np.sqrt((len(features) * own + _COMMON * own.mean()) / (len(features) + _COMMON)) + 1e-6)
 
 
 def _portable(settings: TimmSettings) -> TimmSettings:
