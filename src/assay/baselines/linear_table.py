@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._columns import Columns, Sides, read_sides
-from assay.baselines._fitting import Clock, doubt, require_fitted, score, sigmoid, softmax
+from assay.baselines._fitting import Clock, doubt, require_fitted, score
+from assay.baselines._linear import outputs_of, solve
 from assay.baselines._storage import read_arrays, require, write_arrays
 from assay.baselines._table_model import TableModel
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _STRENGTHS = (1.0, 0.1, 10.0, 0.01, 100.0, 0.001)
 _LIMIT = 10.0  # standard deviations; what lies beyond counts as this
-_NEVER = -15.0  # the logit of a class or label that training never shows
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class LinearTable(TableModel[Weights]):
         for tried, strength in enumerate(_STRENGTHS):
             if best is not None and clock.left_s() < 2 * clock.spent_s / tried:
                 break
-            weights = Weights(mean, deviation, *self._solve(inputs, sides.truths, strength, clock.left_s()))
+            weights = Weights(mean, deviation, *solve(self.target, inputs, sides.truths, strength, clock.left_s()))
             rating = self._rate(weights, sides)
             if best is None or rating > best[0]:
                 best = (rating, weights, strength)
@@ -94,26 +93,13 @@ class LinearTable(TableModel[Weights]):
         self._fitted = Weights(**got)
 
     def _outputs(self, model: Weights, rows: Columns) -> Array:
-        scores = model.scores(rows, self.sizes)
-        if self.target.kind == "number":
-            return scores[:, 0]
-        return softmax(scores) if self.target.kind == "class" else sigmoid(scores)
+        return outputs_of(self.target, model.scores(rows, self.sizes))
 
     def _rate(self, weights: Weights, sides: Sides) -> tuple[float, float]:
         if not len(sides.answers):
             return (0.0, 0.0)
         outputs = self._outputs(weights, sides.aside)
         return score(self.target, outputs, sides.answers), -doubt(self.target, outputs, sides.answers)
-
-    def _solve(self, inputs: Any, truths: Array, strength: float, limit_s: float) -> tuple[Array, Array]:
-        """Weights (D, O) and offset (O,)."""
-        if self.target.kind == "number":
-            return _ridge(inputs, truths, strength)
-        if self.target.kind == "class":
-            return _logistic(inputs, truths, self.target.outputs, strength, limit_s)
-        parts = [_logistic(inputs, column.astype(np.int64), 2, strength, limit_s) for column in truths.T]
-        weights = [weights[:, 1] - weights[:, 0] for weights, _ in parts]
-        return np.stack(weights, axis=1), np.asarray([offset[1] - offset[0] for _, offset in parts])
 
 
 def _scale(numbers: Array) -> tuple[Array, Array]:
@@ -145,33 +131,3 @@ def _inputs(rows: Columns, mean: Array, deviation: Array, sizes: tuple[int, ...]
     shape = (len(rows), sum(sizes))
     one_hot = sparse.csr_matrix((np.ones(len(places)), (owners, places)), shape=shape)
     return sparse.hstack([sparse.csr_matrix(numbers), one_hot], format="csr")
-
-
-def _ridge(inputs: Any, truths: Array, strength: float) -> tuple[Array, Array]:
-    from sklearn.linear_model import Ridge
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = Ridge(alpha=1 / strength, solver="auto").fit(inputs, truths)
-    return np.asarray(model.coef_, float).reshape(-1, 1), np.atleast_1d(np.asarray(model.intercept_, float))
-
-
-def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s: float) -> tuple[Array, Array]:
-    """Multinomial logistic regression; classes that do not occur keep a logit far below the others."""
-    from sklearn.linear_model import LogisticRegression
-
-    weights, offset = np.zeros((inputs.shape[1], classes)), np.full(classes, _NEVER)
-    present = np.unique(truths)
-    if len(present) == 1:
-        offset[present] = 0.0
-        return weights, offset
-    operations = inputs.shape[0] * inputs.shape[1] * max(1, len(present)) * 4
-    rounds = int(np.clip(max(limit_s, 0.0) / 3 * 2e9 / operations, 10, 500))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = LogisticRegression(C=strength, max_iter=rounds).fit(inputs, truths)
-    if len(present) == 2:
-        weights[:, present[1]], offset[present] = model.coef_[0], (0.0, model.intercept_[0])
-    else:
-        weights[:, present], offset[present] = model.coef_.T, model.intercept_
-    return weights, offset

@@ -25,6 +25,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
+    #: the value of perfect outputs, where higher is better
+    best: ClassVar[float] = 1.0
     #: "share" for a number between 0 and 1 that is a proportion of units, else the unit's name or "".
     unit: ClassVar[str] = ""
 
