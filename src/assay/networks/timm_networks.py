@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from assay.errors import MissingExtraError, SettingError, did_you_mean
+from assay.networks.head import set_head
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Enough to fit a head on; more would take longer than they are worth.
 _HEAD_SAMPLES = 20_000
-#: The deviation of all features together counts as much as so many samples.
-_COMMON = 100
 #: With fewer samples than this, only so large a share of the body is trained.
 _FEW, _TRAINED_FEW = 5000, 0.15
 
@@ -119,49 +117,21 @@ def _features(settings: TimmSettings) -> str:
 
 @torch.no_grad()
 def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Start the head of a pretrained network from a logistic regression on its features.
+    """Start the head of a pretrained network from a logistic regression on its features (`set_head`).
 
-    A fresh head sends large gradients into a good body and spoils it; a fitted one does not (Kumar et al., "Fine-tuning
-    can distort pretrained features", ICLR 2022). Targets that are no class keep a fresh head.
+    Targets that are no class keep a fresh head.
     """
-    from sklearn.linear_model import LogisticRegression
-
     from assay.samples.split import TRAIN
 
     body: Any = getattr(network, "body", None)
-    classes = getattr(samples.spec.target, "classes", None)
-    if not isinstance(body, TimmBody) or not body.pretrained or classes is None or samples.spec.target.kind != "class":
+    if not isinstance(body, TimmBody) or not body.pretrained or samples.spec.target.kind != "class":
         return
     network.eval()
     view = samples.view(TRAIN).sample(_HEAD_SAMPLES, plan.seed)
     look: Any = network
     batches: list[Any] = list(view.batches(64))
     features = torch.cat([look.features(batch.image) for batch in batches]).double().numpy()
-    targets = torch.cat([batch.target for batch in batches]).numpy()
-    mean, scale = features.mean(axis=0), _scale(features)
-    present = np.unique(targets)
-    if len(present) < 2:
-        return
-    fitted = LogisticRegression(C=0.01, max_iter=500).fit((features - mean) / scale, targets)
-    weight, bias = fitted.coef_ / scale, fitted.intercept_
-    if len(present) == 2:
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-    bias = bias - weight @ mean
-    head = body.model.get_classifier()
-    head.weight.zero_()
-    head.bias.fill_(float(bias.min()) - 5.0)
-    head.weight[torch.from_numpy(present)] = torch.from_numpy(weight).float()
-    head.bias[torch.from_numpy(present)] = torch.from_numpy(bias).float()
-
-
-def _scale(features: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """(F,) what stands for the deviation of each feature (N, F): its own, drawn towards that of all.
-
-    A handful of samples says little of a feature's own deviation: one that hardly varies among them would count many
-    times too much in all others.
-    """
-    own = features.var(axis=0)
-    return np.asarray(np.sqrt((len(features) * own + _COMMON * own.mean()) / (len(features) + _COMMON)) + 1e-6)
+    set_head(body.model.get_classifier(), features, torch.cat([batch.target for batch in batches]).numpy())
 
 
 def _portable(settings: TimmSettings) -> TimmSettings:

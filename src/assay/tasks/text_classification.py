@@ -124,12 +124,17 @@ class TextClassification(TargetTask):
         """The mean over the windows of a text."""
         return np.mean(np.asarray(outputs), axis=0)
 
+    def deciding(self, outputs: Values, spec: TextSpec) -> int:
+        """The window that says what the whole text answers most strongly."""
+        whole = np.repeat(np.asarray(self.merge(outputs, spec))[None], len(outputs), axis=0)
+        return int(np.argmax(np.asarray(spec.target.support(np.asarray(outputs), whole).values)))
+
     def baselines(self, spec: TextSpec) -> Sequence[Baseline]:
         """TF-IDF of words and characters with a linear model; the dummy floor."""
         from assay.baselines.dummy import Dummy
-        from assay.baselines.text_classical import TfIdfLinear
+        from assay.baselines.text_classical import TextClassical
 
-        return (TfIdfLinear(spec.target), Dummy(spec.target))
+        return (TextClassical(spec.target), Dummy(spec.target))
 
     def masked(self, batch: TextBatch, kept: Tensor, spec: TextSpec, instead: Any = None) -> TextBatch:
         """Tokens that are not kept are left out of what the network attends to; marks stay."""
@@ -149,6 +154,25 @@ class TextClassification(TargetTask):
 
         (text,) = unit_texts(samples.view_of(np.asarray([unit])))
         return Drawing(lines=(samples.id(unit), text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")))
+
+    def part_names(self, samples: Samples, window: int, spec: TextSpec) -> Sequence[str]:
+        """Each token as it can be shown."""
+        tokens = np.asarray(samples.field("tokens", np.asarray([window]))[0])
+        return [token.strip() or "␣" for token in spec.tokenizer.token_texts(tokens)]
+
+    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: TextSpec) -> Drawing:
+        """The text, and the tokens that weighed most with what each added to the probability or the number."""
+        from assay.report.explained import explained_cells
+
+        plain = self.draw(samples, unit, spec)
+        for window in samples.view_of(np.asarray([unit])).windows:
+            names = self.part_names(samples, int(window), spec)
+            there = np.flatnonzero(~np.isnan(weights[: len(names)]))
+            if len(there) and not np.isnan(weights[: len(names)][there]).any() and np.isnan(weights[len(names) :]).all():
+                cells = [(names[place], "") for place in there]
+                lines = explained_cells(cells, weights[there], share=spec.target.kind != "number")
+                return Drawing(lines=(*plain.lines, *lines))
+        return plain
 
 
 def training_texts(records: Records, train: np.ndarray[Any, Any], column: str, most: int) -> list[str]:
