@@ -30,6 +30,7 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
         as_json: print it as JSON.
     """
     from assay.api import load
+    from assay.report.explanation_page import part_of_several
     from assay.serving.explanation import judged
 
     if out is not None:
@@ -46,6 +47,8 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
         print_json({**explanation.to_json(), "file": str(file)})
         return
     say(f"{explanation.id}: {explanation.words}")
+    if part := part_of_several(explanation):
+        say(part)
     for name, weight in list(explanation.parts.items())[:_TOLD]:
         say(f"  {name}: {_signed(weight, explanation.unit)}")
     say(f"faithfulness: {judged(explanation.faithfulness)}")

@@ -10,6 +10,7 @@ Words used throughout:
 go by unit, or by group of units.
 * **window**: the part of a unit that the network takes at once. Most units are one window; the outputs of several merge
   into one.
+* **part**: a place of an input that an explanation weighs: a pixel, a column, a token.
 * **output**: what `predict` gives for a window, before it is put into words; **answer**: what the user reads.
 * **truth**: a unit's target in the form that metrics compare outputs with.
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -154,10 +155,18 @@ class NetworkKind:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A unit as the page shows it: a small picture (data URI) or lines of text, or both."""
+    """A unit as the page shows it: a small picture (data URI) or lines of text, or both.
+
+    Attributes:
+        image: a data URI.
+        lines: the unit's name first; "name: value" is set as a definition.
+        spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
+            spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
+    """
 
     image: str | None = None
     lines: tuple[str, ...] = ()
+    spans: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,6 +294,14 @@ class Task(ABC):
     def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Values:
         """One output for each window; search, thresholds and suppression live here. Runs without gradients."""
 
+    def deciding(self, outputs: Values, spec: Spec) -> int:
+        """The position of the window whose output a unit's merged answer rests on most, among all of the unit's.
+
+        An answer is explained by that window, and a sample known by its features. Called with the outputs that `merge`
+        takes; not called for a unit that is a single window.
+        """
+        return 0
+
     def merge(self, outputs: Values, spec: Spec) -> Output:
         """The one output of a unit, out of its windows' outputs in their order.
 
@@ -375,20 +392,48 @@ class Task(ABC):
         """(U,) truth minus output, where both are numbers; None for other answers. Prediction intervals need them."""
         return None
 
+    def confidences(
+        self, outputs: Values, truths: Values, spec: Spec
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
+        """(U,) how good each output says that it is, and (U,) how good it was, both from 0 to 1.
+
+        For answers that are neither a class nor a number: the probability of a span and whether it was right, the mean
+        probability of a translation's tokens and its chrF over 100. A confidence need not be on the scale of the
+        goodness; it should only rise with it. None where outputs do not say how good they are.
+        """
+        return None
+
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
 
         The one named "rim", where an input has one, is all that should not decide an answer by itself. Findings hide
-        places and train networks that see nothing else. Empty where inputs differ in shape.
+        places and train networks that see nothing else. Empty where inputs differ in shape (see `part_names`).
         """
         return {}
+
+    def part_names(self, samples: Samples, window: int, spec: Spec) -> Sequence[str] | None:
+        """The parts of one input in their order, where inputs differ in length: the text of each of its tokens.
+
+        One after the other they are the input's text: a name holds the white space that stands before it, and is ""
+        where a part has no text, such as a special token. There are as many as the input has places without padding.
+
+        Args:
+            samples: all samples.
+            window: the window's number among them.
+            spec: the sample spec.
+
+        Returns:
+            None where parts have no names.
+        """
+        return None
 
     def masked(self, batch: Any, kept: Tensor, spec: Spec, instead: Any = None) -> Any:
         """The batch with everything outside of what is kept made to say nothing, or taken from other inputs.
 
         Args:
             batch: the inputs.
-            kept: (B, ...) or (...) bool, shaped as `parts`.
+            kept: (B, ...) or (...) bool, shaped as `parts`; where inputs differ in length (B, T), shaped as what
+                `explain` gives for the same batch, and True wherever that is NaN.
             spec: the sample spec.
             instead: a batch of as many inputs, whose values stand where nothing is kept; None for the training mean.
         """
@@ -436,14 +481,38 @@ class Task(ABC):
             batch: the inputs, as they were answered.
 
         Returns:
-            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Raises
-            `SettingError` where answers of this kind cannot be explained.
+            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Where
+            inputs differ in length (B, T), padded, and NaN where an input has no such part or where the part is none
+            of the input's content: padding, special tokens. Raises `SettingError` where answers of this kind cannot be
+            explained.
         """
         raise SettingError(f"{self.name} cannot explain its answers")
 
-    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: Spec) -> Drawing:
-        """One unit as the page shows it, with the weights that `explain` gave for its window."""
-        return self.draw(samples, unit, spec)
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: Spec,
+        window: int | None = None,
+    ) -> Drawing:
+        """One unit as the page shows it, with what weighed.
+
+        Args:
+            samples: all samples.
+            unit: the unit.
+            weights: what `explain` gave for a window of the unit: (...) as `parts`, or (T,) with NaN at its end where
+                other inputs were longer.
+            spec: the sample spec.
+            window: the window's number among the samples; None where the unit has no other.
+        """
+        drawing = self.draw(samples, unit, spec)
+        number = int(samples.view_of(np.asarray([unit])).windows[0]) if window is None else window
+        names = self.part_names(samples, number, spec)
+        if names is None:
+            return drawing
+        spans = tuple((name, float(weight)) for name, weight in zip(names, weights, strict=False))
+        return replace(drawing, lines=drawing.lines[:1], spans=spans)
 
     def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
         """One unit as the page shows it."""

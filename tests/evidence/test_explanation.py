@@ -76,7 +76,7 @@ class Columns(Application):
     def mistakes(self, outputs: Any, truths: Any, spec: TableSpec) -> Any:
         return spec.target.mistakes(outputs, truths)
 
-    def draw_explained(self, samples: Any, unit: int, weights: Any, spec: TableSpec) -> Drawing:
+    def draw_explained(self, samples: Any, unit: int, weights: Any, spec: TableSpec, window: Any = None) -> Drawing:
         return Drawing(lines=(str(unit), f"heaviest: {int(np.abs(weights).argmax())}"))
 
 

@@ -27,6 +27,8 @@ class Metric(ABC):
     higher_is_better: ClassVar[bool] = True
     #: the value of perfect outputs, where higher is better
     best: ClassVar[float] = 1.0
+    #: False where lower is better and nobody knows how low it can get, as with the bits that a text takes.
+    best_known: ClassVar[bool] = True
     #: "share" for a number between 0 and 1 that is a proportion of units, else the unit's name or "".
     unit: ClassVar[str] = ""
 
@@ -37,6 +39,11 @@ class Metric(ABC):
     @abstractmethod
     def aggregate(self, statistics: Values, weights: Array) -> float:
         """The metric over units that count `weights` (U,) times each; NaN where it is not defined."""
+
+    @property
+    def perfect(self) -> float:
+        """`best`, or 0 where lower is better; no output may reach that where `best_known` is False."""
+        return self.best if self.higher_is_better else 0.0
 
     def value(self, outputs: Values, truths: Values) -> float:
         """The metric over all units, each counted once."""

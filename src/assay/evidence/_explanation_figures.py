@@ -11,7 +11,8 @@ from assay.errors import AssayError
 from assay.evaluation.faithfulness import mean
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure
-from assay.serving.predictor import Classical
+from assay.report.explained import SPANS_CAPTION, shaded
+from assay.serving.predictor import Classical, deciding_windows
 
 if TYPE_CHECKING:
     from assay.evidence.explanation import Looked
@@ -24,7 +25,7 @@ _COLUMNS = 30
 def figures(context: Context, looked: Looked) -> Iterator[Figure]:
     """For pictures the samples first; for rows the columns first, and beside them what the classical model looks at."""
     in_a_row = looked.weights.ndim == 2
-    if in_a_row:
+    if in_a_row and context.task.parts(context.spec):
         yield from _columns(context, looked)
     yield _gallery(context, looked, _ROWS if in_a_row else _SHOWN)
     yield _curves(context, looked)
@@ -35,11 +36,11 @@ def _gallery(context: Context, looked: Looked, most: int) -> Figure:
     test, task, spec = context.test, context.task, context.spec
     wrong = task.mistakes(test.outputs, test.truths, spec)
     items = []
-    for place, weights in _mixed(context, looked, wrong, most):
+    for place, weights, window in _mixed(context, looked, wrong, most):
         unit = int(test.units[place])
         plain, explained = (
             task.draw(context.samples, unit, spec),
-            task.draw_explained(context.samples, unit, weights, spec),
+            task.draw_explained(context.samples, unit, weights, spec, window),
         )
         name, *lines = explained.lines or (context.samples.id(unit),)
         told = [
@@ -48,19 +49,20 @@ def _gallery(context: Context, looked: Looked, most: int) -> Figure:
         ]
         beside = explained.image if plain.image else None
         items.append({"image": plain.image, "beside": beside, "title": name, "lines": [*told, *lines],
-                      "wrong": wrong is not None and bool(wrong[place])})  # fmt: skip
-    pictures = any(item["image"] for item in items)
-    caption = (
-        "Orange spoke for the answer that was given, blue against it; the brighter, the more."
-        if pictures
-        else "Behind each value what it added to the answer; the columns that weighed most come first."
-    )
+                      "wrong": wrong is not None and bool(wrong[place]), **shaded(explained)})  # fmt: skip
+    if any(item["image"] for item in items):
+        caption = "Orange spoke for the answer that was given, blue against it; the brighter, the more."
+    elif any("spans" in item for item in items):
+        caption = SPANS_CAPTION
+    else:
+        caption = "Behind each value what it added to the answer; the columns that weighed most come first."
     return Figure("gallery", "What single answers came from", {"items": items}, caption)
 
 
-def _mixed(context: Context, looked: Looked, wrong: Array | None, most: int) -> Iterator[tuple[int, Array]]:
-    """Positions on the test side with their weights, mistakes spread among right answers."""
-    known = dict(zip(looked.places.tolist(), looked.weights, strict=True))
+def _mixed(context: Context, looked: Looked, wrong: Array | None, most: int) -> Iterator[tuple[int, Array, int]]:
+    """Positions on the test side with weights and the window they are of, mistakes spread among right answers."""
+    windows = looked.windows.tolist()
+    known = dict(zip(looked.places.tolist(), zip(looked.weights, windows, strict=True), strict=True))
     right, mistakes = list(known), []
     if wrong is not None:
         right = [place for place in known if not wrong[place]]
@@ -69,14 +71,15 @@ def _mixed(context: Context, looked: Looked, wrong: Array | None, most: int) -> 
         mistakes = (mistakes + others)[:_MISTAKES]
     chosen = mistakes + right[: most - len(mistakes)]
     for place in sorted(chosen, key=lambda place: (chosen.index(place) * 5) % max(1, len(chosen))):
-        yield place, known[place] if place in known else _explained(context, place)
+        yield place, *(known[place] if place in known else _explained(context, place))
 
 
-def _explained(context: Context, place: int) -> Array:
-    """The weights of one sample more."""
+def _explained(context: Context, place: int) -> tuple[Array, int]:
+    """The weights of one sample more, and its window that they are of."""
     view = context.samples.view_of(np.asarray(context.test.units, np.int64)[[place]])
-    weights = context.task.explain(context.predictor, context.samples.batch(view.windows[:1]))
-    return np.asarray(np.asarray(weights, float)[0])
+    windows = deciding_windows(context.predictor, view)
+    weights = context.task.explain(context.predictor, context.samples.batch(windows))
+    return np.asarray(np.asarray(weights, float)[0]), int(windows[0])
 
 
 def _columns(context: Context, looked: Looked) -> Iterator[Figure]:

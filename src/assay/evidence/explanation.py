@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.evaluation.faithfulness import Curves, blocks, curves, mean, pool, rank_correlation
+from assay.evaluation.faithfulness import (
+    Curves,
+    blocks,
+    count_parts,
+    curves,
+    mean,
+    padded,
+    pool,
+    rank_correlation,
+)
 from assay.evaluation.intervals import Estimate
 from assay.evidence import _explanation_figures as drawn
 from assay.evidence.attribution import randomised
@@ -18,7 +27,7 @@ from assay.evidence.context import Context
 from assay.evidence.finding import Finding, Number, Status
 from assay.evidence.words import number, three_digits
 from assay.samples.draws import order
-from assay.serving.predictor import Answering
+from assay.serving.predictor import Answering, deciding_windows
 
 QUESTION = "Why does it answer so?"
 #: Test samples: fewer show nothing, more show nothing new; so many are explained at once.
@@ -32,6 +41,8 @@ _RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
 #: checks for saliency maps", NeurIPS 2018).
 _ALIKE = 0.6
 
+ONE_PART = "The input has one part alone, which decides everything."
+
 Array = np.ndarray[Any, Any]
 
 
@@ -42,7 +53,7 @@ class Looked:
     Attributes:
         places: (B,) their positions on the test side.
         windows: (B,) the window of each that was explained.
-        weights: (B, ...) of its parts.
+        weights: (B, ...) of its parts, NaN where another's has more of them.
         curves: what is left of the answers as parts go.
         unit: of the curves, as `Support` has it.
     """
@@ -73,13 +84,29 @@ def find(context: Context) -> Finding:
     unit = "points" if looked.unit == "%" else ""
     numbers = {f"{name} gain over chance": number(found, unit) for name, found in gains.items()}
     numbers["correlation with a network of random weights"] = Number(None) if alike is None else number(alike)
-    parts = pool(looked.weights[:1], blocks(looked.weights.shape[1:])).shape[1]
-    certainty = (
-        f"{len(looked.places):,} test samples in {parts:,} parts each; beside the order of the explanation, parts were "
-        f"taken away in {len(looked.curves.random)} random orders."
-    )
+    sequences = context.task.traits.variable_length and looked.weights.ndim == 2
+    if sequences:
+        for name in ("comprehensiveness", "sufficiency"):
+            numbers[name] = number(mean(getattr(looked.curves, name), groups), unit)
+    certainty = _certainty(looked, sequences)
     figures = tuple(drawn.figures(context, looked))
     return Finding("explanation", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _certainty(looked: Looked, sequences: bool) -> str:
+    counts = count_parts(looked.weights)
+    least, most = int(counts.min()), int(counts.max())
+    parts = f"{most:,} parts each" if least == most else f"{least:,} to {most:,} parts each"
+    told = (
+        f"{len(looked.places):,} test samples in {parts}; beside the order of the explanation, parts were "
+        f"taken away in {len(looked.curves.random)} random orders."
+    )
+    if sequences:
+        told += (
+            " Comprehensiveness is what is lost on average as the heaviest parts go, and should be large; sufficiency "
+            "what is lost as they alone stay, and should be small (DeYoung et al. 2020)."
+        )
+    return told
 
 
 def _unknown(verdict: str) -> Finding:
@@ -90,18 +117,18 @@ def _look(context: Context, budget_s: float) -> Looked | str:
     """As many test samples as the time allows, in random order; or the reason why there is nothing to say."""
     if context.task.traits.closed_loop:
         return "A task that acts in a loop has no single input that could be explained."
-    places, windows = _windows(context)
+    places = order(np.arange(len(context.test)), "explained")
     if len(places) < _FEW:
         return f"Too few test samples to say ({len(places)})."
     begun = time.monotonic()
-    found: list[tuple[Array, Curves, str]] = []
+    found: list[Looked] = []
     first = 0.0
-    for chunk in _chunks(windows[:_MOST]):
-        one = explain_and_measure(context.task, context.predictor, context.samples.batch(chunk))
+    for chunk in _chunks(places[:_MOST]):
+        one = _explained(context, chunk)
         if isinstance(one, str):
             return one
         found.append(one)
-        done, spent = sum(len(weights) for weights, _, _ in found), time.monotonic() - begun
+        done, spent = sum(len(part.places) for part in found), time.monotonic() - begun
         if done == 1:
             first = spent
             continue  # the first of a process takes far longer than those after it
@@ -109,31 +136,31 @@ def _look(context: Context, budget_s: float) -> Looked | str:
             break
         if (spent - first) * _FEW / (done - 1) > _OVER * budget_s:
             return "Explaining one answer takes so long that too few could be explained."
-    weights = np.concatenate([one[0] for one in found])
-    joined = _joined([one[1] for one in found])
-    return Looked(places[: len(weights)], windows[: len(weights)], weights, joined, found[0][2])
+    looked = _joined(found)
+    several = count_parts(looked.weights) > 1
+    return _only(looked, several) if several.any() else ONE_PART
 
 
-def _windows(context: Context) -> tuple[Array, Array]:
-    """Positions on the test side in random order, and a window of each."""
-    test = context.test
-    places = order(np.arange(len(test)), "explained")
-    view = context.samples.view_of(np.asarray(test.units, np.int64)[places])
-    first = np.unique(context.samples.unit[view.windows], return_index=True)
-    window = dict(zip(first[0].tolist(), view.windows[first[1]].tolist(), strict=True))
-    return places, np.asarray([window[unit] for unit in view.units.tolist()], np.int64)
+def _explained(context: Context, places: Array) -> Looked | str:
+    """Some test samples, given by their positions; or the reason why they cannot be explained."""
+    view = context.samples.view_of(np.asarray(context.test.units, np.int64)[places])
+    windows = deciding_windows(context.predictor, view)
+    one = explain_and_measure(context.task, context.predictor, context.samples.batch(windows))
+    return one if isinstance(one, str) else Looked(places, windows, *one)
 
 
-def _chunks(windows: Array) -> Iterator[Array]:
+def _chunks(places: Array) -> Iterator[Array]:
     """Two single ones to see how long it takes, then several at once."""
-    yield windows[:1]
-    yield windows[1:2]
-    for start in range(2, len(windows), _AT_ONCE):
-        yield windows[start : start + _AT_ONCE]
+    yield places[:1]
+    yield places[1:2]
+    for start in range(2, len(places), _AT_ONCE):
+        yield places[start : start + _AT_ONCE]
 
 
 def explain_and_measure(task: Any, predictor: Answering, batch: Any, **how: Any) -> tuple[Array, Curves, str] | str:
     """The weights of a batch, what is left of its answers as parts go, and in which unit; or why that is not known.
+
+    The answers are those of the windows in the batch, whatever a unit's others say.
 
     Args:
         task: the application.
@@ -148,24 +175,37 @@ def explain_and_measure(task: Any, predictor: Answering, batch: Any, **how: Any)
     support = task.support(answered, answered, spec)
     if support is None:
         return "How much of an answer of this kind is left cannot be measured."
-    weights = np.nan_to_num(np.asarray(task.explain(predictor, batch), float))
-    if pool(weights, blocks(weights.shape[1:])).shape[1] < 2:
-        return "The input has one part alone, which decides everything."
+    weights = np.nan_to_num(np.asarray(task.explain(predictor, batch), float), nan=np.nan)
+    ragged = task.traits.variable_length
+    if not ragged and count_parts(weights).max() < 2:
+        return ONE_PART
 
     def left(kept: Array) -> Array:
         outputs = predictor.respond(task.masked(batch, torch.from_numpy(kept), spec))
         return np.asarray(task.support(outputs, answered, spec).values)
 
-    return weights, curves(left, weights, support.by_size, **how), support.unit
+    return weights, curves(left, weights, support.by_size, ragged=ragged, **how), support.unit
 
 
-def _joined(parts: list[Curves]) -> Curves:
-    """The curves of all chunks together."""
-    return Curves(
-        parts[0].shares,
-        np.concatenate([part.deletion for part in parts]),
-        np.concatenate([part.insertion for part in parts]),
-        np.concatenate([part.random for part in parts], axis=1),
+def _joined(parts: list[Looked]) -> Looked:
+    """All chunks together."""
+    kept = [part.curves for part in parts]
+    joined = Curves(
+        kept[0].shares,
+        np.concatenate([one.deletion for one in kept]),
+        np.concatenate([one.insertion for one in kept]),
+        np.concatenate([one.random for one in kept], axis=1),
+    )
+    places, windows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("places", "windows"))
+    return Looked(places, windows, padded([part.weights for part in parts]), joined, parts[0].unit)
+
+
+def _only(looked: Looked, rows: Array) -> Looked:
+    """Some of the samples (B,) bool."""
+    if rows.all():
+        return looked
+    return Looked(
+        looked.places[rows], looked.windows[rows], looked.weights[rows], looked.curves.only(rows), looked.unit
     )
 
 
@@ -177,7 +217,8 @@ def _against_random_weights(context: Context, looked: Looked, budget_s: float) -
         other = replace(context.predictor, network=randomised(context.predictor.network, seed))
         rows = np.arange(seed * _EACH, (seed + 1) * _EACH) % len(looked.windows)
         weights = np.asarray(context.task.explain(other, context.samples.batch(looked.windows[rows])), float)
-        alike = rank_correlation(pool(looked.weights[rows], block), pool(np.nan_to_num(weights), block))
+        own, weights = _alike_in_shape(looked.weights[rows], np.nan_to_num(weights, nan=np.nan))
+        alike = rank_correlation(pool(own, block), pool(weights, block))
         found.append(float(alike.mean()))
         spent = time.monotonic() - begun
         if len(found) < _FEW_RANDOM and spent / len(found) * _FEW_RANDOM > _OVER * budget_s:
@@ -185,6 +226,12 @@ def _against_random_weights(context: Context, looked: Looked, budget_s: float) -
         if len(found) >= _FEW_RANDOM and spent * (1 + 1 / len(found)) > budget_s:
             break
     return mean(np.asarray(found), np.arange(len(found)))
+
+
+def _alike_in_shape(first: Array, second: Array) -> tuple[Array, Array]:
+    """Weights of the same inputs, padded alike."""
+    both = padded([first, second])
+    return both[: len(first)], both[len(first) :]
 
 
 def _judge(deletion: Estimate, insertion: Estimate, alike: Estimate | None, unit: str) -> tuple[Status, str, str]:

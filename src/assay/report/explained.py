@@ -1,10 +1,11 @@
-"""How an explanation is drawn: weights laid over a picture, or written beside the values of a row.
+"""How an explanation is drawn: weights laid over a picture, under the words of a text, or beside the values of a row.
 
 Shapes: H height, W width, P columns.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,15 @@ from assay.report.images import thumbnail
 if TYPE_CHECKING:
     import numpy as np
 
+    from assay.task import Drawing
+
     Array = np.ndarray[Any, Any]
 
 #: What speaks for an answer is orange, what speaks against it blue: light and dark, told apart by every colour vision.
 FOR, AGAINST = (255, 168, 32), (32, 96, 232)
+SPANS_CAPTION = (
+    "Underlined with a line is what spoke for the answer, with dots what spoke against it; the thicker, the more."
+)
 _CELLS = 28  # along the shorter side: finer weights are drawn as their neighbourhood's mean
 _STRONGEST = 0.85
 _MINUS = "\u2212"
@@ -44,6 +50,13 @@ def overlay(picture: Array, weights: Array, size: int = 112) -> str:
     below, above = 45 + 0.6 * grey, colour * (0.45 + 0.55 * grey / 255)
     mixed = below * (1 - strength) + above * strength
     return thumbnail(mixed.round().clip(0, 255).astype(np.uint8), size)
+
+
+def shaded(drawing: Drawing) -> dict[str, list[tuple[str, float | None]]]:
+    """A drawing's spans as a gallery's item takes them: nothing, or `spans` with null for a weight that is NaN."""
+    if not drawing.spans:
+        return {}
+    return {"spans": [(text, None if math.isnan(weight) else weight) for text, weight in drawing.spans]}
 
 
 def _soft(weights: Array) -> Array:

@@ -11,11 +11,12 @@ from assay.errors import MissingExtraError
 from assay.evidence.finding import Figure
 from assay.report import figures
 from assay.report._words import clean, escape
+from assay.report.explained import SPANS_CAPTION, shaded
 
 if TYPE_CHECKING:
     from assay.serving.explanation import Explanation
 
-_ROWS = 25
+_ROWS, _LONGEST = 25, 20_000
 _SIDE, _GAP = 448, 16  # pixels: the longer side of a picture at least, and what lies between two
 
 _PAGE = """<!doctype html>
@@ -54,6 +55,7 @@ def write_page(explanation: Explanation, judged: str) -> str:
         judged: what the explanation is worth, in a sentence.
     """
     shown = [_pictures(explanation)] if explanation.drawn.image else []
+    shown += [_text(explanation)] if explanation.drawn.spans else []
     rows = [{"label": name, "value": weight} for name, weight in list(explanation.parts.items())[:_ROWS]]
     data = {"rows": rows, "x": "weight", "unit": explanation.unit}
     caption = (
@@ -64,9 +66,21 @@ def write_page(explanation: Explanation, judged: str) -> str:
         title=escape(clean(explanation.id)),
         style=resources.files("assay.report").joinpath("page.css").read_text(encoding="utf-8"),
         answer=escape(explanation.words),
-        judged=escape(judged),
+        judged=escape(f"{part_of_several(explanation)} {judged}".strip()),
         figures="\n".join(figures.draw(figure) for figure in shown),
     )
+
+
+def part_of_several(explanation: Explanation) -> str:
+    """Which of several windows was explained, as a sentence; empty where there is one alone."""
+    if explanation.windows < 2:
+        return ""
+    return f"Explained is part {explanation.window + 1} of {explanation.windows}, on which the answer rests most."
+
+
+def _text(explanation: Explanation) -> Figure:
+    item: dict[str, Any] = {"image": None, "title": explanation.id, "lines": [], **shaded(explanation.drawn)}
+    return Figure("gallery", "What it went by", {"items": [item], "longest": _LONGEST}, SPANS_CAPTION)
 
 
 def _pictures(explanation: Explanation) -> Figure:

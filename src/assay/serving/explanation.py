@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from assay.errors import SettingError
 from assay.evaluation.faithfulness import Curves
 from assay.run import to_json
 from assay.samples.split import TEST
-from assay.serving.predictor import inputs
+from assay.serving.predictor import deciding_windows, inputs
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Random orders that stand for chance where a single answer is explained.
 ORDERS = 32
+#: What a notebook shows of a long text.
+_ROWS, _LONGEST = 12, 4000
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,15 @@ class Explanation:
         id: the input's name.
         answer: the answer, a dataclass of the task's.
         words: the answer in a few words.
-        weights: how much each part of the input weighed: (H, W), (P,).
-        parts: the weight of each place that has a name, the heaviest first; places may overlap.
+        weights: how much each part of the input weighed: (H, W), (P,), (T,); NaN where a part has no say.
+        parts: the weight of each place that has a name, the heaviest first; places may overlap. Where names repeat, as
+            words do, the later ones are numbered: "good", "good (2)".
         unit: of the weights: "%" for shares of a probability, else "".
         faithfulness: what the explanation is worth.
         plain: the input as it is drawn.
         drawn: the input with what weighed.
+        window: which of the unit's windows was explained, from 0: the one that the answer rests on most.
+        windows: how many it has.
     """
 
     id: str
@@ -69,6 +76,8 @@ class Explanation:
     faithfulness: Faithfulness
     plain: Drawing
     drawn: Drawing
+    window: int = 0
+    windows: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """What `assay explain --json` prints, but for the file."""
@@ -76,15 +85,17 @@ class Explanation:
         told: dict[str, Any] = to_json(
             {"format": 1, "id": self.id, "answer": self.answer, "faithfulness": vars(self.faithfulness), "parts": parts}
         )
-        return told
+        return {**told, "window": self.window, "windows": self.windows} if self.windows > 1 else told
 
     def _repr_html_(self) -> str:
+        from assay.report.spans import draw_spans
+
         images = [drawing.image for drawing in (self.plain, self.drawn) if drawing.image]
         pictures = "".join(f'<img src="{html.escape(image)}"/> ' for image in images)
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{weight:+.3g}</td></tr>" for name, weight in self.parts.items()
-        )
-        return f"<p>{html.escape(self.id)}: {html.escape(self.words)}</p>{pictures}<table>{rows}</table>"
+        heaviest = list(self.parts.items())[: _ROWS if self.drawn.spans else None]
+        rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{weight:+.3g}</td></tr>" for name, weight in heaviest)
+        text = draw_spans(self.drawn.spans, _LONGEST, styled=True) if self.drawn.spans else ""
+        return f"<p>{html.escape(self.id)}: {html.escape(self.words)}</p>{pictures}{text}<table>{rows}</table>"
 
 
 def explain(
@@ -104,8 +115,7 @@ def explain(
     Raises:
         SettingError: answers of this kind cannot be explained, or there is no such row.
     """
-    traits = predictor.task.traits
-    if traits.several_windows or traits.closed_loop:
+    if predictor.task.traits.closed_loop:
         raise SettingError(f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly")
     with inputs(predictor.task, records, predictor.spec) as (samples, problems):
         view = samples.view(TEST)
@@ -119,31 +129,55 @@ def explain(
 
 
 def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation:
-    from assay.evidence.explanation import explain_and_measure
+    from assay.evaluation.faithfulness import count_parts
+    from assay.evidence.explanation import ONE_PART, explain_and_measure
 
     task, spec = predictor.task, predictor.spec
-    batch = samples.batch(samples.view_of(np.asarray([unit])).windows[:1])
+    view = samples.view_of(np.asarray([unit]))
+    windows = deciding_windows(predictor, view)
+    batch = samples.batch(windows)
     found = explain_and_measure(task, predictor, batch, orders=ORDERS)
-    if isinstance(found, str):
-        raise SettingError(f"{samples.id(unit)} cannot be explained: {found}")
+    reason = found if isinstance(found, str) else ONE_PART if count_parts(found[0])[0] < 2 else ""
+    if reason or isinstance(found, str):
+        raise SettingError(f"{samples.id(unit)} cannot be explained: {reason}")
     (weights,), curves, unit_of_curves = found
-    output = predictor.respond(batch)[0]
+    output = predictor.outputs(view)[0] if len(view.windows) > 1 else predictor.respond(batch)[0]
+    places, window = task.parts(spec), int(windows[0])
+    named = _named(weights, places) if places else _by_name(weights, task.part_names(samples, window, spec))
     return Explanation(
         samples.id(unit),
         task.answer(output, spec),
         task.words(output, spec),
         weights,
-        _named(weights, task.parts(spec)),
-        "%" if unit_of_curves == "%" and weights.ndim == 1 else "",
+        named,
+        "%" if unit_of_curves == "%" and weights.ndim == 1 and not task.traits.variable_length else "",
         _worth(curves, unit_of_curves),
         task.draw(samples, unit, spec),
-        task.draw_explained(samples, unit, weights, spec),
+        task.draw_explained(samples, unit, weights, spec, window),
+        int(np.flatnonzero(view.windows == window)[0]),
+        len(view.windows),
     )
 
 
 def _named(weights: Array, parts: Mapping[str, Array]) -> dict[str, float]:
     """The weight of each part, the heaviest first."""
     found = {name: float(weights[part].sum()) for name, part in parts.items() if part.any()}
+    return _heaviest_first(found)
+
+
+def _by_name(weights: Array, names: Sequence[str] | None) -> dict[str, float]:
+    """The weight of each named part that has a say, the heaviest first; a repeated name is numbered."""
+    found: dict[str, float] = {}
+    seen: Counter[str] = Counter()
+    for name, weight in zip(names or (), weights.tolist(), strict=False):
+        words = name.strip()
+        if words and not math.isnan(weight):
+            seen[words] += 1
+            found[words if seen[words] == 1 else f"{words} ({seen[words]})"] = weight
+    return _heaviest_first(found)
+
+
+def _heaviest_first(found: Mapping[str, float]) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: -abs(item[1])))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
     from assay.task import Spec, Task
 
+Array = np.ndarray[Any, Any]
 _BATCH = 256
 
 
@@ -98,11 +99,7 @@ class Predictor:
         windows = self._windows(view)
         if not self.task.traits.several_windows or not len(windows):
             return windows
-        unit = view.samples.unit[view.windows]
-        starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
-        ends = np.r_[starts[1:], len(unit)]
-        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
-        return [self.task.merge(windows[first:end], self.spec) for first, end in bounds]
+        return [self.task.merge(windows[first:end], self.spec) for first, end in window_bounds(view)]
 
     def _windows(self, view: View) -> Values:
         places = view.by_length()
@@ -141,6 +138,23 @@ class Classical:
     def respond(self, batch: Any) -> Values:
         """See `Answering.respond`."""
         return self.model.respond(batch)
+
+
+def window_bounds(view: View) -> list[tuple[int, int]]:
+    """For each unit of a view where its windows begin and end among the view's."""
+    unit = view.samples.unit[view.windows]
+    starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+    return list(zip(starts.tolist(), np.r_[starts[1:], len(unit)].tolist(), strict=True))
+
+
+def deciding_windows(model: Answering, view: View) -> Array:
+    """(U',) for each unit of a view the number of the window that its answer rests on most (`Task.deciding`)."""
+    if not model.task.traits.several_windows or len(view.windows) == len(view.units):
+        return view.windows
+    outputs = [output for batch in view.batches(_BATCH) for output in model.respond(batch)]
+    places = [first + model.task.deciding(outputs[first:end], model.spec) if end - first > 1 else first
+              for first, end in window_bounds(view)]  # fmt: skip
+    return np.asarray(view.windows[places])
 
 
 def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:

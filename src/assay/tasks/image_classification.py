@@ -214,7 +214,14 @@ class ImageClassification(TargetTask):
 
         return Drawing(image=thumbnail(_picture(samples, unit, spec)), lines=(samples.id(unit),))
 
-    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: ImageSpec) -> Drawing:
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: ImageSpec,
+        window: int | None = None,
+    ) -> Drawing:
         """A thumbnail in grey with what weighed in colour."""
         from assay.report.explained import overlay
 

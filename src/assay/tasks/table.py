@@ -183,7 +183,14 @@ class Table(TargetTask):
         lines = [f"{name}: {value}" for name, value in _cells(samples, unit, spec)]
         return Drawing(lines=(samples.id(unit), *lines[:12]))
 
-    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: TableSpec) -> Drawing:
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: TableSpec,
+        window: int | None = None,
+    ) -> Drawing:
         """The columns that weighed most, with what each added to the probability or the number."""
         from assay.report.explained import explained_cells
 

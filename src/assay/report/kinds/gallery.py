@@ -7,8 +7,9 @@ from typing import Any
 
 from assay.report import _svg as art
 from assay.report._words import escape, image_source
+from assay.report.spans import draw_spans
 
-MOST_ITEMS = 60
+MOST_ITEMS, LONGEST = 60, 1500
 
 
 def draw(data: Mapping[str, Any], title: str, width: int) -> str:
@@ -17,30 +18,35 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     Data:
         items: list of {"image": data URI of a PNG, WebP, JPEG or GIF, or null, "title": str, "lines": [str]
             ("name: value" is set as a definition), "wrong"?: bool (marked with a cross and the word), "beside"?: data
-            URI of a second picture, such as where the network looked}; at most 60 are shown.
+            URI of a second picture, such as where the network looked, "spans"?: list of (str, number | null), text in
+            pieces with what each weighed}; at most 60 are shown.
+        longest?: int, characters of a text in spans, 1,500 by default; of a longer one what weighed most is shown.
 
     `report.images` makes the pictures.
     """
     items = list(data.get("items") or ())
     if not items:
         return art.nothing()
-    cards = "".join(f"<li>{_card(item)}</li>" for item in items[:MOST_ITEMS])
+    longest = int(data.get("longest") or LONGEST)
+    cards = "".join(f"<li>{_card(item, longest)}</li>" for item in items[:MOST_ITEMS])
     pictures = any(image_source(item.get("image")) for item in items)
     double = any(image_source(item.get("beside")) for item in items)
-    css = "gallery double" if double else "gallery" if pictures else "gallery words"
-    return f'<ul class="{css}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
+    texts = any(item.get("spans") for item in items)
+    css = "double" if double else "" if pictures else "words texts" if texts else "words"
+    return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
         len(items) - MOST_ITEMS, "more are not shown."
     )
 
 
-def _card(item: Mapping[str, Any]) -> str:
+def _card(item: Mapping[str, Any], longest: int) -> str:
     name = escape(item.get("title", ""))
     sources = [source for key in ("image", "beside") if (source := image_source(item.get(key)))]
     images = "".join(f'<img src="{source}" alt="{name if not place else ""}"/>' for place, source in enumerate(sources))
     picture = f'<div class="pictures">{images}</div>' if images else ""
     wrong = '<span class="wrong"><span aria-hidden="true">✕</span> wrong</span>' if item.get("wrong") else ""
     heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
-    return picture + f'<div class="card-text">{heading}{_lines(item.get("lines") or ())}</div>'
+    text = draw_spans(item["spans"], longest) if item.get("spans") else ""
+    return picture + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
 
 
 def _lines(lines: Sequence[Any]) -> str:
