@@ -52,11 +52,36 @@ def text_bytes(text: str) -> Array:
     return np.frombuffer(text.encode("utf-8", "replace"), np.uint8)
 
 
+def names(text: str, place: int, tokenizer: Tokenizer, longest: int) -> list[str]:
+    """What each token of a window says, with the white space before it; "" for marks.
+
+    Args:
+        text: the whole text.
+        place: which of its windows, from 0.
+        tokenizer: as in `cut`.
+        longest: as in `cut`.
+    """
+    (ids,), (offsets,) = tokenizer.encode_with_offsets([text])
+    room = max(1, longest - tokenizer.marks())
+    start = _starts(len(ids), room)[place]
+    ends = np.maximum.accumulate(np.asarray(offsets)[:, 1]) if len(ids) else np.zeros(0, int)
+    before = np.r_[0, ends][start]
+    own = ends[start : start + room].tolist()
+    said = [text[first:end] for first, end in zip([before, *own], own, strict=False)]
+    joined = tokenizer.join(ids[start : start + room])
+    first = joined.starts[0]
+    return [""] * first + said + [""] * (len(joined.ids) - first - len(said))
+
+
 def _pieces(ids: Array, room: int) -> list[Array]:
-    """One piece, or several that overlap and are of one length within a token."""
-    if len(ids) <= room:
-        return [ids]
+    """One piece, or several that overlap and are of one length."""
+    return [ids[start : start + room] for start in _starts(len(ids), room)]
+
+
+def _starts(count: int, room: int) -> list[int]:
+    """The first token of each piece of a text of so many."""
+    if count <= room:
+        return [0]
     step = max(1, int(room * (1 - _SHARED)))
-    count = 1 + -(-(len(ids) - room) // step)
-    starts = np.linspace(0, len(ids) - room, count).round().astype(int)
-    return [ids[start : start + room] for start in starts]
+    pieces = 1 + -(-(count - room) // step)
+    return [int(start) for start in np.linspace(0, count - room, pieces).round()]

@@ -156,23 +156,13 @@ class TextClassification(TargetTask):
         return Drawing(lines=(samples.id(unit), text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")))
 
     def part_names(self, samples: Samples, window: int, spec: TextSpec) -> Sequence[str]:
-        """Each token as it can be shown."""
-        tokens = np.asarray(samples.field("tokens", np.asarray([window]))[0])
-        return [token.strip() or "␣" for token in spec.tokenizer.token_texts(tokens)]
+        """What each token says."""
+        from assay.samples.text_windows import names
+        from assay.samples.unit_texts import unit_texts
 
-    def draw_explained(self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: TextSpec) -> Drawing:
-        """The text, and the tokens that weighed most with what each added to the probability or the number."""
-        from assay.report.explained import explained_cells
-
-        plain = self.draw(samples, unit, spec)
-        for window in samples.view_of(np.asarray([unit])).windows:
-            names = self.part_names(samples, int(window), spec)
-            there = np.flatnonzero(~np.isnan(weights[: len(names)]))
-            if len(there) and not np.isnan(weights[: len(names)][there]).any() and np.isnan(weights[len(names) :]).all():
-                cells = [(names[place], "") for place in there]
-                lines = explained_cells(cells, weights[there], share=spec.target.kind != "number")
-                return Drawing(lines=(*plain.lines, *lines))
-        return plain
+        view = samples.view_of(samples.unit[[window]])
+        (text,) = unit_texts(view)
+        return names(text, int(np.flatnonzero(view.windows == window)[0]), spec.tokenizer, spec.longest)
 
 
 def training_texts(records: Records, train: np.ndarray[Any, Any], column: str, most: int) -> list[str]:
