@@ -1,0 +1,97 @@
+"""Sentences by class: TREC, SST-2 and SMS spam, with a pretrained encoder and from nothing, TF-IDF beside each."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from _command import run_assay
+from _common import ROOT, Bench, Json, Target, data_root, open_bench
+
+#: The lines "LABEL TEXT" of each side, as the sets come.
+_SIDES = {
+    "trec": {"train": "TREC.train.all", "test": "TREC.test.all"},
+    "sst2": {"train": "stsa.binary.train", "validation": "stsa.binary.dev", "test": "stsa.binary.test"},
+}
+#: What is trained: the data, the network, the time of fitting, and the test accuracy that is wanted.
+_CASES = {
+    "trec-minilm": ("trec", "minilm", "8m", 0.95),
+    "sst2-minilm": ("sst2", "minilm", "12m", 0.90),
+    "trec-own": ("trec", "own", "3m", 0.88),
+    "sms-minilm": ("sms", "minilm", "8m", 0.985),
+    "sms-own": ("sms", "own", "3m", 0.985),
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cases", default=",".join(_CASES), help="which trainings, separated by commas")
+    parser.add_argument("--seed", default="0", help="of the trainings")
+
+
+def minilm() -> Path:
+    """The folder with the pretrained encoder; stops with advice where it is not there."""
+    folder = Path(os.environ.get("ASSAY_MINILM", ROOT / ".pretrained" / "minilm-l6"))
+    if not (folder / "model.safetensors").exists():
+        tool = data_root().parent / "tools" / "pretrained.py"
+        raise SystemExit(f"{folder} holds no pretrained encoder; make one with\n    python {tool} .pretrained\n"
+                         "or set ASSAY_MINILM to a folder as save_pretrained writes them")  # fmt: skip
+    return folder
+
+
+def source_of(bench: Bench, name: str) -> Path:
+    """A table with the columns text, label and split; SMS spam as it comes, which has no split."""
+    if bench.smoke:
+        return _table(bench.work / "smoke.csv", [(f"{word} {number}", word, side) for side in ("train", "test")
+                                                 for number in range(30) for word in ("yes", "no")])  # fmt: skip
+    if name == "sms":
+        return data_root() / "sms_spam" / "sms.tsv"
+    rows: list[tuple[str, str, str]] = []
+    for side, file in _SIDES[name].items():
+        text = (data_root() / "sentence_classification" / file).read_text(encoding="utf-8")
+        for line in text.splitlines():
+            label, _, sentence = line.partition(" ")
+            rows.append((sentence, f"class {label}", side))
+    return _table(bench.work / f"{name}.csv", rows)
+
+
+def _table(file: Path, rows: list[tuple[str, str, str]]) -> Path:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("text", "label", "split"), *rows])
+    return file
+
+
+def measure(bench: Bench, case: str) -> Json:
+    """One `assay train`, quick evidence and everything else included."""
+    name, network, budget, _ = _CASES[case]
+    how: list[str] = [] if network == "own" or bench.smoke else ["--network", f"hf/{minilm().resolve()}"]
+    target = [] if name == "sms" and not bench.smoke else ["--target", "label"]
+    with tempfile.TemporaryDirectory() as folder:
+        done = run_assay("train", source_of(bench, name), *how, *target, "--budget", "2s" if bench.smoke else budget,
+                         "--seed", bench.options.seed, "--evidence", "quick", "--json", "--out", Path(folder) / "run",
+                         "--task", "text-classification", cache=Path(folder) / "cache")  # fmt: skip
+    summary = done.json
+    return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
+            "accuracy": summary["metric"], "baseline": summary["baseline"], "verdict": summary["verdict"],
+            "samples": summary["samples"], "network": summary["network"], "stages": dict(done.stages)}  # fmt: skip
+
+
+def main() -> None:
+    bench = open_bench("sentences", __doc__, add_options)
+    cases = ["trec-own"] if bench.smoke else bench.options.cases.split(",")
+    runs = {case: bench.piece(case, partial(measure, bench, case)) for case in cases}
+    targets: list[Target] = []
+    for case, run in runs.items():
+        targets.append(Target(f"{case}: test accuracy", run["accuracy"]["value"], ">=", _CASES[case][3]))
+        targets.append(Target(f"{case}: seconds, everything included", run["wall_s"], "<=", 900.0))
+    summary = {case: {"accuracy": run["accuracy"], "baseline": run["baseline"], "fit_s": run["fit_s"],
+                      "wall_s": run["wall_s"]} for case, run in runs.items()}  # fmt: skip
+    bench.settings = {"split": "as the sets come; SMS spam by content, 80/10/10", "encoder": "MiniLM-L6, 22.7 M"}
+    bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["transformers", "tokenizers"])
+
+
+if __name__ == "__main__":
+    main()
