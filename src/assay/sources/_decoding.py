@@ -27,7 +27,9 @@ def check_encoding(encoding: str) -> None:
     try:
         b"".decode(encoding)
     except LookupError as error:
-        raise SettingError(f"there is no encoding {encoding!r}.", "Known are utf-8, utf-16, latin-1, cp1252, ….") from error
+        raise SettingError(
+            f"there is no encoding {encoding!r}.", "Known are utf-8, utf-16, latin-1, cp1252, …."
+        ) from error
 
 
 def text_blocks(store: Store, name: str, encoding: str | None = None) -> Iterator[str]:

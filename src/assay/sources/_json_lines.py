@@ -95,7 +95,7 @@ class _JsonFile:
                     self._fault("broken-json-line", number, str(error), log)
 
     def _array(self, log: ProblemLog | None) -> Iterator[tuple[int, Any, int]]:
-        text = whole_text(self._store, self._name, self._encoding)
+        text = whole_text(self._store, self._name, self._encoding) or ""
         for number, value in enumerate(parse_json(text, self._name), 1):
             yield number, value, 256
 
@@ -131,7 +131,9 @@ def parse_json(text: str, file: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         message = f"this is no JSON: {error.msg} (column {error.colno})."
-        raise DataError(message, "Write it again with a program that writes JSON.", file=file, row=error.lineno) from error
+        raise DataError(
+            message, "Write it again with a program that writes JSON.", file=file, row=error.lineno
+        ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"this JSON cannot be read ({error}).", file=file) from error
 
@@ -177,4 +179,4 @@ def _type(kinds: set[str]) -> pa.DataType:
 def _as(value: Any, kind: pa.DataType) -> Any:
     if kind == pa.string() and value is not None and not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    return value
+    return float(value) if kind == pa.float64() and value is not None else value

@@ -55,6 +55,13 @@ def lines_of(store: Store, name: str, encoding: str | None = None, longest: int 
         yield "".join(pieces) if longest is None or length <= longest else None
 
 
-def whole_text(store: Store, name: str, encoding: str | None = None) -> str:
-    """The whole text of a file; raises as `text_blocks` does."""
-    return "".join(text_blocks(store, name, encoding))
+def whole_text(store: Store, name: str, encoding: str | None = None, longest: int | None = None) -> str | None:
+    """The whole text of a file; None where it has more than `longest` characters. Raises as `text_blocks` does."""
+    pieces: list[str] = []
+    length = 0
+    for block in text_blocks(store, name, encoding):
+        pieces.append(block)
+        length += len(block)
+        if longest is not None and length > longest:
+            return None
+    return "".join(pieces)

@@ -71,9 +71,7 @@ def open_rows(source: Source, encoding: str | None = None) -> Rows:
     return open_file(store, tables[0], encoding)
 
 
-def open_file(
-    store: Store, name: str, encoding: str | None = None, has_header: HasHeader | None = None
-) -> Rows:
+def open_file(store: Store, name: str, encoding: str | None = None, has_header: HasHeader | None = None) -> Rows:
     """The rows of one file of a store: Parquet by its content, else text, compressed with gzip or not.
 
     Args:

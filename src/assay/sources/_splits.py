@@ -51,13 +51,11 @@ def side_of_name(name: str) -> str | None:
 def given_sides(names: Sequence[str], options: DataOptions) -> dict[str, str] | None:
     """The side of each file by its name; None where the user asks for shares, or where names tell no whole split.
 
-    A name without such a word is on the training side, where others have one.
+    A name without such a word is on the training side.
     """
-    sides = {name: side_of_name(name) for name in names}
-    told = set(sides.values()) - {None}
-    if asks_for_shares(options) or len(told) < 2 or "train" not in told:
-        return None
-    return {name: side or "train" for name, side in sides.items()}
+    sides = {name: side_of_name(name) or "train" for name in names}
+    told = set(sides.values())
+    return None if asks_for_shares(options) or len(told) < 2 or "train" not in told else sides
 
 
 def asks_for_shares(options: DataOptions) -> bool:

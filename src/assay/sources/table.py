@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
-from assay.sources._columns import Column, keep_all, profile
+from assay.sources._columns import Column, holds_media, keep_all, profile
 from assay.sources._digest import Fingerprint, row_digests
 from assay.sources._frames import is_frame, is_pair
 from assay.sources._held import hold
@@ -56,7 +56,7 @@ def recognise_table(source: Source) -> Recognition | None:
         return Recognition(0.3, f"a file named as a table, {tables[0]}")
     if batch is None or batch.num_columns < 2:
         return None
-    if any(map(_holds_media, batch.slice(0, 100).columns)):
+    if any(map(holds_media, batch.slice(0, 100).columns)):
         return Recognition(0.2, f"a table, {tables[0]}, whose rows point at files")
     return Recognition(0.7, f"a table of {batch.num_columns} columns, {tables[0]}")
 
@@ -264,13 +264,3 @@ def _records(plan: _Plan, columns: Sequence[Column], log: ProblemLog) -> Records
     if counts:
         facts.update(classes=len(counts), class_counts=dict(sorted(counts.items())))
     return Records(batches, fingerprint.value(), log.problems(), facts=facts)
-
-
-def _holds_media(column: pa.Array) -> bool:
-    """Whether a column holds images or names of image files."""
-    if pa.types.is_binary(column.type) or pa.types.is_struct(column.type):
-        return True
-    if not pa.types.is_string(column.type):
-        return False
-    values = [value for value in column.to_pylist() if value]
-    return bool(values) and sum(map(is_image_name, values)) >= 0.5 * len(values)
