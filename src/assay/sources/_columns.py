@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.sources._image_header import is_image_name
 from assay.sources._rows import Rows
 from assay.sources._values import (
     DATE_FORMATS,
@@ -102,6 +103,16 @@ def keep_all(columns: Sequence[Column]) -> list[Column]:
         kind = column.type if column.used or column.type == "nested" else "number" if numeric else "category"
         kept.append(Column(**{**vars(column), "type": kind}))
     return kept
+
+
+def holds_media(column: pa.Array) -> bool:
+    """Whether a column holds images or names of image files."""
+    if pa.types.is_binary(column.type) or pa.types.is_struct(column.type):
+        return True
+    if not is_text(column.type):
+        return False
+    values = [value for value in column.to_pylist() if value]
+    return bool(values) and sum(map(is_image_name, values)) >= 0.5 * len(values)
 
 
 class _Tally:

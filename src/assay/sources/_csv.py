@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,23 +14,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError
-from assay.sources._rows import Numbered, Rows, open_bytes, repair_names
+from assay.sources._decoding import DAMAGED, check_encoding, damaged, encoding_of, not_text, undecodable
+from assay.sources._lines import lines_of
+from assay.sources._quotes import quotes_are_literal
+from assay.sources._rows import HasHeader, Numbered, Rows, open_bytes, repair_names
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 4 << 20
+_MOST_BLOCK_BYTES = 1 << 30
 _DELIMITERS = (",", "\t", ";", "|")
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 
 
-def csv_rows(store: Store, name: str, encoding: str | None = None) -> Rows:
+def csv_rows(store: Store, name: str, encoding: str | None = None, has_header: HasHeader | None = None) -> Rows:
     """The rows of a text table: all columns as text.
 
     Args:
         store: holds the file.
         name: the file, compressed with gzip or not.
         encoding: overrides what the byte order mark says (UTF-8 where there is none).
+        has_header: says of the first rows whether the first of them names the columns; by default it does unless all
+            of its cells are numbers.
 
     Raises:
         DataError: an empty or binary file, another encoding (with the place of the byte), or no header.
@@ -37,21 +44,28 @@ def csv_rows(store: Store, name: str, encoding: str | None = None) -> Rows:
     try:
         with open_bytes(store, name) as stream:
             head = stream.read(_HEAD_BYTES)
-    except (EOFError, OSError) as error:
-        raise DataError(f"the compressed file is damaged ({error})", file=name) from error
-    encoding = encoding or _encoding(head)
+    except DAMAGED as error:
+        raise damaged(name, error) from error
+    encoding = encoding or encoding_of(head)
     text = _text(head, encoding, store, name)
     delimiter = sniff_delimiter(text, name)
-    first, lines = _first_row(text, delimiter)
+    quoting = csv.QUOTE_NONE if delimiter == "\t" and _quotes_are_literal(store, name, encoding) else csv.QUOTE_MINIMAL
+    first, lines = _first_row(text, delimiter, quoting)
     if first is None:
         raise DataError("the file is empty; a table with a header is expected.", file=name)
-    headless = len(first) > 0 and all(_NUMBER.fullmatch(cell) for cell in first)
+    headless = not (has_header or _has_header)(_parse(text, delimiter, 200, quoting))
     cells = [f"column {place + 1}" for place in range(len(first))] if headless else [cell.strip() for cell in first]
     names, repaired = repair_names(cells)
     skip = lines - 1 if headless else lines
-    reader = _CsvFile(store, name, names, delimiter, encoding, skip)
+    reader = _CsvFile(store, name, names, delimiter, encoding, skip, quoting != csv.QUOTE_NONE)
     notes = (*repaired, *((("no-header", 1),) if headless else ()))
     return Rows(name, names, reader.batches, typed=False, delimiter=delimiter, repaired=notes)
+
+
+def _has_header(rows: list[list[str]]) -> bool:
+    """Whether the first row is a header, by its cells alone: not all of them are numbers."""
+    first = next((row for row in rows if any(cell.strip() for cell in row)), [])
+    return not (first and all(_NUMBER.fullmatch(cell) for cell in first))
 
 
 def sniff_delimiter(text: str, name: str = "") -> str:
@@ -69,34 +83,64 @@ def sniff_delimiter(text: str, name: str = "") -> str:
     return best
 
 
+def _quotes_are_literal(store: Store, name: str, encoding: str) -> bool:
+    """See `quotes_are_literal`; a file without any is not looked at line by line."""
+    with open_bytes(store, name) as stream:
+        if not any(b'"' in block for block in iter(lambda: stream.read(_BLOCK_BYTES), b"")):
+            return False
+    return quotes_are_literal(line or "" for line in lines_of(store, name, encoding))
+
+
 class _CsvFile:
     """Reads one text table again and again, in blocks."""
 
     def __init__(
-        self, store: Store, name: str, names: tuple[str, ...], delimiter: str, encoding: str, skip: int
+        self,
+        store: Store,
+        name: str,
+        names: tuple[str, ...],
+        delimiter: str,
+        encoding: str,
+        skip: int,
+        quoted: bool,
     ) -> None:
         self._store, self._name, self._names = store, name, names
-        self._delimiter, self._encoding, self._skip = delimiter, encoding, skip
+        self._delimiter, self._encoding, self._skip, self._quoted = delimiter, encoding, skip, quoted
+        self._block_bytes = _BLOCK_BYTES
 
     def batches(self, log: ProblemLog | None) -> Iterator[Numbered]:
         """Record batches of text with the line of each row; ragged rows are noted as `wrong-column-count`."""
+        given = noted = 0
+        while True:
+            try:
+                for batch, lines, refused in self._read():
+                    self._note([line for line in refused if line > noted], log)
+                    noted = max([noted, *refused])
+                    new = lines > given
+                    if len(lines) and new.any():
+                        given = int(lines[-1])
+                        yield batch.filter(pa.array(new)) if not new.all() else batch, lines[new]
+                return
+            except (pa.ArrowException, UnicodeError, *DAMAGED) as error:
+                if "straddling" not in str(error) or self._block_bytes >= _MOST_BLOCK_BYTES:
+                    raise self._explained(error) from error
+                self._block_bytes *= 8  # a row larger than a block: read again in larger ones, behind what was given
+
+    def _read(self) -> Iterator[tuple[pa.RecordBatch, np.ndarray[Any, Any], list[int]]]:
+        """Record batches, the line of each row, and the lines of rows refused before the last of them."""
         count = _LineCount(self._skip + 1)
 
         def refuse(row: Any) -> str:
             count.refused.append((row.number - self._skip - 1, row.text.count("\n")))
             return "skip"
 
-        try:
-            for batch in self._open(refuse):
-                lines, refused = count.next(_newlines(batch))
-                self._note(refused, log)
-                blank = _blank(batch)
-                if blank.any():
-                    batch, lines = batch.filter(pa.array(~blank)), lines[~blank]
-                yield batch, lines
-            self._note(count.next(np.zeros(0, np.int64))[1], log)
-        except (pa.ArrowException, UnicodeError, EOFError, OSError) as error:
-            raise self._explained(error) from error
+        for batch in self._open(refuse):
+            lines, refused = count.next(_newlines(batch))
+            blank = _blank(batch)
+            if blank.any():
+                batch, lines = batch.filter(pa.array(~blank)), lines[~blank]
+            yield batch, lines, refused
+        yield pa.RecordBatch.from_pydict({}), np.zeros(0, np.int64), count.next(np.zeros(0, np.int64))[1]
 
     def _note(self, refused: list[int], log: ProblemLog | None) -> None:
         for line in refused if log is not None else ():
@@ -110,14 +154,15 @@ class _CsvFile:
                 pa.PythonFile(stream, mode="r"),
                 read_options=arrow_csv.ReadOptions(
                     use_threads=False,
-                    block_size=_BLOCK_BYTES,
+                    block_size=self._block_bytes,
                     column_names=list(self._names),
                     skip_rows=self._skip,
                     encoding=self._encoding,
                 ),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=self._delimiter,
-                    newlines_in_values=True,
+                    quote_char='"' if self._quoted else False,
+                    newlines_in_values=self._quoted,
                     ignore_empty_lines=False,
                     invalid_row_handler=refuse,
                 ),
@@ -129,7 +174,9 @@ class _CsvFile:
 
     def _explained(self, error: BaseException) -> DataError:
         if isinstance(error, UnicodeError) or "UTF8" in str(error):
-            return _undecodable(self._store, self._name, self._encoding)
+            return undecodable(self._store, self._name, self._encoding)
+        if isinstance(error, DAMAGED) and not isinstance(error, pa.ArrowException):
+            return damaged(self._name, error)
         return DataError(f"the table cannot be read ({error})", "Check its quotes and delimiters.", file=self._name)
 
 
@@ -184,51 +231,22 @@ def _blank(batch: pa.RecordBatch) -> np.ndarray[Any, Any]:
     return blank
 
 
-def _encoding(head: bytes) -> str:
-    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
-
-
 def _text(head: bytes, encoding: str, store: Store, name: str) -> str:
     """The first part of the file as text; raises `DataError` where it is none."""
+    check_encoding(encoding)
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(head).removeprefix("\ufeff")
-    except LookupError as error:
-        raise DataError(
-            f"there is no encoding {encoding!r}.", "Known are utf-8, utf-16, latin-1, cp1252, …."
-        ) from error
     except UnicodeError as error:
-        raise _undecodable(store, name, encoding) from error
+        raise undecodable(store, name, encoding) from error
     if "\0" in text:
-        raise DataError("this is not a table as text (it holds zero bytes).", "Save it as CSV in UTF-8.", file=name)
+        raise not_text(name, encoding)
     return text
 
 
-def _undecodable(store: Store, name: str, encoding: str) -> DataError:
-    """An error that names the first byte which is no text in this encoding."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    start, row = 0, 1
-    with open_bytes(store, name) as stream:
-        while block := stream.read(1 << 20):
-            pending = decoder.getstate()[0] if isinstance(decoder.getstate()[0], bytes) else b""
-            try:
-                row += decoder.decode(block).count("\n")
-            except UnicodeDecodeError as error:
-                place = start - len(pending) + error.start
-                row += (pending + block)[: error.start].count(b"\n")
-                return DataError(
-                    f"byte {place + 1} ({error.object[error.start]:#04x}) is no {encoding.upper()} text.",
-                    "Save the file as UTF-8, or name its encoding (latin-1, cp1252, …).",
-                    file=name,
-                    row=row,
-                )
-            start += len(block)
-    return DataError(f"the text is not {encoding.upper()}, or ends too early.", "Save the file as UTF-8.", file=name)
-
-
-def _parse(text: str, delimiter: str, rows: int) -> list[list[str]]:
+def _parse(text: str, delimiter: str, rows: int, quoting: int = csv.QUOTE_MINIMAL) -> list[list[str]]:
     found = []
     try:
-        for row in csv.reader(text.splitlines(keepends=True), delimiter=delimiter):
+        for row in csv.reader(_lines(text), delimiter=delimiter, quoting=quoting):  # type: ignore[arg-type]
             found.append(row)
             if len(found) >= rows:
                 break
@@ -237,9 +255,9 @@ def _parse(text: str, delimiter: str, rows: int) -> list[list[str]]:
     return found
 
 
-def _first_row(text: str, delimiter: str) -> tuple[list[str] | None, int]:
+def _first_row(text: str, delimiter: str, quoting: int = csv.QUOTE_MINIMAL) -> tuple[list[str] | None, int]:
     """The cells of the first row that is not empty, and the number of lines up to its end."""
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    reader = csv.reader(_lines(text), delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     try:
         for row in reader:
             if any(cell.strip() for cell in row):
@@ -247,3 +265,8 @@ def _first_row(text: str, delimiter: str) -> tuple[list[str] | None, int]:
     except csv.Error:
         pass
     return None, 0
+
+
+def _lines(text: str) -> list[str]:
+    """Lines with their ends; other than `str.splitlines`, nothing but a line feed ends one."""
+    return io.StringIO(text, newline="").readlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
@@ -16,6 +17,12 @@ _UNIT, _RECORD = "\x1f", "\x1e"
 def content_digest(payload: bytes | memoryview) -> str:
     """A 128-bit hash of a sample's bytes, in hexadecimal."""
     return blake2b(payload, digest_size=16).hexdigest()
+
+
+def text_digest(*texts: str) -> str:
+    """A 128-bit hash of texts that is the same however their characters are composed and their words are spaced."""
+    folded = (" ".join((text if text.isascii() else unicodedata.normalize("NFC", text)).split()) for text in texts)
+    return content_digest(_UNIT.join(folded).encode())
 
 
 def array_digest(array: np.ndarray[Any, Any]) -> str:

@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 Numbered = tuple[pa.RecordBatch, Array]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".psv", ".parquet", ".pq")
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".json")
+HasHeader = Callable[[list[list[str]]], bool]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def table_names(names: list[str]) -> list[str]:
 def open_rows(source: Source, encoding: str | None = None) -> Rows:
     """The rows of a table file, of the one table in a folder or archive, or of a table in memory.
 
+    A file of JSON lines is taken where it is the only file.
+
     Raises:
         DataError: there is no table or more than one, or it cannot be read.
     """
@@ -67,9 +71,17 @@ def open_rows(source: Source, encoding: str | None = None) -> Rows:
     return open_file(store, tables[0], encoding)
 
 
-def open_file(store: Store, name: str, encoding: str | None = None) -> Rows:
-    """The rows of one file of a store: Parquet by its content, else text, compressed with gzip or not."""
+def open_file(store: Store, name: str, encoding: str | None = None, has_header: HasHeader | None = None) -> Rows:
+    """The rows of one file of a store: Parquet by its content, else text, compressed with gzip or not.
+
+    Args:
+        store: holds the file.
+        name: the file; JSON lines by its ending.
+        encoding: of text; None for what the byte order mark says, or UTF-8.
+        has_header: as `csv_rows` takes it.
+    """
     from assay.sources._csv import csv_rows
+    from assay.sources._json_lines import json_rows
 
     with store.open(name) as stream:
         head = stream.read(4)
@@ -81,7 +93,9 @@ def open_file(store: Store, name: str, encoding: str | None = None) -> Rows:
             "Save it as CSV in the program that wrote it.",
             file=name,
         )
-    return csv_rows(store, name, encoding)
+    if name.lower().removesuffix(".gz").endswith(JSON_SUFFIXES):
+        return json_rows(store, name, encoding)
+    return csv_rows(store, name, encoding, has_header)
 
 
 def open_bytes(store: Store, name: str) -> BinaryIO:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError, did_you_mean
+from assay.sources._rows import Rows
 from assay.sources.source import DataOptions
 
 #: What data sets call the three sides.
@@ -34,6 +35,29 @@ def split_of(word: str) -> str | None:
     return SPLIT_WORDS.get(word.strip().lower())
 
 
+def side_of_name(name: str) -> str | None:
+    """The side that a file's path speaks of: `train/x.json`, `dev.tsv`, `test_2016_flickr.en.gz`, `newstest2014.de`.
+
+    The file's own name decides before its folders; None where no word of it means a side.
+    """
+    for part in reversed(name.split("/")):
+        for word in re.split(r"[\W_]+", part):
+            bare = re.sub(r"^news(?=test|dev)|^dev(?=test$)|\d+$", "", word.lower())
+            if (side := split_of(bare)) is not None:
+                return side
+    return None
+
+
+def given_sides(names: Sequence[str], options: DataOptions) -> dict[str, str] | None:
+    """The side of each file by its name; None where the user asks for shares, or where names tell no whole split.
+
+    A name without such a word is on the training side.
+    """
+    sides = {name: side_of_name(name) or "train" for name in names}
+    told = set(sides.values())
+    return None if asks_for_shares(options) or len(told) < 2 or "train" not in told else sides
+
+
 def asks_for_shares(options: DataOptions) -> bool:
     """Whether `--split` gives shares such as 80/10/10: then a split that the data gives is left aside."""
     return options.split is not None and _SHARES.fullmatch(options.split.strip()) is not None
@@ -53,6 +77,24 @@ def split_column_name(options: DataOptions, names: Collection[str]) -> str | Non
             did_you_mean(options.split, names),
         )
     return options.split
+
+
+def side_column(rows: Rows, options: DataOptions) -> tuple[str | None, str | None]:
+    """The column that gives the sides; and one that would, but that the user overrides with shares.
+
+    Raises:
+        SettingError: `--split` is neither shares nor one of the columns.
+    """
+    name = split_column_name(options, rows.names)
+    if name is None:
+        return None, None
+    if name != options.split:
+        known = all(are_sides(batch.column(name)) for batch, _ in rows.batches(None) if batch.num_rows)
+        if not known:
+            return None, None
+        if asks_for_shares(options):
+            return None, name
+    return name, None
 
 
 def are_sides(values: pa.Array | pa.ChunkedArray) -> bool:

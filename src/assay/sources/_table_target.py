@@ -62,7 +62,7 @@ def choose_target(
     name, chosen = _choose_name([column.name for column in columns], options, others, file)
     column = next(column for column in columns if column.name == name)
     if learnable:
-        _check(column, file)
+        check_learnable(column, file)
     kind = options.extra.get("target_kind")
     if kind is None:
         numeric = column.type == "number" and (column.fractions or column.distinct > MOST_CLASSES)
@@ -96,7 +96,8 @@ def _choose_name(names: list[str], options: DataOptions, others: set[str], file:
     return free[-1], "the last column"
 
 
-def _check(column: Column, file: str) -> None:
+def check_learnable(column: Column, file: str) -> None:
+    """Raise `DataError` where nothing can be learnt from a target column: constant, all missing, a row id, dates."""
     hint = "Choose another column with --target."
     name = column.name
     if column.type in ("missing", "nested"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
-from assay.sources._columns import Column, keep_all, profile
+from assay.sources._columns import Column, holds_media, keep_all, profile
 from assay.sources._digest import Fingerprint, row_digests
 from assay.sources._frames import is_frame, is_pair
+from assay.sources._held import hold
 from assay.sources._image_header import is_image_name
 from assay.sources._rows import Rows, open_rows, table_names
-from assay.sources._splits import are_sides, as_sides, asks_for_shares, split_column_name
+from assay.sources._splits import as_sides, side_column
 from assay.sources._table_target import Target, choose_target
 from assay.sources._values import as_category, as_class, as_date, as_number
 from assay.sources.records import ProblemLog, Records
@@ -54,7 +56,7 @@ def recognise_table(source: Source) -> Recognition | None:
         return Recognition(0.3, f"a file named as a table, {tables[0]}")
     if batch is None or batch.num_columns < 2:
         return None
-    if any(map(_holds_media, batch.slice(0, 100).columns)):
+    if any(map(holds_media, batch.slice(0, 100).columns)):
         return Recognition(0.2, f"a table, {tables[0]}, whose rows point at files")
     return Recognition(0.7, f"a table of {batch.num_columns} columns, {tables[0]}")
 
@@ -85,7 +87,7 @@ def read_table(source: Source, options: DataOptions, trained: Sequence[Mapping[s
     columns = profile(rows, log)
     if not columns or not columns[0].rows:
         raise DataError("the table has no rows.", file=rows.file)
-    side, drop_side = _side_column(rows, options)
+    side, drop_side = side_column(rows, options)
     if options.group is not None and options.group not in rows.names:
         raise SettingError(f"{rows.file} has no column {options.group!r}.", did_you_mean(options.group, rows.names))
     others = {name for name in (options.group, side or drop_side) if name is not None}
@@ -235,19 +237,19 @@ def _note_columns(rows: Rows, columns: Sequence[Column], log: ProblemLog) -> Non
 
 def _records(plan: _Plan, columns: Sequence[Column], log: ProblemLog) -> Records:
     """Convert once, to count the problems and to take the fingerprint; keep the rows where they are few."""
-    fingerprint, held, size, samples = Fingerprint(), [], 0, 0
-    counts: dict[str, int] = {}
-    for batch in plan.batches(log):
+    fingerprint = Fingerprint()
+    counts: Counter[str] = Counter()
+    samples = 0
+
+    def see(batch: pa.RecordBatch) -> None:
+        nonlocal samples
         fingerprint.add(batch)
         samples += batch.num_rows
-        size += batch.nbytes
-        if size <= HELD_BYTES:
-            held.append(batch)
-        else:
-            held.clear()
         if plan.target is not None and plan.target.kind == "class":
-            for pair in pc.value_counts(batch["target"]).to_pylist():
-                counts[pair["values"]] = counts.get(pair["values"], 0) + pair["counts"]
+            pairs = pc.value_counts(batch["target"]).to_pylist()
+            counts.update({pair["values"]: pair["counts"] for pair in pairs})
+
+    batches = hold(plan.batches, log, HELD_BYTES, see)
     if not samples:
         raise DataError("the table has no rows that can be used.", file=plan.rows.file)
     facts: dict[str, Any] = {"samples": samples, "columns": [column.fact() for column in columns]}
@@ -261,31 +263,4 @@ def _records(plan: _Plan, columns: Sequence[Column], log: ProblemLog) -> Records
         }
     if counts:
         facts.update(classes=len(counts), class_counts=dict(sorted(counts.items())))
-    batches: Callable[[], Iterator[pa.RecordBatch]] = plan.batches
-    if size <= HELD_BYTES:
-        batches = lambda: iter(held)  # noqa: E731 (a closure over what is kept)
     return Records(batches, fingerprint.value(), log.problems(), facts=facts)
-
-
-def _side_column(rows: Rows, options: DataOptions) -> tuple[str | None, str | None]:
-    """The column that gives the sides; and one that would, but that the user overrides with shares."""
-    name = split_column_name(options, rows.names)
-    if name is None:
-        return None, None
-    if name != options.split:
-        known = all(are_sides(batch.column(name)) for batch, _ in rows.batches(None) if batch.num_rows)
-        if not known:
-            return None, None
-        if asks_for_shares(options):
-            return None, name
-    return name, None
-
-
-def _holds_media(column: pa.Array) -> bool:
-    """Whether a column holds images or names of image files."""
-    if pa.types.is_binary(column.type) or pa.types.is_struct(column.type):
-        return True
-    if not pa.types.is_string(column.type):
-        return False
-    values = [value for value in column.to_pylist() if value]
-    return bool(values) and sum(map(is_image_name, values)) >= 0.5 * len(values)
