@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "table": "assay.tasks.table:Table",
+    "text-classification": "assay.tasks.text_classification:TextClassification",
 }
 
 

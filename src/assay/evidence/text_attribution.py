@@ -29,8 +29,8 @@ _AT_ONCE = 128
 def explain_texts(task: Task, predictor: Answering, batch: Any) -> Array:
     """(B, T) what each token added to the probability of its text's answer, or to its number.
 
-    NaN stands for marks and padding. Shapley values: the tokens of a text sum to its answer's probability (or number) minus that of a text without any
-    token. The tokens of a long text share what their stretch adds.
+    NaN stands for marks and padding. Shapley values: the tokens of a text sum to its answer's probability (or number)
+    minus that of a text without any token. The tokens of a long text share what their stretch adds.
 
     Args:
         task: the application, whose `masked` leaves tokens out and whose spec has `tokenizer` and `target`.
@@ -52,9 +52,7 @@ def explain_texts(task: Task, predictor: Answering, batch: Any) -> Array:
     return found
 
 
-def _value(
-    task: Task, predictor: Answering, one: Any, where: Array, stretch: Array
-) -> Callable[[Array], Array]:
+def _value(task: Task, predictor: Answering, one: Any, where: Array, stretch: Array) -> Callable[[Array], Array]:
     """The strength (M, 1) of a text's answer, as a function of which of its stretches (M, P) are kept."""
     import torch
 

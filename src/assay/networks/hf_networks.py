@@ -187,9 +187,10 @@ def _library() -> Any:
         import transformers
     except ImportError as error:
         raise MissingExtraError("a pretrained network for text", "text") from error
-    transformers.utils.logging.disable_progress_bar()
-    transformers.utils.logging.set_verbosity_error()
-    return transformers
+    library: Any = transformers
+    library.utils.logging.disable_progress_bar()
+    library.utils.logging.set_verbosity_error()
+    return library
 
 
 def _first_line(error: Exception) -> str:

@@ -68,7 +68,7 @@ class TextConvNet(nn.Module):
         length = tokens.shape[1]
         found = []
         for size, filters in enumerate(self.filters, 1):
-            seen = torch.cat([x[:, place : place + length] for place in range(size)], dim=2) if size > 1 else x[:, :length]
+            seen = torch.cat([x[:, place : place + length] for place in range(size)], dim=2)
             fired = self.activation(filters(seen)) * whole[..., None]
             found.append(fired.amax(dim=1))
         hidden: Tensor = self.hidden(self.dropout(torch.cat(found, dim=1)))
