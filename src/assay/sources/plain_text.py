@@ -11,7 +11,7 @@ from assay.errors import AssayError, DataError
 from assay.samples.split import DEFAULT, parse_shares
 from assay.sources._decoding import text_blocks
 from assay.sources._lines import is_about, is_text_name
-from assay.sources._splits import given_sides, split_column_name
+from assay.sources._splits import given_sides
 from assay.sources._text_records import Sample, Shape, text_records
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
@@ -58,7 +58,6 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
         DataError: there is no text.
         SettingError: `--split` gives no shares.
     """
-    split_column_name(options, ())
     store, encoding = source.store, options.extra.get("encoding")
     names = _files(store) or (store.names if len(store.names) == 1 else [])
     if not names:
