@@ -285,8 +285,8 @@ def test_a_table_for_each_side(tmp_path: Path) -> None:
 TMX = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE tmx SYSTEM "tmx14.dtd">
 <tmx version="1.4"><header srclang="en-US" datatype="plaintext"/><body>
-<tu tuid="1"><tuv xml:lang="en-US"><seg>A <bpt i="1">&lt;b&gt;</bpt>dog<ept i="1">&lt;/b&gt;</ept> runs &amp; eats.</seg>
-</tuv><tuv xml:lang="de"><seg>Ein <hi>Hund</hi> rennt<ph>{1}</ph> &#228;.</seg></tuv></tu>
+<tu tuid="1"><tuv xml:lang="en-US"><seg>A <bpt i="1">&lt;b&gt;</bpt>dog<ept i="1">&lt;/b&gt;</ept> runs &amp; eats.</seg></tuv
+><tuv xml:lang="de"><seg>Ein <hi>Hund</hi> rennt<ph>{1}</ph> &#228;.</seg></tuv></tu>
 <tu><tuv xml:lang="en-US"><seg>Only English</seg></tuv></tu>
 <tu><note>skip</note><tuv lang="en-US"><seg>Two&nbsp;words</seg></tuv><tuv lang="de"><seg></seg></tuv></tu>
 <tu><tuv xml:lang="de"><seg>Heim</seg></tuv><tuv xml:lang="en-US"><seg>Home</seg></tuv></tu>
@@ -382,8 +382,8 @@ def test_gettext_catalogues(tmp_path: Path) -> None:
     file = write(tmp_path, PO, "x.po")
     assert scores(file) == {"pairs": 0.95}
     records = read(file)
-    assert pairs(records) == [('Open "file"\n', 'Datei "öffnen"\n'), ("Long text", "Langer Text"), ("%d file", "%d Datei"),
-                              ("%d files", "%d Dateien")]  # fmt: skip
+    assert pairs(records) == [('Open "file"\n', 'Datei "öffnen"\n'), ("Long text", "Langer Text"),
+                              ("%d file", "%d Datei"), ("%d files", "%d Dateien")]  # fmt: skip
     assert [row["id"] for row in rows(records)] == ["x.po:8", "x.po:12", "x.po:23", "x.po:24"]
     assert records.facts["languages"] == "en-de"
     assert kinds(records) == {"fuzzy-translation": (1, "skipped"), "untranslated": (1, "skipped"),

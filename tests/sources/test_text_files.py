@@ -149,10 +149,11 @@ def test_json_lines(tmp_path: Path) -> None:
     assert numbers == [1, 3, 5]
     assert not log.problems()
     assert [table[name].to_pylist() for name in ("text", "n", "x", "late", "tags", "at")] == [
-        ["süß\u2028", "", None], [1, None, 3], [1.0, 0.5, None], [None, True, None], [["a"], [], None], [[1], [], [2, 3]],
+        ["süß\u2028", "", None], [1, None, 3], [1.0, 0.5, None], [None, True, None], [["a"], [], None],
+        [[1], [], [2, 3]],
     ]  # fmt: skip
     assert table["mixed"].to_pylist() == ["1", "one", None]
-    assert table["mixed.k"].to_pylist() == [None, None, "[1]"] or table["mixed.k"].to_pylist() == [None, None, [1]]
+    assert table["mixed.k"].to_pylist() == [None, None, [1]]
     assert (table["deep.a"][0].as_py(), table["deep.c"][0].as_py()) == ('{"b": 1}', "d")
     assert table["odd"].to_pylist() == [None, None, '[{"a": 1}]']
     assert table["big"].to_pylist() == [None, str(2**70), None]
@@ -241,7 +242,8 @@ def test_digests_see_words_not_their_spacing_or_composition() -> None:
 
 
 @pytest.mark.parametrize(("name", "side"), [
-    ("train.en", "train"), ("test_2016_flickr.en.gz", "test"), ("newstest2014.de", "test"), ("newsdev2013.de", "validation"),
+    ("train.en", "train"), ("test_2016_flickr.en.gz", "test"), ("newstest2014.de", "test"),
+    ("newsdev2013.de", "validation"),
     ("train/jaquad_0001.json", "train"), ("stsa.binary.dev", "validation"), ("flores.devtest", "test"),
     ("test/train-1.json", "train"), ("TREC.train.all", "train"), ("detest.txt", None), ("contest.txt", None),
     ("validity.txt", None), ("dev-v2.0.json", "validation"),

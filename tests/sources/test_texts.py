@@ -354,8 +354,8 @@ def test_other_encodings_are_recognised_and_refused_with_the_place(tmp_path: Pat
 
 
 def test_tables_of_features_stay_tables(tmp_path: Path) -> None:
-    values = [{"Name": f"Mr. John Smith {row}", "Age": row % 60, "Fare": row * 1.5, "Sex": "mf"[row % 2], "Class": row % 3,
-               "Survived": row % 2} for row in range(60)]  # fmt: skip
+    values = [{"Name": f"Mr. John Smith {row}", "Age": row % 60, "Fare": row * 1.5, "Sex": "mf"[row % 2],
+               "Class": row % 3, "Survived": row % 2} for row in range(60)]  # fmt: skip
     file = write(tmp_path, as_csv(values))
     assert best(file) == "table" and best(values) == "table"
     assert scores(file)["texts"] == 0.45

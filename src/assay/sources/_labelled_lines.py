@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -27,20 +27,29 @@ _LABELS = (
 def labelled_rows(store: Store, name: str, encoding: str | None) -> Rows | None:
     """A file of labelled lines as a table with the columns `label` (several are joined by `|`) and `text`.
 
-    None where not all of its first lines begin with a label of one kind, or where labels hardly repeat.
+    None where not nearly all of its first lines begin with a label of one kind, or where labels hardly repeat.
     """
     for pattern in _LABELS:
-        labels: Counter[str] = Counter()
-        for line in islice(lines_of(store, name, encoding, LONGEST), _LOOK_AT):
-            if line and not line.isspace():
-                match = pattern.fullmatch(line)
-                if match is None:
-                    labels.clear()
-                    break
-                labels[match[1]] += 1
-        if 2 <= len(labels) <= max(2, labels.total() // 2) and labels.total() > 2:
+        labels = _labels(islice(lines_of(store, name, encoding, LONGEST), _LOOK_AT), pattern)
+        if labels is not None and 2 <= len(labels) <= max(2, labels.total() // 2) and labels.total() > 2:
             return _rows(store, name, encoding, pattern)
     return None
+
+
+def _labels(lines: Iterable[str | None], pattern: re.Pattern[str]) -> Counter[str] | None:
+    """How often each label stands before a line; None where more than one line in fifty has none."""
+    labels: Counter[str] = Counter()
+    without = 0
+    for line in lines:
+        if line and not line.isspace():
+            match = pattern.fullmatch(line)
+            if match is not None:
+                labels[match[1]] += 1
+            else:
+                without += 1
+                if 50 * without > labels.total() + without:
+                    return None
+    return labels
 
 
 def _rows(store: Store, name: str, encoding: str | None, pattern: re.Pattern[str]) -> Rows:
