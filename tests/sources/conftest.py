@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,3 +41,16 @@ def folder(tmp_path: Path, encode: Encode) -> Path:
         for seed in range(4):
             (tmp_path / "photos" / name / f"{seed}.jpg").write_bytes(encode(seed=10 * number + seed))
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def data_set() -> Callable[[str], Path]:
+    """The place of a real data set by its name; the test is skipped where it is not here."""
+
+    def found(name: str) -> Path:
+        root = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+        if not (root / name).exists():
+            pytest.skip(f"the data set {name} is not here; ASSAY_DATA names the folder that holds it")
+        return root / name
+
+    return found

@@ -24,11 +24,17 @@ from assay.sources.store import Store
 _HEAD_BYTES = 1 << 16
 _BLOCK_BYTES = 4 << 20
 _MOST_BLOCK_BYTES = 1 << 30
-_DELIMITERS = (",", "\t", ";", "|")
+_DELIMITERS = ("\t", ",", ";", "|")  # of those that fit equally, the first is taken
 _NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 
 
-def csv_rows(store: Store, name: str, encoding: str | None = None, has_header: HasHeader | None = None) -> Rows:
+def csv_rows(
+    store: Store,
+    name: str,
+    encoding: str | None = None,
+    has_header: HasHeader | None = None,
+    delimiter: str | None = None,
+) -> Rows:
     """The rows of a text table: all columns as text.
 
     Args:
@@ -37,6 +43,7 @@ def csv_rows(store: Store, name: str, encoding: str | None = None, has_header: H
         encoding: overrides what the byte order mark says (UTF-8 where there is none).
         has_header: says of the first rows whether the first of them names the columns; by default it does unless all
             of its cells are numbers.
+        delimiter: what parts the cells; None to find it out.
 
     Raises:
         DataError: an empty or binary file, another encoding (with the place of the byte), or no header.
@@ -48,7 +55,7 @@ def csv_rows(store: Store, name: str, encoding: str | None = None, has_header: H
         raise damaged(name, error) from error
     encoding = encoding or encoding_of(head)
     text = _text(head, encoding, store, name)
-    delimiter = sniff_delimiter(text, name)
+    delimiter = delimiter or sniff_delimiter(text, name)
     quoting = csv.QUOTE_NONE if delimiter == "\t" and _quotes_are_literal(store, name, encoding) else csv.QUOTE_MINIMAL
     first, lines = _first_row(text, delimiter, quoting)
     if first is None:

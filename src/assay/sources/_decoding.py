@@ -22,14 +22,19 @@ def encoding_of(head: bytes) -> str:
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
 
 
+def is_encoding(name: str) -> bool:
+    """Whether there is a text encoding of this name."""
+    try:
+        "a".encode(name)
+    except (LookupError, UnicodeError):
+        return False
+    return True
+
+
 def check_encoding(encoding: str) -> None:
     """Raise `SettingError` where there is no such text encoding."""
-    try:
-        b"".decode(encoding)
-    except LookupError as error:
-        raise SettingError(
-            f"there is no encoding {encoding!r}.", "Known are utf-8, utf-16, latin-1, cp1252, …."
-        ) from error
+    if not is_encoding(encoding):
+        raise SettingError(f"there is no encoding {encoding!r}.", "Known are utf-8, utf-16, latin-1, cp1252, ….")
 
 
 def text_blocks(store: Store, name: str, encoding: str | None = None) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from assay.errors import DataError
-from assay.sources._decoding import DAMAGED, damaged
+from assay.sources._decoding import DAMAGED, damaged, is_encoding
 from assay.sources._lines import lines_of
 from assay.sources._rows import open_bytes
 from assay.sources.store import Store
@@ -55,11 +55,7 @@ def charset_of(store: Store, name: str) -> str | None:
     if found is None:
         return None
     charset = found[1].decode("ascii")
-    try:
-        b"".decode(charset)
-    except LookupError:
-        return None
-    return charset
+    return charset if is_encoding(charset) else None
 
 
 def entries_of(store: Store, name: str, encoding: str | None) -> Iterator[Entry]:

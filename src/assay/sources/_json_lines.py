@@ -13,13 +13,13 @@ from assay.errors import DataError
 from assay.sources._decoding import text_blocks
 from assay.sources._lines import lines_of, whole_text
 from assay.sources._rows import Numbered, Rows
-from assay.sources._text_values import mended
+from assay.sources._text_values import LONGEST, mended
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
 _ROWS, _BATCH_CHARACTERS = 4096, 1 << 24
 #: A line with more characters is skipped as `overlong-line`.
-_LONGEST_LINE = 1 << 28
+_LONGEST_LINE = 2 * LONGEST
 _INT64 = range(-(1 << 63), 1 << 63)
 
 
@@ -153,7 +153,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
-        return "int" if value in _INT64 else "text"
+        return "int" if value in _INT64 else "large"
     if isinstance(value, float):
         return "float"
     if isinstance(value, str):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
@@ -15,7 +16,7 @@ from assay.sources._text_values import LONGEST
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
-_LOOK_AT, _ROWS = 500, 4096
+_LOOK_AT, _ROWS = 20_000, 4096
 _LABELS = (
     re.compile(r"((?:__label__\S+\s+)+)(.*)", re.DOTALL),  # fastText
     re.compile(r"([+-]?\d{1,3}) +(.*)", re.DOTALL),
@@ -26,15 +27,29 @@ _LABELS = (
 def labelled_rows(store: Store, name: str, encoding: str | None) -> Rows | None:
     """A file of labelled lines as a table with the columns `label` (several are joined by `|`) and `text`.
 
-    None where not all of its first lines begin with a label of one kind, or where labels hardly repeat.
+    None where not nearly all of its first lines begin with a label of one kind, or where labels hardly repeat.
     """
-    head = [line for line in islice(lines_of(store, name, encoding, LONGEST), _LOOK_AT) if line and not line.isspace()]
     for pattern in _LABELS:
-        found = [match for line in head if (match := pattern.fullmatch(line)) is not None]
-        labels = {match[1] for match in found}
-        if len(head) > 1 and len(found) == len(head) and 2 <= len(labels) <= max(2, 0.5 * len(head)):
+        labels = _labels(islice(lines_of(store, name, encoding, LONGEST), _LOOK_AT), pattern)
+        if labels is not None and 2 <= len(labels) <= max(2, labels.total() // 2) and labels.total() > 2:
             return _rows(store, name, encoding, pattern)
     return None
+
+
+def _labels(lines: Iterable[str | None], pattern: re.Pattern[str]) -> Counter[str] | None:
+    """How often each label stands before a line; None where more than one line in fifty has none."""
+    labels: Counter[str] = Counter()
+    without = 0
+    for line in lines:
+        if line and not line.isspace():
+            match = pattern.fullmatch(line)
+            if match is not None:
+                labels[match[1]] += 1
+            else:
+                without += 1
+                if 50 * without > labels.total() + without:
+                    return None
+    return labels
 
 
 def _rows(store: Store, name: str, encoding: str | None, pattern: re.Pattern[str]) -> Rows:

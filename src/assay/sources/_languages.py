@@ -54,9 +54,8 @@ def is_language(word: str) -> bool:
     """Whether a word is a language's code, with a script or region behind it or not, or its English name."""
     if word.lower() in _NAMES:
         return True
-    code, _, region = word.replace("_", "-").partition("-")
-    plain = code.lower() in _TWO_LETTERS or code.lower() in _THREE_LETTERS
-    return plain and re.fullmatch(r"|[A-Za-z]{2}|[A-Za-z]{4}|\d{3}|[A-Za-z]{4}-[A-Za-z]{2}", region) is not None
+    found = re.fullmatch(r"([A-Za-z]{2,3})([-_][A-Za-z]{4})?([-_]([A-Za-z]{2}|\d{3}))?", word)
+    return found is not None and (found[1].lower() in _TWO_LETTERS or found[1].lower() in _THREE_LETTERS)
 
 
 def asked_languages(asked: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from assay.errors import AssayError
 from assay.sources._decoding import text_blocks
 from assay.sources.store import Store
 
@@ -65,3 +66,14 @@ def whole_text(store: Store, name: str, encoding: str | None = None, longest: in
         if longest is not None and length > longest:
             return None
     return "".join(pieces)
+
+
+def begins_as_prose(store: Store, name: str) -> bool:
+    """Whether a file begins with letters rather than numbers; in no matter which encoding."""
+    for encoding in (None, "latin-1"):
+        try:
+            head = "".join(next(text_blocks(store, name, encoding), "")[:4096].split())
+        except AssayError:
+            continue
+        return not head or sum(map(str.isalpha, head)) >= 0.5 * len(head)
+    return False

@@ -52,7 +52,11 @@ def given_sides(names: Sequence[str], options: DataOptions) -> dict[str, str] | 
     """The side of each file by its name; None where the user asks for shares, or where names tell no whole split.
 
     A name without such a word is on the training side.
+
+    Raises:
+        SettingError: `--split` is no shares; files have no column that it could name.
     """
+    split_column_name(options, ())
     sides = {name: side_of_name(name) or "train" for name in names}
     told = set(sides.values())
     return None if asks_for_shares(options) or len(told) < 2 or "train" not in told else sides

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import SettingError, did_you_mean
 from assay.sources._columns import Column, holds_media, profile
@@ -30,7 +31,7 @@ _OTHER_NAMES = ("id", "index", "split", "group", "author", "user", "date", "scor
 #: Mean words of a value, and the share of different values, from which a column is text.
 WORDS, DIFFERENT = 3.0, 0.3
 _WORDS_WITH_NAME = 1.5
-_LOOK_AT = 1000
+_LOOK_AT, _LOOK_AT_CHARACTERS = 1000, 2000
 _LONG_CELL = 40
 
 
@@ -54,14 +55,18 @@ class Look:
 
 
 def look(rows: Rows, least_words: float = WORDS) -> Look | None:
-    """What the first thousand rows hold; None where there are none, or where they name or hold media.
+    """What a thousand rows near the start hold; None where there are none, or where they name or hold media.
 
     Args:
         rows: the table.
         least_words: mean words from which a column is text.
     """
-    head = next((batch.slice(0, _LOOK_AT) for batch, _ in rows.batches(None) if batch.num_rows), None)
-    if head is None or any(map(holds_media, head.slice(0, 100).columns)):
+    first = next((batch for batch, _ in rows.batches(None) if batch.num_rows), None)
+    if first is None:
+        return None
+    spread = np.unique(np.linspace(0, first.num_rows - 1, _LOOK_AT).astype(np.int64))  # files may be sorted by class
+    head = first.take(pa.array(spread))
+    if any(map(holds_media, head.slice(0, 100).columns)):
         return None
     names = head.schema.names
     texts = tuple(name for name in names if _is_prose(name, head.column(name), least_words))
@@ -124,7 +129,8 @@ def _is_prose(name: str, column: pa.Array, least_words: float) -> bool:
     """Whether a column's values are mostly different, of several words, and of letters rather than digits."""
     if not is_text(column.type):
         return False
-    values = [value for value in column.to_pylist() if value and not value.isspace()]
+    begun = pc.utf8_slice_codeunits(column.cast(pa.string()), 0, _LOOK_AT_CHARACTERS)
+    values = [value for value in begun.to_pylist() if value and not value.isspace()]
     if not values or len(set(values)) < DIFFERENT * len(values):
         return False
     usual = name.lower().rsplit(".", 1)[-1] in TEXT_NAMES or is_language(name.rsplit(".", 1)[-1])

@@ -10,6 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from assay.errors import AssayError, DataError
+from assay.sources._csv import csv_rows
+from assay.sources._decoding import text_blocks
 from assay.sources._frames import frame_rows, is_frame
 from assay.sources._labelled_lines import labelled_rows
 from assay.sources._lines import is_about, lines_of
@@ -20,7 +22,7 @@ from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions, Source
 from assay.sources.store import Store
 
-_FEW_OTHERS = 2
+_FEW_OTHERS, _MOST_FILES = 2, 20
 _LOOK_AT_LINES = 200
 
 
@@ -42,13 +44,20 @@ def table_files(source: Source, encoding: str | None = None) -> list[str]:
     names = [name for name in store.names if not is_about(name)]
     if len(store.names) == 1:
         names = store.names
-    json = [name for name in names if name.lower().removesuffix(".gz").endswith(JSON_SUFFIXES)]
-    tables = [*table_names(names), *(name for name in json if not name.lower().removesuffix(".gz").endswith(".json"))]
+    tables = [*table_names(names), *(name for name in names if _ends(name, JSON_SUFFIXES[:-1]))]
+    json = [name for name in names if _ends(name, JSON_SUFFIXES[-1:])]
     chosen = sorted(tables) or json or names
     if len(names) - len(chosen) > _FEW_OTHERS or not _are_one_set(chosen):
         return []
-    loose = not tables and not json
-    return [] if loose and not all(_is_loose_table(store, name, encoding) for name in chosen) else chosen
+    if tables:
+        return chosen
+    is_table = _is_json_table if json else _is_loose_table
+    return chosen if all(is_table(store, name, encoding) for name in chosen) else []
+
+
+def has_tables(names: list[str]) -> bool:
+    """Whether there are tables among some files, by their ending."""
+    return bool(table_names(names)) or any(_ends(name, JSON_SUFFIXES) for name in names)
 
 
 def open_parts(source: Source, options: DataOptions, has_header: HasHeader) -> list[Part]:
@@ -72,7 +81,7 @@ def open_parts(source: Source, options: DataOptions, has_header: HasHeader) -> l
             "Give one file, or files named train, validation and test.",
             file=source.label,
         )
-    sides = given_sides(names, options) or dict.fromkeys(names)
+    sides = (given_sides(names, options) if len(names) > 1 else None) or dict.fromkeys(names)
     parts = [Part(_flat(_open(source.store, name, encoding, has_header)), sides[name]) for name in names]
     return sorted(parts, key=lambda part: part.side != "train")
 
@@ -132,14 +141,27 @@ def _memory_rows(source: Source) -> Rows:
 
 
 def _open(store: Store, name: str, encoding: str | None, has_header: HasHeader) -> Rows:
-    loose = not table_names([name]) and not name.lower().removesuffix(".gz").endswith(JSON_SUFFIXES)
-    labelled = labelled_rows(store, name, encoding) if loose else None
-    return labelled or open_file(store, name, encoding, has_header)
+    if has_tables([name]):
+        return open_file(store, name, encoding, has_header)
+    return labelled_rows(store, name, encoding) or csv_rows(store, name, encoding, has_header, "\t")
 
 
 def _are_one_set(names: Sequence[str]) -> bool:
+    if len(names) > _MOST_FILES:
+        return False
     sides = [side_of_name(name) for name in names]
     return len(names) == 1 or (None not in sides and "train" in sides and len(set(sides)) > 1)
+
+
+def _ends(name: str, suffixes: tuple[str, ...]) -> bool:
+    return name.lower().removesuffix(".gz").endswith(suffixes)
+
+
+def _is_json_table(store: Store, name: str, encoding: str | None) -> bool:
+    """Whether a file called JSON begins with an array, or with an object on a line by itself."""
+    head = next(text_blocks(store, name, encoding), "").lstrip()
+    first, _, rest = head.partition("\n")
+    return head.startswith("[") or (first.rstrip().endswith("}") and rest.lstrip().startswith("{"))
 
 
 def _is_loose_table(store: Store, name: str, encoding: str | None) -> bool:

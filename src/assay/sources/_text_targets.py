@@ -19,26 +19,23 @@ from assay.sources.source import DataOptions
 _MOST_NUMBERED, _ROWS_EACH = 200, 5
 
 
-def choose_text_target(
-    columns: Sequence[Column], options: DataOptions, taken: Collection[str], file: str
-) -> tuple[str, str]:
-    """The column to predict and how it was chosen.
+def choose_text_target(columns: Sequence[Column], taken: Collection[str], file: str) -> tuple[str, str]:
+    """The column to predict where the user names none, and how it was chosen.
 
     Args:
         columns: all columns that are no text.
-        options: `target` names it.
         taken: columns that cannot be it (group and split).
         file: for messages.
 
     Raises:
-        SettingError: the named column does not exist.
         DataError: there is none.
     """
     free = [column for column in columns if column.name not in taken]
     if (name := choose_name([column.name for column in free], None, file)) is not None:
         return name, "by its name"
     usable = [column for column in free if column.used or column.type == "nested"]
-    classes = [column for column in usable if 2 <= column.distinct <= max(MOST_CLASSES, column.rows // 10)]
+    most = [min(column.rows // 2, max(MOST_CLASSES, column.rows // 10)) for column in usable]
+    classes = [column for column, limit in zip(usable, most, strict=True) if 2 <= column.distinct <= limit]
     if len(classes) == 1:
         return classes[0].name, "the only column of classes"
     if not (usable or free):

@@ -9,7 +9,7 @@ from typing import Any
 LONGEST = 10 * 1024 * 1024
 
 _WRITTEN_WITHOUT_SPACES = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOUBTFUL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
@@ -19,7 +19,7 @@ _REPLACEMENT = "\ufffd"
 def count_words(text: str) -> int:
     """Words of a text; in scripts that put no spaces between them, two characters count as one."""
     words = len(text.split())
-    return words if text.isascii() else words + len(_WRITTEN_WITHOUT_SPACES.findall(text)) // 2
+    return words if text.isascii() else words + sum(map(len, _WRITTEN_WITHOUT_SPACES.findall(text))) // 2
 
 
 def doubtful_characters(text: str) -> tuple[str, ...]:

@@ -119,12 +119,14 @@ def _columns(names: Sequence[str], found: Look | None, options: DataOptions, fil
         if len(texts) != 1:
             raise DataError(f"it is not clear which columns are the pairs; the columns are {told}.", hint, file=file)
         return text or texts[0], target or texts[0], "as asked"
-    named = _named(names)
-    candidates = (named, texts, [name for name in names if name.lower() != "split"])
-    pair = next((columns for columns in candidates if len(columns) == 2), None)
-    if pair is None or len(named) > 2:
+    named = _named(texts)
+    everything = [name for name in names if name.lower() != "split"]
+    candidates = ((named, "by their names"), (_named(names), "by their names"), (texts, "by their order"),
+                  (everything, "by their order"))  # fmt: skip
+    pair, chosen = next(((columns, how) for columns, how in candidates if len(columns) == 2), ([], ""))
+    if not pair or len(named) > 2:
         raise DataError(f"it is not clear which columns are the pairs; the columns are {told}.", hint, file=file)
-    return pair[0], pair[1], "by their names" if pair is named else "by their order"
+    return pair[0], pair[1], chosen
 
 
 def _by_language(names: Sequence[str], asked: str, file: str) -> tuple[str, str]:

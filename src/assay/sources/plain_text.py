@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from assay.errors import AssayError, DataError
+from assay.errors import DataError
 from assay.samples.split import DEFAULT, parse_shares
 from assay.sources._decoding import text_blocks
-from assay.sources._lines import is_about, is_text_name
-from assay.sources._splits import given_sides, split_column_name
+from assay.sources._lines import begins_as_prose, is_about, is_text_name
+from assay.sources._splits import given_sides
 from assay.sources._text_records import Sample, Shape, text_records
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
@@ -33,7 +33,7 @@ def recognise_plain_text(source: Source) -> Recognition | None:
         return None
     everything = [name for name in source.store.names if not is_about(name)] or source.store.names
     names = _files(source.store)
-    if not names or len(names) < 0.9 * len(everything) or not _is_prose(source.store, names[0]):
+    if not names or len(names) < 0.9 * len(everything) or not begins_as_prose(source.store, names[0]):
         return None
     told = f"a text file, {names[0]}" if len(names) == 1 else f"{len(names)} text files"
     return Recognition(0.5, told)
@@ -58,7 +58,6 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
         DataError: there is no text.
         SettingError: `--split` gives no shares.
     """
-    split_column_name(options, ())
     store, encoding = source.store, options.extra.get("encoding")
     names = _files(store) or (store.names if len(store.names) == 1 else [])
     if not names:
@@ -158,14 +157,3 @@ def _side(middle: float, shares: tuple[float, float]) -> str:
 
 def _files(store: Store) -> list[str]:
     return [name for name in store.names if is_text_name(name) and (len(store.names) == 1 or not is_about(name))]
-
-
-def _is_prose(store: Store, name: str) -> bool:
-    """Whether a file begins with letters rather than numbers; in no matter which encoding."""
-    for encoding in (None, "latin-1"):
-        try:
-            head = "".join(next(text_blocks(store, name, encoding), "")[:4096].split())
-        except AssayError:
-            continue
-        return not head or sum(map(str.isalpha, head)) >= 0.5 * len(head)
-    return False

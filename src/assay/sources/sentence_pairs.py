@@ -8,8 +8,8 @@ from types import ModuleType
 from assay.errors import DataError
 from assay.sources import pairs_aligned, pairs_gettext, pairs_table, pairs_tmx, text_table
 from assay.sources._lines import is_about, lines_of
-from assay.sources._rows import JSON_SUFFIXES, table_names
 from assay.sources._text_records import Sample, Shape, text_records
+from assay.sources._text_tables import has_tables, table_files
 from assay.sources._text_values import LONGEST
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
@@ -50,7 +50,7 @@ def read_sentence_pairs(source: Source, options: DataOptions) -> Records:
     """
     found = _best(source)
     if found is None:
-        if source.path is not None and not table_names(source.store.names):
+        if source.path is not None and not table_files(source, options.extra.get("encoding")):
             raise DataError("there are no sentence pairs.", _EXPECTED, file=source.label)
         return pairs_table.read(source, options)
     records: Records = found[1].read(source, options)
@@ -74,8 +74,7 @@ def read_sentence_pairs_inputs(
         DataError: there is no text.
     """
     names = [] if source.path is None else source.store.names
-    json = [name for name in names if name.lower().removesuffix(".gz").endswith(JSON_SUFFIXES)]
-    if source.path is None or table_names(names) or json:
+    if source.path is None or has_tables(names):
         return text_table.read_inputs(source, text, encoding, "source")
     files = [name for name in names if not is_about(name)] or names
     store = source.store

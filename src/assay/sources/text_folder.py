@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from assay.errors import DataError
 from assay.sources._class_folders import ClassFolders, class_folders
-from assay.sources._lines import is_about, is_text_name, whole_text
-from assay.sources._splits import asks_for_shares, split_of
+from assay.sources._lines import begins_as_prose, is_about, is_text_name, whole_text
+from assay.sources._splits import asks_for_shares, split_column_name, split_of
 from assay.sources._text_records import Sample, Shape, text_records
 from assay.sources._text_values import LONGEST
 from assay.sources.records import ProblemLog, Records
@@ -29,6 +29,8 @@ def recognise(source: Source) -> Recognition | None:
     classes = sorted(set(layout.classes))
     if len(layout.names) < 0.9 * len(names) or all(split_of(name) is not None for name in classes):
         return None
+    if not any(begins_as_prose(source.store, name) for name in layout.names[:: -(-len(layout.names) // 3)]):
+        return None
     sides = sorted(set(layout.sides), key=("train", "validation", "test").index)
     below = f", below {', '.join(sides)}" if sides else ""
     if len(classes) == 1:
@@ -47,6 +49,7 @@ def read(source: Source, options: DataOptions) -> Records:
     unlabelled = [name for name, kind in zip(layout.names, layout.classes, strict=True) if kind in _UNLABELLED]
     for name in unlabelled:
         log.add("text-without-class", "skipped", name)
+    split_column_name(options, ())
     given = bool(layout.sides) and not asks_for_shares(options)
     encoding = options.extra.get("encoding")
 

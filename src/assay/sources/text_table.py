@@ -132,13 +132,14 @@ def _plan(parts: list[Part], options: DataOptions, log: ProblemLog, learnable: b
     if options.target is not None:
         choose_name(rows.names, options.target, rows.file)
         taken.add(options.target)
+    if not any(batch.num_rows for batch, _ in rows.batches(None)):
+        raise DataError("the table has no rows.", file=rows.file)
     texts, texts_chosen = _text_columns(rows.file, look(rows), options, rows.names, taken)
     if options.target is not None:
         target, chosen = options.target, "as asked"
     else:
-        beside = look(select(rows, texts))
-        others = beside.others if beside is not None else ()
-        target, chosen = choose_text_target(others, options, taken | set(texts), rows.file)
+        others = profile(select(rows, texts), ProblemLog())
+        target, chosen = choose_text_target(others, taken, rows.file)
     if target in texts:
         raise SettingError(f"column {target!r} cannot be text and target at once.", "Name others: --text, --target.")
     parts = _complete_parts(parts, (*texts, target), options.group, log)
@@ -148,8 +149,6 @@ def _plan(parts: list[Part], options: DataOptions, log: ProblemLog, learnable: b
     whole = chained([Part(select(part.rows, set(part.rows.names) - {target})) for part in parts])
     profiled = profile(whole, log)[0]
     columns = [batch.column(0) for batch, _ in whole.batches(None)]
-    if not columns:
-        raise DataError("the table has no rows.", file=rows.file)
     targets, kind = text_targets(_concatenated(columns), profiled, options, rows.file, learnable)
     return _Plan(tuple(parts), texts, texts_chosen, target, chosen, targets, kind, options.group, side)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.sources import text_folder, text_table
-from assay.sources._rows import JSON_SUFFIXES, table_names
+from assay.sources._text_tables import has_tables
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -61,7 +61,6 @@ def read_texts_inputs(source: Source, text: Sequence[str] | None = None, encodin
     if source.path is None:
         return text_table.read_inputs(source, text, encoding)
     names = source.store.names
-    json = [name for name in names if name.lower().removesuffix(".gz").endswith(JSON_SUFFIXES)]
-    if table_names(names) or json:
+    if has_tables(names):
         return text_table.read_inputs(source, text, encoding)
     return text_folder.read_inputs(source, encoding)

@@ -1,0 +1,480 @@
+from __future__ import annotations
+
+import gzip
+import json
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.errors import DataError, SettingError
+from assay.sources import _text_records as text_records_module
+from assay.sources._gettext import entries_of
+from assay.sources.images import recognise_images
+from assay.sources.plain_text import recognise_plain_text
+from assay.sources.records import Records
+from assay.sources.sentence_pairs import (
+    read_sentence_pairs,
+    read_sentence_pairs_inputs,
+    recognise_sentence_pairs,
+)
+from assay.sources.source import DataOptions, open_source
+from assay.sources.squad import recognise_squad
+from assay.sources.table import recognise_table
+from assay.sources.texts import recognise_texts
+
+ENGLISH = ["A dog runs fast.", "The cat sleeps now.", "We go home early."]
+GERMAN = ["Ein Hund rennt schnell.", "Die Katze schläft jetzt.", "Wir gehen früh heim."]
+PAIRS = list(zip(ENGLISH, GERMAN, strict=True))
+
+
+def read(data: Any, split: str | None = None, target: str | None = None, group: str | None = None,
+         **extra: Any) -> Records:  # fmt: skip
+    return read_sentence_pairs(open_source(data), DataOptions(split=split, target=target, group=group, extra=extra))
+
+
+def rows(records: Records) -> list[dict[str, Any]]:
+    return pa.Table.from_batches(list(records.batches())).to_pylist()
+
+
+def pairs(records: Records) -> list[tuple[str, str]]:
+    return [(row["source"], row["target"]) for row in rows(records)]
+
+
+def kinds(records: Records) -> dict[str, tuple[int, str]]:
+    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
+
+
+def places(records: Records, kind: str) -> list[int | None]:
+    return [place.row for problem in records.problems if problem.kind == kind for place in problem.examples]
+
+
+def scores(data: Any) -> dict[str, float]:
+    asked = {"texts": recognise_texts, "table": recognise_table, "images": recognise_images,
+             "pairs": recognise_sentence_pairs, "squad": recognise_squad, "plain": recognise_plain_text}  # fmt: skip
+    source = open_source(data)
+    found = {name: found.score for name, recognise in asked.items() if (found := recognise(source)) is not None}
+    assert len(set(found.values())) == len(found), f"a tie: {found}"
+    return found
+
+
+def best(data: Any) -> str:
+    found = scores(data)
+    return max(found, key=lambda name: found[name], default="")
+
+
+def write(folder: Path, text: str | list[str], name: str, encoding: str = "utf-8") -> Path:
+    place = folder / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    content = (text if isinstance(text, str) else "".join(f"{line}\n" for line in text)).encode(encoding)
+    place.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    return place
+
+
+def aligned(folder: Path, stem: str, count: int = 3, end: str = "", **languages: list[str]) -> None:
+    for language, lines in (languages or {"en": ENGLISH, "de": GERMAN}).items():
+        write(folder, [f"{line} {stem}" for line in lines[:count]], f"{stem}.{language}{end}")
+
+
+def test_aligned_files(tmp_path: Path) -> None:
+    aligned(tmp_path / "d", "train")
+    aligned(tmp_path / "d", "dev", 2, ".gz")
+    aligned(tmp_path / "d", "test", 1, ".txt")
+    write(tmp_path, "about", "d/README.txt")
+    assert scores(tmp_path / "d") == {"pairs": 0.95}
+    records = read(tmp_path / "d", languages="en-de")
+    assert records.facts["split"] == {"test": 1, "train": 3, "validation": 2}
+    assert (records.facts["languages"], records.facts["test_set"]) == ("en-de", "test")
+    assert records.facts["words"]["source"] == {"mean": 5.0, "longest": 5}
+    found = {row["id"]: row for row in rows(records)}
+    row = found["train.en:2"]
+    assert (row["source"], row["target"], row["split"]) == (
+        "The cat sleeps now. train", "Die Katze schläft jetzt. train", "train",
+    )  # fmt: skip
+    turned = read(tmp_path / "d")
+    assert turned.facts["languages"] == "de-en"
+    assert "by the alphabet" in turned.facts["languages_chosen"]
+    assert pairs(turned) == [(target, source) for source, target in pairs(records)]
+    assert "split" not in rows(read(tmp_path / "d", split="80/10/10"))[0]
+    with pytest.raises(SettingError, match="neither shares"):
+        read(tmp_path / "d", split="column")
+    with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
+        for file in (tmp_path / "d").iterdir():
+            archive.write(file, f"inner/{file.name}")
+    assert pairs(read(tmp_path / "d.zip", languages="en-de")) == pairs(records)
+
+
+def test_one_test_set_of_several_is_used(tmp_path: Path) -> None:
+    for stem in ("train", "val", "test_2016", "test_2017"):
+        aligned(tmp_path, stem)
+    records = read(tmp_path)
+    assert records.facts["test_set"] == "test_2016"
+    assert records.facts["other_test_sets"] == ["test_2017"]
+    assert kinds(records) == {"other-test-set": (1, "skipped")}
+    assert {row["id"].split(".")[0] for row in rows(records)} == {"train", "val", "test_2016"}
+    assert read(tmp_path, test_set="test_2017").facts["test_set"] == "test_2017"
+    with pytest.raises(SettingError) as error:
+        read(tmp_path, test_set="test_2018")
+    assert "test_201" in error.value.hint
+
+
+def test_three_languages_need_a_choice(tmp_path: Path) -> None:
+    aligned(tmp_path, "train", de=GERMAN, en=ENGLISH, fr=ENGLISH)
+    aligned(tmp_path, "test", de=GERMAN, en=ENGLISH)
+    with pytest.raises(SettingError, match=r"3 languages \(de, en, fr\).*The files are test, train") as error:
+        read(tmp_path)
+    assert error.value.hint == "Say which, source first: --languages de-en."
+    assert read(tmp_path, languages="en-fr").facts == read(tmp_path, languages="en-fr").facts
+    assert "split" not in read(tmp_path, languages="en-fr").facts
+    for wrong in ("en-it", "en", "de-de"):
+        with pytest.raises(SettingError):
+            read(tmp_path, languages=wrong)
+
+
+def test_sides_without_languages(tmp_path: Path) -> None:
+    write(tmp_path, ENGLISH, "a/train.tgt")
+    write(tmp_path, GERMAN, "a/train.src")
+    records = read(tmp_path / "a")
+    assert (records.facts["languages"], records.facts["languages_chosen"]) == ("src-tgt", "as the data says")
+    assert pairs(records)[0] == (GERMAN[0], ENGLISH[0])
+
+
+@pytest.mark.parametrize(("english", "german", "short", "last", "lines"), [
+    (3, 2, "de", 2, 3), (1, 3, "en", 1, 3), (0, 2, "en", 0, 2),
+])  # fmt: skip
+def test_files_of_unequal_length(tmp_path: Path, english: int, german: int, short: str, last: int, lines: int) -> None:
+    write(tmp_path, ENGLISH[:english], "train.en")
+    write(tmp_path, GERMAN[:german], "train.de")
+    other = "en" if short == "de" else "de"
+    with pytest.raises(DataError, match=rf"train\.{short}, row {last}: it ends at line {last}, but train\.{other} has "
+                                        rf"{lines} lines"):  # fmt: skip
+        read(tmp_path)
+
+
+def test_lines_end_at_line_feeds_alone_and_empty_ones_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, "one two\r\nthree\u2028four\n\nfive\x85six\r\n  \nlast", "x.en")
+    write(tmp_path, "eins zwei\ndrei\x0bvier\r\nnichts\nfünf\n sechs\nletzte\n", "x.de")
+    records = read(tmp_path, languages="en-de")
+    assert pairs(records) == [("one two", "eins zwei"), ("three\u2028four", "drei\x0bvier"), ("five\x85six", "fünf"),
+                              ("last", "letzte")]  # fmt: skip
+    assert kinds(records)["empty-text"] == (2, "skipped")
+    assert places(records, "empty-text") == [3, 5]
+    assert [row["id"] for row in rows(records)] == ["x.en:1", "x.en:2", "x.en:4", "x.en:6"]
+
+
+LINES = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\n\r\ufeff"), max_size=15)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(LINES, LINES, st.sampled_from(["\n", "\r\n"])), min_size=1, max_size=12))
+def test_aligned_lines_come_back(tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[str, str, str]]) -> None:
+    folder = tmp_path_factory.mktemp("aligned")
+    write(folder, "".join(left + end for left, _, end in lines), "x.en")
+    write(folder, "".join(right + end for _, right, end in lines), "x.de.gz")
+    expected = [(left, right) for left, right, _ in lines if left.strip() and right.strip()]
+    if expected:
+        records = read(folder, languages="en-de")
+        assert pairs(records) == expected
+        assert kinds(records).get("empty-text", (0, ""))[0] == len(lines) - len(expected)
+
+
+def test_a_line_of_fifty_megabytes_is_skipped_quickly(tmp_path: Path) -> None:
+    write(tmp_path, [ENGLISH[0], "word " * 10_000_000, ENGLISH[2]], "x.en")
+    write(tmp_path, GERMAN, "x.de")
+    begun = time.process_time()
+    records = read(tmp_path, languages="en-de")
+    assert time.process_time() - begun < 5
+    assert pairs(records) == [PAIRS[0], PAIRS[2]]
+    assert kinds(records) == {"overlong-text": (1, "skipped")}
+    assert places(records, "overlong-text") == [2]
+
+
+def test_other_encodings_are_refused_with_the_place(tmp_path: Path) -> None:
+    write(tmp_path, ENGLISH, "x.en")
+    write(tmp_path, GERMAN, "x.de", "latin-1")
+    assert best(tmp_path) == "pairs"
+    with pytest.raises(DataError, match=r"x\.de, row 2: byte 39 \(0xe4\) is no UTF-8 text") as error:
+        read(tmp_path)
+    assert "--encoding cp1252" in error.value.hint
+    assert pairs(read(tmp_path, languages="en-de", encoding="latin-1")) == PAIRS
+    write(tmp_path, GERMAN, "x.de", "utf-16")
+    assert pairs(read(tmp_path, languages="en-de")) == PAIRS
+    write(tmp_path, b"\0\0\n".decode(), "x.de")
+    with pytest.raises(DataError, match="zero bytes"):
+        read(tmp_path)
+
+
+def test_larger_than_what_is_held_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aligned(tmp_path, "x")
+    held = read(tmp_path)
+    monkeypatch.setattr(text_records_module, "HELD_BYTES", 10)
+    monkeypatch.setattr(text_records_module, "_ROWS", 2)
+    streamed = read(tmp_path)
+    assert rows(streamed) == rows(streamed) == rows(held)
+    assert streamed.fingerprint == held.fingerprint
+
+
+@pytest.mark.parametrize("header", ["", "en\tde\n", "source\ttarget\n", "English\tGerman\n"])
+def test_tables_of_two_columns(tmp_path: Path, header: str) -> None:
+    for name in ("x.tsv", "x.txt"):
+        file = write(tmp_path, header + "".join(f"{left}\t{right}\n" for left, right in PAIRS), name)
+        assert best(file) == "pairs"
+        records = read(file)
+        assert pairs(records) == PAIRS
+        assert rows(records)[0]["id"] == f"{name}:{2 if header else 1}"
+    if header.startswith("en"):
+        assert records.facts["languages"] == "en-de"
+        assert pairs(read(file, languages="de-en")) == [(right, left) for left, right in PAIRS]
+        with pytest.raises(SettingError, match="no column for the language 'fr'"):
+            read(file, languages="en-fr")
+
+
+def test_tables_of_every_kind(tmp_path: Path) -> None:
+    values = [{"en": left, "de": right} for left, right in PAIRS]
+    frame = pd.DataFrame(values)
+    frame.to_parquet(tmp_path / "x.parquet")
+    nested = [{"id": place, "translation": row} for place, row in enumerate(values)]
+    pd.DataFrame(nested).to_parquet(tmp_path / "nested.parquet")
+    sources = [
+        tmp_path / "x.parquet", tmp_path / "nested.parquet", frame, values, nested, PAIRS, (ENGLISH, GERMAN),
+        [list(pair) for pair in PAIRS],
+        write(tmp_path, "".join(json.dumps(row) + "\n" for row in nested), "nested.jsonl"),
+        write(tmp_path, "".join(json.dumps({"text": a, "sentence": b}) + "\n" for a, b in PAIRS), "x.jsonl.gz"),
+        write(tmp_path, 'en,de\n' + "".join(f'"{left}","{right}"\n' for left, right in PAIRS), "x.csv"),
+    ]  # fmt: skip
+    for source in sources:
+        assert best(source) == "pairs", source
+        assert pairs(read(source)) == PAIRS
+
+
+def test_which_columns_are_meant(tmp_path: Path) -> None:
+    lines = [f"{left}\t{right}\tCC-BY the person number {place}\n" for place, (left, right) in enumerate(PAIRS)]
+    file = write(tmp_path, "".join(lines), "deu.txt")
+    with pytest.raises(DataError, match="not clear which columns are the pairs") as error:
+        read(file)
+    assert "--text SOURCE --target TARGET" in error.value.hint
+    assert pairs(read(file, text="column 1", target="column 2")) == PAIRS
+    with pytest.raises(SettingError) as wrong:
+        read(file, text="column 1", target="colum 2")
+    assert wrong.value.hint == "Did you mean 'column 2'?"
+    values = [{"doc": f"d{place // 2}", "en": left, "de": right, "split": ("train", "dev", "test")[place]}
+              for place, (left, right) in enumerate(PAIRS)]  # fmt: skip
+    records = read(values, group="doc")
+    assert [(row["group"], row["split"]) for row in rows(records)] == [
+        ("d0", "train"),
+        ("d0", "validation"),
+        ("d1", "test"),
+    ]
+    with pytest.raises(SettingError, match="no column 'docs'"):
+        read(values, group="docs")
+
+
+def test_a_table_for_each_side(tmp_path: Path) -> None:
+    for side in ("train", "valid", "test"):
+        write(tmp_path, "".join(f"{left} {side}\t{right}\n" for left, right in PAIRS), f"{side}.tsv")
+    records = read(tmp_path)
+    assert records.facts["split"] == {"test": 3, "train": 3, "validation": 3}
+
+
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4"><header srclang="en-US" datatype="plaintext"/><body>
+<tu tuid="1"><tuv xml:lang="en-US"><seg>A <bpt i="1">&lt;b&gt;</bpt>dog<ept i="1">&lt;/b&gt;</ept> runs &amp; eats.</seg></tuv
+><tuv xml:lang="de"><seg>Ein <hi>Hund</hi> rennt<ph>{1}</ph> &#228;.</seg></tuv></tu>
+<tu><tuv xml:lang="en-US"><seg>Only English</seg></tuv></tu>
+<tu><note>skip</note><tuv lang="en-US"><seg>Two&nbsp;words</seg></tuv><tuv lang="de"><seg></seg></tuv></tu>
+<tu><tuv xml:lang="de"><seg>Heim</seg></tuv><tuv xml:lang="en-US"><seg>Home</seg></tuv></tu>
+</body></tmx>
+"""
+
+
+def test_translation_memories(tmp_path: Path) -> None:
+    for name, encoding in (("m.tmx", "utf-8"), ("m.tmx.gz", "utf-8")):
+        file = write(tmp_path, TMX, name, encoding)
+        assert scores(file) == {"pairs": 0.95}
+        records = read(file)
+        assert pairs(records) == [("A dog runs & eats.", "Ein Hund rennt ä."), ("Home", "Heim")]
+        assert [row["id"] for row in rows(records)] == [f"{name}:1", f"{name}:4"]
+        assert (records.facts["languages"], records.facts["languages_chosen"]) == ("en-US-de", "as the data says")
+        assert kinds(records) == {"missing-language": (1, "skipped"), "empty-text": (1, "skipped")}
+        assert places(records, "missing-language") == [6]
+    assert pairs(read(file, languages="de-en"))[1] == ("Heim", "Home")
+    wide = write(tmp_path, TMX.replace("UTF-8", "UTF-16"), "wide.tmx", "utf-16")
+    assert pairs(read(wide)) == pairs(records)
+    three = TMX.replace("</tu>", '<tuv xml:lang="fr"><seg>Un</seg></tuv></tu>', 1)
+    with pytest.raises(SettingError, match=r"3 languages \(de, en-US, fr\)"):
+        read(write(tmp_path, three, "three.tmx"))
+    assert pairs(read(tmp_path / "three.tmx", languages="fr-de")) == [("Un", "Ein Hund rennt ä.")]
+
+
+BOMB = '<!DOCTYPE tmx [<!ENTITY a "aaaaaaaaaa">' + "".join(
+    f'<!ENTITY {new} "{f"&{old};" * 10}">' for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+) + "]><tmx><body><tu><tuv xml:lang='en'><seg>&i;</seg></tuv></tu></body></tmx>"  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (BOMB, r"x\.tmx, row 1: the document declares an entity, 'a', which is refused"),
+    ('<!DOCTYPE tmx [<!ENTITY x SYSTEM "file:///etc/passwd">]><tmx><body>&x;</body></tmx>', "declares an entity, 'x'"),
+    ('<!DOCTYPE tmx [<!ENTITY % x SYSTEM "http://example.org/x.dtd"> %x;]><tmx/>', "declares an entity, 'x'"),
+    ("<tmx><body>\n<tu></body></tmx>", r"x\.tmx, row 2: this is no well-formed XML \(mismatched tag"),
+    ("<html><body/></html>", "this is no TMX: its root is <html>"), ("", "no element found"),
+    ("<tmx><body/></tmx>", "there is no translation unit"),
+])  # fmt: skip
+def test_xml_that_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(DataError, match=message):
+        read(write(tmp_path, text, "x.tmx"))
+    assert time.process_time() - begun < 2
+
+
+def test_xml_in_another_encoding(tmp_path: Path) -> None:
+    text = TMX.replace(' encoding="UTF-8"', "").replace("&#228;", "ä")
+    file = write(tmp_path, text, "x.tmx", "latin-1")
+    with pytest.raises(DataError, match=r"row 5: .*at byte \d+"):
+        read(file)
+    assert pairs(read(file, encoding="latin-1"))[0][1] == "Ein Hund rennt ä."
+    assert pairs(read(write(tmp_path, TMX.replace("UTF-8", "ISO-8859-1"), "y.tmx", "latin-1")))[1] == ("Home", "Heim")
+    damaged = write(tmp_path, TMX, "z.tmx.gz")
+    damaged.write_bytes(damaged.read_bytes()[:-12])
+    with pytest.raises(DataError, match="damaged"):
+        read(damaged)
+
+
+PO = r"""# German
+msgid ""
+msgstr ""
+"Language: de\n"
+"Content-Type: text/plain; charset=UTF-8\n"
+
+#: main.c:1
+msgid "Open \"file\"\n"
+msgstr "Datei \"öffnen\"\n"
+
+msgctxt "menu"
+msgid ""
+"Long "
+"text"
+msgstr "Langer Text"
+#, fuzzy, c-format
+#| msgid "Old"
+msgid "New %d"
+msgstr "Neu %d"
+msgid "Not yet"
+msgstr ""
+
+msgid "%d file"
+msgid_plural "%d files"
+msgstr[0] "%d Datei"
+msgstr[1] "%d Dateien"
+
+#~ msgid "Gone"
+#~ msgstr "Weg"
+"""
+
+
+def test_gettext_catalogues(tmp_path: Path) -> None:
+    file = write(tmp_path, PO, "x.po")
+    assert scores(file) == {"pairs": 0.95}
+    records = read(file)
+    assert pairs(records) == [('Open "file"\n', 'Datei "öffnen"\n'), ("Long text", "Langer Text"),
+                              ("%d file", "%d Datei"), ("%d files", "%d Dateien")]  # fmt: skip
+    assert [row["id"] for row in rows(records)] == ["x.po:8", "x.po:12", "x.po:23", "x.po:24"]
+    assert records.facts["languages"] == "en-de"
+    assert kinds(records) == {"fuzzy-translation": (1, "skipped"), "untranslated": (1, "skipped"),
+                              "obsolete-translation": (1, "skipped")}  # fmt: skip
+    assert places(records, "fuzzy-translation") == [18]
+    assert pairs(read(file, languages="de-en"))[1] == ("Langer Text", "Long text")
+    latin = write(tmp_path, PO.replace("UTF-8", "ISO-8859-1"), "latin.po", "latin-1")
+    assert pairs(read(latin)) == pairs(records)
+
+
+def test_catalogues_of_several_languages(tmp_path: Path) -> None:
+    for language in ("de", "ja"):
+        text = PO.replace("Language: de", f"Language: {language}")
+        if language == "ja":
+            text = text.replace('msgstr[1] "%d Dateien"\n', "")
+        write(tmp_path, text, f"locale/{language}/LC_MESSAGES/app.po")
+    with pytest.raises(SettingError, match=r"3 languages \(de, en, ja\)"):
+        read(tmp_path / "locale")
+    assert ("%d files", "%d Datei") in pairs(read(tmp_path / "locale", languages="en-ja"))
+    assert ("%d file", "%d Datei") not in pairs(read(tmp_path / "locale", languages="en-ja"))
+    with pytest.raises(SettingError, match="no catalogue translates between de and ja"):
+        read(tmp_path / "locale", languages="de-ja")
+    bare = write(tmp_path, 'msgid "One two"\nmsgstr "Eins zwei"\n', "fr/LC_MESSAGES/app.po")
+    assert read(bare.parents[1]).facts["languages"] in ("en-target", "en-fr")
+
+
+def test_broken_catalogues(tmp_path: Path) -> None:
+    for text, message in [
+        ('msgid "a"\nmsgstr "b"\nsome words\n', r"x\.po, row 3: this is no line of a catalogue: 'some words'"),
+        ('msgid "a\nmsgstr "b"\n', r"x\.po, row 1: this is no line"), ("", "no message in this catalogue"),
+        ('"lonely"\n', r"row 1: this is no line"), ('msgid "a"\nmsgstr ""\n', r"no sentence pairs.*1 untranslated"),
+    ]:  # fmt: skip
+        with pytest.raises(DataError, match=message):
+            read(write(tmp_path, text, "x.po"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"), min_size=1,
+                                    max_size=15)] * 2), min_size=1, max_size=8))  # fmt: skip
+def test_what_is_written_as_po_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, messages: list[tuple[str, str]]
+) -> None:
+    def quoted(text: str) -> str:
+        for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r")):
+            text = text.replace(plain, escaped)
+        return f'"{text}"'
+
+    text = "\n".join(f"msgid {quoted(left)}\nmsgstr {quoted(right)}\n" for left, right in messages)
+    store = open_source(write(tmp_path_factory.mktemp("po"), text, "x.po")).store
+    assert [(entry.message, entry.translations[0]) for entry in entries_of(store, "x.po", None)] == messages
+
+
+def test_inputs_keep_their_lines(tmp_path: Path) -> None:
+    def given_back(data: Any, **options: Any) -> list[tuple[str, str]]:
+        return [(row["id"], row["source"]) for row in rows(read_sentence_pairs_inputs(open_source(data), **options))]
+
+    file = write(tmp_path, "one\r\n\nthree\u2028more\n", "x.txt")
+    assert given_back(file) == [("x.txt:1", "one"), ("x.txt:2", ""), ("x.txt:3", "three\u2028more")]
+    assert given_back(["one", "", "two"]) == [("data:1", "one"), ("data:2", ""), ("data:3", "two")]
+    assert given_back(write(tmp_path, ["a b c"], "x.en.gz")) == [("x.en.gz:1", "a b c")]
+    assert given_back(write(tmp_path, "id,en\n1,a fine day today\n2,and so on it goes\n", "x.csv"))[0] == (
+        "x.csv:2", "a fine day today",
+    )  # fmt: skip
+    assert given_back([{"en": "a", "de": "b"}], text=["en"]) == [("data:1", "a")]
+    assert given_back(write(tmp_path, "süß", "l.txt", "latin-1"), encoding="latin-1") == [("l.txt:1", "süß")]
+    with pytest.raises(DataError, match="no texts"):
+        given_back(write(tmp_path, "", "empty.txt"))
+
+
+def test_what_holds_no_pairs(tmp_path: Path) -> None:
+    write(tmp_path, "just a text", "a/x.txt")
+    with pytest.raises(DataError, match="no sentence pairs") as error:
+        read(tmp_path / "a")
+    assert "train.en and train.de" in error.value.hint
+    write(tmp_path, "x", "b/data.csv")
+    write(tmp_path, "x", "b/data.tsv")
+    assert recognise_sentence_pairs(open_source(tmp_path / "b")) is None
+    assert "pairs" not in scores([{"text": f"some words to read {row}", "label": "ab"[row % 2]} for row in range(9)])
+
+
+@pytest.mark.data
+def test_multi30k(data_set: Any) -> None:
+    folder = data_set("multi30k")
+    assert scores(folder) == {"pairs": 0.95}
+    with pytest.raises(SettingError, match=r"3 languages \(de, en, fr\)"):
+        read(folder)
+    records = read(folder, languages="en-de")
+    assert records.facts["split"] == {"train": 29_000, "validation": 1_014, "test": 1_000}
+    assert records.facts["test_set"] == "test_2016_flickr"
+    assert records.facts["other_test_sets"] == ["test_2017_flickr", "test_2017_mscoco"]
+    row = next(row for row in rows(records) if row["id"] == "train.en.gz:1")
+    assert row["source"] == "Two young, White males are outside near many bushes."
+    assert row["target"] == "Zwei junge weiße Männer sind im Freien in der Nähe vieler Büsche."
+    assert read(folder, languages="en-fr", test_set="test_2017_mscoco").facts["split"]["test"] == 461
