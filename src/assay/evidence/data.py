@@ -18,7 +18,8 @@ from assay.samples.split import TRAIN
 QUESTION = "Is there enough data?"
 #: Fewer test samples than this show no slope.
 _FEW = 100
-#: What twice the data must bring to be worth collecting, as a share of the range or of the error.
+#: What twice the data must bring to be worth collecting, as a share of the range or of the error; where nobody knows
+#: how small an error can get, of the way from guessing to it instead.
 _LITTLE, _MUCH = 0.01, 0.02
 _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
 
@@ -36,7 +37,7 @@ def find(context: Context) -> Finding:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
         return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,))
     twice, gain = estimated(metric, network.law.at(2 * samples)), _gain(network.law)
-    status, verdict, step = _judge(metric, gain, twice, samples, network.law)
+    status, verdict, step = _judge(metric, gain, twice, samples, _worth(context, network.law))
     found = {
         "now": number(context.test.measure(metric), unit_of(metric)),
         "with twice the data": number(twice, unit_of(metric)),
@@ -116,10 +117,22 @@ def _gain(law: PowerLaw) -> Estimate:
     return Estimate(law.error - law.at(2 * law.anchor).value, float(low), float(high))
 
 
-def _judge(metric: Metric, gain: Estimate, twice: Estimate, samples: int, law: PowerLaw) -> tuple[Status, str, str]:
-    bounded = metric.higher_is_better
-    little = _LITTLE if bounded else _LITTLE_OF_ERROR * law.error
-    much = _MUCH if bounded else _MUCH_OF_ERROR * law.error
+def _worth(context: Context, law: PowerLaw) -> tuple[float, float]:
+    """Gains of the metric: below the first more data is not worth it, beyond the second it is."""
+    metric = context.metric
+    if metric.higher_is_better:
+        return _LITTLE * metric.best, _MUCH * metric.best
+    if not metric.best_known and context.floor is not None and len(context.floor.test):
+        way = metric.value(context.floor.test.outputs, context.floor.test.truths) - law.error
+        if way > 0:
+            return _LITTLE * way, _MUCH * way
+    return _LITTLE_OF_ERROR * law.error, _MUCH_OF_ERROR * law.error
+
+
+def _judge(
+    metric: Metric, gain: Estimate, twice: Estimate, samples: int, worth: tuple[float, float]
+) -> tuple[Status, str, str]:
+    little, much = worth
     told = f"{title(metric)} {spread(metric, twice)}"
     if gain.high is not None and gain.high < little:
         words = f"There is enough: twice the {samples:,} training samples would bring {gained(metric, gain)} ({told})."
