@@ -49,7 +49,7 @@ def unit_of_difference(metric: Metric) -> str:
 
 
 def shown(metric: Metric, value: float | None) -> str:
-    """A value of a metric: shares in per cent, what ends at 100 or the like with a decimal, all else to three digits."""
+    """A value of a metric: shares in per cent, BLEU and its like with a decimal, all else to three digits."""
     if value is None or math.isnan(value):
         return "unknown"
     if metric.unit == "share":
