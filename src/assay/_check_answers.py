@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from assay._check_subject import NotApplicable, Subject, alike, demand, pick
-from assay.errors import SettingError
 from assay.run import to_json
+from assay.samples.draws import Draws
 from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.predictor import Classical
 
@@ -108,34 +108,41 @@ def check_baseline(subject: Subject) -> str:
     return f"{models[0].name}: {metric.name} {abs(values[0]):.4g}, floor {abs(values[1]):.4g}"
 
 
-def check_explanation(subject: Subject) -> str:
-    batch = subject.samples.batch(subject.samples.view(TEST).windows[:3])
-    try:
-        weights = np.asarray(subject.task.explain(subject.predictor, batch))
-    except SettingError as error:
-        return f"the task says that it cannot: {error.message}"
-    demand(bool(np.isfinite(weights).all()), "an explanation holds what is no number")
-    parts = subject.task.parts(subject.spec)
-    if parts:
-        _check_parts(subject, batch, weights.shape, {part.shape for part in parts.values()})
-        return f"shape {weights.shape}, {len(parts)} named parts"
-    shapes = [tuple(value.shape) for name, value in vars(batch).items()
-              if isinstance(value, torch.Tensor) and value.dim() > 1 and not name.endswith("mask")]  # fmt: skip
-    fits = {shape[:axis] + shape[axis + 1 :] for shape in shapes for axis in range(1, len(shape))} | set(shapes)
-    demand(weights.ndim > 1 and weights.shape in fits, f"an explanation has shape {weights.shape}, the input {shapes}")
-    return f"shape {weights.shape}"
+def check_confidence(subject: Subject) -> str:
+    found = subject.task.evaluate(subject.predictor, subject.samples.view(TEST))
+    told = subject.task.confidences(found.outputs, found.truths, subject.spec)
+    if told is None:
+        raise NotApplicable("outputs do not say how good they are, or are classes or numbers")
+    for name, values in zip(("confidence", "goodness"), told, strict=True):
+        demand(np.shape(values) == (len(found),), f"a {name} of shape {np.shape(values)} for {len(found)} units")
+        demand(bool(((np.asarray(values) >= 0) & (np.asarray(values) <= 1)).all()), f"a {name} is not from 0 to 1")
+    return f"mean confidence {np.mean(told[0]):.3g}, mean goodness {np.mean(told[1]):.3g}"
 
 
-def _check_parts(subject: Subject, batch: Any, found: tuple[int, ...], shapes: set[tuple[int, ...]]) -> None:
-    """Weights are shaped as the parts; where all is kept, masking changes nothing, and where nothing is, all alike."""
-    demand(shapes == {found[1:]}, f"an explanation has shape {found}, the parts {shapes}")
-    task, spec = subject.task, subject.spec
-    for kept in (torch.ones(found, dtype=torch.bool), torch.ones(found[1:], dtype=torch.bool)):
-        outputs = subject.predictor.respond(task.masked(batch, kept, spec))
-        demand(alike(outputs, subject.predictor.respond(batch), _CLOSE), "keeping every part changes the answers")
-        nothing = subject.predictor.respond(task.masked(batch, ~kept, spec))
-        same = all(alike(nothing[0], other, _CLOSE) for other in nothing)
-        demand(same, "inputs of which nothing is kept are answered differently")
+def check_corruptions(subject: Subject) -> str:
+    found = subject.task.corruptions(subject.spec)
+    if not found:
+        raise NotApplicable("the task knows no ways in which inputs get worse")
+    windows = subject.samples.view(TEST).windows[:6]
+    for name, corruption in found.items():
+        changed = 0
+        for strength in (1, 5):
+            first, again = (
+                corruption.change(subject.samples.batch(windows), strength, Draws(3, strength, windows))
+                for _ in range(2)
+            )
+            demand(type(first) is subject.task.batch_type, f"{name} gives a {type(first).__name__}")
+            demand(alike(vars(first), vars(again)), f"{name} at strength {strength} changes inputs by chance")
+            demand(np.array_equal(first.index, windows), f"{name} numbers the windows anew")
+            outputs = subject.predictor.respond(first)
+            demand(len(outputs) == len(windows), f"{name} leaves {len(outputs)} windows of {len(windows)}")
+            changed += not alike(_inputs(first), _inputs(subject.samples.batch(windows)))
+        demand(changed > 0, f"{name} changes nothing, even at strength 5")
+    return ", ".join(found)
+
+
+def _inputs(batch: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(batch).items() if isinstance(value, torch.Tensor)}
 
 
 def check_merge(subject: Subject) -> str:
@@ -150,6 +157,9 @@ def check_merge(subject: Subject) -> str:
         batch = samples.batch(samples.view_of(np.asarray([unit])).windows)
         by_hand = subject.task.merge(subject.predictor.respond(batch), subject.spec)
         demand(alike(by_hand, merged, _CLOSE), f"{samples.id(int(unit))} is merged from other windows than its own")
+        if len(batch.index) > 1:
+            place = subject.task.deciding(subject.predictor.respond(batch), subject.spec)
+            demand(place in range(len(batch.index)), f"window {place} of {len(batch.index)} decides")
     return f"up to {counts.max()} windows a unit"
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from assay import _check_answers, _check_data, _check_training
+from assay import _check_answers, _check_data, _check_explanation, _check_training
 from assay._check_subject import CheckFailed, NotApplicable, Subject
 from assay.errors import SettingError
 from assay.sources.source import DataOptions, open_source
@@ -119,6 +119,8 @@ CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "answers": _check_answers.check_answers,
     "metrics": _check_answers.check_metrics,
     "baseline": _check_answers.check_baseline,
-    "explanation": _check_answers.check_explanation,
+    "confidence": _check_answers.check_confidence,
+    "corruptions": _check_answers.check_corruptions,
+    "explanation": _check_explanation.check_explanation,
     "corrupt": _check_data.check_corrupt,
 }

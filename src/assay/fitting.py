@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import SettingError
+from assay.evaluation.evaluation import Evaluation
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.flow import Stop
@@ -25,7 +26,10 @@ from assay.serving.predictor import Classical, Predictor
 from assay.training.collecting import Collector
 from assay.training.loop import fit
 
-_MOST_TRAIN_EVALUATED = 5000
+#: Training units that are evaluated at least and at most, and the share of the training's time (and the least seconds)
+#: that this may take where the test side takes less.
+_LEAST_EVALUATED, _MOST_EVALUATED = 200, 5000
+_EVALUATED_SHARE, _EVALUATED_LEAST_S = 0.1, 5.0
 #: The baseline's time as a share of the training's, with full and with quick evidence.
 _FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
@@ -149,8 +153,9 @@ def _conclude(
     sides = {
         "test": task.evaluate(predictor, samples.view(TEST)),
         "validation": task.evaluate(predictor, samples.view(VALIDATION)),
-        "train": task.evaluate(predictor, samples.view(TRAIN).sample(_MOST_TRAIN_EVALUATED)),
     }
+    count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run))
+    sides["train"] = task.evaluate(predictor, samples.view(TRAIN).sample(count))
     context = Context(
         task,
         made.spec,
@@ -175,6 +180,24 @@ def _conclude(
         made.kind.features(made.settings),
     )
     write_conclusion(context, made, run, progress)
+
+
+def train_units_to_evaluate(test: Evaluation, validation: Evaluation, fit_s: float) -> int:
+    """How many training units to evaluate: where answers are slow, as many as take about as long as the test side.
+
+    Answers that are quick enough for all of them within a small share of the training's time are asked for all.
+
+    Args:
+        test: what the test side took; where it is empty the validation side is looked at.
+        validation: what the validation side took.
+        fit_s: seconds that training took.
+    """
+    side = test if len(test) else validation
+    if not len(side):
+        return _MOST_EVALUATED
+    allowed = max(side.seconds, _EVALUATED_SHARE * fit_s, _EVALUATED_LEAST_S)
+    each = max(side.seconds / len(side), 1e-9)
+    return int(np.clip(allowed / each, _LEAST_EVALUATED, _MOST_EVALUATED))
 
 
 def _why_no_baseline(made: Made) -> str:

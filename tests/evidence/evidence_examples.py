@@ -111,6 +111,9 @@ class Application:
     def probabilities(self, outputs: Any, spec: Any) -> None:
         return None
 
+    def confidences(self, outputs: Any, truths: Any, spec: Any) -> None:
+        return None
+
     def losses(self, outputs: Any, truths: Any, spec: Any) -> Array:
         return np.full(len(outputs), np.nan)
 

@@ -36,7 +36,7 @@ def told(
         outputs = lambda view: answers.outputs[view]  # noqa: E731
         return SimpleNamespace(units=np.arange(TRAINING // divisor), predictor=SimpleNamespace(outputs=outputs))
 
-    def classical_runs(seconds: float) -> dict[int, Any]:
+    def classical_runs(seconds: float, units: Any) -> dict[int, Any]:
         assert classical is not None
         asked.append(seconds)
         return {divisor: fitted(Linear(), wrong_in(classical[1] * divisor ** classical[0], 50 + divisor))

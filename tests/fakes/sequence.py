@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from assay.task import Batch, Encoded, NetworkKind, Traits
+from assay.errors import SettingError
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Traits
 from fakes.common import ColumnTask, Constant, PlainSpec, Quotient, Rule, small_network
 
 BEGIN, END = 1, 2
@@ -46,6 +47,14 @@ class Spelling:
 
 
 @dataclass(frozen=True)
+class Spelt:
+    """What the search found, and the mean probability (geometric) of its letters."""
+
+    word: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class SpellerSettings:
     width: int = 48
 
@@ -75,7 +84,7 @@ class EditRate(Quotient):
 
     def statistics(self, outputs: Any, truths: Any) -> np.ndarray:
         return np.asarray(
-            [[edits(output, truth), len(truth)] for output, truth in zip(outputs, truths, strict=True)], float
+            [[edits(output.word, truth), len(truth)] for output, truth in zip(outputs, truths, strict=True)], float
         )
 
 
@@ -123,12 +132,12 @@ class Backwards(ColumnTask):
             losses.append(cross_entropy(scores, wanted, reduction="none") * batch.target_mask[:, step + 1])
         return torch.stack(losses, 1).sum(1) / (batch.target_mask.sum(1) - 1)
 
-    def predict(self, network: Any, batch: WordBatch, spec: WordSpec, options: Mapping[str, Any]) -> Sequence[str]:
+    def predict(self, network: Any, batch: WordBatch, spec: WordSpec, options: Mapping[str, Any]) -> Sequence[Spelt]:
         states = network.read(batch.source, batch.mask)
         return [self._search(network, state[None], spec, int(options.get("beam", 2))) for state in states]
 
     @staticmethod
-    def _search(network: Any, state: Tensor, spec: WordSpec, beam: int) -> str:
+    def _search(network: Any, state: Tensor, spec: WordSpec, beam: int) -> Spelt:
         """The best of `beam` spellings that are followed at once."""
         alive, done = [(0.0, "", state, BEGIN)], [(-1e9, "")]
         for _ in range(spec.longest + 2):
@@ -141,31 +150,65 @@ class Backwards(ColumnTask):
                     elif int(code) >= 3:
                         grown.append((score + float(value), text + spec.letters[int(code) - 3], after, int(code)))
             alive = sorted(grown, key=lambda path: -path[0])[:beam]
-        return max([*done, *[(score, text) for score, text, _, _ in alive]])[1]
+        score, text = max([*done, *[(score, text) for score, text, _, _ in alive]])
+        return Spelt(text, round(float(np.exp(score / (len(text) + 1))), 5))
 
-    def answer(self, output: str, spec: WordSpec) -> Spelling:
-        return Spelling(output)
+    def answer(self, output: Spelt, spec: WordSpec) -> Spelling:
+        return Spelling(output.word)
+
+    def confidences(self, outputs: Any, truths: Any, spec: WordSpec) -> tuple[np.ndarray, np.ndarray]:
+        """The letters' probability against the share of the word that is right."""
+        good = [1 - edits(one.word, truth) / max(len(one.word), len(truth)) for one, truth in
+                zip(outputs, truths, strict=True)]  # fmt: skip
+        return np.asarray([one.probability for one in outputs]), np.asarray(good)
+
+    def support(self, outputs: Any, answered: Any, spec: WordSpec) -> Support:
+        left = [1 - edits(one.word, first.word) / max(len(one.word), len(first.word), 1) for one, first in
+                zip(outputs, answered, strict=True)]  # fmt: skip
+        return Support(np.asarray(left))
+
+    def masked(self, batch: WordBatch, kept: Tensor, spec: WordSpec, instead: Any = None) -> WordBatch:
+        """What is not kept is a letter that no word has."""
+        return replace(batch, source=torch.where(kept, batch.source, torch.zeros_like(batch.source)))
+
+    def part_names(self, samples: Any, window: int, spec: WordSpec) -> list[str]:
+        codes = samples.field("source", np.asarray([window]))[0]
+        return [spec.letters[code - 3] if code >= 3 else "?" for code in codes.tolist()]
+
+    def draw(self, samples: Any, unit: int, spec: WordSpec) -> Drawing:
+        return Drawing(lines=(samples.id(unit), f"word: {''.join(self.part_names(samples, unit, spec))}"))
+
+    def corruptions(self, spec: WordSpec) -> Mapping[str, Corruption]:
+        def swapped(batch: WordBatch, strength: int, draws: Any) -> WordBatch:
+            source = batch.source.clone()
+            chosen = (draws.uniform("swapped") < 0.2 * strength) & (batch.mask.sum(1) > 1)
+            source[chosen, 0], source[chosen, 1] = batch.source[chosen, 1], batch.source[chosen, 0]
+            return replace(batch, source=source)
+
+        return {"swapped letters": Corruption(swapped)}
 
     def metrics(self, spec: WordSpec) -> Sequence[Any]:
         return (EditRate(),)
 
     def baselines(self, spec: WordSpec) -> Sequence[Any]:
-        def reverse(batch: WordBatch) -> list[str]:
+        def reverse(batch: WordBatch) -> list[Spelt]:
             rows = [row[keep].tolist() for row, keep in zip(batch.source, batch.mask, strict=True)]
-            return ["".join(spec.letters[code - 3] for code in reversed(row)) for row in rows]
+            return [Spelt("".join(spec.letters[code - 3] for code in reversed(row)), 1.0) for row in rows]
 
         return (
             Rule("letters read from the end", reverse),
-            Constant(lambda truths: Counter(truths).most_common(1)[0][0]),
+            Constant(lambda truths: Counter(truths).most_common(1)[0][0], lambda word: Spelt(word, 1.0)),
         )
 
     def explain(self, predictor: Any, batch: WordBatch) -> np.ndarray:
-        """(B, T): how much each letter moves the state that the decoder starts from."""
-        network = predictor.network
+        """(B, T): how much each letter moves the state that the decoder starts from; NaN where a word has ended."""
+        network = getattr(predictor, "network", None)
+        if network is None:
+            raise SettingError("a rule has no state that a letter could move")
         with torch.no_grad():
             whole, moved = network.read(batch.source, batch.mask), []
             for place in range(batch.source.shape[1]):
                 hidden = batch.source.clone()
                 hidden[:, place] = 0
                 moved.append((network.read(hidden, batch.mask) - whole).norm(dim=1))
-        return torch.stack(moved, 1).numpy()
+        return torch.stack(moved, 1).masked_fill(~batch.mask, float("nan")).numpy()

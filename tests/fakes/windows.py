@@ -12,10 +12,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
+from assay.errors import SettingError
 from assay.targets.class_target import ClassAnswer
 from assay.targets.target import Target, fit_target, target_from_json
 from assay.targets.task import TargetTask
-from assay.task import Batch, Encoded, NetworkKind, Session, Traits
+from assay.task import Batch, Corruption, Encoded, NetworkKind, Session, Traits
 from fakes.common import ColumnTask, Constant, Rule, small_network
 
 WINDOW = 20
@@ -108,6 +109,38 @@ class Speed(ColumnTask, TargetTask):
 
     def merge(self, outputs: Any, spec: SignalSpec) -> np.ndarray:
         return np.asarray(outputs).mean(axis=0)
+
+    def deciding(self, outputs: Any, spec: SignalSpec) -> int:
+        """The window that is surest of what the mean of all says."""
+        shares = np.asarray(outputs)
+        return int(shares[:, shares.mean(axis=0).argmax()].argmax())
+
+    def masked(self, batch: SignalBatch, kept: Tensor, spec: SignalSpec, instead: Any = None) -> SignalBatch:
+        """Silence where nothing is kept."""
+        other = torch.zeros_like(batch.signal) if instead is None else instead.signal
+        return replace(batch, signal=torch.where(kept, batch.signal, other))
+
+    def explain(self, predictor: Any, batch: SignalBatch) -> np.ndarray:
+        """(B, WINDOW): the gradient of the answer's log-odds, times the signal."""
+        from assay.evidence.attribution import gradient
+
+        if getattr(predictor, "network", None) is None:
+            raise SettingError("a rule has no gradients")
+
+        def score(signal: Tensor) -> Tensor:
+            logits = predictor.network(signal / spec.deviation)
+            return spec.target.score(logits, predictor.network(batch.signal / spec.deviation).detach())
+
+        spec = predictor.spec
+        predictor.network.eval()
+        return (gradient(score, batch.signal) * batch.signal).numpy()
+
+    def corruptions(self, spec: SignalSpec) -> Mapping[str, Corruption]:
+        def noisy(batch: SignalBatch, strength: int, draws: Any) -> SignalBatch:
+            hiss = draws.uniform("hiss", WINDOW) - 0.5
+            return replace(batch, signal=batch.signal + strength * spec.deviation * hiss)
+
+        return {"hiss": Corruption(noisy)}
 
     def baselines(self, spec: SignalSpec) -> Sequence[Any]:
         return (

@@ -30,6 +30,8 @@ _IN_A_BIN = 20
 _COLDEST, _HOTTEST = 0.1, 100.0
 #: What stands for a probability of exactly 0: the smallest that the float32 of a network can tell from it.
 _LEAST = 2.0**-149
+#: Of how good the answers in a bin are, at least.
+_LEAST_VARIANCE = 1e-8
 
 
 def sharpen(probabilities: Array, temperature: float) -> Array:
@@ -79,17 +81,19 @@ def fit_temperature(probabilities: Array, truths: Array, groups: Array) -> float
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often answers of like confidence are right.
+    """How often answers of like confidence are right, or how good they are.
 
     Attributes:
         confidence: (B,) the mean of each bin, ascending.
-        right: (B,) the share that is right.
+        right: (B,) the share that is right, or the mean of how good answers are.
         count: (B,) units.
+        noise: (B,) the standard error of `right`.
     """
 
     confidence: Array
     right: Array
     count: Array
+    noise: Array
 
 
 def top_label(probabilities: Array, truths: Array) -> tuple[Array, Array]:
@@ -104,14 +108,21 @@ def reliability(confidence: Array, right: Array, bins: int = BINS) -> Reliabilit
 
     Args:
         confidence: (U,) from 0 to 1.
-        right: (U,) 0 or 1.
+        right: (U,) 0 or 1, or how good an answer is, from 0 to 1.
         bins: how many at most; fewer where that would leave fewer than 20 units in each.
     """
     place = _places(confidence, _edges(confidence, bins))
     count = np.bincount(place).astype(float)
     kept = count > 0
-    sums = [np.bincount(place, values)[kept] / count[kept] for values in (confidence, right)]
-    return Reliability(sums[0], sums[1], count[kept].astype(np.int64))
+    means = [np.bincount(place, values)[kept] / count[kept] for values in (confidence, right)]
+    if np.isin(right, (0, 1)).all():
+        # Of a bin in which all are right, or none is, the share is not known without any doubt.
+        share = (means[1] * count[kept] + 0.5) / (count[kept] + 1)
+        variance = share * (1 - share)
+    else:
+        squares = np.bincount(place, np.square(right))[kept] / count[kept]
+        variance = np.maximum(squares - means[1] ** 2, _LEAST_VARIANCE)
+    return Reliability(means[0], means[1], count[kept].astype(np.int64), np.sqrt(variance / count[kept]))
 
 
 @dataclass(frozen=True)
@@ -134,7 +145,7 @@ def calibration_error(confidence: Array, right: Array, groups: Array, bins: int 
 
     Args:
         confidence: (U,) from 0 to 1.
-        right: (U,) 0 or 1.
+        right: (U,) 0 or 1, or how good an answer is, from 0 to 1.
         groups: (U,) which units belong together.
         bins: how many bins of equal mass at most.
     """
@@ -224,10 +235,7 @@ def _debiased(found: Reliability) -> float:
     """The binned error less what the noise of each bin's share adds to its distance (a folded normal's mean)."""
     from scipy.special import ndtr
 
-    gap = np.abs(found.confidence - found.right)
-    # Of a bin in which all are right, or none is, the share is not known without any doubt.
-    share = (found.right * found.count + 0.5) / (found.count + 1)
-    noise = np.sqrt(share * (1 - share) / found.count)
+    gap, noise = np.abs(found.confidence - found.right), found.noise
     folded = noise * math.sqrt(2 / math.pi) * np.exp(-((gap / noise) ** 2) / 2) + gap * (1 - 2 * ndtr(-gap / noise))
     weight = found.count / found.count.sum()
     return max(0.0, float((weight * (2 * gap - folded)).sum()))

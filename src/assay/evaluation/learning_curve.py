@@ -83,13 +83,13 @@ class PowerLaw:
 
 
 def error_of(metric: Metric, value: float | Array) -> Any:
-    """A metric as an error that falls towards 0: one minus a share or a coefficient, or the value itself."""
-    return 1 - np.asarray(value) if metric.higher_is_better else np.asarray(value)
+    """A metric as an error that falls towards 0: what lacks to the best, or where less is better the value itself."""
+    return metric.best - np.asarray(value) if metric.higher_is_better else np.asarray(value)
 
 
 def value_of(metric: Metric, error: float) -> float:
     """The inverse of `error_of`."""
-    return 1 - error if metric.higher_is_better else error
+    return metric.best - error if metric.higher_is_better else error
 
 
 def fit_power_law(
@@ -125,7 +125,7 @@ def fit_power_law(
     if not np.isfinite(points).all():
         return None
     # No error among U units is no error of 0: half a unit stands for it.
-    least = max(_LEAST_ERROR, 0.5 / len(truths)) if metric.higher_is_better else _LEAST_ERROR
+    least = metric.best * max(_LEAST_ERROR, 0.5 / len(truths)) if metric.higher_is_better else _LEAST_ERROR
     logs = np.log(np.clip(np.stack(draws), least, None))  # (P + 1, R)
     middle = np.log(np.clip(points, least, None))
     slope, scatter = _slope(sizes, middle[:-1])

@@ -1,7 +1,8 @@
 """Can its confidence be believed?
 
 Where an answer is a class: its probabilities are compared with how often they come true. Where it is a number: how
-often the truth lies as near as the validation side promised (`_interval_calibration`).
+often the truth lies as near as the validation side promised (`_interval_calibration`). Where it is another thing that
+says how sure it is: whether good answers say so more loudly than poor ones (`_answer_calibration`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from assay.evaluation.calibration import (
     Brier,
     CalibrationError,
     calibration_error,
-    reliability,
     sharpen,
     top_label,
 )
 from assay.evaluation.conformal import Covered, Mean, class_sets
-from assay.evaluation.intervals import Estimate, estimate, wilson
+from assay.evaluation.intervals import Estimate, estimate
+from assay.evidence._reliability import counts, points
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import number
@@ -75,8 +76,14 @@ def find(context: Context) -> Finding:
         return find_intervals(context, residuals)
     probabilities = task.probabilities(test.outputs, spec)
     if probabilities is None:
+        told = task.confidences(test.outputs, test.truths, spec)
+        if told is not None:
+            from assay.evidence._answer_calibration import find_answers
+
+            return find_answers(context, *told)
         verdict = (
-            "Answers of this kind are not one class of several with a probability each, so nothing can be compared."
+            "Answers of this kind are not one class of several with a probability each, nor do they say otherwise how "
+            "sure they are: nothing can be compared."
         )
         return Finding("calibration", QUESTION, "unknown", verdict)
     return _of_classes(context, np.asarray(probabilities, float), np.asarray(test.truths, np.int64))
@@ -98,7 +105,7 @@ def _of_classes(context: Context, probabilities: Array, truths: Array) -> Findin
         **_set_numbers(sets),
     }
     status, verdict, step = _judge(context, confidence, right, error, sets)
-    figures = [_curve(confidence, unscaled if temperature != 1.0 else None, right), _counts(confidence)]
+    figures = [_curve(confidence, unscaled if temperature != 1.0 else None, right), counts(confidence)]
     if sets is not None:
         figures.append(_by_class(context, sets))
     return Finding(
@@ -117,7 +124,7 @@ def _sets(context: Context, probabilities: Array, truths: Array) -> _Sets | None
     labels = np.asarray(validation.truths, np.int64)
     sets = class_sets(np.asarray(asked, float), labels).sets(probabilities)
     covered = sets[np.arange(len(truths)), truths]
-    counts = np.bincount(np.concatenate([labels, truths]), minlength=probabilities.shape[1])
+    many = np.bincount(np.concatenate([labels, truths]), minlength=probabilities.shape[1])
     present = np.unique(truths)
 
     def measured(rows: Array) -> Estimate:
@@ -126,7 +133,7 @@ def _sets(context: Context, probabilities: Array, truths: Array) -> _Sets | None
     return _Sets(
         measured(np.ones(len(truths), bool)),
         estimate(Mean(), sets.sum(axis=1), truths, test.groups),
-        int(present[np.argmin(counts[present])]),
+        int(present[np.argmin(many[present])]),
         tuple((int(label), measured(truths == label)) for label in present),
     )
 
@@ -191,9 +198,9 @@ def _certainty(context: Context, sets: bool) -> str:
 
 
 def _curve(confidence: Array, unscaled: Array | None, right: Array) -> Figure:
-    series: list[dict[str, Any]] = [_points("as delivered", 0, confidence, right)]
+    series: list[dict[str, Any]] = [points("as delivered", 0, confidence, right)]
     if unscaled is not None:
-        series.append({**_points("before scaling", 1, unscaled, right), "low": [], "high": []})
+        series.append({**points("before scaling", 1, unscaled, right), "low": [], "high": []})
     ends = [min(min(one["x"]) for one in series), 100.0]
     series.append({"label": "perfect", "series": 2, "x": ends, "y": [end / 100 for end in ends], "dashed": True})
     data = {"series": series, "x": "confidence, %", "y": "share right", "unit": "%"}
@@ -201,27 +208,6 @@ def _curve(confidence: Array, unscaled: Array | None, right: Array) -> Figure:
         "Below the dashed line it is too sure of itself, above it less than it could be. Bands are 95 % intervals."
     )
     return Figure("lines", "What it says and how often that is right", data, caption)
-
-
-def _points(label: str, place: int, confidence: Array, right: Array) -> dict[str, Any]:
-    found = reliability(confidence, right)
-    bounds = [wilson(float(share), int(count)) for share, count in zip(found.right, found.count, strict=True)]
-    return {
-        "label": label,
-        "series": place,
-        "dashed": False,
-        "x": (100 * found.confidence).tolist(),
-        "y": found.right.tolist(),
-        "low": [low for low, _ in bounds],
-        "high": [high for _, high in bounds],
-    }
-
-
-def _counts(confidence: Array) -> Figure:
-    counts, edges = np.histogram(confidence, bins=10, range=(0.0, 1.0))
-    kept = range(int(np.flatnonzero(counts)[0]), 10)
-    rows = [{"label": f"{100 * edges[at]:.0f}–{100 * edges[at + 1]:.0f}", "value": int(counts[at])} for at in kept]
-    return Figure("bars", "How sure it is", {"rows": rows, "x": "test answers by confidence, %", "unit": ""})
 
 
 def _by_class(context: Context, sets: _Sets) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,18 @@ from assay.evaluation.metrics import Metric, Values
 from assay.evidence._learning_curves import Curve, compared, estimated, figure, numbers, told
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding, Number, Status
+from assay.evidence.side import CLASSICAL_SHARES, SHARES
 from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
+from assay.samples.draws import order
 from assay.samples.split import TRAIN
 
 QUESTION = "Is there enough data?"
 #: Fewer test samples than this show no slope.
 _FEW = 100
-#: What twice the data must bring to be worth collecting, as a share of the range or of the error.
+#: The share of the training's time that answers of the side trainings' models may take, and the least seconds.
+_SHARE, _LEAST_S = 0.1, 5.0
+#: What twice the data must bring to be worth collecting, as a share of the range or of the error; where nobody knows
+#: how small an error can get, of the way from guessing to it instead.
 _LITTLE, _MUCH = 0.01, 0.02
 _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
 
@@ -28,6 +34,7 @@ def find(context: Context) -> Finding:
     reason = _too_few(context)
     if reason:
         return Finding("data", QUESTION, "unknown", reason, next="Set more samples aside for testing.")
+    context = _within_time(context)
     metric, samples = context.metric, int((context.samples.side == TRAIN).sum())
     network, classical = _network(context, samples), _classical(context, samples)
     met = compared(network, classical)
@@ -36,7 +43,7 @@ def find(context: Context) -> Finding:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
         return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,))
     twice, gain = estimated(metric, network.law.at(2 * samples)), _gain(network.law)
-    status, verdict, step = _judge(metric, gain, twice, samples, network.law)
+    status, verdict, step = _judge(metric, gain, twice, samples, _worth(context, network.law))
     found = {
         "now": number(context.test.measure(metric), unit_of(metric)),
         "with twice the data": number(twice, unit_of(metric)),
@@ -68,6 +75,21 @@ def _too_few(context: Context) -> str:
     return ""
 
 
+def _within_time(context: Context) -> Context:
+    """The same, with as many of the test units as there is time to ask the side trainings' models about."""
+    test, fitted = context.test, context.baseline
+    each = test.seconds * len(SHARES)
+    if fitted is not None:
+        each += fitted.test.seconds * len(CLASSICAL_SHARES)
+    most = max(_LEAST_S, _SHARE * context.fit_seconds) * len(test) / max(each, 1e-9)
+    if most >= len(test):
+        return context
+    rows = np.sort(order(np.arange(len(test)), "data")[: max(_FEW, int(most))])
+    if fitted is not None:
+        fitted = replace(fitted, test=fitted.test.only(rows))
+    return replace(context, test=test.only(rows), baseline=fitted)
+
+
 def _network(context: Context, samples: int) -> Curve:
     if context.side is None:
         raise ValueError("there are no side trainings")
@@ -82,7 +104,7 @@ def _network(context: Context, samples: int) -> Curve:
 def _classical(context: Context, samples: int) -> Curve | None:
     if context.side is None or context.baseline is None:
         return None
-    fitted = context.side.classical(context.baseline.fit_seconds)
+    fitted = context.side.classical(context.baseline.fit_seconds, context.test.units)
     parts = [Answers(samples // divisor, one.test.outputs) for divisor, one in fitted.items()]
     return _curve(context, context.baseline.model.name, parts, Answers(samples, context.baseline.test.outputs), 1)
 
@@ -116,10 +138,22 @@ def _gain(law: PowerLaw) -> Estimate:
     return Estimate(law.error - law.at(2 * law.anchor).value, float(low), float(high))
 
 
-def _judge(metric: Metric, gain: Estimate, twice: Estimate, samples: int, law: PowerLaw) -> tuple[Status, str, str]:
-    bounded = metric.higher_is_better
-    little = _LITTLE if bounded else _LITTLE_OF_ERROR * law.error
-    much = _MUCH if bounded else _MUCH_OF_ERROR * law.error
+def _worth(context: Context, law: PowerLaw) -> tuple[float, float]:
+    """Gains of the metric: below the first more data is not worth it, beyond the second it is."""
+    metric = context.metric
+    if metric.higher_is_better:
+        return _LITTLE * metric.best, _MUCH * metric.best
+    if not metric.best_known and context.floor is not None and len(context.floor.test):
+        way = metric.value(context.floor.test.outputs, context.floor.test.truths) - law.error
+        if way > 0:
+            return _LITTLE * way, _MUCH * way
+    return _LITTLE_OF_ERROR * law.error, _MUCH_OF_ERROR * law.error
+
+
+def _judge(
+    metric: Metric, gain: Estimate, twice: Estimate, samples: int, worth: tuple[float, float]
+) -> tuple[Status, str, str]:
+    little, much = worth
     told = f"{title(metric)} {spread(metric, twice)}"
     if gain.high is not None and gain.high < little:
         words = f"There is enough: twice the {samples:,} training samples would bring {gained(metric, gain)} ({told})."

@@ -11,10 +11,12 @@ from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.samples.draws import order
 from assay.serving.predictor import Classical
 
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
+    from assay.evidence.side import SideRun
     from assay.serving.predictor import Answering
 
 QUESTION = "Which labels look wrong?"
@@ -26,6 +28,9 @@ _FEW, _MANY = 0.01, 0.05
 _UNLIKELY = 0.05
 #: A label whose class the network gives less than this is shown to the classical model, too.
 _DOUBTED = 0.5
+#: The share of the training's time that answers about the training side may take, the least seconds, and how many units
+#: of each half are asked about at least.
+_SHARE, _LEAST_S, _FEWEST = 0.25, 5.0, 200
 
 Array = np.ndarray[Any, Any]
 
@@ -85,7 +90,9 @@ def out_of_sample(context: Context) -> _Seen | None:
     if context.side is None or not context.side.halves:
         return None
     sides = [(side.units, side.outputs) for side in (context.validation, context.test) if len(side)]
-    folds = [(units, _asked(context, run.predictor, units)) for run, units in context.side.out_of_fold()]
+    if any(context.task.probabilities(outputs, context.spec) is None for _, outputs in sides):
+        return None  # before anything is trained for it
+    folds = [(units, _asked(context, run.predictor, units)) for run, units in _folds(context)]
     parts = [(units, context.task.probabilities(outputs, context.spec)) for units, outputs in [*folds, *sides]]
     if any(told is None for _, told in parts):
         return None
@@ -94,6 +101,15 @@ def out_of_sample(context: Context) -> _Seen | None:
     probabilities = np.concatenate([np.asarray(told) for _, told in parts])[place]
     labels = np.asarray(context.samples.view_of(units[place]).truths(), np.int64)
     return _Seen(units[place], _with_classical(context, units[place], probabilities, labels), labels)
+
+
+def _folds(context: Context) -> list[tuple[SideRun, Array]]:
+    """Each half's network and the units (U',) of the other half, where answers are slow some of them."""
+    folds = context.side.out_of_fold() if context.side is not None else ()
+    each = context.test.seconds / max(1, len(context.test))
+    allowed = max(_LEAST_S, _SHARE * context.fit_seconds)
+    many = int(min(1e9, allowed / max(each * max(1, len(folds)), 1e-9)))
+    return [(run, np.sort(order(units, "labels")[: max(_FEWEST, many)])) for run, units in folds]
 
 
 def _with_classical(context: Context, units: Array, probabilities: Array, labels: Array) -> Array:

@@ -28,6 +28,9 @@ _LEARNED = 0.25
 _GAP, _GAP_IF_TURNED, _TURNED = 0.05, 0.02, 0.1
 #: With fewer mistakes on training samples than this share of those on unseen ones, it knows most of them by heart.
 _BY_HEART = 1 / 3
+#: Where nobody knows how small an error can get, as with the bits of a text, it knows them by heart where they cost it
+#: less than this share of what unseen ones do.
+_CHEAP = 2 / 3
 
 #: What to do where no setting is to be changed, or besides.
 _OTHERWISE = {
@@ -118,10 +121,11 @@ def _judge(
     than .02 while the last validation loss lies a tenth above its lowest, or by more than .05 while two of three
     mistakes on unseen samples are none on training samples: most of what it gets right there it knows by heart. A gap
     with many mistakes on both sides is that of few samples or a short training. Where nobody knows what guessing
-    reaches, a small gap may as well be that of a network that has learned nothing.
+    reaches, a small gap may as well be that of a network that has learned nothing. Where nobody knows what perfect
+    outputs would reach, gaps are shares of the way from guessing to what unseen samples reach.
 
     Args:
-        metric: perfect at 1 where higher is better, else at 0.
+        metric: perfect at its best where higher is better, else at 0.
         own: on training samples.
         new: on unseen samples.
         gap: by how much `own` is better.
@@ -135,13 +139,13 @@ def _judge(
         return "undefined"
     if gap.low is None:
         return "few"
-    best = 1.0 if metric.higher_is_better else 0.0
+    best = metric.perfect
     if guessing == best:
         return "trivial"
     if guessing is not None and (own.value - guessing) / (best - guessing) < _LEARNED:
         return "underfits"
     share = gap.value / _scale(metric, new, guessing)
-    by_heart = share > _GAP and (not _bounded(metric) or abs(best - own.value) < _BY_HEART * abs(best - new.value))
+    by_heart = share > _GAP and abs(best - own.value) < _least_apart(metric) * abs(best - new.value)
     if gap.low > 0 and (by_heart or (share > _GAP_IF_TURNED and turned > _TURNED)):
         return "overfits"
     if guessing is None:
@@ -149,15 +153,27 @@ def _judge(
     return "fits with a gap" if gap.low > 0 and share > _GAP else "fits"
 
 
+def _least_apart(metric: Metric) -> float:
+    """How small what lacks to perfect is on training samples, of that on unseen ones, where they are known by heart."""
+    if _bounded(metric):
+        return _BY_HEART
+    return math.inf if metric.best_known else _CHEAP
+
+
 def _bounded(metric: Metric) -> bool:
-    """Whether 0 and 1 are the ends of what it can be, or 1 the best."""
+    """Whether the ends of what it can be are known, or the best."""
     return metric.higher_is_better or metric.unit == "share"
 
 
 def _scale(metric: Metric, new: Estimate, guessing: float | None) -> float:
-    """What a gap is a share of: 1, but for an error in a unit of its own what guessing has, or else unseen samples."""
+    """What a gap is a share of: the best, but for an error in a unit of its own what guessing has, or else unseen ones.
+
+    Where the least error is not known, it is the way from guessing to unseen samples.
+    """
     if _bounded(metric):
-        return 1.0
+        return metric.best if metric.higher_is_better else 1.0
+    if not metric.best_known and guessing is not None and guessing > new.value:
+        return guessing - new.value
     return (new.value if guessing is None else guessing) or 1.0
 
 
@@ -178,6 +194,12 @@ def _words(kind: Kind, metric: Metric, own: Estimate, new: Estimate) -> tuple[St
         return "unknown", verdict
     if kind == "overfits":
         return "watch", f"It overfits, memorising more than it learns: {values}."
+    if kind == "underfits" and not metric.best_known:
+        verdict = (
+            f"It is not far from guessing even on training samples: {values}. How much of such data can be foretold at "
+            "all nobody knows."
+        )
+        return "watch", verdict
     if kind == "underfits":
         return "act", f"It underfits: {values}."
     if kind == "no gap":

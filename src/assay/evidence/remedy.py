@@ -36,6 +36,8 @@ _FEWEST_STEPS = 10
 _GENTLE = 0.3
 #: Fewer independent validation units than this choose nothing.
 _FEW = 50
+#: Answers that take less than this are asked for again, however short the training was.
+_LEAST_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ def _why_none(context: Context, changes: Sequence[Change], allowed_s: float) -> 
     step_s = context.fit_seconds / _taken(context)
     if 2 * _FEWEST_STEPS * step_s > allowed_s:
         return "the training was too short for trials beside it"
+    if 2 * context.validation.seconds > max(allowed_s, _LEAST_S):
+        return "answers about the validation samples take too long to ask for them again"
     return ""
 
 

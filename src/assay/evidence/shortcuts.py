@@ -22,6 +22,7 @@ from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import number, spread, title, unit_of
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
+from assay.serving.predictor import deciding_windows
 
 QUESTION = "Does it look at the right thing?"
 #: Fewer rightly answered test samples than this show nothing.
@@ -103,7 +104,7 @@ class _Looked:
     @staticmethod
     def at(context: Context) -> _Looked | None:
         test, task = context.test, context.task
-        if task.traits.several_windows or task.traits.closed_loop or not len(test):
+        if task.traits.closed_loop or not len(test):
             return None
         probabilities = task.probabilities(test.outputs, context.spec)
         if probabilities is None:
@@ -112,7 +113,16 @@ class _Looked:
         if len(right) < _FEW:
             return None
         units = np.asarray(test.units)[right]
-        return _Looked(units, context.samples.view_of(units).windows, np.asarray(test.truths, np.int64)[right])
+        looked = _Looked(units, context.samples.view_of(units).windows, np.asarray(test.truths, np.int64)[right])
+        return looked.deciding(context) if task.traits.several_windows else looked
+
+    def deciding(self, context: Context) -> _Looked | None:
+        """The windows that answers rest on, where these by themselves are answered rightly."""
+        windows = deciding_windows(context.predictor, context.samples.view_of(self.units))
+        answered = _answered(context, (context.samples.batch(windows[start : start + 64])
+                                       for start in range(0, len(windows), 64)))  # fmt: skip
+        right = answered == self.labels
+        return _Looked(self.units[right], windows[right], self.labels[right]) if right.sum() >= _FEW else None
 
 
 def _search(context: Context, looked: _Looked, parts: dict[str, Array], budget_s: float) -> Iterator[Followed]:
@@ -178,15 +188,23 @@ def _moved(context: Context, looked: _Looked, hosts: Array, donors: Array, part:
     import torch
 
     kept = torch.from_numpy(~np.asarray(part, bool))
-    parts = []
-    for start in range(0, len(hosts), 64):
-        host = context.samples.batch(looked.windows[hosts[start : start + 64]])
-        donor = context.samples.batch(looked.windows[donors[start : start + 64]])
-        outputs = context.predictor.respond(context.task.masked(host, kept, context.spec, donor))
-        probabilities = context.task.probabilities(outputs, context.spec)
-        answered = np.asarray(probabilities).argmax(axis=1)
-        parts.append(answered == looked.labels[donors[start : start + 64]])
-    return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+    def exchanged() -> Iterator[Any]:
+        for start in range(0, len(hosts), 64):
+            host = context.samples.batch(looked.windows[hosts[start : start + 64]])
+            donor = context.samples.batch(looked.windows[donors[start : start + 64]])
+            yield context.task.masked(host, kept, context.spec, donor)
+
+    return np.asarray(_answered(context, exchanged()) == looked.labels[donors])
+
+
+def _answered(context: Context, batches: Iterator[Any]) -> Array:
+    """(B,) the class answered to each window."""
+    parts = [np.zeros(0, np.int64)]
+    for batch in batches:
+        probabilities = context.task.probabilities(context.predictor.respond(batch), context.spec)
+        parts.append(np.asarray(probabilities).argmax(axis=1))
+    return np.concatenate(parts)
 
 
 def _rim(context: Context) -> tuple[dict[str, Number], str]:

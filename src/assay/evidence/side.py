@@ -182,16 +182,17 @@ class Side:
             self._known[name] = SideRun(name, units, Predictor(task, self.spec, network.eval()))
         return self._known[name]
 
-    def classical(self, seconds: float) -> dict[int, FittedBaseline]:
+    def classical(self, seconds: float, asked: Array | None = None) -> dict[int, FittedBaseline]:
         """By divisor: the task's classical model fitted on the first share of that size.
 
         Args:
             seconds: what the baseline took to be fitted on all training units.
+            asked: (U',) the test units that it is asked about; None for all.
         """
         found: dict[int, FittedBaseline] = {}
         for divisor, part in self.shares(CLASSICAL_SHARES).items():
             fitted, taken, note = self._classical(part, seconds)
-            found[divisor] = FittedBaseline(fitted.model, self._tested(fitted), taken, note)
+            found[divisor] = FittedBaseline(fitted.model, self._tested(fitted, asked), taken, note)
         return found
 
     def classical_out_of_fold(self, seconds: float) -> tuple[tuple[Classical, Array], ...]:
@@ -214,8 +215,9 @@ class Side:
             self._fitted[known] = Classical(self.task, self.spec, model), taken, note
         return self._fitted[known]
 
-    def _tested(self, fitted: Classical) -> Evaluation:
-        return self.task.evaluate(fitted, self.samples.view(TEST))
+    def _tested(self, fitted: Classical, asked: Array | None) -> Evaluation:
+        view = self.samples.view(TEST) if asked is None else self.samples.view_of(asked)
+        return self.task.evaluate(fitted, view)
 
     def _build(self, settings: Settings) -> nn.Module:
         import torch

@@ -21,7 +21,15 @@ TITLES = {
     "r2": "R²",
     "rmse": "root mean squared error",
     "mae": "mean absolute error",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "bits_per_byte": "bits per byte",
+    "exact_match": "exact match",
+    "f1": "F1",
+    "word_error_rate": "word error rate",
 }
+#: From which best value on a metric is written with one decimal, as BLEU of 0 to 100 is.
+_LARGE = 10.0
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
@@ -41,10 +49,12 @@ def unit_of_difference(metric: Metric) -> str:
 
 
 def shown(metric: Metric, value: float | None) -> str:
-    """A value of a metric: shares in per cent, all else to three digits."""
+    """A value of a metric: shares in per cent, BLEU and its like with a decimal, all else to three digits."""
     if value is None or math.isnan(value):
         return "unknown"
-    return f"{100 * value:.1f} %" if metric.unit == "share" else three_digits(value)
+    if metric.unit == "share":
+        return f"{100 * value:.1f} %"
+    return f"{value:z.1f}" if _large(metric) else three_digits(value)
 
 
 def spread(metric: Metric, found: Estimate) -> str:
@@ -58,12 +68,16 @@ def spread(metric: Metric, found: Estimate) -> str:
 def gained(metric: Metric, gain: Estimate) -> str:
     """A difference of a metric with its interval: "+2.3 points [0.4, 4.2]" of a share, else a signed number."""
     share = metric.unit == "share"
-    factor, form = (100, "z.1f") if share else (1, "z.3g")
+    factor, form = 100 if share else 1, "z.1f" if share or _large(metric) else "z.3g"
     unit = unit_of_difference(metric)
     written = f"{factor * gain.value:+{form}} {unit}".rstrip()
     if gain.low is None or gain.high is None:
         return written
     return f"{written} [{factor * gain.low:{form}}, {factor * gain.high:{form}}]"
+
+
+def _large(metric: Metric) -> bool:
+    return metric.higher_is_better and metric.best >= _LARGE
 
 
 def number(found: Estimate, unit: str = "") -> Number:

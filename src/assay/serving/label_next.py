@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.serving.predictor import Predictor, inputs
+from assay.serving.predictor import Predictor, inputs, window_bounds
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.evaluation.metrics import Values
     from assay.samples.samples import View
     from assay.sources.records import Problem, Records
 
@@ -89,10 +90,11 @@ def suggest(predictor: Predictor, records: Records, count: int, seed: int = 0) -
 
 
 def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
-    """(N, C) probabilities and (N, F) what the last layer before the logits is given, for each unit of a view."""
-    if predictor.task.traits.several_windows:
-        raise SettingError(f"{predictor.task.name} cuts its samples into windows: label-next cannot rank them")
-    parts: list[Array] = []
+    """(N, C) probabilities and (N, F) what the last layer before the logits is given, for each unit of a view.
+
+    Of a unit of several windows the features are those of the window that its answer rests on most.
+    """
+    outputs: list[Any] = []
     features: list[Array] = []
     last = _last_linear(predictor.network)
 
@@ -102,18 +104,33 @@ def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
     hook = last.register_forward_pre_hook(note) if last is not None else None
     try:
         for batch in view.batches(_BATCH):
-            found = predictor.task.probabilities(predictor.respond(batch), predictor.spec)
-            if found is None:
-                raise SettingError(
-                    f"{predictor.task.name} answers without probabilities here", "label-next needs classes."
-                )
-            parts.append(np.asarray(found))
+            outputs.extend(predictor.respond(batch))
+            if len(outputs) == len(batch.index):
+                _probabilities(predictor, outputs)  # raises at once where there are none
     finally:
         if hook is not None:
             hook.remove()
-    scores = np.concatenate(parts)
-    seen = np.concatenate(features) if features else np.ones((len(scores), 1))
-    return scores, seen if len(seen) == len(scores) else np.ones((len(scores), 1))
+    scores, windows = _by_unit(predictor, view, outputs)
+    fits = len({part.shape[1] for part in features}) == 1 and sum(map(len, features)) == len(outputs)
+    return scores, np.concatenate(features)[windows] if fits else np.ones((len(scores), 1))
+
+
+def _by_unit(predictor: Predictor, view: View, outputs: list[Any]) -> tuple[Array, Array]:
+    """(N, C) probabilities of each unit, and (N,) the position of the window among the view's that decides."""
+    task, spec = predictor.task, predictor.spec
+    if not task.traits.several_windows:
+        return _probabilities(predictor, outputs), np.arange(len(outputs))
+    bounds = window_bounds(view)
+    merged = predictor.scaled([task.merge(outputs[first:end], spec) for first, end in bounds])
+    places = [first + (task.deciding(outputs[first:end], spec) if end - first > 1 else 0) for first, end in bounds]
+    return _probabilities(predictor, merged), np.asarray(places, np.int64)
+
+
+def _probabilities(predictor: Predictor, outputs: Values) -> Array:
+    found = predictor.task.probabilities(outputs, predictor.spec)
+    if found is None:
+        raise SettingError(f"{predictor.task.name} answers without probabilities here", "label-next needs classes.")
+    return np.asarray(found)
 
 
 def choose(probabilities: Array, features: Array, count: int) -> Array:

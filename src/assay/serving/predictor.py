@@ -77,13 +77,14 @@ class Predictor:
         Where a unit may be cut into windows, their outputs are as the network gives them.
         """
         found = self._predict(batch)
-        return found if self.task.traits.several_windows else self._scaled(found)
+        return found if self.task.traits.several_windows else self.scaled(found)
 
     def outputs(self, view: View) -> Values:
         """The merged output of each unit of a view, in its order."""
-        return self._scaled(self._merged(view))
+        return self.scaled(self._merged(view))
 
-    def _scaled(self, outputs: Values) -> Values:
+    def scaled(self, outputs: Values) -> Values:
+        """Units' outputs at this predictor's temperature."""
         if self.temperature == 1.0 or not len(outputs):
             return outputs
         return self.task.sharpened(outputs, self.temperature, self.spec)
