@@ -99,10 +99,10 @@ def build(grams: Sequence[Grams], size: int, order: int, discounts: Sequence[Arr
 
 def estimated(grams: Sequence[Grams], order: int) -> list[Array]:
     """The discounts (3,) of each order that follow from the counts themselves."""
-    return [_estimate(_counts(grams[:order], place)) for place in range(order)]
+    return [absolute_discounts(_counts(grams[:order], place)) for place in range(order)]
 
 
-def _estimate(counts: Array) -> Array:
+def absolute_discounts(counts: Array) -> Array:
     """(3,) the discounts of counts of one, two, and three or more, from how many counts (G,) are one to four."""
     one, two, three, four = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
     if not one or not two or not three:
