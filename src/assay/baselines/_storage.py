@@ -46,15 +46,27 @@ def write_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 def read_arrays(path: Path, **dimensions: int) -> dict[str, Array]:
     """Read finite float arrays of so many dimensions each; objects are never unpickled."""
+    arrays = _read(path, dimensions, "f")
+    for name, value in arrays.items():
+        if not np.isfinite(value).all():
+            raise damaged(path, f"{name!r} is not finite")
+    return arrays
+
+
+def read_integers(path: Path, **dimensions: int) -> dict[str, Array]:
+    """Read integer arrays of so many dimensions each, of the types in which they were written."""
+    return _read(path, dimensions, "iu")
+
+
+def _read(path: Path, dimensions: Mapping[str, int], kinds: str) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in dimensions}
     except Exception as error:  # a damaged zip or header raises almost anything
         raise damaged(path, str(error) or type(error).__name__) from error
     for name, count in dimensions.items():
-        value = arrays[name]
-        if value.dtype.kind != "f" or value.ndim != count or not np.isfinite(value).all():
-            raise damaged(path, f"{name!r} is not {count}-dimensional finite numbers")
+        if arrays[name].dtype.kind not in kinds or arrays[name].ndim != count:
+            raise damaged(path, f"{name!r} is not {count}-dimensional numbers of its kind")
     return arrays
 
 

@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-#: Thai and Lao, Myanmar, Khmer, kana, Han and its extensions, kana of half width.
-_WITHOUT_SPACES = (
+#: Scripts written without spaces, as a regular expression's class: Thai, Lao, Myanmar, Khmer, kana, Han.
+WITHOUT_SPACES = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u19e0-\u19ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_TOKEN = re.compile(f"[{_WITHOUT_SPACES}]|[^\\s{_WITHOUT_SPACES}]+")
+_TOKEN = re.compile(f"[{WITHOUT_SPACES}]|[^\\s{WITHOUT_SPACES}]+")
 
 
 def answer_tokens(text: str) -> list[str]:
