@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import nn
 
 from assay.errors import SettingError, did_you_mean
+from assay.networks.squared_relu import SquaredRelu
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
+    "relu2": SquaredRelu,
     "gelu": nn.GELU,
     "silu": nn.SiLU,
     "mish": nn.Mish,

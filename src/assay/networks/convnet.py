@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from assay.networks.activations import activation
+from assay.networks.stochastic_depth import skipped_branch
 
 _SMALLEST_SIDE = 4
 _MOST_STAGES = 4
@@ -121,11 +121,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, channels, H, W) to the same shape."""
-        branch: Tensor = self.unit(x)
-        if self.training and self.skipped > 0:
-            kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.skipped
-            branch = branch * (kept / (1 - self.skipped))
-        return x + branch
+        return x + skipped_branch(self.unit(x), self.skipped, self.training)
 
 
 def stem_stride(side: int) -> int:

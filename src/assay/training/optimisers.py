@@ -15,7 +15,8 @@ from assay.training.plan import Plan
 def build_optimizer(network: nn.Module, plan: Plan) -> Optimizer:
     """The plan's optimiser over a network's parameters that want a gradient.
 
-    A parameter may carry `learning_rate_scale` (float): its learning rate is that many times the schedule's.
+    A parameter may carry `learning_rate_scale` (float): its learning rate is that many times the schedule's; and
+    `table` (bool): it is a list of vectors, such as the embeddings of tokens, which Muon leaves to AdamW.
     """
     groups = [_group(parameters, scale, plan) for scale, parameters in _by_scale_and_shape(network)]
     if plan.optimizer == "sgd":
@@ -32,12 +33,16 @@ def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
 
 
 def _by_scale_and_shape(network: nn.Module) -> Iterable[tuple[float, list[nn.Parameter]]]:
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool, bool], list[nn.Parameter]] = {}
     for parameter in network.parameters():
         if parameter.requires_grad:
-            key = (float(getattr(parameter, "learning_rate_scale", 1.0)), parameter.dim() >= 2)
-            groups.setdefault(key, []).append(parameter)
-    return [(scale, parameters) for (scale, _), parameters in groups.items()]
+            scale = float(getattr(parameter, "learning_rate_scale", 1.0))
+            groups.setdefault((scale, parameter.dim() >= 2, _is_table(parameter)), []).append(parameter)
+    return [(scale, parameters) for (scale, _, _), parameters in groups.items()]
+
+
+def _is_table(parameter: nn.Parameter) -> bool:
+    return bool(getattr(parameter, "table", False))
 
 
 def _group(parameters: list[nn.Parameter], scale: float, plan: Plan) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def _group(parameters: list[nn.Parameter], scale: float, plan: Plan) -> dict[str
     return {
         "params": parameters,
         "scale": scale,
-        "matrix": decays,
+        "matrix": decays and not _is_table(parameters[0]),
         "lr": plan.learning_rate * scale,
         "weight_decay": plan.weight_decay if decays else 0.0,
     }
