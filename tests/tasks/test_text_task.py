@@ -16,13 +16,14 @@ BAD = ("a dull and lifeless mess", "boring from start to end", "I hated every mi
 
 
 def rows(count: int = 240) -> list[tuple[str, str]]:
-    """Sentences of a few words each, whose class a word or two of them tell."""
+    """Sentences of a few words each, whose class a word or two of them tell; a third of them are said over and over."""
     random = np.random.default_rng(0)
     found = []
     for number in range(count):
         kind, lines = (("good", GOOD), ("bad", BAD))[number % 2]
         first, second = random.choice(lines, 2)
-        found.append((f"{first}; {second}, take {number}", kind))
+        text = f"{first}; {second}, take {number}"
+        found.append((" ".join([text] * 40) if number % 6 < 2 else text, kind))
     return found
 
 

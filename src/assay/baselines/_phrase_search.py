@@ -205,9 +205,7 @@ class PhraseSearch:
             if not column and row + 1 < len(edge.nodes):
                 heapq.heappush(heap, (-edge.promise(row + 1, 0), number, row + 1, 0))
 
-    def _grouped(
-        self, stack: dict[tuple[int, int, State], _Node], costs: _Costs
-    ) -> list[tuple[int, int, list[_Node]]]:
+    def _grouped(self, stack: dict[tuple[int, int, State], _Node], costs: _Costs) -> list[tuple[int, int, list[_Node]]]:
         """The best of a stack, those of one coverage and end together, the best first."""
         best = heapq.nlargest(self.limits.beam, stack.values(), key=lambda node: node.score + costs.of(node.coverage))
         found: dict[tuple[int, int], list[_Node]] = {}

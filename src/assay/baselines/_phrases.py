@@ -61,7 +61,10 @@ def extract(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
     )
     owner, partner = codes // tos.total, codes % tos.total
     forward, backward = _lexical(source, target, links)
-    lexical = [_best_sum(forward, places.column, places.width, pair), _best_sum(backward, places.row, places.height, pair)]
+    lexical = [
+        _best_sum(forward, places.column, places.width, pair),
+        _best_sum(backward, places.row, places.height, pair),
+    ]
     scores = [_relative(count, owner), _relative(count, partner), *lexical, count == 1]
     table = np.stack(scores, axis=1).astype(np.float32)
     kept = _most_frequent(owner, count + np.exp(lexical[0]), most)

@@ -96,7 +96,9 @@ def _first_word(sentence: Sequence[str]) -> int | None:
 @lru_cache(maxsize=1)
 def _pattern() -> re.Pattern[str]:
     signs, alone = _signs(), WITHOUT_SPACES
-    word = f"(?:[^\\W_{alone}]+|[^\\s{signs}{alone}])+"  # letters and digits come first, as the rest takes longer to tell
+    word = (
+        f"(?:[^\\W_{alone}]+|[^\\s{signs}{alone}])+"  # letters and digits come first, as the rest takes longer to tell
+    )
     return re.compile(f"(?P<word>{word})|(?P<sign>[{signs}])|(?P<alone>[{alone}])")
 
 

@@ -78,5 +78,7 @@ def _repeated(batch: Any, row: int, count: int) -> Any:
     length = batch.tokens.shape[1] if batch.mask is None else int(batch.mask[row].nonzero().max()) + 1
     tokens = batch.tokens[row : row + 1, :length].expand(count, -1)
     mask = None if batch.mask is None else batch.mask[row : row + 1, :length].expand(count, -1)
-    return dataclasses.replace(batch, index=batch.index[row : row + 1].expand(count), tokens=tokens, mask=mask,
-                               target=None)  # fmt: skip
+    return dataclasses.replace(
+        batch, index=batch.index[row : row + 1].expand(count), tokens=tokens, mask=mask, text=None, text_mask=None,
+        target=None,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import DataError, SettingError
 from assay.samples.text_spec import TextSpec
 from assay.targets.task import TargetTask
-from assay.task import Batch, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,9 +34,18 @@ _SHOWN = 600
 
 @dataclass(frozen=True, kw_only=True)
 class TextBatch(Batch):
-    """Tokens (B, T) with `mask`, and their targets as `Target.encode` gives them."""
+    """Tokens (B, T) with `mask`, their targets as `Target.encode` gives them, and the texts themselves.
+
+    Attributes:
+        tokens: (B, T) int32, with the marks about a text.
+        text: (B, N) uint8, the UTF-8 bytes of a text beside its first window, for classical models and drawings.
+        text_mask: (B, N) bool.
+        target: (B, ...).
+    """
 
     tokens: Tensor
+    text: Tensor | None = None
+    text_mask: Tensor | None = None
     target: Tensor | None = None
 
 
@@ -135,6 +144,17 @@ class TextClassification(TargetTask):
         from assay.baselines.text_classical import TextClassical
 
         return (TextClassical(spec.target), Dummy(spec.target))
+
+    def corruptions(self, spec: TextSpec) -> Mapping[str, Corruption]:
+        """Typing errors, changed case, careless spacing."""
+        from assay.samples.text_corruptions import text_corruptions
+
+        tokenizer, room = spec.tokenizer, spec.longest - spec.tokenizer.marks()
+
+        def encode(text: str) -> np.ndarray[Any, Any]:
+            return tokenizer.join(tokenizer.encode_batch([text])[0][:room]).ids
+
+        return text_corruptions(tokenizer.decode, encode)
 
     def masked(self, batch: TextBatch, kept: Tensor, spec: TextSpec, instead: Any = None) -> TextBatch:
         """Tokens that are not kept are left out of what the network attends to; marks stay."""
