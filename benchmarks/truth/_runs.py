@@ -34,7 +34,8 @@ def own_cache() -> Iterator[Path]:
 
 
 def trained(planted: Planted, folder: Path, *, epochs: float, seed: int, network: str = "convnet",
-            settings: dict[str, str] | None = None, findings: Sequence[str] = ()) -> dict[str, Any]:  # fmt: skip
+            settings: dict[str, str] | None = None, findings: Sequence[str] = (),
+            image_size: int | None = None) -> dict[str, Any]:  # fmt: skip
     """Train on planted data; gives the findings asked for (`evidence.json`) and the test accuracy.
 
     Args:
@@ -45,6 +46,7 @@ def trained(planted: Planted, folder: Path, *, epochs: float, seed: int, network
         network: its name.
         settings: `--set`.
         findings: names of the findings to look for; none for a training without evidence.
+        image_size: the side in pixels to which images are brought; None for what suits network and images.
     """
     from assay.evidence import evidence
     from assay.fitting import finish
@@ -56,7 +58,8 @@ def trained(planted: Planted, folder: Path, *, epochs: float, seed: int, network
     from assay.samples.split import Split
     from assay.sources.source import DataOptions
 
-    options = DataOptions("image-classification", network=network)
+    extra = {} if image_size is None else {"image_size": image_size}
+    options = DataOptions("image-classification", network=network, extra=extra)
     task = load_task(options.task)
     # The sides are given: looking for copies that must not cross them would be for nothing.
     task.copied_rows = lambda records, progress: None
