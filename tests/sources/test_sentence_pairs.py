@@ -285,7 +285,7 @@ def test_a_table_for_each_side(tmp_path: Path) -> None:
 TMX = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE tmx SYSTEM "tmx14.dtd">
 <tmx version="1.4"><header srclang="en-US" datatype="plaintext"/><body>
-<tu tuid="1"><tuv xml:lang="en-US"><seg>A <bpt i="1">&lt;b&gt;</bpt>dog<ept i="1">&lt;/b&gt;</ept> runs &amp; eats.</seg></tuv
+<tu><tuv xml:lang="en-US"><seg>A <bpt i="1">&lt;b&gt;</bpt>dog<ept i="1">&lt;/b&gt;</ept> runs &amp; eats.</seg></tuv
 ><tuv xml:lang="de"><seg>Ein <hi>Hund</hi> rennt<ph>{1}</ph> &#228;.</seg></tuv></tu>
 <tu><tuv xml:lang="en-US"><seg>Only English</seg></tuv></tu>
 <tu><note>skip</note><tuv lang="en-US"><seg>Two&nbsp;words</seg></tuv><tuv lang="de"><seg></seg></tuv></tu>

@@ -52,7 +52,7 @@ class Flat:
     @property
     def place(self) -> Array:
         """The place of each token in its sentence."""
-        return np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths)
+        return np.asarray(np.arange(len(self.values)) - np.repeat(self.offsets[:-1], self.lengths))
 
 
 def align(source: Flat, target: Flat, rounds: int = _ROUNDS) -> Array:

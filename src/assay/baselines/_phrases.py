@@ -157,7 +157,7 @@ class _Numbered:
 
     def of(self, start: Array, length: Array) -> Array:
         """The numbers of spans."""
-        return np.stack(self.numbers)[length - 1, start] + np.asarray(self.offsets)[length - 1]
+        return np.asarray(np.stack(self.numbers)[length - 1, start] + np.asarray(self.offsets)[length - 1])
 
 
 def _numbered(text: Flat, longest: int) -> _Numbered:
@@ -203,7 +203,8 @@ def _best_sum(values: Array, start: Array, length: Array, pair: Array) -> Array:
 def _relative(count: Array, owner: Array) -> Array:
     """(K,) the log of each pair's share of its phrase's pairs, less a discount."""
     discounts = np.minimum(absolute_discounts(count), _MOST_TAKEN * np.array([1, 2, 3]))
-    return np.log((count - discounts[np.minimum(count, 3) - 1]) / np.bincount(owner, count)[owner])
+    left = count - discounts[np.minimum(count, 3) - 1]
+    return np.asarray(np.log(left / np.bincount(owner, count)[owner]))
 
 
 def _most_frequent(owner: Array, value: Array, most: int) -> Array:

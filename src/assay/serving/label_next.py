@@ -1,9 +1,10 @@
-"""Which unlabelled samples to label next: those between whose two likeliest classes the network can decide least.
+"""Which unlabelled samples to label next: those that the network can decide least, of as many kinds as are wanted.
 
-Source: the margin between the two likeliest classes, T. Scheffer, C. Decomain, S. Wrobel, "Active hidden Markov models
-for information extraction", 2001. It needed fewer labels here than gradients drawn far apart (J. Ash et al., "BADGE",
-ICLR 2020; see `docs/log.md`). Two samples that look the same to the network would teach the same, so that one of them
-waits.
+Candidates are divided by k-means into as many groups as samples are wanted, by what the network's last layer is given;
+a candidate counts as much as the network is in doubt between its two likeliest classes (the margin: T. Scheffer,
+C. Decomain, S. Wrobel, "Active hidden Markov models for information extraction", 2001). Of each group the one is named
+that is near its middle and doubtful. Source: F. Zhdanov, "Diverse mini-batch active learning", 2019; `docs/log.md`
+tells what else was tried.
 
 Shapes: N samples, C classes, F features.
 """
@@ -29,8 +30,8 @@ Array = np.ndarray[Any, Any]
 _BATCH = 256
 #: More candidates than this are a sample drawn by hash: their features have to fit in memory.
 _MOST = 20_000
-#: Two samples nearer than this share of the usual distance of two look the same to the network.
-_ALIKE = 0.1
+#: What the surest sample counts, beside 1 for one that could as well be another class.
+_LEAST_DOUBT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,7 @@ def _probabilities(predictor: Predictor, outputs: Values) -> Array:
 
 
 def choose(probabilities: Array, features: Array, count: int) -> Array:
-    """(count,) places of the samples to label, the most telling first; fewer where there are fewer.
-
-    They come by the margin between their two likeliest classes, the least first. One that looks the same as one before
-    it comes after all that do not.
+    """(count,) places of the samples to label, the most doubtful first; fewer where there are fewer.
 
     Args:
         probabilities: (N, C).
@@ -145,19 +143,24 @@ def choose(probabilities: Array, features: Array, count: int) -> Array:
         count: how many.
     """
     scores, seen = np.sort(np.asarray(probabilities, float), axis=1), np.asarray(features, float)
-    margin = scores[:, -1] - (scores[:, -2] if scores.shape[1] > 1 else 0.0)
-    ranked = np.argsort(margin, kind="stable")
-    alike = 2 * float(seen.var(axis=0).sum()) * _ALIKE**2
-    far = np.full(len(seen), np.inf)
-    chosen: list[int] = []
-    for place in ranked:
-        if len(chosen) == count:
-            break
-        if far[place] > alike:
-            chosen.append(int(place))
-            far = np.minimum(far, ((seen - seen[place]) ** 2).sum(axis=1))
-    left = ranked[~np.isin(ranked, chosen)]
-    return np.concatenate([np.asarray(chosen, np.int64), left[: count - len(chosen)]])
+    doubt = 1 + _LEAST_DOUBT - (scores[:, -1] - (scores[:, -2] if scores.shape[1] > 1 else 0.0))
+    ranked = np.argsort(-doubt, kind="stable")
+    if count >= len(ranked):
+        return ranked
+    first = ranked[np.isin(ranked, _of_each_kind(seen, doubt, count))]
+    left = ranked[~np.isin(ranked, first)]
+    return np.concatenate([first, left[: count - len(first)]])
+
+
+def _of_each_kind(features: Array, doubt: Array, count: int) -> Array:
+    """(count,) places, or fewer where there are fewer kinds: of each group the one near its middle and doubtful."""
+    from sklearn.cluster import KMeans
+
+    kinds = min(count, len(np.unique(features, axis=0)))
+    groups = KMeans(kinds, n_init=1, random_state=0).fit(features, sample_weight=doubt)
+    far = ((features - groups.cluster_centers_[groups.labels_]) ** 2).sum(axis=1)
+    order = np.lexsort((far / doubt, groups.labels_))
+    return np.asarray(order[np.unique(groups.labels_[order], return_index=True)[1]])
 
 
 def _last_linear(network: nn.Module) -> nn.Module | None:
