@@ -64,8 +64,9 @@ def test_neighbours_on_the_keyboard() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["東京は日本の首都であり、世界最大の都市の一つです。", "हिन्दी भाषा भारत की राजभाषा है।", "Привет мир, как твои дела?",
-             "مرحبا بالعالم كيف حالك اليوم", "สวัสดีชาวโลกวันนี้เป็นอย่างไร"],
+    "text",
+    ["東京は日本の首都であり、世界最大の都市の一つです。", "हिन्दी भाषा भारत की राजभाषा है।",
+     "Привет мир, как твои дела?", "مرحبا بالعالم كيف حالك اليوم", "สวัสดีชาวโลกวันนี้เป็นอย่างไร"],
 )  # fmt: skip
 def test_other_scripts_lose_and_swap_letters(text: str) -> None:
     changed = [worse for key in range(40) if (worse := corrupted(text, "typing errors", 5, key)) != text]
