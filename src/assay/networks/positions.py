@@ -42,9 +42,10 @@ class Rotary(nn.Module):
     def _turns(self, length: int, device: torch.device) -> Tensor:
         """(at least `length`, D / 2) complex, grown in powers of two."""
         if len(self._table) < length or self._table.device != device:
-            places = torch.arange(1 << max(6, (length - 1).bit_length()), dtype=torch.float64)
-            angles = places[:, None] * self.speeds
-            self._table = torch.polar(torch.ones_like(angles), angles).to(device, torch.complex64)
+            with torch.inference_mode(False):  # a table made while predicting also serves a later training
+                places = torch.arange(1 << max(6, (length - 1).bit_length()), dtype=torch.float64)
+                angles = places[:, None] * self.speeds
+                self._table = torch.polar(torch.ones_like(angles), angles).to(device, torch.complex64)
         return self._table
 
 

@@ -1,0 +1,72 @@
+"""A decoder that writes token by token, and remembers what it has written.
+
+Shapes: R rows that are written at once, T tokens, V tokens of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.networks.transformer import Memory, Transformer
+
+
+class Decoding(ABC):
+    """Rows that are being written; sampling and beam search drive it."""
+
+    @abstractmethod
+    def step(self, tokens: Tensor) -> Tensor:
+        """Append tokens (R, T) int64 to the rows; the logits (R, V) of what follows the last of each."""
+
+    @abstractmethod
+    def keep(self, rows: Tensor, texts: Tensor | None = None) -> None:
+        """Go on with some of the rows.
+
+        Args:
+            rows: (R',) int64, where each row to go on with is now; one may come several times.
+            texts: (S',) int64, which of the other texts are still wanted, where some are dropped; their rows stay
+                together, as many for each.
+        """
+
+
+class TransformerDecoding(Decoding):
+    """Rows that one of our Transformers writes.
+
+    Args:
+        embedding: a `TokenEmbedding`, whose table also gives the logits.
+        transformer: a causal one.
+        rows: written at once.
+        longest: tokens of a row at most.
+        memory: of the other texts, where it looks at any.
+    """
+
+    def __init__(
+        self, embedding: Any, transformer: Transformer, rows: int, longest: int, memory: Memory | None = None
+    ) -> None:
+        self._embedding, self._transformer, self._memory = embedding, transformer, memory
+        self._caches = transformer.caches(rows, longest)
+        self._earlier = torch.zeros(rows, 0, dtype=torch.int64)
+
+    @property
+    def room(self) -> int:
+        """Tokens that can still be appended to each row."""
+        return self._caches[0].longest - self._caches[0].length
+
+    def step(self, tokens: Tensor) -> Tensor:
+        """See `Decoding.step`."""
+        whole = torch.cat([self._earlier, tokens], dim=1)
+        x = self._embedding(whole)[:, -tokens.shape[1] :]
+        self._earlier = whole[:, max(0, whole.shape[1] - self._embedding.looks_back) :]
+        said = self._transformer(x, memory=self._memory, caches=self._caches)
+        return nn.functional.linear(said[:, -1], self._embedding.table)
+
+    def keep(self, rows: Tensor, texts: Tensor | None = None) -> None:
+        """See `Decoding.keep`."""
+        for cache in self._caches:
+            cache.keep(rows)
+        self._earlier = self._earlier[rows]
+        if texts is not None and self._memory is not None:
+            self._memory = self._memory.keep(texts)

@@ -1,0 +1,92 @@
+"""A network that finds the answer to a question in a text, for training without pretrained weights.
+
+Beside what stands where, each token of the text is told whether it occurs in the question: a small network would need
+far more questions to learn to look there.
+
+Source: D. Chen et al., "Reading Wikipedia to answer open-domain questions", ACL 2017, for the exact match.
+
+Shapes: B pairs of a question and a text, T tokens of both with their marks, W channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from assay.networks.spans import SpanHead, SpanScores
+from assay.networks.token_embedding import TokenEmbedding
+from assay.networks.transformer import Transformer, TransformerSettings
+
+QUESTION, CONTEXT = 0, 1
+
+
+@dataclass(frozen=True)
+class SpanReaderSettings(TransformerSettings):
+    """Hyper-parameters of `SpanReader`, beside those of its Transformer.
+
+    Attributes:
+        ngrams: tokens of the longest n-gram that has vectors of its own; 1 for none beyond the token itself.
+        buckets: vectors that the n-grams of each length share.
+        word_dropout: the share of tokens left out at each training step.
+    """
+
+    depth: int = 4
+    width: int = 192
+    heads: int = 3
+    dropout: float = 0.1
+    ngrams: int = 2
+    buckets: int = 8192
+    word_dropout: float = 0.1
+
+
+class SpanReader(nn.Module):
+    """Tokens (B, T) of a question and a text to scores of spans.
+
+    Args:
+        size: of the vocabulary.
+        longest: tokens of a question and a text at most, marks counted.
+        end: the mark after a text, where no answer stands.
+        settings: the hyper-parameters.
+    """
+
+    def __init__(self, size: int, longest: int, end: int, settings: SpanReaderSettings) -> None:
+        super().__init__()
+        self.word_dropout, self.end = settings.word_dropout, end
+        self.embedding = TokenEmbedding(size, settings.width, settings.ngrams, settings.buckets)
+        self.parts = nn.Parameter(0.02 * torch.randn(4, settings.width))
+        self.transformer = Transformer(settings, longest)
+        self.head = SpanHead(settings.width)
+
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
+        return self.embedding(tokens)
+
+    def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+        """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
+        real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
+        context = (segments == CONTEXT) & real & (tokens != self.end)
+        matched = shared_tokens(tokens, (segments == QUESTION) & real, context)
+        if self.training and self.word_dropout:
+            kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
+            vectors = vectors * kept[:, :, None]
+        said = self.transformer(vectors + self.parts[segments.long() + 2 * matched.long()], mask)
+        scores: SpanScores = self.head(said, context)
+        return scores
+
+    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+        """Scores of spans.
+
+        Args:
+            tokens: (B, T), as `Tokenizer.join` puts a question and a text.
+            segments: (B, T), 0 for the question, 1 for the text.
+            mask: (B, T) bool, True where a token is real; None where nothing is padded.
+        """
+        return self.from_vectors(self.vectors(tokens), tokens, segments, mask)
+
+
+def shared_tokens(tokens: Tensor, question: Tensor, context: Tensor) -> Tensor:
+    """(B, T) bool: True for a token of the context that stands in the question, too; all are (B, T)."""
+    same = tokens[:, :, None] == tokens[:, None, :]
+    return (same & question[:, None, :]).any(dim=2) & context

@@ -1,0 +1,82 @@
+"""Where an answer stands in a text: scores of its first and last token, and of there being none.
+
+Sources: P. Rajpurkar, R. Jia, P. Liang, "Know what you don't know: unanswerable questions for SQuAD", ACL 2018; J.
+Devlin et al., "BERT", NAACL 2019.
+
+Shapes: B texts, T tokens, W channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+_NEVER = -1e4
+
+
+@dataclass(frozen=True)
+class SpanScores:
+    """What a network says about the place of an answer.
+
+    Attributes:
+        spans: (B, T, 2) logits of the first and the last token; `_NEVER` where no answer may stand.
+        none: (B,) the logit of there being no answer, among those of either end.
+    """
+
+    spans: Tensor
+    none: Tensor
+
+    def losses(self, first: Tensor, last: Tensor) -> Tensor:
+        """(B,) nats: the mean cross-entropy of both ends, at tokens (B,) each; -1 where there is no answer."""
+        logits = torch.cat([self.none[:, None, None].expand(-1, 1, 2), self.spans], dim=1).float()
+        ends = [cross_entropy(logits[:, :, side], place.long() + 1, reduction="none") for side, place in enumerate((first, last))]
+        return (ends[0] + ends[1]) / 2
+
+    def best(self, longest: int, count: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """The spans of at most `longest` tokens that score highest.
+
+        Returns:
+            First tokens, last tokens (B, count) int64, and log-probabilities (B, count) float32 among all spans and no
+            answer; the log-probability of no answer is what is left, see `none_log_probability`. Places that no answer
+            may stand at have a log-probability below -1000.
+        """
+        scores = self._scores(longest)
+        total = self._total(scores)
+        best, place = scores.flatten(1).topk(min(count, scores[0].numel()), dim=1)
+        return place // scores.shape[2], place % scores.shape[2], best - total[:, None]
+
+    def none_log_probability(self, longest: int) -> Tensor:
+        """(B,) the log-probability of no answer among all spans of at most `longest` tokens and none."""
+        return 2 * self.none.float() - self._total(self._scores(longest))
+
+    def _scores(self, longest: int) -> Tensor:
+        """(B, T, T) of each first and last token."""
+        spans = self.spans.float()
+        scores = spans[:, :, None, 0] + spans[:, None, :, 1]
+        places = torch.arange(spans.shape[1], device=spans.device)
+        length = places[None, :] - places[:, None]
+        return scores.masked_fill((length < 0) | (length >= longest), 2 * _NEVER)
+
+    def _total(self, scores: Tensor) -> Tensor:
+        return torch.cat([scores.flatten(1), 2 * self.none.float()[:, None]], dim=1).logsumexp(dim=1)
+
+
+class SpanHead(nn.Module):
+    """What the last layer says of tokens (B, T, W) to scores of spans.
+
+    Args:
+        width: channels, W.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ends = nn.Linear(width, 2)
+        self.none = nn.Linear(width, 1)
+
+    def forward(self, said: Tensor, context: Tensor) -> SpanScores:
+        """Scores of spans within the context (B, T) bool; the first token speaks for there being none."""
+        spans = self.ends(said).masked_fill(~context[:, :, None], _NEVER)
+        return SpanScores(spans, self.none(said[:, 0])[:, 0])
