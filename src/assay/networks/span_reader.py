@@ -61,7 +61,8 @@ class SpanReader(nn.Module):
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
-        return self.embedding(tokens)
+        embedded: Tensor = self.embedding(tokens)
+        return embedded
 
     def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""

@@ -32,7 +32,10 @@ class SpanScores:
     def losses(self, first: Tensor, last: Tensor) -> Tensor:
         """(B,) nats: the mean cross-entropy of both ends, at tokens (B,) each; -1 where there is no answer."""
         logits = torch.cat([self.none[:, None, None].expand(-1, 1, 2), self.spans], dim=1).float()
-        ends = [cross_entropy(logits[:, :, side], place.long() + 1, reduction="none") for side, place in enumerate((first, last))]
+        ends = [
+            cross_entropy(logits[:, :, side], place.long() + 1, reduction="none")
+            for side, place in enumerate((first, last))
+        ]
         return (ends[0] + ends[1]) / 2
 
     def best(self, longest: int, count: int = 1) -> tuple[Tensor, Tensor, Tensor]:

@@ -73,7 +73,8 @@ class TextClassifier(nn.Module):
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
-        return self.embedding(tokens)
+        embedded: Tensor = self.embedding(tokens)
+        return embedded
 
     def features_of(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, W) to (B, F): what the last layer before the logits says."""
