@@ -20,6 +20,7 @@ class BitsPerByte(Additive):
 
     name = "bits_per_byte"
     higher_is_better = False
+    best_known = False
     unit = "bits"
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
