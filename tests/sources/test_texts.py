@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import DataError, SettingError
+from assay.samples.split import split
 from assay.sources import _text_records as text_records_module
 from assay.sources.images import recognise_images
 from assay.sources.plain_text import recognise_plain_text
@@ -383,6 +385,10 @@ def test_inputs(tmp_path: Path) -> None:
     def ids(data: Any, **options: Any) -> list[tuple[str, str]]:
         return [(row["id"], row["text"]) for row in rows(read_texts_inputs(open_source(data), **options))]
 
+    assert ids(["half \ud83d", "\ud83d\ude00"]) == [("data:1", "half \ufffd"), ("data:2", "😀")]
+    assert ids([{"text": "half \ud83d"}]) == [("data:1", "half \ufffd")]
+    with pytest.raises(DataError, match="item 101 is of type int; strings are expected"):
+        ids(["a"] * 100 + [5])
     assert ids(["one", "", "two"]) == [("data:1", "one"), ("data:2", ""), ("data:3", "two")]
     write(tmp_path, "a whole\ndocument\n", "d/a.txt")
     write(tmp_path, "another", "d/b.txt")
@@ -437,3 +443,26 @@ def test_sentence_classification(data_set: Any, tmp_path: Path) -> None:
     for side in ("train", "dev", "test"):
         (tmp_path / f"stsa.binary.{side}").write_bytes((folder / f"stsa.binary.{side}").read_bytes())
     assert read(tmp_path).facts["split"] == {"train": 6920, "validation": 872, "test": 1821}
+
+
+def test_large_tables_in_memory_are_recognised_by_some_of_their_rows() -> None:
+    values = [{"words": f"the text number {row} is here", "kind": "ab"[row % 2]} for row in range(60_000)]
+    in_order = sorted(values, key=lambda row: row["kind"])
+    frame = pd.DataFrame(values)
+    arrays = (np.zeros((200_000, 20)), np.arange(200_000) % 2)
+    for data, expected in (
+        (values, "texts"), (in_order, "texts"), (frame, "texts"), (pa.Table.from_pandas(frame), "texts"),
+        ((frame, frame["kind"]), "texts"), ((frame["words"].tolist(), frame["kind"].tolist()), "texts"),
+        (arrays, "table"),
+    ):  # fmt: skip
+        begun = time.process_time()
+        assert best(data) == expected
+        assert time.process_time() - begun < 3
+
+
+def test_sides_by_files_reach_the_split(tmp_path: Path) -> None:
+    write(tmp_path, as_csv(ROWS[:14]), "train.csv")
+    write(tmp_path, as_csv(ROWS[14:]), "test.csv")
+    found = split(read(tmp_path).index(), None, 0)
+    assert found.by == "given"
+    assert found.counts()["test"] == 6 and found.counts()["validation"] >= 1

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from assay.errors import DataError
 from assay.sources._rows import Numbered, Rows, repair_names
+from assay.sources._text_values import mended
 from assay.sources.records import ProblemLog
 
 #: How ids and problems name data in memory.
@@ -93,7 +94,7 @@ def _column(values: Sequence[Any] | Any) -> pa.Array:
     try:
         column = pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        texts = [None if value is None or value != value else str(value) for value in values]
+        texts = [None if value is None or value != value else mended(str(value)) for value in values]
         column = pa.array(texts, pa.string())
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,7 @@ _OTHER_NAMES = ("id", "index", "split", "group", "author", "user", "date", "scor
 WORDS, DIFFERENT = 3.0, 0.3
 _WORDS_WITH_NAME = 1.5
 _LOOK_AT, _LOOK_AT_CHARACTERS = 1000, 2000
+_RUN = 10
 _LONG_CELL = 40
 
 
@@ -64,14 +66,24 @@ def look(rows: Rows, least_words: float = WORDS) -> Look | None:
     first = next((batch for batch, _ in rows.batches(None) if batch.num_rows), None)
     if first is None:
         return None
-    spread = np.unique(np.linspace(0, first.num_rows - 1, _LOOK_AT).astype(np.int64))  # files may be sorted by class
-    head = first.take(pa.array(spread))
+    head = first.take(pa.array(spread_rows(first.num_rows, _LOOK_AT)))
     if any(map(holds_media, head.slice(0, 100).columns)):
         return None
     names = head.schema.names
     texts = tuple(name for name in names if _is_prose(name, head.column(name), least_words))
     rest = select(replace(rows, batches=lambda log: iter([(head, np.arange(head.num_rows))])), texts)
     return Look(texts, tuple(profile(rest, ProblemLog())), head.num_rows)
+
+
+def spread_rows(rows: int, wanted: int) -> np.ndarray[Any, Any]:
+    """(about `wanted`,) the numbers of some rows from end to end, ascending, since files may be sorted by class.
+
+    They come in short runs, so that classes that take turns are all among them.
+    """
+    if rows <= wanted:
+        return np.arange(rows)
+    starts = np.linspace(0, rows - _RUN, wanted // _RUN).astype(np.int64)
+    return np.unique(starts[:, None] + np.arange(_RUN))
 
 
 def select(rows: Rows, without: Collection[str]) -> Rows:

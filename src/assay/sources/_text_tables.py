@@ -17,13 +17,14 @@ from assay.sources._labelled_lines import labelled_rows
 from assay.sources._lines import is_about, lines_of
 from assay.sources._rows import JSON_SUFFIXES, HasHeader, Numbered, Rows, open_file, table_names
 from assay.sources._splits import given_sides, side_of_name
-from assay.sources._text_values import LONGEST
+from assay.sources._text_columns import spread_rows
+from assay.sources._text_values import LONGEST, mended
 from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions, Source
 from assay.sources.store import Store
 
 _FEW_OTHERS, _MOST_FILES = 2, 20
-_LOOK_AT_LINES = 200
+_LOOK_AT_LINES, _SOME_ROWS = 200, 2000
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ def open_parts(source: Source, options: DataOptions, has_header: HasHeader) -> l
 def first_rows(source: Source, has_header: HasHeader) -> Rows | None:
     """The table that a source is recognised by, even where its encoding is none that `open_parts` would take.
 
-    None where there is no table that can be read.
+    Of a large table in memory it is some rows from end to end. None where there is no table that can be read.
     """
+    if source.path is None:
+        source = Source(value=_some_rows(source.value))
     for encoding in (None, "latin-1"):
         try:
             extra = {} if encoding is None else {"encoding": encoding}
@@ -113,6 +116,14 @@ def is_text_pair(value: Any) -> bool:
     return pair and hasattr(value[1], "__len__") and not isinstance(value[1], str)
 
 
+def strings(values: Sequence[Any]) -> pa.Array:
+    """Strings in memory as a column; raises `DataError` for an item that is none."""
+    for place, value in enumerate(values, 1):
+        if value is not None and not isinstance(value, str):
+            raise DataError(f"item {place} is of type {type(value).__name__}; strings are expected.")
+    return pa.array([mended(value) for value in values], pa.string())
+
+
 def chained(parts: Sequence[Part]) -> Rows:
     """The rows of all parts one after the other, with the columns of the first."""
 
@@ -127,17 +138,30 @@ def chained(parts: Sequence[Part]) -> Rows:
 def _memory_rows(source: Source) -> Rows:
     value = source.value
     if is_text_list(value) and not is_text_pair(value):
-        value = pa.table({"text": pa.array(value, pa.string())})
+        value = pa.table({"text": strings(value)})
     if is_text_pair(value):
         texts, targets = value
         if len(texts) != len(targets):
             raise DataError(f"there are {len(texts)} texts, but {len(targets)} targets.")
-        return frame_rows((pa.table({"text": pa.array(texts, pa.string())}), targets))
+        return frame_rows((pa.table({"text": strings(texts)}), targets))
     if not is_frame(value):
         raise DataError(
             f"{source.label} is no table of texts.", "Expected a data frame, or a list of dicts or strings."
         )
     return frame_rows(value)
+
+
+def _some_rows(value: Any) -> Any:
+    """Data in memory with about `_SOME_ROWS` of its rows, as far as it can be cut; arrays of numbers have no text."""
+    if isinstance(value, tuple) and len(value) == 2 and hasattr(value[1], "__len__"):
+        return tuple(map(_some_rows, value)) if is_text_list(value[0]) or hasattr(value[0], "columns") else None
+    if isinstance(value, pa.Table):
+        return value.take(pa.array(spread_rows(value.num_rows, _SOME_ROWS)))
+    if hasattr(value, "iloc"):
+        return value.iloc[spread_rows(len(value), _SOME_ROWS)]
+    if isinstance(value, list):
+        return [value[row] for row in spread_rows(len(value), _SOME_ROWS)]
+    return value
 
 
 def _open(store: Store, name: str, encoding: str | None, has_header: HasHeader) -> Rows:

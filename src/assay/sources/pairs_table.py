@@ -12,7 +12,7 @@ from assay.sources._pair_records import pair_facts, pair_shape
 from assay.sources._splits import as_sides, side_column
 from assay.sources._text_columns import Look, look, names_columns
 from assay.sources._text_records import Sample, text_records
-from assay.sources._text_tables import Part, first_rows, open_parts
+from assay.sources._text_tables import Part, first_rows, open_parts, strings
 from assay.sources._values import as_category
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
@@ -84,7 +84,7 @@ def in_columns(source: Source) -> Source:
     if source.path is not None or not pairs:
         return source
     left, right = zip(*value, strict=True)
-    table = pa.table({"source": pa.array(left, pa.string()), "target": pa.array(right, pa.string())})
+    table = pa.table({"source": strings(left), "target": strings(right)})
     return Source(value=table)
 
 

@@ -14,7 +14,7 @@ from assay.sources._answers import located
 from assay.sources._questions import Question, question_records
 from assay.sources._splits import as_sides, side_column
 from assay.sources._text_columns import names_columns
-from assay.sources._text_tables import Part, first_rows, open_parts
+from assay.sources._text_tables import Part, first_rows, open_parts, strings
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -152,5 +152,5 @@ def _in_columns(source: Source) -> Source:
     if not all(isinstance(item, tuple) and len(item) == 2 and all(isinstance(x, str) for x in item) for item in value):
         return source
     questions, contexts = zip(*value, strict=True)
-    table = pa.table({"question": pa.array(questions, pa.string()), "context": pa.array(contexts, pa.string())})
+    table = pa.table({"question": strings(questions), "context": strings(contexts)})
     return Source(value=table)
