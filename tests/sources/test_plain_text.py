@@ -9,12 +9,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from text_examples import kinds, rows, scores
 
 from assay.errors import DataError, SettingError
 from assay.samples.split import split
 from assay.sources import _decoding as decoding
 from assay.sources import _text_records as text_records_module
-from assay.sources.images import recognise_images
 from assay.sources.plain_text import (
     MANY_FILES,
     PASSAGE_BYTES,
@@ -23,11 +23,7 @@ from assay.sources.plain_text import (
     recognise_plain_text,
 )
 from assay.sources.records import Records
-from assay.sources.sentence_pairs import recognise_sentence_pairs
 from assay.sources.source import DataOptions, open_source
-from assay.sources.squad import recognise_squad
-from assay.sources.table import recognise_table
-from assay.sources.texts import recognise_texts
 
 SIDES = ("train", "validation", "test")
 PROSE = "".join(f"The line with the number {row} says that süß is sweet.\n" for row in range(4000))
@@ -35,21 +31,6 @@ PROSE = "".join(f"The line with the number {row} says that süß is sweet.\n" fo
 
 def read(data: Any, **options: Any) -> Records:
     return read_plain_text(open_source(data), DataOptions(**options))
-
-
-def rows(records: Records) -> list[dict[str, Any]]:
-    return pa.Table.from_batches(list(records.batches())).to_pylist()
-
-
-def kinds(records: Records) -> dict[str, tuple[int, str]]:
-    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
-
-
-def scores(data: Any) -> dict[str, float]:
-    asked = {"texts": recognise_texts, "table": recognise_table, "images": recognise_images,
-             "pairs": recognise_sentence_pairs, "squad": recognise_squad, "plain": recognise_plain_text}  # fmt: skip
-    source = open_source(data)
-    return {name: found.score for name, recognise in asked.items() if (found := recognise(source)) is not None}
 
 
 def write(folder: Path, text: str, name: str = "book.txt", encoding: str = "utf-8") -> Path:

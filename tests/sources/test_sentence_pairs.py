@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from text_examples import best, kinds, places, rows, scores
 
 from assay.errors import DataError, SettingError
 from assay.sources import _text_records as text_records_module
 from assay.sources._gettext import entries_of
-from assay.sources.images import recognise_images
-from assay.sources.plain_text import recognise_plain_text
 from assay.sources.records import Records
 from assay.sources.sentence_pairs import (
     read_sentence_pairs,
@@ -25,9 +23,6 @@ from assay.sources.sentence_pairs import (
     recognise_sentence_pairs,
 )
 from assay.sources.source import DataOptions, open_source
-from assay.sources.squad import recognise_squad
-from assay.sources.table import recognise_table
-from assay.sources.texts import recognise_texts
 
 ENGLISH = ["A dog runs fast.", "The cat sleeps now.", "We go home early."]
 GERMAN = ["Ein Hund rennt schnell.", "Die Katze schläft jetzt.", "Wir gehen früh heim."]
@@ -39,34 +34,8 @@ def read(data: Any, split: str | None = None, target: str | None = None, group: 
     return read_sentence_pairs(open_source(data), DataOptions(split=split, target=target, group=group, extra=extra))
 
 
-def rows(records: Records) -> list[dict[str, Any]]:
-    return pa.Table.from_batches(list(records.batches())).to_pylist()
-
-
 def pairs(records: Records) -> list[tuple[str, str]]:
     return [(row["source"], row["target"]) for row in rows(records)]
-
-
-def kinds(records: Records) -> dict[str, tuple[int, str]]:
-    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
-
-
-def places(records: Records, kind: str) -> list[int | None]:
-    return [place.row for problem in records.problems if problem.kind == kind for place in problem.examples]
-
-
-def scores(data: Any) -> dict[str, float]:
-    asked = {"texts": recognise_texts, "table": recognise_table, "images": recognise_images,
-             "pairs": recognise_sentence_pairs, "squad": recognise_squad, "plain": recognise_plain_text}  # fmt: skip
-    source = open_source(data)
-    found = {name: found.score for name, recognise in asked.items() if (found := recognise(source)) is not None}
-    assert len(set(found.values())) == len(found), f"a tie: {found}"
-    return found
-
-
-def best(data: Any) -> str:
-    found = scores(data)
-    return max(found, key=lambda name: found[name], default="")
 
 
 def write(folder: Path, text: str | list[str], name: str, encoding: str = "utf-8") -> Path:

@@ -8,22 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from text_examples import best, kinds, rows, scores
 
 from assay.errors import DataError, SettingError
 from assay.sources import _text_records as text_records_module
 from assay.sources._answers import NEAR, place_of
-from assay.sources.images import recognise_images
-from assay.sources.plain_text import recognise_plain_text
 from assay.sources.records import Records
-from assay.sources.sentence_pairs import recognise_sentence_pairs
 from assay.sources.source import DataOptions, open_source
-from assay.sources.squad import read_squad, read_squad_inputs, recognise_squad
-from assay.sources.table import recognise_table
-from assay.sources.texts import recognise_texts
+from assay.sources.squad import read_squad, read_squad_inputs
 
 CONTEXT = "😀 The cat sat on the mat. The dog sat on the rug."
 CAT, DOG = CONTEXT.index("The cat"), CONTEXT.index("The dog")
@@ -45,28 +40,6 @@ SQUAD: dict[str, Any] = {
 
 def read(data: Any, **options: Any) -> Records:
     return read_squad(open_source(data), DataOptions(**options))
-
-
-def rows(records: Records) -> list[dict[str, Any]]:
-    return pa.Table.from_batches(list(records.batches())).to_pylist()
-
-
-def kinds(records: Records) -> dict[str, tuple[int, str]]:
-    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
-
-
-def scores(data: Any) -> dict[str, float]:
-    asked = {"texts": recognise_texts, "table": recognise_table, "images": recognise_images,
-             "pairs": recognise_sentence_pairs, "squad": recognise_squad, "plain": recognise_plain_text}  # fmt: skip
-    source = open_source(data)
-    found = {name: found.score for name, recognise in asked.items() if (found := recognise(source)) is not None}
-    assert len(set(found.values())) == len(found), f"a tie: {found}"
-    return found
-
-
-def best(data: Any) -> str:
-    found = scores(data)
-    return max(found, key=lambda name: found[name], default="")
 
 
 def write(folder: Path, data: Any, name: str = "x.json", encoding: str = "utf-8") -> Path:

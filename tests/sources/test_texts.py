@@ -15,17 +15,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from text_examples import best, kinds, places, rows, scores
 
 from assay.errors import DataError, SettingError
 from assay.samples.split import split
 from assay.sources import _text_records as text_records_module
-from assay.sources.images import recognise_images
-from assay.sources.plain_text import recognise_plain_text
 from assay.sources.records import Records
-from assay.sources.sentence_pairs import recognise_sentence_pairs
 from assay.sources.source import DataOptions, open_source
-from assay.sources.squad import recognise_squad
-from assay.sources.table import recognise_table
 from assay.sources.texts import read_texts, read_texts_inputs, recognise_texts
 
 TEXTS = [f"the {word} number {row} is quite long, {word}" for row in range(10) for word in ("cat", "dog")]
@@ -36,33 +32,8 @@ def read(data: Any, **options: Any) -> Records:
     return read_texts(open_source(data), DataOptions(**options))
 
 
-def rows(records: Records) -> list[dict[str, Any]]:
-    return pa.Table.from_batches(list(records.batches())).to_pylist()
-
-
 def pairs(records: Records) -> list[tuple[Any, Any]]:
     return [(row["text"], row["target"]) for row in rows(records)]
-
-
-def kinds(records: Records) -> dict[str, tuple[int, str]]:
-    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
-
-
-def places(records: Records, kind: str) -> list[int | None]:
-    return [place.row for problem in records.problems if problem.kind == kind for place in problem.examples]
-
-
-def scores(data: Any) -> dict[str, float]:
-    asked = {"texts": recognise_texts, "table": recognise_table, "images": recognise_images,
-             "pairs": recognise_sentence_pairs, "squad": recognise_squad, "plain": recognise_plain_text}  # fmt: skip
-    source = open_source(data)
-    return {name: found.score for name, recognise in asked.items() if (found := recognise(source)) is not None}
-
-
-def best(data: Any) -> str:
-    found = scores(data)
-    assert len(set(found.values())) == len(found), f"a tie: {found}"
-    return max(found, key=lambda name: found[name], default="")
 
 
 def write(folder: Path, text: str, name: str = "rows.csv", encoding: str = "utf-8") -> Path:

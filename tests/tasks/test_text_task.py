@@ -58,7 +58,7 @@ def test_from_a_table_to_an_explained_answer(command: Any, reviews: Path, tmp_pa
     (answer,) = (json.loads(line) for line in command("predict", run, tmp_path / "new.txt", "--json").out.splitlines())
     assert answer["label"] == "good"
     assert command("predict", run, tmp_path / "new.txt", "--baseline", "--json").json["label"] == "good"
-    why = command("explain", run, tmp_path / "new.txt", "--json")
+    why = command("explain", run, tmp_path / "new.txt", "--json", "--out", tmp_path / "why.html")
     assert why.code == 0, why.err
     heaviest = why.json["parts"][0]["name"].strip()
     assert heaviest in "what a wonderful, funny story"
