@@ -65,6 +65,23 @@ def test_from_a_table_to_an_explained_answer(command: Any, reviews: Path, tmp_pa
     assert command("label-next", run, reviews, "--count", 3, "--json").json["of"] == 240
 
 
+@pytest.mark.slow
+def test_columns_that_were_joined_are_joined_again(command: Any, tmp_path: Path) -> None:
+    """And labelled data of one class alone can be evaluated."""
+    table, run = tmp_path / "two.csv", tmp_path / "run"
+    lines = [f"{text.replace(',', '')},a remark on {number},{kind}" for number, (text, kind) in enumerate(rows(80))]
+    table.write_text("\n".join(["title,body,verdict", *lines]) + "\n", encoding="utf-8")
+    how = ("--text", "title,body", "--target", "verdict", "--epochs", 1, "--evidence", "none", "--out", run)
+    done = command("train", table, *how)
+    assert done.code == 0, done.err
+    told = command("predict", run, table, "--json")
+    assert told.code == 0 and len(told.out.splitlines()) == 80, told.err
+    good = tmp_path / "good.csv"
+    good.write_text("\n".join(["title,body,verdict", *lines[:40:2]]) + "\n", encoding="utf-8")
+    found = command("evaluate", run, good, "--target", "verdict", "--json")
+    assert found.code == 0 and found.json["samples"] == 20, found.err
+
+
 def test_a_long_text_is_one_answer_out_of_several_windows(tmp_path: Path) -> None:
     from assay.samples.samples import build_samples
     from assay.samples.text_spec import TextSpec

@@ -18,18 +18,21 @@ class TextSpec:
         tokenizer: how text becomes tokens.
         longest: the most tokens of a window, marks among them; a longer text is cut into several.
         target: what is predicted.
+        columns: of tables, those whose text was learned from; empty where texts came otherwise.
     """
 
     tokenizer: Tokenizer
     longest: int
     target: Target
+    columns: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return {"tokenizer": self.tokenizer.to_json(), "longest": self.longest, "target": self.target.to_json()}
+        own = {"longest": self.longest, "columns": list(self.columns)}
+        return {"tokenizer": self.tokenizer.to_json(), "target": self.target.to_json(), **own}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> TextSpec:
         """The inverse of `to_json`."""
         tokenizer, target = Tokenizer.from_json(data["tokenizer"]), target_from_json(data["target"])
-        return TextSpec(tokenizer, int(data["longest"]), target)
+        return TextSpec(tokenizer, int(data["longest"]), target, tuple(data["columns"]))

@@ -80,11 +80,20 @@ class TextClassification(TargetTask):
 
         return read_texts(source, options)
 
+    def read_like(self, source: Source, options: DataOptions, spec: TextSpec) -> Records:
+        """See `Task.read_like`: columns and target are those of the training; one class alone is as good as any."""
+        from assay.sources.texts import read_texts
+
+        trained: dict[str, Any] = {"target_kind": spec.target.kind}
+        if spec.columns:
+            trained["text"] = ",".join(spec.columns)
+        return read_texts(source, replace(options, extra={**trained, **options.extra}), learnable=False)
+
     def read_inputs(self, source: Source, spec: TextSpec) -> Records:
-        """Text files, tables with a column of text, or texts in memory, without labels."""
+        """Text files, tables with the columns of text of the training, or texts in memory, without labels."""
         from assay.sources.texts import read_texts_inputs
 
-        return read_texts_inputs(source)
+        return read_texts_inputs(source, spec.columns or None)
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TextSpec:
         """A vocabulary learned from the training texts, or that of the pretrained network."""
@@ -93,11 +102,12 @@ class TextClassification(TargetTask):
         from assay.targets.target import fit_target
 
         target = fit_target(records.index().column("target"), train)
+        columns = tuple(records.facts.get("text", {}).get("columns", ()))
         name = pretrained_argument(options.network)
         if name is not None:
-            return TextSpec(pretrained(name), min(_LONGEST, context_of(name)), target)
+            return TextSpec(pretrained(name), min(_LONGEST, context_of(name)), target, columns)
         texts = training_texts(records, train, "text", _LOOK_AT)
-        return TextSpec(train_bpe(texts, _VOCABULARY), _LONGEST, target)
+        return TextSpec(train_bpe(texts, _VOCABULARY), _LONGEST, target, columns)
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: TextSpec, log: ProblemLog) -> Encoded:
         """Tokens in windows; a text without a target that is known is left out."""
