@@ -17,6 +17,7 @@ _SIDES = {
     "trec": {"train": "TREC.train.all", "test": "TREC.test.all"},
     "sst2": {"train": "stsa.binary.train", "validation": "stsa.binary.dev", "test": "stsa.binary.test"},
 }
+_ENCODINGS = {"trec": "latin-1", "sst2": "utf-8"}
 #: What is trained: the data, the network, the time of fitting, and the test accuracy that is wanted.
 _CASES = {
     "trec-minilm": ("trec", "minilm", "8m", 0.95),
@@ -51,8 +52,10 @@ def source_of(bench: Bench, name: str) -> Path:
         return data_root() / "sms_spam" / "sms.tsv"
     rows: list[tuple[str, str, str]] = []
     for side, file in _SIDES[name].items():
-        text = (data_root() / "sentence_classification" / file).read_text(encoding="utf-8")
-        for line in text.splitlines():
+        text = (data_root() / "sentence_classification" / file).read_text(encoding=_ENCODINGS[name])
+        for line in text.split("\n"):
+            if not line:
+                continue
             label, _, sentence = line.partition(" ")
             rows.append((sentence, f"class {label}", side))
     return _table(bench.work / f"{name}.csv", rows)
