@@ -1,4 +1,4 @@
-"""Pretrained networks of `transformers`, from a model hub or from a local folder, and what a finished run needs of them.
+"""Pretrained networks of `transformers`, from a model hub or a local folder, and what a finished run needs of them.
 
 `hf/NAME` takes a name of the hub, `hf/FOLDER` a folder with `config.json`, `model.safetensors` and `tokenizer.json`, as
 `save_pretrained` writes them.
