@@ -93,7 +93,7 @@ def test_writing_on_is_what_the_network_says_next() -> None:
     written = list(write_on(lambda room: network.decoding(1, room), prompt, 6, 16, Sampling(temperature=0)))
     text = list(prompt)
     for token, log_probability in written:
-        logs = network(torch.tensor([text]))[0, -1].log_softmax(0)
+        logs = network(torch.tensor([text]))[0, -1].detach().log_softmax(0)
         assert token == int(logs.argmax()) and log_probability == pytest.approx(float(logs[token]), abs=1e-4)
         text.append(token)
     long = list(write_on(lambda room: network.decoding(1, room), prompt * 20, 40, 16, Sampling(seed=3)))

@@ -58,8 +58,8 @@ def test_a_pretrained_encoder_is_saved_with_its_architecture(spec: TextSpec, tmp
     network = kind.build(spec, settings)
     same_with_padding(network)
     rates = {name: getattr(parameter, "learning_rate_scale", 1.0) for name, parameter in network.named_parameters()}
-    layers = [rates[f"body.encoder.layer.{place}.attention.self.query.weight"] for place in (0, 1)]
-    assert rates["body.embeddings.word_embeddings.weight"] < layers[0] < layers[1] < rates["head.weight"]
+    layers = [rates[f"encoder.body.encoder.layer.{place}.attention.self.query.weight"] for place in (0, 1)]
+    assert rates["encoder.body.embeddings.word_embeddings.weight"] < layers[0] < layers[1] < rates["head.weight"]
     portable = kind.portable(settings)
     (tmp_path / "bert").rename(tmp_path / "gone")
     again = kind.build(spec, portable)
