@@ -51,13 +51,18 @@ def require_fashion_mnist() -> Path:
     return FASHION_MNIST
 
 
-def pretrained_folder() -> Path:
-    """The folder with a network of timm's and its weights; stops with advice where it is not there."""
-    folder = Path(os.environ.get("ASSAY_PRETRAINED", ROOT / ".pretrained" / "tf_efficientnet_lite0"))
+def pretrained_folder(name: str = "tf_efficientnet_lite0", variable: str = "ASSAY_PRETRAINED") -> Path:
+    """The folder with a pretrained network and its weights; stops with advice where it is not there.
+
+    Args:
+        name: of the folder, as the tool that makes it calls it.
+        variable: of the environment, that names another folder.
+    """
+    folder = Path(os.environ.get(variable, ROOT / ".pretrained" / name))
     if not (folder / "model.safetensors").exists():
         tool = data_root().parent / "tools" / "pretrained.py"
         raise SystemExit(f"{folder} holds no pretrained network; make one with\n    python {tool} .pretrained\n"
-                         "or set ASSAY_PRETRAINED to a folder as timm's hub writes them")  # fmt: skip
+                         f"or set {variable} to a folder as a model hub writes them")  # fmt: skip
     return folder
 
 

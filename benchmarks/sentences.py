@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import tempfile
 from functools import partial
 from pathlib import Path
 
 from _command import run_assay
-from _common import ROOT, Bench, Json, Target, data_root, open_bench
+from _common import Bench, Json, Target, data_root, open_bench
+from _data import pretrained_folder
 
 #: The lines "LABEL TEXT" of each side, as the sets come.
 _SIDES = {
@@ -31,16 +31,6 @@ _CASES = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", default=",".join(_CASES), help="which trainings, separated by commas")
     parser.add_argument("--seed", default="0", help="of the trainings")
-
-
-def minilm() -> Path:
-    """The folder with the pretrained encoder; stops with advice where it is not there."""
-    folder = Path(os.environ.get("ASSAY_MINILM", ROOT / ".pretrained" / "minilm-l6"))
-    if not (folder / "model.safetensors").exists():
-        tool = data_root().parent / "tools" / "pretrained.py"
-        raise SystemExit(f"{folder} holds no pretrained encoder; make one with\n    python {tool} .pretrained\n"
-                         "or set ASSAY_MINILM to a folder as save_pretrained writes them")  # fmt: skip
-    return folder
 
 
 def source_of(bench: Bench, name: str) -> Path:
@@ -70,7 +60,11 @@ def _table(file: Path, rows: list[tuple[str, str, str]]) -> Path:
 def measure(bench: Bench, case: str) -> Json:
     """One `assay train`, quick evidence and everything else included."""
     name, network, budget, _ = _CASES[case]
-    how: list[str] = [] if network == "own" or bench.smoke else ["--network", f"hf/{minilm().resolve()}"]
+    how: list[str] = (
+        []
+        if network == "own" or bench.smoke
+        else ["--network", f"hf/{pretrained_folder('minilm-l6', 'ASSAY_MINILM').resolve()}"]
+    )
     target = [] if name == "sms" and not bench.smoke else ["--target", "label"]
     with tempfile.TemporaryDirectory() as folder:
         done = run_assay("train", source_of(bench, name), *how, *target, "--budget", "2s" if bench.smoke else budget,
