@@ -1,4 +1,4 @@
-"""The data options that applications add (`Traits.options`), taken from a command line before the command sees it.
+"""The options that applications add (`Traits.options`, `Traits.answering`), taken from a command line beforehand.
 
 Which there are follows from the applications, third parties' too, so that they are no parameters of the commands.
 """
@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-#: The commands that read data as an application wants it.
-COMMANDS = ("inspect", "train", "evaluate")
+#: The commands that read data as an application wants it, and those that answer.
+READING = ("inspect", "train", "evaluate")
+COMMANDS = (*READING, "predict")
 
 
-def take_task_options(words: Sequence[str], own: Collection[str]) -> tuple[list[str], dict[str, str]]:
+def take_task_options(
+    words: Sequence[str], own: Collection[str], answering: bool = False
+) -> tuple[list[str], dict[str, str]]:
     """A command line without the options that applications add, and these, by name.
 
     Args:
         words: what follows `assay`.
         own: the options that the command has itself, such as `--out`.
+        answering: options of answers instead of those of data.
 
     Returns:
         The words that are left, and each value as text: `--image-size 64` gives `{"image_size": "64"}`. What no
@@ -27,7 +31,7 @@ def take_task_options(words: Sequence[str], own: Collection[str]) -> tuple[list[
     """
     if not any(word.startswith("--") and word.partition("=")[0] not in own for word in words):
         return list(words), {}
-    known = set(task_options())
+    known = set(task_options(answering))
     left: list[str] = []
     found: dict[str, str] = {}
     rest = iter(words)
@@ -45,11 +49,12 @@ def take_task_options(words: Sequence[str], own: Collection[str]) -> tuple[list[
     return left, found
 
 
-def task_options() -> dict[str, str]:
-    """Every option that an application adds, by its name, with its help text."""
+def task_options(answering: bool = False) -> dict[str, str]:
+    """Every option of data, or of answers, that an application adds, by its name, with its help text."""
     from assay.registry import load_tasks
 
-    return {name: text for task in load_tasks() for name, text in task.traits.options.items()}
+    tasks = [task.traits for task in load_tasks()]
+    return {name: text for one in tasks for name, text in (one.answering if answering else one.options).items()}
 
 
 def _value(word: str, rest: Iterator[str]) -> str:

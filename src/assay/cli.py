@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay._task_options import COMMANDS, take_task_options
+from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError, SettingError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def tasks(json: Json = False) -> None:
         return
     for task in known:
         say(f"{task.name}\n    {task.traits.title}\n    takes: {task.traits.data}")
-        for name, text in task.traits.options.items():
+        for name, text in {**task.traits.options, **task.traits.answering}.items():
             say(f"    --{name.replace('_', '-')}: {text}")
 
 
@@ -136,8 +136,9 @@ def evaluate(
     evaluate_and_tell(run, source, _data_options(context, None, target, group, split, 0), json)
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 def predict(
+    context: typer.Context,
     run: RunArgument,
     inputs: Annotated[list[str], typer.Argument(help="Files or folders.")],
     baseline: Annotated[bool, typer.Option("--baseline", help="Ask the classical model instead.")] = False,
@@ -147,7 +148,7 @@ def predict(
     """Answers for new data, one a line."""
     from assay.shell import predict_and_tell
 
-    predict_and_tell(run, inputs, baseline, out, json)
+    predict_and_tell(run, inputs, baseline, out, json, dict(context.obj or {}))
 
 
 @app.command()
@@ -258,7 +259,7 @@ def _words() -> tuple[list[str], dict[str, str]]:
     command: Any = typer.main.get_command(app)
     parameters = command.commands[words[0]].params
     own = {option for parameter in parameters for option in parameter.opts}
-    return take_task_options(words, {*own, "--help"})
+    return take_task_options(words, {*own, "--help"}, answering=words[0] not in READING)
 
 
 #: What the system refuses for a reason that is the user's, and how to mend it.

@@ -6,16 +6,17 @@ import html
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError
+from assay.errors import RunError, SettingError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
 from assay.run import DAMAGE, RunFolder, reading, to_json, write_text, writing
 from assay.sources.source import DataOptions, open_source
+from assay.task import Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.sources.records import Problem
-    from assay.task import Spec, Task
+    from assay.task import Spec
 
 FORMAT = 1
 
@@ -154,27 +155,52 @@ class Model:
         task, spec, network, facts = self._parts()
         return Predictor(task, spec, network, temperature=facts["temperature"])
 
-    def predict(self, inputs: Any, *, baseline: bool = False) -> list[Any]:
+    def predict(
+        self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None
+    ) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).
 
         Args:
             inputs: what is to be answered.
             baseline: ask the classical model instead of the network.
+            options: of answers, as the task's `Traits.answering` names them, such as `{"beams": 1}`.
 
         Returns:
             One answer (a dataclass of the task's) for each sample that could be read, in their order.
 
         Raises:
             DataError: nothing can be read.
+            SettingError: the task knows no such option, or not that value.
         """
-        return [prediction.answer for prediction in self.predictions(inputs, baseline=baseline)[0]]
+        return [prediction.answer for prediction in self.predictions(inputs, baseline=baseline, options=options)[0]]
 
-    def predictions(self, inputs: Any, *, baseline: bool = False) -> tuple[list[Prediction], tuple[Problem, ...]]:
+    def predictions(
+        self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None
+    ) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """As `predict`, with the name of each sample, and what could not be read."""
         from assay.serving.predictor import predict
 
-        records = self.task.read_inputs(open_source(inputs), self.spec)
-        return predict(self._answering(baseline), records)
+        answering = self._answering(baseline, options)
+        return predict(answering, self.task.read_inputs(open_source(inputs), self.spec))
+
+    def stream(self, inputs: Any, options: Mapping[str, Any] | None = None) -> Iterator[str] | None:
+        """The answer to the first of some inputs in pieces of text, as it is written; None where answers come at once.
+
+        Args:
+            inputs: as `predict` takes them.
+            options: likewise.
+
+        Raises:
+            DataError: nothing can be read.
+            SettingError: the task knows no such option, or not that value.
+        """
+        from assay.serving.predictor import growing
+
+        if type(self.task).growing is Task.growing:
+            return None
+        predictor = self.predictor
+        predictor.options = self._options(options)
+        return growing(predictor, self.task.read_inputs(open_source(inputs), self.spec))
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.
@@ -198,7 +224,7 @@ class Model:
         """As `explain`, of one row or the first alone, with how many samples there are and what could not be read."""
         from assay.serving.explanation import explain
 
-        records = self.task.read_inputs(open_source(inputs), self.spec)
+        records = self.task.read_explained(open_source(inputs), self.spec)
         return explain(self._answering(baseline), records, row, only_first)
 
     def label_next(self, inputs: Any, count: int = 20, seed: int = 0) -> Suggestions:
@@ -217,11 +243,24 @@ class Model:
 
         return suggest(self.predictor, self.task.read_inputs(open_source(inputs), self.spec), count, seed)
 
-    def _answering(self, baseline: bool) -> Answering:
+    def _answering(self, baseline: bool, options: Mapping[str, Any] | None = None) -> Answering:
         """The network, or the classical model."""
         from assay.serving.predictor import Classical
 
-        return Classical(self.task, self.spec, self._baseline()) if baseline else self.predictor
+        chosen = self._options(options)
+        if baseline:
+            return Classical(self.task, self.spec, self._baseline())
+        predictor = self.predictor
+        predictor.options = chosen
+        return predictor
+
+    def _options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Options of answers that the task knows; raises `SettingError`."""
+        for name in options or {}:
+            if name not in self.task.traits.answering:
+                shown = name.replace("_", "-")
+                raise SettingError(f"{self.task.name} has no option --{shown}", _known(self.task.traits.answering))
+        return dict(options or {})
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:
@@ -284,3 +323,9 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<assay.Model {self.run.path}>"
+
+
+def _known(names: Iterable[str]) -> str:
+    """The options that there are."""
+    listed = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+    return f"Known: {listed}." if listed else "Leave it out."

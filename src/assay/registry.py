@@ -14,6 +14,8 @@ BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
+    "translation": "assay.tasks.translation:Translation",
+    "text-generation": "assay.tasks.text_generation:TextGeneration",
 }
 
 

@@ -203,15 +203,27 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
         say(f"  {title(metric)}: {spread(metric, found[metric.name])}")
 
 
-def predict_and_tell(path: Path, inputs: list[str], baseline: bool, out: Path | None, as_json: bool) -> None:
-    """Answers, one a line: for a person, as JSON, or into a CSV file."""
+def predict_and_tell(
+    path: Path, inputs: list[str], baseline: bool, out: Path | None, as_json: bool, options: Mapping[str, Any]
+) -> None:
+    """Answers, one a line: for a person, as JSON, or into a CSV file.
+
+    On a terminal an answer that grows is told while it does.
+    """
     from assay.api import load
 
     if out is not None:
         _check_place(out)
     model = load(path)
     rows: list[dict[str, Any]] = []
-    for row in _answers(model, inputs, baseline):
+    if len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty():
+        if (pieces := model.stream(inputs[0], options)) is not None:
+            for piece in pieces:
+                sys.stdout.write(piece)
+                sys.stdout.flush()
+            say("")
+            return
+    for row in _answers(model, inputs, baseline, options):
         if out is not None:
             rows.append(row)
         if as_json:
@@ -244,13 +256,15 @@ def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path |
             say(f"{row['rank']}\t{row['id']}\t{row['reason']}")
 
 
-def _answers(model: Model, inputs: Sequence[str], baseline: bool) -> Iterator[dict[str, Any]]:
+def _answers(
+    model: Model, inputs: Sequence[str], baseline: bool, options: Mapping[str, Any]
+) -> Iterator[dict[str, Any]]:
     """The answers for all inputs; one that cannot be used is told and passed over, unless none can be."""
     first_error: DataError | None = None
     count = 0
     for item in inputs:
         try:
-            predictions, problems = model.predictions(item, baseline=baseline)
+            predictions, problems = model.predictions(item, baseline=baseline, options=options)
         except DataError as error:
             first_error = first_error or error
             if len(inputs) > 1:

@@ -20,7 +20,7 @@ Shapes: B windows in a batch, U units, K statistics of a unit.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,6 +64,7 @@ class Traits:
         closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
         streams: it answers while input still arrives (`session`).
         options: the data options that it adds, by name, with their help text.
+        answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
     """
 
     title: str
@@ -75,6 +76,7 @@ class Traits:
     closed_loop: bool = False
     streams: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    answering: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +240,10 @@ class Task(ABC):
     def read_inputs(self, source: Source, spec: Spec) -> Records:
         """The samples of a source that is to be predicted, with no need of targets."""
 
+    def read_explained(self, source: Source, spec: Spec) -> Records:
+        """The samples of a source whose answers are to be explained, where that takes more than an input."""
+        return self.read_inputs(source, spec)
+
     @abstractmethod
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> Spec:
         """Learn from the training rows alone what a sample is: classes, sizes, vocabulary, scales.
@@ -292,7 +298,21 @@ class Task(ABC):
 
     @abstractmethod
     def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Values:
-        """One output for each window; search, thresholds and suppression live here. Runs without gradients."""
+        """One output for each window; search, thresholds and suppression live here. Runs without gradients.
+
+        Args:
+            network: in evaluation mode.
+            batch: the windows.
+            spec: the sample spec.
+            options: as `Traits.answering` names them, as text or as numbers; what is not there has a default.
+
+        Raises:
+            SettingError: an option has a value that is not possible.
+        """
+
+    def growing(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Iterator[str] | None:
+        """The first answer of a batch as it is being written, in pieces of text; None where answers come at once."""
+        return None
 
     def deciding(self, outputs: Values, spec: Spec) -> int:
         """The position of the window whose output a unit's merged answer rests on most, among all of the unit's.
@@ -517,3 +537,18 @@ class Task(ABC):
     def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
         """One unit as the page shows it."""
         return Drawing(lines=(samples.id(unit),))
+
+
+def number_of(
+    options: Mapping[str, Any], name: str, default: float, low: float, high: float, *, whole: bool = False
+) -> float:
+    """A number among the options of an answer; raises `SettingError` where it is none, or out of bounds."""
+    given = options.get(name, default)
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not low <= value <= high or (whole and value != int(value)):
+        shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
+        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
+    return value

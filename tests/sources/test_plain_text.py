@@ -54,20 +54,20 @@ def whole(records: Records, name: str) -> str:
 
 
 def shares(records: Records) -> dict[str, float]:
-    total = sum(row["target"] for row in rows(records))
-    return {side: sum(row["target"] for row in rows(records) if row["split"] == side) / total for side in SIDES}
+    total = sum(row["target"]["bytes"] for row in rows(records))
+    return {side: sum(row["target"]["bytes"] for row in rows(records) if row["split"] == side) / total for side in SIDES}
 
 
 def test_one_file_is_cut_into_passages_in_order(tmp_path: Path) -> None:
     records = read(write(tmp_path, PROSE))
     assert scores(tmp_path / "book.txt") == {"plain": 0.5}
     assert whole(records, "book.txt") == PROSE
-    assert all(row["target"] == len(row["text"].encode()) <= PASSAGE_BYTES for row in rows(records))
+    assert all(row["target"]["bytes"] == len(row["text"].encode()) <= PASSAGE_BYTES for row in rows(records))
     assert all(row["text"].endswith(".\n") for row in rows(records))
-    assert all(row["target"] > 0.95 * PASSAGE_BYTES for row in rows(records)[:-1])
+    assert all(row["target"]["bytes"] > 0.95 * PASSAGE_BYTES for row in rows(records)[:-1])
     assert records.facts["bytes"] == len(PROSE.encode())
     assert records.facts["characters"] == len(PROSE)
-    assert records.index()["target"].type == pa.int64()
+    assert records.index()["target"].type == pa.struct([("bytes", pa.int64()), ("characters", pa.int64())])
     assert not records.problems
 
 
@@ -138,8 +138,8 @@ def test_nothing_of_any_text_is_lost(
         patch.setattr(decoding, "_BLOCK_BYTES", 16 * block)
         records = read(file)
     assert whole(records, "book.txt") == text * times
-    assert sum(row["target"] for row in rows(records)) == len((text * times).encode())
-    assert all(0 < row["target"] <= PASSAGE_BYTES for row in rows(records))
+    assert sum(row["target"]["bytes"] for row in rows(records)) == len((text * times).encode())
+    assert all(0 < row["target"]["bytes"] <= PASSAGE_BYTES for row in rows(records))
 
 
 @pytest.mark.parametrize("piece", ["word ", "wordwithoutend", "語"])
@@ -149,7 +149,7 @@ def test_a_line_of_fifty_megabytes_is_cut(tmp_path: Path, piece: str) -> None:
     begun = time.process_time()
     records = read(file)
     assert time.process_time() - begun < 15
-    assert records.facts["bytes"] == sum(records.index()["target"].to_pylist()) == len(text.encode())
+    assert records.facts["bytes"] == sum(length["bytes"] for length in records.index()["target"].to_pylist()) == len(text.encode())
 
 
 def test_line_ends_encodings_and_odd_characters(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_tiny_shakespeare(data_set: Any) -> None:
     for place in (folder, folder / "input.txt"):
         assert scores(place) == {"plain": 0.5}
         records = read(place, split="90/10/0")
-        assert sum(records.index()["target"].to_pylist()) == records.facts["bytes"] == 1_115_394
+        assert sum(length["bytes"] for length in records.index()["target"].to_pylist()) == records.facts["bytes"] == 1_115_394
         assert whole(records, "input.txt") == (folder / "input.txt").read_text()
         first = next(row["id"] for row in rows(records) if row["split"] == "validation")
         assert int(first.split(":")[1].split("-")[0]) == pytest.approx(int(0.9 * 1_115_394), abs=PASSAGE_BYTES / 2)

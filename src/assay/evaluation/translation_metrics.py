@@ -16,6 +16,8 @@ from assay.evaluation.metrics import Additive, Values
 
 Array = np.ndarray[Any, Any]
 _BLEU_ORDER, _CHRF_ORDER, _BETA = 4, 6, 2
+#: ISO 639 codes of languages that are written without spaces, for which sacreBLEU has no tokens without more packages.
+_WITHOUT_SPACES = frozenset("ja jpn th tha km khm lo lao my mya bur bo bod tib".split())
 
 
 class Bleu(Additive):
@@ -88,3 +90,9 @@ def _counted(metric: Any, outputs: Values, truths: Values, columns: int) -> Arra
     if not texts:
         return np.zeros((0, columns))
     return np.asarray(metric._extract_corpus_statistics(texts, [[str(truth) for truth in truths]]), float)
+
+
+def tokenise_for(languages: str) -> str:
+    """sacreBLEU's tokens for a pair of languages such as "en-de": characters where the target's words have no spaces."""
+    target = languages.rpartition("-")[2][:3].lower()
+    return "zh" if target in ("zh", "zho", "chi") else "char" if target in _WITHOUT_SPACES else "13a"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.errors import SettingError
 from assay.evidence.attribution import shapley_values
 from assay.samples.text_places import token_places
 
@@ -27,13 +28,13 @@ _AT_ONCE = 128
 
 
 def explain_texts(task: Task, predictor: Answering, batch: Any) -> Array:
-    """(B, T) what each token added to the probability of its text's answer, or to its number.
+    """(B, T) what each token added to what is left of its text's answer (`Task.support`), such as its probability.
 
-    NaN stands for marks and padding. Shapley values: the tokens of a text sum to its answer's probability (or number)
-    minus that of a text without any token. The tokens of a long text share what their stretch adds.
+    NaN stands for marks and padding. Shapley values: the tokens of a text sum to that of the whole text minus that of a
+    text without any token. The tokens of a long text share what their stretch adds.
 
     Args:
-        task: the application, whose `masked` leaves tokens out and whose spec has `tokenizer` and `target`.
+        task: the application, whose `masked` leaves tokens out and whose spec has a `tokenizer`.
         predictor: what answers.
         batch: has the fields `tokens` and `mask`.
     """
@@ -67,7 +68,10 @@ def _value(task: Task, predictor: Answering, one: Any, where: Array, stretch: Ar
             tokens[:, where] = part[:, stretch]
             batch = task.masked(_repeated(one, 0, len(part)), torch.from_numpy(tokens), spec)
             again = np.repeat(answered, len(part), axis=0)
-            strengths.append(np.asarray(spec.target.strength(predictor.respond(batch), again)))
+            left = task.support(predictor.respond(batch), again, spec)
+            if left is None:
+                raise SettingError(f"what is left of answers of {task.name} cannot be measured")
+            strengths.append(np.asarray(left.values))
         return np.concatenate(strengths)[:, None]
 
     return value
@@ -78,7 +82,9 @@ def _repeated(batch: Any, row: int, count: int) -> Any:
     length = batch.tokens.shape[1] if batch.mask is None else int(batch.mask[row].nonzero().max()) + 1
     tokens = batch.tokens[row : row + 1, :length].expand(count, -1)
     mask = None if batch.mask is None else batch.mask[row : row + 1, :length].expand(count, -1)
-    return dataclasses.replace(
-        batch, index=batch.index[row : row + 1].expand(count), tokens=tokens, mask=mask, text=None, text_mask=None,
-        target=None,
-    )  # fmt: skip
+    others = {
+        item.name: value[row : row + 1].expand(count, *value.shape[1:])
+        for item in dataclasses.fields(batch)
+        if item.name not in ("tokens", "mask") and (value := getattr(batch, item.name)) is not None
+    }
+    return dataclasses.replace(batch, tokens=tokens, mask=mask, **others)

@@ -130,6 +130,11 @@ class Tokenizer:
         """How many tokens `join` adds to one text, or to two."""
         return sum(len(part) for part in _frame(self.data, pair))
 
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The marks before one text, and those after it."""
+        before, _, after = _frame(self.data, False)
+        return before.tolist(), after.tolist()
+
     def decode(self, ids: Iterable[int]) -> str:
         """The text of some tokens, marks left out; of ours exactly the one that was encoded."""
         return str(_parsed(self.data).decode([int(number) for number in ids], skip_special_tokens=True))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.errors import DataError
 from assay.samples.samples import View
 
 if TYPE_CHECKING:
+    from assay.sources.records import Records
     from assay.task import Batch
 
 Array = np.ndarray[Any, Any]
@@ -54,3 +56,28 @@ def _rows(batch: Batch, name: str) -> Iterator[bytes]:
     mask = getattr(batch, own if own in {item.name for item in fields(batch)} else "mask")
     for row, real in zip(getattr(batch, name).numpy(), mask.numpy(), strict=True):
         yield np.asarray(row[real], np.uint8).tobytes()
+
+
+def training_texts(records: Records, train: np.ndarray[Any, Any], column: str, most: int) -> list[str]:
+    """At most `most` training texts of some records, evenly spread.
+
+    Args:
+        records: all samples.
+        train: (rows,) bool, the rows of the training side.
+        column: of text.
+        most: how many are wanted at most.
+
+    Raises:
+        DataError: there are none.
+    """
+    chosen = np.flatnonzero(train)
+    chosen = chosen[:: max(1, -(-len(chosen) // most))]
+    texts: list[str] = []
+    first = 0
+    for batch in records.batches():
+        low, high = np.searchsorted(chosen, [first, first + batch.num_rows])
+        texts += [text for text in batch.column(column).take(chosen[low:high] - first).to_pylist() if text]
+        first += batch.num_rows
+    if not texts:
+        raise DataError("no training text is left", "See the problems that assay inspect lists.")
+    return texts

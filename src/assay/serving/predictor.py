@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples
 from assay.samples.split import TEST
 from assay.sources.records import Problem, ProblemLog, Records
@@ -164,6 +165,21 @@ def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple
         view = samples.view(TEST)
         pairs = zip(view.ids(), model.outputs(view), strict=True)
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
+
+
+def growing(predictor: Predictor, records: Records) -> Iterator[str]:
+    """The answer to the first of some records in pieces of text, as it is written (`Task.growing`)."""
+    import torch
+
+    task = predictor.task
+    with inputs(task, records, predictor.spec) as (samples, _):
+        view = samples.view(TEST)
+        if not len(view):
+            raise DataError("no input could be read")
+        batch = samples.batch(samples.view_of(view.units[:1]).windows)
+        predictor.network.eval()
+        with torch.inference_mode():
+            yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
 
 
 @contextmanager

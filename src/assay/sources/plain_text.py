@@ -25,6 +25,7 @@ _FEWEST_PASSAGES, _SHORTEST_BYTES = 40, 256
 #: With as many files, each stays on one side as a whole; fewer are cut into sides, each by itself.
 MANY_FILES = 10
 _MISSING_SHARE = 0.1
+_LENGTH = pa.struct([("bytes", pa.int64()), ("characters", pa.int64())])
 
 
 def recognise_plain_text(source: Source) -> Recognition | None:
@@ -51,8 +52,9 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
         options: `split`, and `extra["encoding"]`.
 
     Returns:
-        Records with `id` ("FILE:START-END", in characters of the decoded text), `text`, `target` (int64: the bytes of
-        the text in UTF-8), `split` or `group`, and `digest`. The texts of a file are all of it, in their order.
+        Records with `id` ("FILE:START-END", in characters of the decoded text), `text`, `target` (how many `bytes` the
+        text has in UTF-8, and how many `characters`), `split` or `group`, and `digest`. The texts of a file are all of
+        it, in their order.
 
     Raises:
         DataError: there is no text.
@@ -74,10 +76,11 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
             done = 0
             for start, end, text, size in _passages(store, name, encoding, limit):
                 side = None if grouped else _side((done + size / 2) / sizes[name].bytes, shares[name])
-                yield Sample(f"{name}:{start}-{end}", (text,), name, None, size, name, side)
+                length = {"bytes": size, "characters": end - start}
+                yield Sample(f"{name}:{start}-{end}", (text,), name, None, length, name, side)
                 done += size
 
-    shape = Shape(("text",), pa.int64(), grouped, not grouped, True, "kept", source.label, "passages")
+    shape = Shape(("text",), _LENGTH, grouped, not grouped, True, "kept", source.label, "passages")
     facts = {"files": len(names), "bytes": total, "characters": sum(size.characters for size in sizes.values())}
     return text_records(samples, shape, ProblemLog(), facts)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import DataError, SettingError
+from assay.errors import SettingError
 from assay.samples.text_spec import TextSpec
 from assay.targets.task import TargetTask
 from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
@@ -99,6 +99,7 @@ class TextClassification(TargetTask):
         """A vocabulary learned from the training texts, or that of the pretrained network."""
         from assay.networks.text_networks import context_of, pretrained_argument
         from assay.samples.tokens import pretrained, train_bpe
+        from assay.samples.unit_texts import training_texts
         from assay.targets.target import fit_target
 
         target = fit_target(records.index().column("target"), train)
@@ -193,18 +194,3 @@ class TextClassification(TargetTask):
         view = samples.view_of(samples.unit[[window]])
         (text,) = unit_texts(view)
         return names(text, int(np.flatnonzero(view.windows == window)[0]), spec.tokenizer, spec.longest)
-
-
-def training_texts(records: Records, train: np.ndarray[Any, Any], column: str, most: int) -> list[str]:
-    """At most `most` training texts, evenly spread; raises `DataError` where there are none."""
-    chosen = np.flatnonzero(train)
-    chosen = chosen[:: max(1, -(-len(chosen) // most))]
-    texts: list[str] = []
-    first = 0
-    for batch in records.batches():
-        low, high = np.searchsorted(chosen, [first, first + batch.num_rows])
-        texts += [text for text in batch.column(column).take(chosen[low:high] - first).to_pylist() if text]
-        first += batch.num_rows
-    if not texts:
-        raise DataError("no training text is left", "See the problems that assay inspect lists.")
-    return texts

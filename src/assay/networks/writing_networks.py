@@ -1,0 +1,62 @@
+"""The networks that learn to go on with a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from assay.networks.language_model import LanguageModel, LanguageModelSettings
+from assay.samples.passage_spec import PassageSpec
+from assay.task import NetworkKind, Situation
+from assay.training.plan import Plan
+
+#: Tokens of a batch, about.
+_TOKENS = 3072
+#: Passes over the training text after which a network only learns it by heart.
+_MOST_EPOCHS = 60
+
+
+@dataclass(frozen=True)
+class _Size:
+    """A network, and the seconds of training from which on it is worth its time on a laptop's processor."""
+
+    from_s: float
+    depth: int
+    width: int
+    heads: int
+
+
+#: Measured on Tiny Shakespeare, see `docs/log.md`.
+_SIZES = (_Size(0, 3, 128, 2), _Size(120, 4, 192, 3), _Size(600, 5, 256, 4))
+
+
+def writing_networks(spec: PassageSpec) -> Sequence[NetworkKind]:
+    """The networks for text in this form, the default first."""
+    summary = "a causal Transformer with vectors for n-grams"
+    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary),)
+
+
+def _build(spec: PassageSpec, settings: LanguageModelSettings) -> nn.Module:
+    return LanguageModel(spec.tokenizer.size, spec.longest, settings)
+
+
+def _recipe(situation: Situation) -> tuple[LanguageModelSettings, Plan]:
+    budget = situation.budget_s if situation.budget_s is not None else 120.0
+    size = [size for size in _SIZES if size.from_s <= budget][-1]
+    settings = LanguageModelSettings(depth=size.depth, width=size.width, heads=size.heads)
+    batch = max(1, _TOKENS // situation.spec.longest)
+    plan = Plan(
+        batch_size=batch,
+        optimizer="muon",
+        learning_rate=0.02,
+        weight_decay=0.1,
+        schedule="one-cycle",
+        warmup=0.05,
+        steps=_MOST_EPOCHS * max(1, situation.samples // batch),
+        checks=10,
+        keep="best",
+        augment={"hidden_tokens": 0.0},
+    )
+    return settings, plan
