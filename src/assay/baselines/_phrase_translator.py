@@ -17,7 +17,7 @@ from assay.baselines._ngrams import Grams, Tokens, count_ngrams, join
 from assay.baselines._phrase_search import FEATURES, Limits, Option, Path, PhraseSearch
 from assay.baselines._phrases import extract
 from assay.baselines._word_model import WordModel
-from assay.baselines._words import Casing, tokens, together
+from assay.baselines._words import Casing, together, tokens
 
 Array = np.ndarray[Any, Any]
 #: By the place in `FEATURES`, before they are tuned; about what Moses (Koehn et al. 2007) begins with.
