@@ -116,7 +116,8 @@ def _places(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
     ends = source.offsets[1:][source.sentence]
     rows = np.arange(len(source.values))
     spans_low, spans_high = _windows(low, longest, np.minimum), _windows(high, longest, np.maximum)
-    found: list[_Places] = []
+    none = np.zeros(0, np.int64)
+    found = [_Places(none, none, none, none)]
     for height in range(1, longest + 1):
         first, last = spans_low[height - 1], spans_high[height - 1]
         width = last - first + 1
