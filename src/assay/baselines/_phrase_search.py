@@ -20,6 +20,7 @@ from assay.baselines._word_model import WordModel
 
 Array = np.ndarray[Any, Any]
 State = tuple[int, int]
+_MOST_REMEMBERED = 1_000_000  # answers of the language model
 #: What a translation is scored by, each with a weight.
 FEATURES = (
     "language model", "target given source", "source given target", "words given source", "words given target",
@@ -108,6 +109,8 @@ class PhraseSearch:
         """
         if not length:
             return [Path(0.0, ())]
+        if len(self._walks) > _MOST_REMEMBERED:
+            self._walks.clear()
         spans = self._spans(options)
         costs = _Costs(length, spans)
         begin = _Node(0.0, 0, 0, self.model.begin)

@@ -9,6 +9,7 @@ Shapes: S source tokens and T target tokens of all sentences, L links, P places 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ class Phrases:
     """A phrase table.
 
     Attributes:
+        size: how many different source tokens there are.
         grams: the n-grams of the source sentences of each length, by which a phrase is found.
         first: for each length (G + 1,) where the pairs of each source phrase start.
         start: (K,) where the target phrase stands among all target tokens of the training text.
@@ -36,11 +38,29 @@ class Phrases:
             the same of their words; 1 where the pair was seen once only, else 0.
     """
 
+    size: int
     grams: tuple[Grams, ...]
     first: tuple[Array, ...]
     start: Array
     length: Array
     scores: Array
+
+    def spans(self, sentence: Array) -> Iterator[tuple[int, int, int, int]]:
+        """The phrases of a sentence (I,) of token numbers, below zero for unknown ones, that have translations.
+
+        Yields:
+            The first token, the one behind the last, the first pair of the phrase, and the one behind its last.
+        """
+        numbers = np.zeros(len(sentence), np.int64)
+        for length, (one, first) in enumerate(zip(self.grams, self.first, strict=True), 1):
+            last = sentence[length - 1 :]
+            numbers = numbers[: len(last)]
+            known = (numbers >= 0) & (last >= 0) & (last < self.size)
+            numbers = np.where(known, one.find(numbers * (self.size + 1) + last), -1)
+            for start in np.flatnonzero(numbers >= 0).tolist():
+                low, high = first[numbers[start]], first[numbers[start] + 1]
+                if low < high:
+                    yield start, start + length, int(low), int(high)
 
 
 def extract(source: Flat, target: Flat, links: tuple[Array, Array], longest: int, most: int) -> Phrases:
@@ -70,6 +90,7 @@ def extract(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
     kept = _most_frequent(owner, count + np.exp(lexical[0]), most)
     starts = np.searchsorted(owner[kept], np.arange(froms.total + 1))
     return Phrases(
+        int(source.values.max(initial=-1)) + 1,
         froms.grams,
         tuple(starts[low : high + 1] for low, high in zip(froms.offsets, froms.offsets[1:], strict=False)),
         places.column[at][kept],
@@ -95,7 +116,8 @@ def _places(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
     ends = source.offsets[1:][source.sentence]
     rows = np.arange(len(source.values))
     spans_low, spans_high = _windows(low, longest, np.minimum), _windows(high, longest, np.maximum)
-    found: list[_Places] = []
+    none = np.zeros(0, np.int64)
+    found = [_Places(none, none, none, none)]
     for height in range(1, longest + 1):
         first, last = spans_low[height - 1], spans_high[height - 1]
         width = last - first + 1

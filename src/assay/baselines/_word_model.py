@@ -8,6 +8,8 @@ import numpy as np
 
 from assay.baselines._kneser_ney import KneserNey
 
+_MOST_REMEMBERED = 1_000_000  # steps
+
 
 class WordModel:
     """Steps through texts under a `KneserNey` model.
@@ -35,6 +37,8 @@ class WordModel:
         key = (*state, token)
         found = self._steps.get(key)
         if found is None:
+            if len(self._steps) > _MOST_REMEMBERED:
+                self._steps.clear()
             found = self._steps[key] = self._step(*state, token)
         return found
 
