@@ -40,7 +40,7 @@ def write_network(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().contiguous().cpu() for key, value in network.state_dict().items()}
+    weights = {key: value.detach().contiguous().cpu() for key, value in _once(network).items()}
     work = folder / "model.partial"
     save_file(weights, work)
     os.replace(work, folder / "model.safetensors")
@@ -92,8 +92,26 @@ def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None 
     spec = task.spec_type.from_json(facts["spec"])
     kind, _ = pick_network(task, spec, facts["network"]["name"])
     network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
-    network.load_state_dict(load(weights))
+    stored, twins = load(weights), _twins(network)
+    network.load_state_dict({**{name: stored[first] for name, first in twins.items() if first in stored}, **stored})
     return task, spec, network.eval()
+
+
+def _twins(network: nn.Module) -> dict[str, str]:
+    """By name, each weight that is another one under a second name, such as vectors that two parts share."""
+    first: dict[int, str] = {}
+    twins: dict[str, str] = {}
+    for name, value in network.state_dict(keep_vars=True).items():
+        known = first.setdefault(id(value), name)
+        if known != name:
+            twins[name] = known
+    return twins
+
+
+def _once(network: nn.Module) -> dict[str, Any]:
+    """The weights, each under its first name alone."""
+    twins = _twins(network)
+    return {name: value for name, value in network.state_dict().items() if name not in twins}
 
 
 def temperature_of(facts: Mapping[str, Any]) -> float:
@@ -155,9 +173,7 @@ class Model:
         task, spec, network, facts = self._parts()
         return Predictor(task, spec, network, temperature=facts["temperature"])
 
-    def predict(
-        self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None
-    ) -> list[Any]:
+    def predict(self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).
 
         Args:

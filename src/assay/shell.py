@@ -216,13 +216,13 @@ def predict_and_tell(
         _check_place(out)
     model = load(path)
     rows: list[dict[str, Any]] = []
-    if len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty():
-        if (pieces := model.stream(inputs[0], options)) is not None:
-            for piece in pieces:
-                sys.stdout.write(piece)
-                sys.stdout.flush()
-            say("")
-            return
+    alone = len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty()
+    if alone and (pieces := model.stream(inputs[0], options)) is not None:
+        for piece in pieces:
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        say("")
+        return
     for row in _answers(model, inputs, baseline, options):
         if out is not None:
             rows.append(row)

@@ -55,7 +55,9 @@ def whole(records: Records, name: str) -> str:
 
 def shares(records: Records) -> dict[str, float]:
     total = sum(row["target"]["bytes"] for row in rows(records))
-    return {side: sum(row["target"]["bytes"] for row in rows(records) if row["split"] == side) / total for side in SIDES}
+    return {
+        side: sum(row["target"]["bytes"] for row in rows(records) if row["split"] == side) / total for side in SIDES
+    }
 
 
 def test_one_file_is_cut_into_passages_in_order(tmp_path: Path) -> None:
@@ -149,7 +151,11 @@ def test_a_line_of_fifty_megabytes_is_cut(tmp_path: Path, piece: str) -> None:
     begun = time.process_time()
     records = read(file)
     assert time.process_time() - begun < 15
-    assert records.facts["bytes"] == sum(length["bytes"] for length in records.index()["target"].to_pylist()) == len(text.encode())
+    assert (
+        records.facts["bytes"]
+        == sum(length["bytes"] for length in records.index()["target"].to_pylist())
+        == len(text.encode())
+    )
 
 
 def test_line_ends_encodings_and_odd_characters(tmp_path: Path) -> None:
@@ -212,7 +218,11 @@ def test_tiny_shakespeare(data_set: Any) -> None:
     for place in (folder, folder / "input.txt"):
         assert scores(place) == {"plain": 0.5}
         records = read(place, split="90/10/0")
-        assert sum(length["bytes"] for length in records.index()["target"].to_pylist()) == records.facts["bytes"] == 1_115_394
+        assert (
+            sum(length["bytes"] for length in records.index()["target"].to_pylist())
+            == records.facts["bytes"]
+            == 1_115_394
+        )
         assert whole(records, "input.txt") == (folder / "input.txt").read_text()
         first = next(row["id"] for row in rows(records) if row["split"] == "validation")
         assert int(first.split(":")[1].split("-")[0]) == pytest.approx(int(0.9 * 1_115_394), abs=PASSAGE_BYTES / 2)

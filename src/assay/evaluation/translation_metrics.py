@@ -17,7 +17,7 @@ from assay.evaluation.metrics import Additive, Values
 Array = np.ndarray[Any, Any]
 _BLEU_ORDER, _CHRF_ORDER, _BETA = 4, 6, 2
 #: ISO 639 codes of languages that are written without spaces, for which sacreBLEU has no tokens without more packages.
-_WITHOUT_SPACES = frozenset("ja jpn th tha km khm lo lao my mya bur bo bod tib".split())
+_WITHOUT_SPACES = frozenset(("ja", "jpn", "th", "tha", "km", "khm", "lo", "lao", "my", "mya", "bo", "bod"))
 
 
 class Bleu(Additive):
@@ -93,6 +93,6 @@ def _counted(metric: Any, outputs: Values, truths: Values, columns: int) -> Arra
 
 
 def tokenise_for(languages: str) -> str:
-    """sacreBLEU's tokens for a pair of languages such as "en-de": characters where the target's words have no spaces."""
+    """How sacreBLEU cuts the target of a pair such as "en-de": into characters where words have no spaces."""
     target = languages.rpartition("-")[2][:3].lower()
     return "zh" if target in ("zh", "zho", "chi") else "char" if target in _WITHOUT_SPACES else "13a"

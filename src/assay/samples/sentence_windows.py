@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def pieces(text: str, tokenizer: Tokenizer, longest: int) -> list[str]:
     As many sentences as fit stay together; one that does not fit alone is cut between two tokens.
     """
     starts = [0, *(match.end() for match in _END.finditer(text)), len(text)]
-    sentences = [text[first:end] for first, end in zip(starts, starts[1:], strict=False) if end > first]
+    sentences = [text[first:end] for first, end in itertools.pairwise(starts) if end > first]
     units = [part for sentence in sentences for part in _fitting(sentence, tokenizer, longest)]
     found: list[str] = []
     for unit, size in zip(units, map(len, tokenizer.encode_batch(units)), strict=True):
@@ -72,4 +73,4 @@ def _fitting(sentence: str, tokenizer: Tokenizer, longest: int) -> list[str]:
         return [sentence]
     step = max(1, longest // 2)
     cuts = sorted({0, len(sentence), *(int(places[place][0]) for place in range(step, len(ids), step))})
-    return [sentence[first:end] for first, end in zip(cuts, cuts[1:], strict=False)]
+    return [sentence[first:end] for first, end in itertools.pairwise(cuts)]

@@ -30,6 +30,7 @@ from assay.samples.lookalikes import Lookalikes
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
+    from assay.sources.records import Records
 
 Array = np.ndarray[Any, Any]
 #: More texts than this are split by exact content alone.
@@ -66,6 +67,12 @@ def copied_text_rows(texts: Sequence[str], progress: Progress) -> Array | None:
         return None
     progress.stage("Looking for near-duplicates", len(texts))
     return find_copied_texts(texts, _EVIDENCE - _CAUTION)
+
+
+def copied_record_rows(records: Records, column: str, progress: Progress) -> Array | None:
+    """As `copied_text_rows`, of the texts in a column of records."""
+    texts = [text or "" for batch in records.batches() for text in batch.column(column).to_pylist()]
+    return copied_text_rows(texts, progress)
 
 
 def text_lookalikes(samples: Samples, asked: Array, budget_s: float, field: str = "text") -> Lookalikes:

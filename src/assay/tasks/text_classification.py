@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.progress import Progress
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
@@ -166,6 +168,18 @@ class TextClassification(TargetTask):
             return tokenizer.join(tokenizer.encode_batch([text])[0][:room]).ids
 
         return text_corruptions(tokenizer.decode, encode)
+
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.text_copies`."""
+        from assay.samples.text_copies import copied_record_rows
+
+        return copied_record_rows(records, "text", progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.text_copies`."""
+        from assay.samples.text_copies import text_lookalikes
+
+        return text_lookalikes(samples, asked, budget_s)
 
     def masked(self, batch: TextBatch, kept: Tensor, spec: TextSpec, instead: Any = None) -> TextBatch:
         """Tokens that are not kept are left out of what the network attends to; marks stay."""

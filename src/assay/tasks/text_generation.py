@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.evaluation.metrics import Metric, Values
     from assay.networks.generation import Sampling
     from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
@@ -183,9 +184,7 @@ class TextGeneration(Task):
         network_: Any = network
         return per_text(network_.losses(inputs, targets, mask, plan.label_smoothing), mask)
 
-    def predict(
-        self, network: nn.Module, batch: PassageBatch, spec: PassageSpec, options: Mapping[str, Any]
-    ) -> Values:
+    def predict(self, network: nn.Module, batch: PassageBatch, spec: PassageSpec, options: Mapping[str, Any]) -> Values:
         """Nats (B,) of the tokens that each window foretells; of prompts a `Hypothesis` each."""
         if not len(batch.scored) or int(batch.scored.max()):
             return _nats(network, batch, spec)
@@ -254,6 +253,12 @@ class TextGeneration(Task):
         """Tokens that the network does not see."""
         return {"augment.hidden_tokens": (0.0, 0.1)}
 
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.text_copies`."""
+        from assay.samples.text_copies import text_lookalikes
+
+        return text_lookalikes(samples, asked, budget_s)
+
     def masked(self, batch: PassageBatch, kept: Tensor, spec: PassageSpec, instead: Any = None) -> PassageBatch:
         """Tokens that are not kept are not shown; they are foretold all the same."""
         return replace(batch, hidden=~kept.expand(batch.tokens.shape))
@@ -279,7 +284,9 @@ class TextGeneration(Task):
         """What each token of a window says; a character in pieces is said by its last."""
         (ids,) = samples.field("tokens", np.asarray([window]))
         marks = {spec.tokenizer.begin, spec.tokenizer.end, spec.tokenizer.pad}
-        return ["" if token in marks else text for token, text in zip(ids, spec.tokenizer.token_texts(ids), strict=True)]
+        return [
+            "" if token in marks else text for token, text in zip(ids, spec.tokenizer.token_texts(ids), strict=True)
+        ]
 
 
 def _context(options: DataOptions) -> int:

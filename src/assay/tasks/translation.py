@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Metric, Values
+    from assay.progress import Progress
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
@@ -183,8 +185,7 @@ class Translation(Task):
         best = [found[0] for found in network_.search(batch.tokens, batch.mask, longest, search)]
         texts = spec.tokenizer.decode_batch([found.ids for found in best])
         return [
-            Hypothesis(text, found.log_probability, len(found.ids) + 1)
-            for text, found in zip(texts, best, strict=True)
+            Hypothesis(text, found.log_probability, len(found.ids) + 1) for text, found in zip(texts, best, strict=True)
         ]
 
     def merge(self, outputs: Values, spec: PairSpec) -> Hypothesis:
@@ -243,6 +244,18 @@ class Translation(Task):
             return spec.tokenizer.encode_batch([text])[0][: spec.longest]
 
         return text_corruptions(spec.tokenizer.decode, encode, "tokens", "source_text")
+
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.text_copies`; a pair is a copy where its source is one."""
+        from assay.samples.text_copies import copied_record_rows
+
+        return copied_record_rows(records, "source", progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.text_copies`."""
+        from assay.samples.text_copies import text_lookalikes
+
+        return text_lookalikes(samples, asked, budget_s, "source_text")
 
     def masked(self, batch: PairBatch, kept: Tensor, spec: PairSpec, instead: Any = None) -> PairBatch:
         """Source tokens that are not kept are left out; what follows them moves up."""
