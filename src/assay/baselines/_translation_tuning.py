@@ -38,8 +38,8 @@ class Lists:
     _features: list[Array] = field(default_factory=list)
     _statistics: list[Array] = field(default_factory=list)
 
-    def add(self, found: Sequence[Sequence[Translation]]) -> None:
-        """Take in the translations (N lists) of another search."""
+    def add(self, found: Sequence[Sequence[Translation]]) -> int:
+        """Take in the translations (N lists) of another search, and say how many of them are new."""
         new: list[tuple[int, str]] = []
         for number, translations in enumerate(found):
             for one in translations:
@@ -51,6 +51,7 @@ class Lists:
         if new:
             texts = [text for _, text in new]
             self._statistics += list(self.metric.statistics(texts, [self.truths[number] for number, _ in new]))
+        return len(new)
 
     def best(self, start: Array) -> Array:
         """Weights (F,) of the highest expected BLEU, found by L-BFGS from `start` on."""
@@ -76,7 +77,7 @@ def tune_weights(
         search: gives under weights (F,) the best translations of each of the N sentences, the best first.
         lists: an empty one.
         start: the weights (F,) to begin with.
-        rounds: how often to search at most.
+        rounds: how often to search at most; the last one is that which finds nothing new.
         enough: says before each further search that there shall be none.
 
     Returns:
@@ -89,7 +90,8 @@ def tune_weights(
         done += 1
         if value > best:
             best, kept = value, weights
-        lists.add(found)
+        if not lists.add(found):
+            break
         weights = lists.best(kept)
     return kept, float(best), done
 
