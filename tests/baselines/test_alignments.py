@@ -180,19 +180,6 @@ def test_probabilities_of_phrases() -> None:
     assert len(extract(source, target, links, 2, 1).start) == 1
 
 
-def test_how_phrases_follow() -> None:
-    """Of "a b c d" translated as "b a d": "b" comes from further on, "a" from before, "d" from further on than "b"."""
-    source, target = Flat.of([[0, 1, 2, 3]] * 8), Flat.of([[0, 1, 2]] * 8)
-    rows = np.concatenate([np.array([1, 0, 3]) + 4 * place for place in range(8)])
-    phrases = extract(source, target, (rows, np.arange(24)), 1, 10)
-    found = {start: np.exp(phrases.moves[low]) for start, _, low, _ in phrases.spans(np.arange(4))}
-    np.testing.assert_allclose(found[1], (np.array([0, 8, 0]) + np.array([1, 17, 9]) / 27) / 9, rtol=1e-5)
-    np.testing.assert_allclose(found[0], (np.array([0, 0, 8]) + np.array([1, 17, 9]) / 27) / 9, rtol=1e-5)
-    np.testing.assert_allclose(found[3], (np.array([0, 8, 0]) + np.array([1, 17, 9]) / 27) / 9, rtol=1e-5)
-    straight = extract(source, source, (np.arange(32), np.arange(32)), 1, 10)
-    assert (straight.moves.argmax(axis=1) == 0).all()
-
-
 def test_without_phrases() -> None:
     source, target, none = Flat.of([[0, 1]]), Flat.of([[0, 1]]), np.zeros(0, np.int64)
     assert not len(extract(source, target, (none, none), 3, 10).start)

@@ -28,17 +28,12 @@ def language_model(seed: int, order: int = 3) -> KneserNey:
     return build(grams, SIZE, len(grams), estimated(grams, len(grams)))
 
 
-def option(random: Any, start: int, end: int, words: Any) -> Option:
-    return Option(start, end, tuple(map(int, words)), tuple(random.normal(size=5)), 0.0, tuple(random.normal(size=3)))
-
-
 def random_options(random: Any, length: int) -> list[Option]:
     """Two translations of each word, one of each pair; the last word can only be copied."""
-    found = [
-        option(random, place, place + 1, random.integers(0, 5, 1)) for place in range(length - 1) for _ in range(2)
-    ]
-    for place in range(length - 1):
-        found.append(option(random, place, place + 2, random.integers(0, 5, random.integers(0, 4))))
+    found = [Option(place, place + 1, (int(random.integers(0, 5)),), tuple(random.normal(size=5)))
+             for place in range(length - 1) for _ in range(2)]  # fmt: skip
+    found += [Option(place, place + 2, tuple(random.integers(0, 5, random.integers(0, 4)).tolist()),
+                     tuple(random.normal(size=5))) for place in range(length - 1)]  # fmt: skip
     return [*found, Option(length - 1, length, (-length,), (0.0,) * 5, -1.5)]
 
 
@@ -65,10 +60,7 @@ def scored(model: KneserNey, options: tuple[Option, ...], weights: Any) -> float
     values[1:6] = np.sum([option.features for option in options], axis=0)
     ends = [0, *(option.end for option in options)]
     jumps = sum(abs(option.start - end) for option, end in zip(options, ends, strict=False))
-    values[6:9] = len(options), len(written), -jumps
-    for one, end in zip(options, ends, strict=False):
-        move = 0 if one.start == end else 1 if one.start > end else 2
-        values[9 + move] += one.moves[move]
+    values[6:] = len(options), len(written), -jumps
     return float(values @ weights) + sum(option.extra for option in options)
 
 
@@ -90,7 +82,7 @@ def test_word_model_is_the_model(order: int) -> None:
 def test_finds_the_best_of_all(seed: int) -> None:
     random = np.random.default_rng(seed)
     length = int(random.integers(1, 5))
-    model, options, weights = language_model(seed), random_options(random, length), random.normal(size=12)
+    model, options, weights = language_model(seed), random_options(random, length), random.normal(size=9)
     weights[[0, 8]] = np.abs(weights[[0, 8]])
     search = PhraseSearch(WordModel(model), SIZE, weights, WIDE)
     paths = search.paths(length, options, 10**6)
@@ -106,15 +98,15 @@ def test_finds_the_best_of_all(seed: int) -> None:
 def test_keeps_to_the_distance() -> None:
     random = np.random.default_rng(0)
     model, options = WordModel(language_model(0)), random_options(random, 4)
-    straight = PhraseSearch(model, SIZE, random.normal(size=12), Limits(distance=0)).paths(4, options, 10**5)
+    straight = PhraseSearch(model, SIZE, random.normal(size=9), Limits(distance=0)).paths(4, options, 10**5)
     assert straight
     for path in straight:
         assert [option.start for option in path.options] == sorted(option.start for option in path.options)
-    near = PhraseSearch(model, SIZE, np.ones(12), Limits(distance=1)).paths(4, options, 10**5)
+    near = PhraseSearch(model, SIZE, np.ones(9), Limits(distance=1)).paths(4, options, 10**5)
     for path in near:
         ends = [0, *(option.end for option in path.options)]
         assert all(abs(one.start - end) <= 1 for one, end in zip(path.options, ends, strict=False))
-    assert PhraseSearch(model, SIZE, np.ones(12), WIDE).paths(0, [], 5)[0].options == ()
+    assert PhraseSearch(model, SIZE, np.ones(9), WIDE).paths(0, [], 5)[0].options == ()
 
 
 def test_always_ends_under_a_small_beam() -> None:
@@ -124,7 +116,7 @@ def test_always_ends_under_a_small_beam() -> None:
     for length in range(1, 13):
         options = random_options(random, length)
         for limits in (Limits(1, 1, 3), Limits(2, 5, 5), Limits()):
-            paths = PhraseSearch(model, SIZE, np.full(12, 0.3), limits).paths(length, options, 1)
+            paths = PhraseSearch(model, SIZE, np.full(9, 0.3), limits).paths(length, options, 1)
             assert sorted(place for one in paths[0].options for place in range(one.start, one.end)) == [*range(length)]
 
 

@@ -1,8 +1,7 @@
 """The search for the best translation out of phrases: a beam over how much is translated, with cube pruning.
 
 Sources: stack decoding with recombination, distortion limit and future costs (Koehn, Och and Marcu 2003); cube pruning
-(Chiang 2007); how a phrase follows the one before it by its words (Tillmann 2004); the best paths of the search's graph
-by A* from its end.
+(Chiang 2007); the best paths of the search's graph by A* from its end.
 
 A source sentence has I tokens; a coverage is a bit mask of those that are translated.
 """
@@ -21,11 +20,11 @@ from assay.baselines._word_model import WordModel
 
 Array = np.ndarray[Any, Any]
 State = tuple[int, int]
-_MOST_REMEMBERED = 1_000_000  # answers of the language model
+_MOST_REMEMBERED = 300_000  # answers of the language model
 #: What a translation is scored by, each with a weight.
 FEATURES = (
     "language model", "target given source", "source given target", "words given source", "words given target",
-    "seen once", "phrases", "words", "distance", "straight on", "ahead", "back",
+    "seen once", "phrases", "words", "distance",
 )  # fmt: skip
 
 
@@ -39,8 +38,6 @@ class Option:
         words: the target tokens; below zero, -1 - i copies source token i.
         features: of `FEATURES` those from the second to the sixth.
         extra: a score that no weight changes, for what is a last resort.
-        moves: the last three of `FEATURES`, of which one counts: that the phrase starts where the one before it ended,
-            further on, or before that.
     """
 
     start: int
@@ -48,15 +45,14 @@ class Option:
     words: tuple[int, ...]
     features: tuple[float, ...]
     extra: float = 0.0
-    moves: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class Limits:
     """How far the search looks."""
 
-    beam: int = 40
-    tries: int = 200
+    beam: int = 25
+    tries: int = 100
     distance: int = 5
 
 
@@ -85,34 +81,6 @@ class _Scored:
 
     def __init__(self, option: Option, score: float, estimate: float, words: tuple[int, ...]) -> None:
         self.option, self.score, self.estimate, self.words = option, score, estimate, words
-
-
-class _Span:
-    """The options of one span, the most promising first."""
-
-    __slots__ = ("_by_move", "_weights", "scored")
-
-    def __init__(self, weights: Sequence[float]) -> None:
-        self.scored: list[_Scored] = []
-        self._weights = weights  # of the three moves
-        self._by_move: dict[int, list[_Scored]] = {}
-
-    def after(self, move: int) -> list[_Scored]:
-        """The options as they are scored after a move."""
-        found = self._by_move.get(move)
-        if found is None:
-            weight, found = self._weights[move], []
-            for one in self.scored:
-                more = weight * one.option.moves[move]
-                found.append(_Scored(one.option, one.score + more, one.estimate + more, one.words))
-            found.sort(key=lambda one: -one.estimate)
-            self._by_move[move] = found
-        return found
-
-
-def _move(start: int, end: int) -> int:
-    """How a phrase that starts there follows one that ended here: 0 straight on, 1 ahead, 2 back."""
-    return 0 if start == end else 1 if start > end else 2
 
 
 class PhraseSearch:
@@ -162,9 +130,7 @@ class PhraseSearch:
             value, state = self._walk(state, self._known(option.words))
             values[0] += value
             values[1:6] += option.features
-            values[6:9] += (1.0, len(option.words), -abs(option.start - end))
-            move = _move(option.start, end)
-            values[9 + move] += option.moves[move]
+            values[6:] += (1.0, len(option.words), -abs(option.start - end))
             end = option.end
         values[0] += self.model.step(state, self._close)[0]
         return values
@@ -179,27 +145,27 @@ class PhraseSearch:
             found = self._walks[key] = self.model.walk(state, words)
         return found
 
-    def _spans(self, options: Sequence[Option]) -> dict[int, dict[int, _Span]]:
-        """The spans that have options, by length and start."""
+    def _spans(self, options: Sequence[Option]) -> dict[int, dict[int, list[_Scored]]]:
+        """By length and start the options of each span, the most promising first."""
         weights = self._weights
-        spans: dict[int, dict[int, _Span]] = {}
+        spans: dict[int, dict[int, list[_Scored]]] = {}
         for option in options:
             score = option.extra + weights[6] + weights[7] * len(option.words)
             score += sum(weight * value for weight, value in zip(weights[1:6], option.features, strict=True))
             words = self._known(option.words)
             estimate = score + weights[0] * self._walk(self.model.empty, words)[0]
-            starts = spans.setdefault(option.end - option.start, {})
-            span = starts.get(option.start)
-            if span is None:
-                span = starts[option.start] = _Span(weights[9:])
-            span.scored.append(_Scored(option, score, estimate, words))
+            scored = _Scored(option, score, estimate, words)
+            spans.setdefault(option.end - option.start, {}).setdefault(option.start, []).append(scored)
+        for starts in spans.values():
+            for scored_options in starts.values():
+                scored_options.sort(key=lambda one: -one.estimate)
         return spans
 
     def _edges(
         self,
         done: int,
         groups: Sequence[Sequence[tuple[int, int, list[_Node]]]],
-        spans: dict[int, dict[int, _Span]],
+        spans: dict[int, dict[int, list[_Scored]]],
         costs: _Costs,
     ) -> Iterator[_Edge]:
         """The ways to `done` translated tokens: partial translations that differ little, each with a span."""
@@ -208,7 +174,7 @@ class PhraseSearch:
             if length > done:
                 continue
             for coverage, end, nodes in groups[done - length]:
-                for start, span in starts.items():
+                for start, scored in starts.items():
                     mask = ((1 << length) - 1) << start
                     if coverage & mask or abs(start - end) > limit:
                         continue
@@ -216,7 +182,6 @@ class PhraseSearch:
                     gap = (~after & (after + 1)).bit_length() - 1  # the first token that is not translated
                     if start + length - gap > limit and gap < costs.length:
                         continue
-                    scored = span.after(_move(start, end))
                     yield _Edge(nodes, scored, after, -weight * abs(start - end), costs.of(after))
 
     def _fill(self, stack: dict[tuple[int, int, State], _Node], edges: list[_Edge]) -> None:
@@ -286,13 +251,13 @@ class _Edge:
 class _Costs:
     """What translating the rest will about cost, by what is translated already."""
 
-    def __init__(self, length: int, spans: dict[int, dict[int, _Span]]) -> None:
+    def __init__(self, length: int, spans: dict[int, dict[int, list[_Scored]]]) -> None:
         self.length = length
         self._of: dict[int, float] = {}
         best = [[-np.inf] * (length + 1) for _ in range(length + 1)]
         for size, starts in spans.items():
-            for start, span in starts.items():
-                best[start][start + size] = max(one.estimate for one in span.scored)
+            for start, scored in starts.items():
+                best[start][start + size] = scored[0].estimate
         for size in range(2, length + 1):
             for start in range(length - size + 1):
                 end, row = start + size, best[start]

@@ -21,7 +21,7 @@ from assay.baselines._words import Casing, together, tokens
 
 Array = np.ndarray[Any, Any]
 #: By the place in `FEATURES`, before they are tuned; about what Moses (Koehn et al. 2007) begins with.
-START = np.array([0.5, 0.2, 0.2, 0.2, 0.2, -0.1, -0.2, 0.6, 0.2, 0.2, 0.2, 0.2])
+START = np.array([0.5, 0.2, 0.2, 0.2, 0.2, -0.1, -0.2, 0.6, 0.2])
 LONGEST_PHRASE = 5
 _TRANSLATIONS = 20  # of one phrase
 _ORDER = 5  # of the language model
@@ -106,10 +106,9 @@ class PhraseTranslator:
         for start, end, low, high in phrases.spans(self.bitext.numbers(sentence)):
             alone[start] = alone[start] and end > start + 1
             ranges = zip(phrases.start[low:high].tolist(), phrases.length[low:high].tolist(),
-                         phrases.scores[low:high].tolist(), phrases.moves[low:high].tolist(), strict=True)  # fmt: skip
-            for first, length, scores, moves in ranges:
-                words = tuple(self._targets[first : first + length])
-                found.append(Option(start, end, words, tuple(scores), 0.0, tuple(moves)))
+                         phrases.scores[low:high].tolist(), strict=True)  # fmt: skip
+            for first, length, scores in ranges:
+                found.append(Option(start, end, tuple(self._targets[first : first + length]), tuple(scores)))
         for place, without in enumerate(alone):
             if without:
                 found.append(Option(place, place + 1, (-1 - place,), (0.0,) * 5, _UNTRANSLATED))

@@ -3,8 +3,6 @@
 A pair of phrases is taken where all links of the one's words lie within the other, words without a link at the borders
 of the target phrase being part of it or not (Och and Ney 2004; Koehn, Och and Marcu 2003). Its probabilities are
 relative counts less a discount for rare pairs (Foster, Kuhn and Johnson 2006), and products of those of its words.
-How often it came straight after what was translated before it, further on or before that is counted, too (Tillmann
-2004).
 
 Shapes: S source tokens and T target tokens of all sentences, L links, P places of pairs, K different pairs.
 """
@@ -23,7 +21,6 @@ from assay.baselines._ngrams import Grams, count_ngrams, join, look_up
 
 Array = np.ndarray[Any, Any]
 _FAR = 1 << 40
-_COMMON = 1.0  # how many counts of a pair's moves are worth as much as what all pairs do together
 _MOST_TAKEN = 0.9  # of a count by its discount, so that something is left
 
 
@@ -39,8 +36,6 @@ class Phrases:
         length: (K,) its length.
         scores: (K, 5) float32: log probability of the target phrase given the source phrase, and the other way round;
             the same of their words; 1 where the pair was seen once only, else 0.
-        moves: (K, 3) float32: log probability that it starts where what was translated before it ended, further on, or
-            before that.
     """
 
     size: int
@@ -49,7 +44,6 @@ class Phrases:
     start: Array
     length: Array
     scores: Array
-    moves: Array
 
     def spans(self, sentence: Array) -> Iterator[tuple[int, int, int, int]]:
         """The phrases of a sentence (I,) of token numbers, below zero for unknown ones, that have translations.
@@ -93,7 +87,6 @@ def extract(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
     ]
     scores = [_relative(count, owner), _relative(count, partner), *lexical, count == 1]
     table = np.stack(scores, axis=1).astype(np.float32)
-    moves = _moves(source, target, links, places, pair).astype(np.float32)
     kept = _most_frequent(owner, count + np.exp(lexical[0]), most)
     starts = np.searchsorted(owner[kept], np.arange(froms.total + 1))
     return Phrases(
@@ -103,7 +96,6 @@ def extract(source: Flat, target: Flat, links: tuple[Array, Array], longest: int
         places.column[at][kept],
         places.width[at][kept],
         table[kept],
-        moves[kept],
     )
 
 
@@ -155,23 +147,6 @@ def _with_borders(
         more = (left[1] > begins[left[1]]) & (left[2] < longest) & alone[np.maximum(left[1] - 1, 0)]
         left = (left[0][more], left[1][more] - 1, left[2][more] + 1)
     return found
-
-
-def _moves(source: Flat, target: Flat, links: tuple[Array, Array], places: _Places, pair: Array) -> Array:
-    """(K, 3) log probability of how each pair follows the last linked target word before it."""
-    ends = _reach(links[1], links[0], len(target.values))[1] + 1
-    linked = np.where(ends > 0, np.arange(len(ends)), -1)
-    last = np.concatenate([[-1], np.maximum.accumulate(linked)])[places.column]  # the last linked target token before
-    begin = source.offsets[:-1][source.sentence[places.row]]
-    inside = last >= target.offsets[:-1][target.sentence[places.column]]
-    before = np.where(inside, ends[last], begin)
-    skipped = np.concatenate([[0], np.cumsum(np.bincount(links[0], minlength=len(source.values)) > 0)])
-    ahead = (places.row > before) & (skipped[places.row] > skipped[before])
-    move = np.where(places.row < before, 2, ahead)
-    common = np.bincount(move, minlength=3) + 1.0
-    counts = np.bincount(3 * pair + move, minlength=3 * (int(pair.max(initial=-1)) + 1)).reshape(-1, 3)
-    counts = counts + _COMMON * common / common.sum()
-    return np.asarray(np.log(counts / counts.sum(axis=1, keepdims=True)))
 
 
 def _reach(one: Array, other: Array, size: int) -> tuple[Array, Array]:

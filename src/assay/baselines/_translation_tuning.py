@@ -19,8 +19,9 @@ from assay.evaluation.translation_metrics import Bleu
 
 Array = np.ndarray[Any, Any]
 _ORDER = 4  # of BLEU
-_NEAR = 0.01  # how strongly weights are held near those that they start from
+_NEAR = 0.05  # how strongly weights are held near those that they start from
 _STEPS = 60
+_PATIENCE = 1  # further searches after one that was no better than the best so far
 
 
 @dataclass
@@ -77,19 +78,19 @@ def tune_weights(
         search: gives under weights (F,) the best translations of each of the N sentences, the best first.
         lists: an empty one.
         start: the weights (F,) to begin with.
-        rounds: how often to search at most; the last one is that which finds nothing new.
+        rounds: how often to search at most; it ends before where little or nothing new is found.
         enough: says before each further search that there shall be none.
 
     Returns:
         Of the weights that were searched with those of the highest BLEU, that BLEU, and how often was searched.
     """
-    weights, best, kept, done = start, -np.inf, start, 0
-    while done < rounds and not (done and enough()):
+    weights, best, kept, done, at = start, -np.inf, start, 0, 0
+    while done < rounds and done - at <= _PATIENCE and not (done and enough()):
         found = search(weights)
         value = lists.metric.value([one[0].text if one else "" for one in found], list(lists.truths))
         done += 1
         if value > best:
-            best, kept = value, weights
+            best, kept, at = value, weights, done
         if not lists.add(found):
             break
         weights = lists.best(kept)
