@@ -20,7 +20,7 @@ from assay.baselines._word_model import WordModel
 
 Array = np.ndarray[Any, Any]
 State = tuple[int, int]
-_MOST_REMEMBERED = 1_000_000  # answers of the language model
+_MOST_REMEMBERED = 300_000  # answers of the language model
 #: What a translation is scored by, each with a weight.
 FEATURES = (
     "language model", "target given source", "source given target", "words given source", "words given target",
@@ -51,8 +51,8 @@ class Option:
 class Limits:
     """How far the search looks."""
 
-    beam: int = 40
-    tries: int = 200
+    beam: int = 25
+    tries: int = 100
     distance: int = 5
 
 

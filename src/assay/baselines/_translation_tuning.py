@@ -19,8 +19,9 @@ from assay.evaluation.translation_metrics import Bleu
 
 Array = np.ndarray[Any, Any]
 _ORDER = 4  # of BLEU
-_NEAR = 0.01  # how strongly weights are held near those that they start from
+_NEAR = 0.05  # how strongly weights are held near those that they start from
 _STEPS = 60
+_PATIENCE = 1  # further searches after one that was no better than the best so far
 
 
 @dataclass
@@ -38,8 +39,8 @@ class Lists:
     _features: list[Array] = field(default_factory=list)
     _statistics: list[Array] = field(default_factory=list)
 
-    def add(self, found: Sequence[Sequence[Translation]]) -> None:
-        """Take in the translations (N lists) of another search."""
+    def add(self, found: Sequence[Sequence[Translation]]) -> int:
+        """Take in the translations (N lists) of another search, and say how many of them are new."""
         new: list[tuple[int, str]] = []
         for number, translations in enumerate(found):
             for one in translations:
@@ -51,6 +52,7 @@ class Lists:
         if new:
             texts = [text for _, text in new]
             self._statistics += list(self.metric.statistics(texts, [self.truths[number] for number, _ in new]))
+        return len(new)
 
     def best(self, start: Array) -> Array:
         """Weights (F,) of the highest expected BLEU, found by L-BFGS from `start` on."""
@@ -76,20 +78,21 @@ def tune_weights(
         search: gives under weights (F,) the best translations of each of the N sentences, the best first.
         lists: an empty one.
         start: the weights (F,) to begin with.
-        rounds: how often to search at most.
+        rounds: how often to search at most; it ends before where little or nothing new is found.
         enough: says before each further search that there shall be none.
 
     Returns:
         Of the weights that were searched with those of the highest BLEU, that BLEU, and how often was searched.
     """
-    weights, best, kept, done = start, -np.inf, start, 0
-    while done < rounds and not (done and enough()):
+    weights, best, kept, done, at = start, -np.inf, start, 0, 0
+    while done < rounds and done - at <= _PATIENCE and not (done and enough()):
         found = search(weights)
         value = lists.metric.value([one[0].text if one else "" for one in found], list(lists.truths))
         done += 1
         if value > best:
-            best, kept = value, weights
-        lists.add(found)
+            best, kept, at = value, weights, done
+        if not lists.add(found):
+            break
         weights = lists.best(kept)
     return kept, float(best), done
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.baselines._kneser_ney import KneserNey
 
-_MOST_REMEMBERED = 1_000_000  # steps
+_MOST_REMEMBERED = 300_000  # steps
 
 
 class WordModel:
