@@ -29,7 +29,7 @@ SHORT, CLAUSE, MOST_WORDS = 8, 24, 2000
 _UNSPACED = re.compile(f"[{WITHOUT_SPACES}]")
 _CLASSES = ("[\u3040-\u309f]", "[\u30a0-\u30ff\u31f0-\u31ff\uff66-\uff9f]", "[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff]")
 _STOPS = frozenset(".!?。！？…")
-_BREAKS = frozenset(",;:，、；：()[]（）「」『』“”\"«»—–")
+_BREAKS = frozenset(',;:，、；：()[]（）「」『』“”"«»—–')
 #: Letters of a word by which it is known whatever its ending.
 _STEM = 5
 
@@ -58,7 +58,7 @@ class Cut:
         return len(self.words)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def cut(text: str) -> Cut:
     """A text as words; what follows many words is left out."""
     found = list(_joined(words(text)))[:MOST_WORDS]
@@ -83,7 +83,9 @@ def candidates(text: Cut) -> Array:
     # Brackets and commas may stand inside of a short answer, several of them hardly.
     whole &= breaks[final] - breaks[first] <= 1
     clauses = [(a, b) for a, b in _clauses(text) if SHORT <= b - a < CLAUSE]
-    return np.concatenate([np.stack([first[whole], final[whole]], axis=1), np.asarray(clauses, np.int64).reshape(-1, 2)])
+    return np.concatenate(
+        [np.stack([first[whole], final[whole]], axis=1), np.asarray(clauses, np.int64).reshape(-1, 2)]
+    )
 
 
 def _clauses(text: Cut) -> Iterator[tuple[int, int]]:

@@ -171,7 +171,7 @@ def _flags(text: Cut, frequent: Array) -> dict[str, Array]:
         "capitals": [len(word) > 1 and word.isupper() for word in words],
         "lower": [word[:1].islower() for word in words],
         "sign": text.sign.tolist(),
-        "bracket": [word in "()[]（）「」『』“”\"«»" for word in words],
+        "bracket": [word in '()[]（）「」『』“”"«»' for word in words],
         "hiragana": ["\u3040" <= word[:1] <= "\u309f" for word in words],
         "katakana": ["\u30a0" <= word[:1] <= "\u30ff" for word in words],
         "han": ["\u4e00" <= word[:1] <= "\u9fff" for word in words],
