@@ -4,8 +4,8 @@ Two kinds of features stand beside one another: numbers, such as how many of the
 stretch, and which frequent words stand before it, behind it, and at its ends. Which of the frequent words a question
 has says what kind of answer it wants ("when", "how many", "どこ"); each has its own weights for all features.
 
-Sources: P. Rajpurkar et al., "SQuAD", EMNLP 2016; sentences are compared by the rarity of the words that they share with
-the question (Spärck Jones 1972).
+Sources: P. Rajpurkar et al., "SQuAD", EMNLP 2016; sentences are compared by the rarity of the words that they share
+with the question (Spärck Jones 1972).
 
 Shapes: C candidates, N words of a text, D numbers, K frequent words, Q words that tell the kind of a question.
 """
@@ -16,17 +16,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.baselines._question_candidates import Cut, candidates, cut
+from assay.baselines._question_candidates import CLAUSE, Cut, candidates, cut
 
 Array = np.ndarray[Any, Any]
-#: Frequent words of texts, frequent words of questions with pairs of words at their beginnings, and units with a rarity.
+#: Frequent words of texts, frequent words and pairs of words of questions, and units with a rarity.
 _FREQUENT, _KINDS, _UNITS = 80, 80, 200_000
 #: By how much less a word of the question says with each word that stands between it and the candidate.
 _DECAYS = (0.9, 0.6)
+#: Lengths of candidates in words that are told apart: more than one, up to the next.
+_LENGTHS = (0, 1, 2, 3, 4, 6, 8, CLAUSE)
 #: Words around a candidate that are looked at, see `Features.beside`.
 BESIDE = 4
 _NOTHING = "\0"
@@ -148,9 +151,7 @@ def _shapes(content: str, frequent: tuple[str, ...]) -> _Shape:
     flags = _flags(text, known < len(frequent))
     padded = {name: np.r_[False, flag, False] for name, flag in flags.items()}
     length = last - first + 1
-    edges = (1, 2, 3, 4, 6, 8)
-    columns = [length == 1, length == 2, length == 3, length == 4, (length > 4) & (length <= 6),
-               (length > edges[4]) & (length <= edges[5]), length > edges[5]]  # fmt: skip
+    columns = [(length > low) & (length <= high) for low, high in pairwise(_LENGTHS)]
     for name, flag in flags.items():
         share = _between(flag.astype(float), first, last) / length
         columns += [share, share == 1, padded[name][first], padded[name][last + 2], flag[first], flag[last]]
@@ -201,8 +202,9 @@ def _numbers(text: Cut, spans: Array, found: Array, rare: Array, wanted: dict[st
     near = np.maximum(np.r_[0, sentences[:-1]], np.r_[sentences[1:], 0])
     weight = found * rare / whole
     inside = _between(found * (found >= 0.5), first, last)
+    length = last - first + 1
     columns = [sentences[own], sentences[own] / best, rank[own] == 0, rank[own] == 1, rank[own] == 2, near[own],
-               inside / (last - first + 1), inside > 0, _between(rare, first, last) / (last - first + 1) / 5]  # fmt: skip
+               inside / length, inside > 0, _between(rare, first, last) / length / 5]  # fmt: skip
     for decay in _DECAYS:
         before, behind = _carried(weight, text.sentence, decay)
         columns += [before[first], behind[last], before[first] + behind[last]]
@@ -247,5 +249,5 @@ def _share(units: Sequence[str], wanted: dict[str, float]) -> float:
 def _told(asked: Cut) -> list[str]:
     """The words of a question, the pairs of them, and the first and the last by themselves."""
     told = [word.lower() for word, sign in zip(asked.words, asked.sign.tolist(), strict=True) if not sign]
-    pairs = [f"{one} {other}" for one, other in zip(told, told[1:], strict=False)]
+    pairs = [f"{one} {other}" for one, other in pairwise(told)]
     return [*told, *pairs, *(f"^{word}" for word in told[:1]), *(f"{word}$" for word in told[-1:])]

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from assay.samples.samples import View
 
 Array = np.ndarray[Any, Any]
-#: Penalties that are tried, the usual one first; by how much F1 another has to be better; the rounds of each search.
+#: Penalties that are tried, the usual one first; by how much another has to be better; the rounds of each search.
 _PENALTIES, _BETTER, _ROUNDS = (0.01, 0.003, 0.03), 0.01, 60
-#: The share of the time for counting words, and for features, too; candidates that are learned from, of one question and of all; how much of a true
-#: answer the best candidate has to cover for the question to be learned from.
-_COUNTING, _READING, _EACH, _ALL, _COVERED = 0.15, 0.5, 300, 600_000, 0.5
+#: The shares of the time after which no more words are counted, and no more features.
+_COUNTING, _READING = 0.15, 0.5
+#: Candidates that are learned from, of one question and of all; how much of a true answer the best candidate has to
+#: cover for its question to be learned from.
+_EACH, _ALL, _COVERED = 300, 600_000, 0.5
 #: Questions of the validation side that penalties are compared on; candidates that an answer is chosen among.
 _ASIDE, _PROBABLE = 400, 20
 #: Words of the floor's answer, and the words before it.
