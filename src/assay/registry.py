@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
+    "question-answering": "assay.tasks.question_answering:QuestionAnswering",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
-    "translation": "assay.tasks.translation:Translation",
     "text-generation": "assay.tasks.text_generation:TextGeneration",
+    "translation": "assay.tasks.translation:Translation",
 }
 
 

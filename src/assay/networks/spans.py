@@ -55,6 +55,10 @@ class SpanScores:
         """(B,) the log-probability of no answer among all spans of at most `longest` tokens and none."""
         return 2 * self.none.float() - self._total(self._scores(longest))
 
+    def log_odds(self, longest: int) -> Tensor:
+        """(B,) the log-odds of all spans of at most `longest` tokens together against no answer."""
+        return self._scores(longest).flatten(1).logsumexp(dim=1) - 2 * self.none.float()
+
     def _scores(self, longest: int) -> Tensor:
         """(B, T, T) of each first and last token."""
         spans = self.spans.float()

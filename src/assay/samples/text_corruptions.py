@@ -102,7 +102,7 @@ class _Text:
 
 def _change(kind: str, texts: Sequence[_Text], batch: Any, strength: int, draws: Draws) -> Any:
     """A batch whose texts are made worse, all fields of a window alike."""
-    keys = _keys(draws, kind)
+    keys = window_keys(draws, kind)
     for text in texts:
         if getattr(batch, text.field, None) is not None:
             worse = partial(text.worse, kind=kind, strength=strength)
@@ -110,8 +110,8 @@ def _change(kind: str, texts: Sequence[_Text], batch: Any, strength: int, draws:
     return batch
 
 
-def _keys(draws: Draws, kind: str) -> list[int]:
-    """A key for each window of a batch."""
+def window_keys(draws: Draws, kind: str) -> list[int]:
+    """A key for each window of a batch, as `corrupted` takes it."""
     high, low = (draws.integers(f"{kind} {half}", 0, 2**20) for half in ("high", "low"))
     return [(int(one) << 21) | int(other) for one, other in zip(high, low, strict=True)]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -64,13 +65,22 @@ def names(text: str, place: int, tokenizer: Tokenizer, longest: int) -> list[str
     (ids,), (offsets,) = tokenizer.encode_with_offsets([text])
     room = max(1, longest - tokenizer.marks())
     start = _starts(len(ids), room)[place]
-    ends = np.maximum.accumulate(np.asarray(offsets)[:, 1]) if len(ids) else np.zeros(0, int)
-    before = np.r_[0, ends][start]
-    own = ends[start : start + room].tolist()
-    said = [text[first:end] for first, end in zip([before, *own], own, strict=False)]
+    told = said(text, offsets[start : start + room], int(offsets[:start, 1].max(initial=0)))
     joined = tokenizer.join(ids[start : start + room])
     first = joined.starts[0]
-    return [""] * first + said + [""] * (len(joined.ids) - first - len(said))
+    return [""] * first + told + [""] * (len(joined.ids) - first - len(told))
+
+
+def said(text: str, offsets: Array, before: int) -> list[str]:
+    """What each of some tokens that follow one another says, with the white space before it.
+
+    Args:
+        text: the whole text.
+        offsets: (T, 2) the characters that each token covers.
+        before: the character at which the token before them ends.
+    """
+    ends = np.maximum.accumulate(np.r_[before, offsets[:, 1]]).tolist()
+    return [text[first:end] for first, end in pairwise(ends)]
 
 
 def _pieces(ids: Array, room: int) -> list[Array]:

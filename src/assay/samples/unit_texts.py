@@ -29,9 +29,14 @@ def unit_bytes(view: View, name: str = "text") -> list[bytes]:
         view: some units; where it changes its batches, what comes out is the changed text.
         name: of the field.
     """
+    return [b"".join(values) for values in window_bytes(view, name)]
+
+
+def window_bytes(view: View, name: str) -> list[list[bytes]]:
+    """As `unit_bytes`, the bytes of each of a unit's windows by themselves."""
     lengths = np.bincount(view.samples.unit, minlength=len(view.samples.side))[view.units]
     pieces = _pieces(view, name)
-    return [b"".join(next(pieces) for _ in range(count)) for count in lengths.tolist()]
+    return [[next(pieces) for _ in range(count)] for count in lengths.tolist()]
 
 
 def unit_texts(view: View, name: str = "text") -> list[str]:

@@ -191,7 +191,7 @@ class TextClassification(TargetTask):
         """See `assay.evidence.text_attribution`."""
         from assay.evidence.text_attribution import explain_texts
 
-        return explain_texts(self, predictor, batch)
+        return explain_texts(self, predictor, batch, predictor.spec.target.strength)
 
     def draw(self, samples: Samples, unit: int, spec: TextSpec) -> Drawing:
         """The text, its beginning where it is long."""
