@@ -1,8 +1,8 @@
 """Tiny Shakespeare in characters, beside nanoGPT's setting for a CPU in plain PyTorch and Kneser-Ney n-grams.
 
-The split is nanoGPT's: the first nine tenths train, the last tenth is only judged by. Assay's own validation side is cut
-from the end of the nine tenths, so that it learns from a tenth less. Losses are nats a character over the whole last
-tenth.
+The split is nanoGPT's: the first nine tenths train, the last tenth is only judged by. Assay's own validation side is
+cut from the end of the nine tenths, so that it learns from a tenth less. Losses are nats a character over the whole
+last tenth.
 """
 
 from __future__ import annotations

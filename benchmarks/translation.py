@@ -35,9 +35,9 @@ def source_of(bench: Bench, languages: str) -> Any:
     folder.mkdir(exist_ok=True)
     words = ("one", "two", "three", "four", "five", "six")
     for side, count in (("train", 120), ("val", 12), ("test_2016_flickr", 12), ("test_2017_flickr", 12)):
-        lines = [[words[(number * step) % 6] for step in (1, 2, 3)] for number in range(count)]
+        lines = [" ".join(words[(number * step) % 6] for step in (1, 2, 3)) for number in range(count)]
         for language in languages.split("-"):
-            text = "\n".join(" ".join(line if language == "en" else [word[::-1] for word in line]) for line in lines)
+            text = "\n".join(line if language == "en" else line[::-1] for line in lines)
             (folder / f"{side}.{language}").write_text(text + "\n", encoding="utf-8")
     return folder
 

@@ -17,6 +17,7 @@ from assay.baselines._ngrams import Grams, Tokens, count_ngrams, join
 from assay.baselines._storage import read_arrays, read_integers, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
 from assay.errors import SettingError
+from assay.evaluation.sequences import Hypothesis
 from assay.samples.unit_texts import unit_bytes
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _PROBE_BYTES = 50_000
 _LEAST_BYTES, _FEWEST_ORDERS = 2000, 6  # that are counted, however short the time is
 _COUNTING = 0.35  # the share of the time for counting; choosing and tuning take the rest
 _HIGHER = 3  # orders above the best one that are tried with tuned discounts
+#: How a prompt is written on: bytes, temperature, `top_p`.
+_WRITTEN, _TEMPERATURE, _TOP_P = 300, 0.8, 0.95
 _WITHOUT_CHOICE = 5  # the order where nothing can choose it
 
 
@@ -72,9 +75,22 @@ class NgramLanguageModel(Baseline):
         return f"{size:,} bytes of training text, n-grams of up to {order} bytes, {note}"
 
     def predict(self, view: View) -> Values:
-        """Nats of each unit (U,): minus the natural logarithm of the probability of all its bytes."""
-        model = require_fitted(self._fitted)
+        """Nats of each unit (U,): minus the natural logarithm of the probability of all its bytes.
+
+        Units without a target are prompts: of these a `Hypothesis` each, of bytes.
+        """
         texts = unit_bytes(view, self.field)
+        if "target" in view.samples.index.column_names:
+            return self._nats(texts)
+        prompts = [text.decode("utf-8", errors="replace") for text in texts]
+        written = [self.continue_text(prompt, _WRITTEN, _TEMPERATURE, _TOP_P) for prompt in prompts]
+        whole = self._nats([(prompt + text).encode() for prompt, text in zip(prompts, written, strict=True)])
+        logs = self._nats([prompt.encode() for prompt in prompts]) - whole
+        return [Hypothesis(text, float(log), len(text.encode())) for text, log in zip(written, logs, strict=True)]
+
+    def _nats(self, texts: Sequence[bytes]) -> Array:
+        """(U,) minus the natural logarithm of the probability of each text."""
+        model = require_fitted(self._fitted)
         nats = np.zeros(len(texts))
         for places in _groups(texts):
             tokens = _tokens([texts[place] for place in places])

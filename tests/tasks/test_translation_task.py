@@ -1,0 +1,119 @@
+"""Translation: the acceptance test of the application, on a toy language, and what users do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tokenizers")
+pytest.importorskip("sacrebleu")
+
+WORDS = {
+    "the": "der", "a": "ein", "dog": "hund", "cat": "katze", "man": "mann", "house": "haus", "sees": "sieht",
+    "hears": "hört", "finds": "findet", "big": "großer", "small": "kleiner", "red": "roter",
+}  # fmt: skip
+MERGE = "a pair with too long a side is left out, so that only inputs are cut"
+
+
+def pairs(count: int) -> list[tuple[str, str]]:
+    """Sentences of a toy language, translated word for word."""
+    random = np.random.default_rng(0)
+    found = []
+    for _ in range(count):
+        articles, nouns = random.choice(["the", "a"], 2), random.choice(["dog", "cat", "man", "house"], 2)
+        words = [articles[0], random.choice(["big", "small", "red"]), nouns[0],
+                 random.choice(["sees", "hears", "finds"]), articles[1], nouns[1]]  # fmt: skip
+        found.append((" ".join(words), " ".join(WORDS[word] for word in words)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for place, language in enumerate(("en", "de")):
+        text = "\n".join(pair[place] for pair in pairs(300)) + "\n"
+        (folder / f"all.{language}").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.slow
+def test_the_application_keeps_the_contract(corpus: Path, tmp_path: Path) -> None:
+    from assay.check import check_task
+    from assay.sources.source import DataOptions
+    from assay.tasks.translation import Translation
+
+    for language, lines in (("en", "a\nb\n"), ("de", "a\n")):
+        (tmp_path / f"broken.{language}").write_text(lines, encoding="utf-8")
+    options = DataOptions(extra={"languages": "en-de"})
+    results = check_task(Translation(), corpus, options, corrupt=[tmp_path], exceptions={"merge": MERGE})
+    assert not [f"{result.name}: {result.detail}" for result in results if not result.ok]
+
+
+@pytest.mark.slow
+def test_from_aligned_files_to_translations(command: Any, corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    how = ("--languages", "en-de", "--epochs", 25, "--evidence", "quick", "--out", run, "--json")
+    done = command("train", corpus, *how)
+    assert done.code == 0, done.err
+    summary = done.json
+    assert summary["task"] == "translation" and summary["metric"]["name"] == "bleu"
+    assert summary["metric"]["value"] > 60 and summary["baseline"]["value"] > 60
+    lines = tmp_path / "new.en"
+    lines.write_text("the big dog sees a cat\n\nThe ΩΩ man ✓\n", encoding="utf-8")
+    told = command("predict", run, lines, "--beams", 2)
+    assert told.code == 0, told.err
+    answers = told.out.rstrip("\n").split("\n")
+    assert len(answers) == 3 and "der großer hund sieht ein katze" in answers[0]
+    assert command("predict", run, lines, "--baseline").code == 0
+    lines.write_text("the big dog sees a cat\n", encoding="utf-8")
+    why = command("explain", run, lines, "--json", "--out", tmp_path / "why.html")
+    assert why.code == 0, why.err
+    assert {part["name"].strip() for part in why.json["parts"]} <= {"the", "big", "dog", "sees", "a", "cat"}
+
+
+def test_a_text_longer_than_the_network_is_translated_in_pieces(tmp_path: Path) -> None:
+    from assay.evaluation.sequences import Hypothesis
+    from assay.samples.pair_spec import PairSpec
+    from assay.samples.sentence_windows import cut_sentences, pieces
+    from assay.samples.tokens import train_bpe
+    from assay.tasks.translation import Translation
+
+    tokenizer = train_bpe([text for pair in pairs(50) for text in pair], 300)
+    text = "The dog sees a cat. The cat hears a dog! " * 8 + "x" * 200
+    parts = pieces(text, tokenizer, 40)
+    assert "".join(parts) == text and len(parts) > 5
+    assert all(len(ids) <= 40 for ids in tokenizer.encode_batch(parts))
+    windows = cut_sentences([text, "a dog"], tokenizer, 40)
+    assert windows.row.tolist() == [0] * len(parts) + [1]
+    spec = PairSpec(tokenizer, 40, 2.0)
+    merged = Translation().merge([Hypothesis("eins ", -1.0, 3), Hypothesis("zwei", -2.0, 4)], spec)
+    assert merged == Hypothesis("eins zwei", -3.0, 7)
+    assert PairSpec.from_json(spec.to_json()) == spec
+
+
+def test_a_token_that_is_left_out_is_gone() -> None:
+    import torch
+
+    from assay.samples.pair_spec import PairSpec
+    from assay.samples.tokens import train_bpe
+    from assay.tasks.translation import PairBatch, Translation
+
+    batch = PairBatch(
+        index=torch.arange(2),
+        tokens=torch.tensor([[5, 6, 7, 8], [5, 6, 0, 0]], dtype=torch.int32),
+        mask=torch.tensor([[True] * 4, [True, True, False, False]]),
+    )
+    kept = torch.tensor([[True, False, True, True], [False, True, True, True]])
+    shown = Translation().masked(batch, kept, PairSpec(train_bpe(["a"], 300), 8, 1.0))
+    assert shown.tokens.tolist() == [[5, 7, 8, 0], [6, 0, 0, 0]]
+    assert shown.mask is not None and shown.mask.sum(dim=1).tolist() == [3, 1]
+
+
+@pytest.mark.parametrize(("languages", "tokens"), [("en-de", "13a"), ("de-zh", "zh"), ("en-ja", "char"), ("", "13a")])
+def test_words_without_spaces_are_judged_by_characters(languages: str, tokens: str) -> None:
+    from assay.evaluation.translation_metrics import tokenise_for
+
+    assert tokenise_for(languages) == tokens
