@@ -67,7 +67,8 @@ def judged(run: Any, source: Any, languages: str, test_set: str) -> Json:
     found, evaluation, _ = assay.load(run).evaluate(source, options)
     lower = Bleu(lower_case=True).value(evaluation.outputs, evaluation.truths)
     return {"sentences": len(evaluation), "bleu_lower_cased": lower,
-            **{name: {"value": one.value, "low": one.low, "high": one.high} for name, one in found.items()}}  # fmt: skip
+            **{name: {"value": one.value, "low": one.low, "high": one.high}
+               for name, one in found.items()}}  # fmt: skip
 
 
 def speed(run: Any, source: Any, languages: str) -> Json:

@@ -11,9 +11,9 @@ from torch import nn
 
 from assay.errors import SettingError
 from assay.samples.samples import Samples, TrainStream
-from assay.samples.split import TRAIN, VALIDATION
+from assay.samples.split import TRAIN
 from assay.task import NetworkKind, Settings, Spec, Task
-from assay.training.loop import Job, check_sizes, train_step
+from assay.training.loop import Job, check_views, train_step
 from assay.training.optimisers import build_optimizer
 from assay.training.pace import Pace
 from assay.training.plan import Plan
@@ -132,7 +132,8 @@ def plan_steps(
         steps = max(1, round(epochs * stream.steps_per_epoch))
         return replace(plan, steps=steps, checks=min(plan.checks, steps)), Timing(max(1, min(steps, _SNAPSHOT_STEPS)))
     step_s = measured(settings, plan) * stream.batch_size
-    check_steps = sum(check_sizes(len(samples.view(VALIDATION)))) / (_FORWARD_SHARE * stream.batch_size)
+    looked_at = sum(len(view.windows) for view in check_views(samples, plan.batch_size) if len(view))
+    check_steps = looked_at / (_FORWARD_SHARE * stream.batch_size)
     left = max(step_s, (budget_s or 0.0) * _FILL - (time.perf_counter() - begun))
     checks = max(1, min(plan.checks, int(_CHECKS * left / max(check_steps * step_s, 1e-9))))
     steps = max(1, int(left / step_s - checks * check_steps))

@@ -66,7 +66,7 @@ def _recipe(situation: Situation) -> tuple[LanguageModelSettings, Plan]:
         warmup=0.05,
         steps=_MOST_EPOCHS * max(1, situation.samples // batch),
         checks=10,
-        keep="best",
+        keep="last" if budget < _SIZES[2].from_s else "best",  # a short training does not overfit
         augment={"hidden_tokens": 0.0},
     )
     return settings, plan

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from assay.task import Spec, Task
 
 _MOST_REDUCTIONS = 10
+#: Windows of the validation side that a check looks at: so many batches of a training step, within bounds.
+_BATCHES_CHECKED, _FEWEST_CHECKED, _MOST_CHECKED = 50, 200, 2000
 
 
 class Clock:
@@ -171,9 +173,21 @@ def validation_loss(network: nn.Module, job: Job, view: View) -> float:
     return total / max(count, 1)
 
 
-def check_sizes(validation: int) -> tuple[int, int]:
-    """How many validation and training units a check looks at, where there are so many validation units."""
-    return min(2000, validation), min(1000, max(100, validation))
+def check_views(samples: Samples, batch_size: int) -> tuple[View, View]:
+    """What a check looks at: some units of the validation side, and some of the training side.
+
+    At most 2,000 windows of the one and 1,000 of the other; fewer where batches are small, as windows are then large.
+    """
+    most = min(_MOST_CHECKED, max(_FEWEST_CHECKED, _BATCHES_CHECKED * batch_size))
+    train, validation = samples.view(TRAIN), samples.view(VALIDATION)
+    unseen = _units_of(validation, most)
+    seen = min(_units_of(train, most // 2), max(_FEWEST_CHECKED // 2, len(validation)))
+    return validation.sample(unseen), train.sample(seen)
+
+
+def _units_of(view: View, windows: int) -> int:
+    """About how many units of a view have so many windows; at least one."""
+    return max(1, windows * len(view) // max(1, len(view.windows)))
 
 
 class Monitor:
@@ -236,10 +250,9 @@ def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
     if not len(validation):
         return False
     with state.averaged() as network:
-        unseen, seen = check_sizes(len(validation))
-        loss = validation_loss(network, job, validation.sample(unseen))
-        train = job.samples.view(TRAIN).sample(seen)
-        monitor.check(state, loss, validation_loss(network, job, train), begun)
+        unseen, seen = check_views(job.samples, plan.batch_size)
+        loss = validation_loss(network, job, unseen)
+        monitor.check(state, loss, validation_loss(network, job, seen), begun)
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
