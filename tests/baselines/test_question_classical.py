@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.baselines._choice import Choice, asked, fit_choice
+from assay.baselines._choice import asked, fit_choice
 from assay.baselines._question_candidates import SHORT, candidates, cut
 from assay.baselines._question_features import Features, fit_vocabulary
 from assay.baselines.question_classical import QuestionClassical, SamePlace
@@ -92,7 +92,6 @@ def test_a_question_of_nothing_and_a_text_of_signs_have_features() -> None:
             found = vocabulary.features(question, text, may_lack)
             assert np.isfinite(found.numbers).all()
             assert len(found.numbers) == len(found.spans) == len(found.beside)
-    assert Choice is not None
 
 
 class View:

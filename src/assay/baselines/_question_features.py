@@ -151,7 +151,7 @@ def _shapes(content: str, frequent: tuple[str, ...]) -> _Shape:
     flags = _flags(text, known < len(frequent))
     padded = {name: np.r_[False, flag, False] for name, flag in flags.items()}
     length = last - first + 1
-    columns = [(length > low) & (length <= high) for low, high in pairwise(_LENGTHS)]
+    columns: list[Array] = [(length > low) & (length <= high) for low, high in pairwise(_LENGTHS)]
     for name, flag in flags.items():
         share = _between(flag.astype(float), first, last) / length
         columns += [share, share == 1, padded[name][first], padded[name][last + 2], flag[first], flag[last]]
