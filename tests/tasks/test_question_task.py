@@ -62,7 +62,7 @@ def test_from_a_file_to_an_answer(command: Any, questions: Path, tmp_path: Path)
     assert answer["text"] == "Oslo" and (answer["start"], answer["end"]) == (35, 39)
     why = command("explain", run, asked, "--json", "--out", tmp_path / "why.html")
     assert why.code == 0, why.err
-    assert {"Anna", "born"} <= {part["name"].partition(" (")[0] for part in why.json["parts"]} or why.json["parts"]
+    assert why.json["parts"]
 
 
 def test_a_long_text_is_one_answer_out_of_several_windows(tmp_path: Path) -> None:
