@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-#: Tokens of a sentence at most, and of the vocabulary that both languages share.
-_LONGEST, _VOCABULARY = 128, 8000
+#: Tokens of a sentence at most.
+_LONGEST = 128
+#: Tokens of the vocabulary that both languages share: fewer where few pairs teach them.
+_SMALL_VOCABULARY, _VOCABULARY, _MANY_PAIRS = 4000, 8000, 200_000
 #: Training pairs that a vocabulary is learned from at most.
 _LOOK_AT = 100_000
 #: Of the training pairs so many are no longer, for their source, than the longest translation that is searched for.
@@ -127,7 +129,8 @@ class Translation(Task):
 
         sources, targets = (training_texts(records, train, side, _LOOK_AT) for side in ("source", "target"))
         name = pretrained_argument(options.network)
-        tokenizer = train_bpe([*sources, *targets], _VOCABULARY) if name is None else pretrained(name)
+        size = _VOCABULARY if np.count_nonzero(train) >= _MANY_PAIRS else _SMALL_VOCABULARY
+        tokenizer = train_bpe([*sources, *targets], size) if name is None else pretrained(name)
         sizes = [np.asarray([len(ids) for ids in tokenizer.encode_batch(texts)]) for texts in (sources, targets)]
         growth = float(np.quantile(sizes[1] / np.maximum(1, sizes[0]), _USUAL)) if len(sizes[0]) == len(sizes[1]) else 3
         return PairSpec(tokenizer, _LONGEST, max(1.0, growth), str(records.facts.get("languages") or ""))
