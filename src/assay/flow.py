@@ -98,6 +98,8 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         raise DataError(
             "no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label
         )
+    if records.sides_cut:
+        options = dataclasses.replace(options, split=None)
     task.check(index, _fewer_sides(index, options))
     copies = None
     if not _split_given(index, options) and not _grouped(index):

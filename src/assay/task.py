@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples, View
+    from assay.samples.text_spans import Recital
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -482,6 +483,19 @@ class Task(ABC):
 
         Returns:
             None where the application cannot tell copies.
+        """
+        return None
+
+    def recital(self, predictor: Predictor, samples: Samples, budget_s: float) -> Recital | None:
+        """How much of what the network writes stands word for word in what it learned from.
+
+        Args:
+            predictor: the network.
+            samples: all samples.
+            budget_s: seconds that it may take, about.
+
+        Returns:
+            None where the application writes nothing of its own.
         """
         return None
 

@@ -15,7 +15,7 @@ from assay.networks.generation import Sampling, draw, write_on
 from assay.networks.language_model import LanguageModel, LanguageModelSettings
 from assay.networks.seq2seq import Marks, Seq2Seq, Seq2SeqSettings, with_end
 from assay.networks.token_embedding import TokenEmbedding, ngram_buckets
-from assay.training.optimisers import build_optimizer
+from assay.training.optimisers import build_optimizer, set_learning_rate
 from assay.training.plan import Plan
 
 SMALL = LanguageModelSettings(depth=2, width=32, heads=2, buckets=64)
@@ -158,12 +158,13 @@ def test_padding_and_batches_change_no_translation(target_size: int | None) -> N
     assert float(looks[1, :, 3:].abs().max()) == 0
 
 
-@pytest.mark.xfail(reason="the translator is not done: 17 of 20 after 250 steps", strict=False)
 def test_it_learns_to_turn_a_text_round() -> None:
     torch.manual_seed(0)
     network = Seq2Seq(16, None, 16, MARKS, replace(PAIR, width=48))
     optimizer = build_optimizer(network, Plan(optimizer="muon", learning_rate=0.02))
-    for _ in range(250):
+    steps = 300
+    for step in range(steps):
+        set_learning_rate(optimizer, 0.02 * (1 - step / steps))
         source = torch.randint(4, 16, (32, 6))
         loss = network.losses(source, source.flip(1)).mean()
         optimizer.zero_grad()

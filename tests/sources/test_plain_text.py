@@ -226,3 +226,18 @@ def test_tiny_shakespeare(data_set: Any) -> None:
         assert whole(records, "input.txt") == (folder / "input.txt").read_text()
         first = next(row["id"] for row in rows(records) if row["split"] == "validation")
         assert int(first.split(":")[1].split("-")[0]) == pytest.approx(int(0.9 * 1_115_394), abs=PASSAGE_BYTES / 2)
+
+
+def test_the_shares_that_are_asked_for_stay_stretches(tmp_path: Path) -> None:
+    """The flow does not shuffle what the reader has cut."""
+    pytest.importorskip("tokenizers")
+    from assay.flow import prepare
+    from assay.samples.split import TRAIN, VALIDATION
+
+    file = tmp_path / "text.txt"
+    file.write_text("".join(f"line {number}\n" for number in range(4000)), encoding="utf-8")
+    prepared = prepare(file, DataOptions(task="text-generation", split="70/30/0"))
+    sides = prepared.split.side.tolist()
+    assert prepared.split.by == "given"
+    assert sides == sorted(sides) and set(sides) == {TRAIN, VALIDATION}
+    assert 0.65 < sides.count(TRAIN) / len(sides) < 0.75

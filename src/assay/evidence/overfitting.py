@@ -12,10 +12,11 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context
-from assay.evidence.finding import Figure, Finding, Status
+from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.remedy import Change, Trials, against_memorising, against_underfitting, try_changes
 from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
 from assay.samples.split import VALIDATION
+from assay.samples.text_spans import Recital
 from assay.serving.predictor import Classical
 
 QUESTION = "Did it learn or memorise?"
@@ -31,6 +32,10 @@ _BY_HEART = 1 / 3
 #: Where nobody knows how small an error can get, as with the bits of a text, it knows them by heart where they cost it
 #: less than this share of what unseen ones do.
 _CHEAP = 2 / 3
+#: It recites where it copies a span so many times as long as unseen text does; and how much of that is shown.
+_RECITES, _RECITED_SHOWN = 2.0, 100
+#: The share of the training's time that writing may take, and the least seconds.
+_RECITAL_SHARE, _RECITAL_LEAST_S = 0.03, 2.0
 
 #: What to do where no setting is to be changed, or besides.
 _OTHERWISE = {
@@ -67,7 +72,35 @@ def find(context: Context) -> Finding:
     names = " and ".join(name for name, side in sides.items() if len(side)) or "none set aside"
     certainty = f"{len(train):,} training against {len(unseen):,} unseen samples ({names})."
     figures = (*_curves(context.history), *_gains(metric, trials))
-    return Finding("overfitting", QUESTION, status, verdict, numbers, figures, step, certainty + _trials_told(trials))
+    certainty += _trials_told(trials)
+    recital = _recital(context)
+    if recital is not None:
+        numbers["longest copied span"] = Number(len(recital.longest), unit="characters")
+        numbers["longest span of unseen text"] = Number(len(recital.unseen), unit="characters")
+        verdict, certainty = verdict + _recited(recital), certainty + _recital_told(recital)
+    return Finding("overfitting", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _recital(context: Context) -> Recital | None:
+    """What it recites of its training text, where it writes any."""
+    budget_s = max(_RECITAL_LEAST_S, _RECITAL_SHARE * context.fit_seconds) if context.thorough else _RECITAL_LEAST_S
+    return context.task.recital(context.predictor, context.samples, budget_s)
+
+
+def _recited(recital: Recital) -> str:
+    """A sentence about copying, where it copies more than text repeats itself."""
+    if len(recital.longest) <= _RECITES * max(1, len(recital.unseen)):
+        return ""
+    shown = " ".join(recital.longest.split())
+    cut = shown if len(shown) <= _RECITED_SHOWN else shown[:_RECITED_SHOWN] + "…"
+    return f" It recites: “{cut}” stands in the training text."
+
+
+def _recital_told(recital: Recital) -> str:
+    return (
+        f" Of {recital.written:,} characters that it wrote, the longest span that stands in the training text has "
+        f"{len(recital.longest):,}; of as much unseen text {len(recital.unseen):,}."
+    )
 
 
 def _joined(first: Evaluation, second: Evaluation) -> Evaluation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -81,8 +81,12 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
                 done += size
 
     shape = Shape(("text",), _LENGTH, grouped, not grouped, True, "kept", source.label, "passages")
-    facts = {"files": len(names), "bytes": total, "characters": sum(size.characters for size in sizes.values())}
-    return text_records(samples, shape, ProblemLog(), facts)
+    facts = {
+        "files": len(names),
+        "bytes": total,
+        "characters": sum(size.characters for size in sizes.values()),
+    }
+    return replace(text_records(samples, shape, ProblemLog(), facts), sides_cut=not grouped)
 
 
 def read_plain_text_inputs(source: Source, encoding: str | None = None) -> Records:

@@ -84,6 +84,7 @@ class Records:
         load: takes a `location` and returns the payload that lies there (file bytes or an array); None where all
             payload is in the rows.
         facts: JSON-able counts for `assay inspect` (such as `{"samples": 100, "classes": 3}`).
+        sides_cut: the reader has cut the sides by the shares that were asked for, because neighbours belong together.
     """
 
     batches: Callable[[], Iterator[pa.RecordBatch]]
@@ -91,6 +92,7 @@ class Records:
     problems: tuple[Problem, ...] = ()
     load: Callable[[str], Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    sides_cut: bool = False
 
     def index(self) -> pa.Table:
         """The columns about the samples, without payload, as one table in memory."""

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Metric, Values
-    from assay.networks.generation import Sampling
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.predictor import Answering
+    from assay.samples.text_spans import Recital
+    from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
@@ -36,7 +36,8 @@ _VOCABULARY, _FEW_CHARACTERS, _MANY_SIGNS = 4096, 4_000_000, 512
 #: Passages that a vocabulary is learned from at most.
 _LOOK_AT = 20_000
 _SHOWN = 600
-_WRITTEN = 300
+#: Characters of the beginning of an unseen text, after which a network writes on to show what it recites.
+_PROMPT = 40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ class TextGeneration(Task):
             "context": f"tokens that the network reads at once ({_LONGEST})",
         },
         answering={
-            "length": f"tokens to write after a prompt ({_WRITTEN})",
+            "length": "tokens to write after a prompt (300)",
             "temperature": "below 1 the probable becomes more so, 0 takes the most probable (0.8)",
             "top_p": "draw among the most probable tokens that together have this share (0.95)",
             "draw_seed": "of the draws (0)",
@@ -178,37 +179,28 @@ class TextGeneration(Task):
 
     def objective(self, network: nn.Module, batch: PassageBatch, plan: Plan, spec: PassageSpec) -> Tensor:
         """Cross-entropy of every token that follows another, in nats a token."""
+        from assay.networks.passage_reading import shifted
         from assay.networks.token_loss import per_text
 
-        inputs, targets, mask = _shifted(batch, spec)
+        inputs, targets, mask = shifted(batch, spec)
         network_: Any = network
         return per_text(network_.losses(inputs, targets, mask, plan.label_smoothing), mask)
 
     def predict(self, network: nn.Module, batch: PassageBatch, spec: PassageSpec, options: Mapping[str, Any]) -> Values:
         """Nats (B,) of the tokens that each window foretells; of prompts a `Hypothesis` each."""
+        from assay.networks.passage_reading import nats_of, written
+
         if not len(batch.scored) or int(batch.scored.max()):
-            return _nats(network, batch, spec)
-        return [self._written(network, batch, row, spec, options) for row in range(len(batch.tokens))]
+            return nats_of(network, batch, spec)
+        return [written(network, batch, row, spec, options) for row in range(len(batch.tokens))]
 
     def growing(
         self, network: nn.Module, batch: PassageBatch, spec: PassageSpec, options: Mapping[str, Any]
     ) -> Iterator[str]:
         """See `Task.growing`: what is written after the first prompt of a batch."""
-        ids: list[int] = []
-        told = ""
-        for token, _ in _tokens(network, batch, 0, spec, options):
-            ids.append(token)
-            text = spec.tokenizer.decode(ids)
-            if not text.endswith("�"):  # a character whose last byte is still to come
-                yield text[len(told) :]
-                told = text
+        from assay.networks.passage_reading import pieces_of
 
-    def _written(
-        self, network: nn.Module, batch: PassageBatch, row: int, spec: PassageSpec, options: Mapping[str, Any]
-    ) -> Hypothesis:
-        drawn = list(_tokens(network, batch, row, spec, options))
-        text = spec.tokenizer.decode([token for token, _ in drawn]).rstrip("�")
-        return Hypothesis(text, float(sum(log for _, log in drawn)), len(drawn))
+        return pieces_of(network, batch, 0, spec, options)
 
     def merge(self, outputs: Values, spec: PassageSpec) -> Any:
         """The nats of all windows together; of a prompt, which is one window, its continuation."""
@@ -263,6 +255,12 @@ class TextGeneration(Task):
         """Tokens that are not kept are not shown; they are foretold all the same."""
         return replace(batch, hidden=~kept.expand(batch.tokens.shape))
 
+    def recital(self, predictor: Predictor, samples: Samples, budget_s: float) -> Recital | None:
+        """What it writes after the beginnings of unseen texts, beside how these go on; see `Task.recital`."""
+        from assay.serving.reciting import recital
+
+        return recital(predictor, samples, budget_s, "text", _PROMPT)
+
     def support(self, outputs: Values, answered: Values, spec: PassageSpec) -> Support | None:
         """How well the same text is foretold still: minus its nats."""
         return Support(-np.asarray(outputs, float), "nats")
@@ -295,53 +293,3 @@ def _context(options: DataOptions) -> int:
     if not text.isdigit() or not 8 <= int(text) <= 4096:
         raise SettingError(f"--context {text} is not possible", "Give a whole number from 8 to 4096.")
     return int(text)
-
-
-def _shifted(batch: PassageBatch, spec: PassageSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens (B, T) as the network sees them, what follows each, and where something does."""
-    import torch
-
-    from assay.samples.passage_windows import cropped
-
-    mask = torch.ones_like(batch.tokens, dtype=torch.bool) if batch.mask is None else batch.mask
-    shown = batch.tokens if batch.hidden is None else batch.tokens.masked_fill(batch.hidden, spec.tokenizer.unknown)
-    inputs, _ = cropped(shown, mask, spec.longest + 1)
-    targets, real = cropped(batch.tokens, mask, spec.longest + 1)
-    return inputs[:, :-1], targets[:, 1:], real[:, 1:]
-
-
-def _nats(network: nn.Module, batch: PassageBatch, spec: PassageSpec) -> np.ndarray[Any, Any]:
-    import torch
-
-    inputs, targets, real = _shifted(batch, spec)
-    from_end = real.sum(dim=1, keepdim=True) - torch.arange(targets.shape[1])
-    counted = real & (from_end <= batch.scored[:, None])
-    network_: Any = network
-    losses = network_.losses(inputs, targets, None)
-    return np.asarray((losses * counted).double().sum(dim=1).numpy())
-
-
-def _tokens(
-    network: nn.Module, batch: PassageBatch, row: int, spec: PassageSpec, options: Mapping[str, Any]
-) -> Iterator[tuple[int, float]]:
-    """Tokens after a prompt, each with its log-probability."""
-    from assay.networks.generation import write_on
-
-    prompt = batch.tokens[row] if batch.mask is None else batch.tokens[row][batch.mask[row]]
-    network_: Any = network
-    how, length = _sampling(options, spec)
-    return write_on(lambda longest: network_.decoding(1, longest), prompt.tolist(), length, spec.longest, how)
-
-
-def _sampling(options: Mapping[str, Any], spec: PassageSpec) -> tuple[Sampling, int]:
-    from assay.networks.generation import Sampling
-    from assay.task import number_of
-
-    tokenizer = spec.tokenizer
-    sampling = Sampling(
-        temperature=number_of(options, "temperature", 0.8, 0.0, 100.0),
-        top_p=number_of(options, "top_p", 0.95, 0.0, 1.0),
-        never=tuple({tokenizer.pad, tokenizer.begin, tokenizer.end, tokenizer.unknown}),
-        seed=int(number_of(options, "draw_seed", 0, 0, 2**31, whole=True)),
-    )
-    return sampling, int(number_of(options, "length", _WRITTEN, 1, 1_000_000, whole=True))

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.evaluation.sequences import Hypothesis
 from assay.samples.pair_spec import PairSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,8 +33,7 @@ _SMALL_VOCABULARY, _VOCABULARY, _MANY_PAIRS = 4000, 8000, 200_000
 #: Training pairs that a vocabulary is learned from at most.
 _LOOK_AT = 100_000
 #: Of the training pairs so many are no longer, for their source, than the longest translation that is searched for.
-_USUAL, _MORE = 0.999, 10
-_BEAMS = 4
+_USUAL = 0.999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +90,7 @@ class Translation(Task):
             "encoding": "of the text files, such as cp1252",
         },
         answering={
-            "beams": f"translations that are followed at once ({_BEAMS})",
+            "beams": "translations that are followed at once (4)",
             "length_penalty": "the power of the length that log-probabilities are divided by (1)",
         },
     )
@@ -174,22 +173,9 @@ class Translation(Task):
 
     def predict(self, network: nn.Module, batch: PairBatch, spec: PairSpec, options: Mapping[str, Any]) -> Values:
         """The best translation of each that a beam search finds."""
-        from assay.networks.beam_search import Search
+        from assay.networks.translating import translations
 
-        network_: Any = network
-        marks = network_.marks
-        never = tuple({spec.tokenizer.pad, spec.tokenizer.unknown, marks.begin} - {marks.end})
-        beams = int(number_of(options, "beams", _BEAMS, 1, 100, whole=True))
-        search = Search(marks.begin, marks.end, beams, number_of(options, "length_penalty", 1.0, 0.0, 10.0), never)
-        lengths = (batch.tokens >= 0).sum(dim=1) if batch.mask is None else batch.mask.sum(dim=1)
-        longest = [min(spec.longest, int(spec.growth * length) + _MORE) if length else 0 for length in lengths.tolist()]
-        if not longest:
-            return []
-        best = [found[0] for found in network_.search(batch.tokens, batch.mask, longest, search)]
-        texts = spec.tokenizer.decode_batch([found.ids for found in best])
-        return [
-            Hypothesis(text, found.log_probability, len(found.ids) + 1) for text, found in zip(texts, best, strict=True)
-        ]
+        return translations(network, batch, spec, options)
 
     def merge(self, outputs: Values, spec: PairSpec) -> Hypothesis:
         """The translations of a text's pieces, one after the other."""
