@@ -8,12 +8,15 @@ system that Assay fits beside the network is told, too.
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 import time
 from functools import partial
 from typing import Any
 
 from _command import run_assay
-from _common import Bench, Json, Target, data_root, open_bench
+from _common import ROOT, Bench, Json, Target, data_root, interleaved, open_bench, spread
 
 #: Languages and time of fitting.
 _CASES = {"en-de-45m": ("en-de", "45m"), "en-de-2h": ("en-de", "2h"), "en-fr-45m": ("en-fr", "45m")}
@@ -21,10 +24,12 @@ _WANTED = {"en-de-45m": 34.0, "en-de-2h": 37.0}
 _TEST_SETS = ("test_2016_flickr", "test_2017_flickr")
 _PUBLISHED_LOWER_CASED = 41.02
 _TRANSLATED = 500
+#: How often the two trainings are timed in turn, and the steps of each.
+_ROUNDS, _STEPS = 3, 100
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cases", default=",".join(_CASES), help="which trainings, separated by commas")
+    parser.add_argument("--cases", default=",".join([*_CASES, "trainers"]), help="which trainings, separated by commas")
     parser.add_argument("--seed", default="0", help="of the trainings")
 
 
@@ -88,17 +93,52 @@ def speed(run: Any, source: Any, languages: str) -> Json:
     return {"sentences": len(texts), "per_s": len(texts) / (time.perf_counter() - begun)}
 
 
+def trainers(bench: Bench) -> Json:
+    """Tokens a second of Assay's loop and of transformers' Trainer, in turn, on the same pairs."""
+    import gzip
+
+    from assay.samples.tokens import train_bpe
+
+    sides: list[list[str]] = []
+    for language in ("en", "de"):
+        if bench.smoke:
+            sides.append([f"{language} {number} {number * 7}" for number in range(400)])
+            continue
+        with gzip.open(data_root() / "multi30k" / f"train.{language}.gz", "rt", encoding="utf-8") as stream:
+            sides.append(stream.read().splitlines())
+    tokenizer = train_bpe([*sides[0], *sides[1]], 300 if bench.smoke else 4000)
+    ids = [[row.tolist() for row in tokenizer.encode_batch(side)] for side in sides]
+    file = bench.work / "pairs.json"
+    pairs = [{"source": one, "target": other} for one, other in zip(*ids, strict=True)]
+    file.write_text(json.dumps(pairs), encoding="utf-8")
+    asked = json.dumps({"pairs": str(file), "steps": 3 if bench.smoke else _STEPS, "smoke": bench.smoke})
+    found: dict[str, list[float]] = {"assay": [], "trainer": []}
+    parameters: Json = {}
+    for _, name in interleaved(list(found), 1 if bench.smoke else _ROUNDS):
+        command = [sys.executable, str(ROOT / "benchmarks" / "_trainer.py"), name, asked]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        done = json.loads(told.strip().splitlines()[-1])
+        found[name].append(done["tokens_per_s"])
+        parameters[name] = done["parameters"]
+    rates = {name: spread(values) for name, values in found.items()}
+    return {"tokens_per_s": rates, "parameters": parameters,
+            "ratio": rates["assay"]["median"] / rates["trainer"]["median"]}  # fmt: skip
+
+
 def main() -> None:
     bench = open_bench("translation", __doc__, add_options)
     cases = ["en-de-45m"] if bench.smoke else bench.options.cases.split(",")
     targets: list[Target] = []
     summary: Json = {"published_lower_cased": _PUBLISHED_LOWER_CASED}
-    for case in cases:
+    for case in (case for case in cases if case in _CASES):
         run = bench.piece(case, partial(measure, bench, case))
         summary[case] = {name: run[name] for name in ("bleu", "phrase_based", "fit_s", "test_sets", "speed")}
         if case in _WANTED:
             targets.append(Target(f"{case}: BLEU of test2016", run["bleu"]["value"], ">=", _WANTED[case]))
         targets.append(Target(f"{case}: sentences a second with beam 4", run["speed"]["per_s"], ">=", 20.0))
+    if "trainers" in cases or bench.smoke:
+        summary["trainers"] = bench.piece("trainers", partial(trainers, bench))
+        targets.append(Target("tokens a second over transformers' Trainer", summary["trainers"]["ratio"], ">=", 1.5))
     bench.settings = {"data": "Multi30k as it comes: 29,000 / 1,014 / 1,000", "pretrained": "nothing"}
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["sacrebleu", "tokenizers"])
 

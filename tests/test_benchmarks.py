@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,16 @@ NAMES = sorted(
     if not file.stem.startswith("_")
 )
 _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
-_PEERS = {"time_to_90": ("fastai", "keras", "torchvision"), "cats_dogs": ("timm", "torchvision")}
+_PEERS = {
+    "time_to_90": ("fastai", "keras", "torchvision"),
+    "cats_dogs": ("timm", "torchvision"),
+    "sentences": ("tokenizers",),
+    "questions": ("tokenizers",),
+    "shakespeare": ("tokenizers",),
+    "translation": ("tokenizers", "sacrebleu", "transformers", "accelerate"),
+}
+#: Data that a smoke run reads, too, below `ASSAY_DATA`.
+_DATA = {"shakespeare": "tiny_shakespeare/input.txt"}
 
 
 def _missing(names: tuple[str, ...]) -> list[str]:
@@ -30,6 +40,9 @@ def _missing(names: tuple[str, ...]) -> list[str]:
 def test_runs_on_tiny_data(name: str, tmp_path: Path) -> None:
     if missing := _missing(_ALL + _PEERS.get(name, ())):
         pytest.skip(f"needs {', '.join(missing)}")
+    data = Path(os.environ.get("ASSAY_DATA", FOLDER.parent.parent / "shared" / "data")) / _DATA.get(name, "")
+    if not data.exists() and name in _DATA:
+        pytest.skip(f"needs {_DATA[name]} in ASSAY_DATA")
     if name == "memory" and not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
     command = [sys.executable, str(FOLDER / f"{name}.py"), "--smoke", "--results", str(tmp_path)]

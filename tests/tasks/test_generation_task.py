@@ -116,6 +116,12 @@ def test_the_nats_of_windows_are_those_of_the_whole_passage(tmp_path: Path) -> N
         assert found == pytest.approx(wanted, rel=1e-4)
 
 
+def test_hardly_any_text_is_an_error(command: Any, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("milk, bread", encoding="utf-8")
+    done = command("train", tmp_path / "note.txt")
+    assert done.code == 1 and "error: 11 characters of text are too few to learn from" in done.err
+
+
 def test_scripts_that_were_never_seen_are_written_as_bytes(command: Any, poem: Path, tmp_path: Path) -> None:
     import assay
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
+from assay.errors import DataError, SettingError
 from assay.evaluation.sequences import Hypothesis
 from assay.samples.passage_spec import PassageSpec
 from assay.task import Batch, Drawing, Encoded, NetworkKind, Support, Task, Traits
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
+#: Characters of text below which nothing is learned.
+_LEAST_CHARACTERS = 2000
 #: Tokens that a network reads at once.
 _LONGEST = 256
 #: Where the tokens are pieces of words: how many there are at most. Below so many characters of training text, or above
@@ -130,6 +132,15 @@ class TextGeneration(Task):
         from assay.sources.source import DataOptions
 
         return read_plain_text(source, DataOptions())
+
+    def check(self, index: pa.Table, split_given: bool) -> None:
+        """There is text enough to learn anything from."""
+        count = sum(length["characters"] for length in index.column("target").to_pylist())
+        if count < _LEAST_CHARACTERS:
+            raise DataError(
+                f"{count:,} characters of text are too few to learn from",
+                f"Give at least {_LEAST_CHARACTERS:,}; a network is worth its while from some hundred thousand on.",
+            )
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> PassageSpec:
         """The characters of the training text, or pieces of its words."""
