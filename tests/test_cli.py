@@ -410,7 +410,8 @@ def test_no_data(command, tmp_path):
     complains(command("inspect", tmp_path / "missing"), "no such file")
     complains(command("train", tmp_path), str(tmp_path), "no file")
     (tmp_path / "notes.txt").write_text("nothing")
-    complains(command("train", tmp_path), str(tmp_path))
+    complains(command("train", tmp_path), "7 characters of text are too few")
+    complains(command("train", tmp_path, "--task", "table"), "notes.txt")
 
 
 def test_one_class_and_a_small_class(command, digits, tmp_path):

@@ -98,15 +98,16 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         raise DataError(
             "no usable sample was found", "assay inspect lists what was skipped and why.", file=opened.label
         )
-    if records.sides_cut:
-        options = dataclasses.replace(options, split=None)
+    asked = None if records.sides_cut else options.split
+    options = dataclasses.replace(options, split=asked)
     task.check(index, _fewer_sides(index, options))
     copies = None
     if not _split_given(index, options) and not _grouped(index):
         copies = find_near_duplicates(task, records, index, log, progress or Progress())
     if copies is not None:
         records = dataclasses.replace(records, facts={**records.facts, "near_duplicate_groups": copies.groups})
-    sides = split(index, options.split, options.split_seed, log, None if copies is None else copies.pairs)
+    pairs = None if copies is None else copies.pairs
+    sides = split(index, options.split, options.split_seed, log, pairs, records.sides_cut)
     return Prepared(opened, task, recognition, candidates, records, sides, log.problems())
 
 

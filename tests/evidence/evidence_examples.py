@@ -102,6 +102,9 @@ class Application:
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
 
+    def recital(self, predictor: Any, samples: Any, budget_s: float) -> None:
+        return None
+
     def mistakes(self, outputs: Any, truths: Any, spec: Any) -> None:
         return None
 

@@ -60,6 +60,7 @@ def split(
     seed: int,
     log: ProblemLog | None = None,
     copies: np.ndarray[Any, Any] | None = None,
+    whole: bool = False,
 ) -> Split:
     """The side of each row of `index` (see `Records.index`).
 
@@ -69,6 +70,7 @@ def split(
         seed: the split seed.
         log: takes a note where exact duplicates lie across a split that came with the data.
         copies: (P, 2) pairs of rows that belong together though neither group nor digest says so.
+        whole: the sides that came with the data are all that there shall be; else a missing one is cut from training.
     """
     shares = parse_shares(asked)
     components = _components(index, copies)
@@ -76,7 +78,8 @@ def split(
     key = _keys(index, components, seed)
     given = index.column("split").to_pylist() if "split" in index.column_names else []
     if shares is None and any(value is not None for value in given):
-        return Split(_complete(_given(given, index), components, strata, key, index, log), "given")
+        sides = _given(given, index)
+        return Split(sides if whole else _complete(sides, components, strata, key, index, log), "given")
     side = _assign(components, strata, key, shares or DEFAULT)
     grouped = "group" in index.column_names and index.column("group").null_count < index.num_rows
     return Split(side, "group" if grouped else "content")

@@ -40,7 +40,7 @@ def recognise_plain_text(source: Source) -> Recognition | None:
     return Recognition(0.5, told)
 
 
-def read_plain_text(source: Source, options: DataOptions) -> Records:
+def read_plain_text(source: Source, options: DataOptions, cut: bool = True) -> Records:
     """The text of a source in passages of at most about 4 kB, in their order.
 
     A text is cut into three stretches: the first trains, the next is for validation, the last for the test, by the
@@ -50,6 +50,7 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
     Args:
         source: a text file, or a folder or archive of them.
         options: `split`, and `extra["encoding"]`.
+        cut: cut sides where no names of files give them.
 
     Returns:
         Records with `id` ("FILE:START-END", in characters of the decoded text), `text`, `target` (how many `bytes` the
@@ -69,24 +70,25 @@ def read_plain_text(source: Source, options: DataOptions) -> Records:
     limit = max(_SHORTEST_BYTES, min(PASSAGE_BYTES, total // _FEWEST_PASSAGES))
     sides = given_sides(names, options)
     grouped = sides is None and len(names) >= MANY_FILES
+    sided = sides is not None or (cut and not grouped)
     shares = {name: _shares(sides, name, options) for name in names}
 
     def samples(log: ProblemLog | None) -> Iterator[Sample]:
         for name in names:
             done = 0
             for start, end, text, size in _passages(store, name, encoding, limit):
-                side = None if grouped else _side((done + size / 2) / sizes[name].bytes, shares[name])
+                side = None if not sided else _side((done + size / 2) / sizes[name].bytes, shares[name])
                 length = {"bytes": size, "characters": end - start}
                 yield Sample(f"{name}:{start}-{end}", (text,), name, None, length, name, side)
                 done += size
 
-    shape = Shape(("text",), _LENGTH, grouped, not grouped, True, "kept", source.label, "passages")
+    shape = Shape(("text",), _LENGTH, grouped, sided, True, "kept", source.label, "passages")
     facts = {
         "files": len(names),
         "bytes": total,
         "characters": sum(size.characters for size in sizes.values()),
     }
-    return replace(text_records(samples, shape, ProblemLog(), facts), sides_cut=not grouped)
+    return replace(text_records(samples, shape, ProblemLog(), facts), sides_cut=sided)
 
 
 def read_plain_text_inputs(source: Source, encoding: str | None = None) -> Records:

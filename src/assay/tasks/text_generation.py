@@ -120,6 +120,12 @@ class TextGeneration(Task):
 
         return read_plain_text(source, options)
 
+    def read_like(self, source: Source, options: DataOptions, spec: PassageSpec) -> Records:
+        """See `Task.read_like`: a text that no file's name puts on a side is judged as a whole."""
+        from assay.sources.plain_text import read_plain_text
+
+        return read_plain_text(source, options, cut=False)
+
     def read_inputs(self, source: Source, spec: PassageSpec) -> Records:
         """Prompts: text files, a column of texts, strings in memory."""
         from assay.sources.plain_text import read_plain_text_inputs
@@ -131,7 +137,7 @@ class TextGeneration(Task):
         from assay.sources.plain_text import read_plain_text
         from assay.sources.source import DataOptions
 
-        return read_plain_text(source, DataOptions())
+        return read_plain_text(source, DataOptions(), cut=False)
 
     def check(self, index: pa.Table, split_given: bool) -> None:
         """There is text enough to learn anything from."""
