@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assay.errors import DataError, RunError
 from assay.samples.cache import Cache, CacheWriter, prune
-from assay.samples.samples import Samples, TrainStream, build_samples, pad
+from assay.samples.samples import Samples, TrainStream, build_samples, hold_samples, pad
 from assay.samples.split import TEST, TRAIN, VALIDATION, split
 from assay.sources.records import ProblemLog, records_from_table
 from assay.sources.source import DataOptions, open_source
@@ -50,6 +50,20 @@ def test_each_ragged_field_has_its_own_mask(tmp_path: Path) -> None:
     assert batch.mask.sum(1).tolist() == [len(word) for word in words]
     assert batch.target_mask.sum(1).tolist() == [len(word) + 2 for word in words]
     assert batch.index.tolist() == [3, 1, 8]
+
+
+@pytest.mark.parametrize("task", [sequence.Backwards(), windows.Speed()], ids=["ragged", "windows"])
+def test_samples_in_memory_are_those_of_the_cache(task: Any, tmp_path: Path) -> None:
+    source = (sequence if isinstance(task, sequence.Backwards) else windows).examples(30)
+    records = task.read(open_source(source), DataOptions())
+    spec = task.fit_spec(records, np.ones(30, bool), DataOptions())
+    stored = build_samples(task, records, spec, None, folder=tmp_path / "cache")
+    held = hold_samples(task, records, spec, ProblemLog())
+    assert held.index.equals(stored.index) and np.array_equal(held.unit, stored.unit)
+    assert np.array_equal(held.side, stored.side) and held.problems == stored.problems
+    places = np.arange(len(stored.unit))
+    first, second = vars(stored.batch(places)), vars(held.batch(places))
+    assert all(value is None or bool((value == second[name]).all()) for name, value in first.items())
 
 
 def test_batches_are_smaller_where_windows_are_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

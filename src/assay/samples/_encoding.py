@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from assay.errors import DataError, RunError
 from assay.progress import Progress
-from assay.samples.cache import Cache, CacheWriter, Ragged
+from assay.samples.cache import Cache, CacheWriter, Held, Ragged
 from assay.sources.records import ABOUT, Place, Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _ROWS_AT_ONCE = 256
 class Segment:
     """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
 
-    cache: Cache
+    cache: Cache | Held
     unit: Array  # (W,) the unit of each window, counted over all segments
     index: pa.Table  # a row a unit: id, target, group …
 
@@ -71,7 +71,18 @@ def encode_records(
         with _refusals_told(folder), CacheWriter(folder) as writer:
             index = _write(task, records, spec, writer, log, progress)
             writer.close({"problems": [asdict(problem) for problem in log.problems()]}, index)
-    cache = Cache(folder)
+    return _segment(Cache(folder))
+
+
+def hold_records(task: Task, records: Records, spec: Spec) -> tuple[Segment, tuple[Problem, ...]]:
+    """As `encode_records`, in memory."""
+    log, held = ProblemLog(), Held()
+    index = _write(task, records, spec, held, log, None)
+    held.close({"problems": [asdict(problem) for problem in log.problems()]}, index)
+    return _segment(held)
+
+
+def _segment(cache: Cache | Held) -> tuple[Segment, tuple[Problem, ...]]:
     problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
     if not cache.rows:
         reasons = ", ".join(f"{problem.count} {problem.kind}" for problem in problems if problem.action == "skipped")
@@ -91,7 +102,7 @@ def gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
 
 
 def _write(
-    task: Task, records: Records, spec: Spec, writer: CacheWriter, log: ProblemLog, progress: Progress | None
+    task: Task, records: Records, spec: Spec, writer: CacheWriter | Held, log: ProblemLog, progress: Progress | None
 ) -> pa.Table:
     """Encode batch by batch; returns the index, a row a unit, with `_row` telling its row in the records."""
     kept: list[pa.RecordBatch] = []

@@ -125,6 +125,39 @@ class CacheWriter:
         shutil.rmtree(self._work, ignore_errors=True)
 
 
+class Held:
+    """What a `Cache` holds, in memory: of the few inputs of an answer, which are not worth a file.
+
+    Fill it with `append`, as a `CacheWriter`, then `close` it.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.notes: dict[str, Any] = {}
+        self.index = pa.table({})
+        self.fields: dict[str, Array | Ragged] = {}
+        self._parts: dict[str, list[Array | list[Array]]] = {}
+
+    def append(self, fields: Mapping[str, Array | list[Array]], rows: int) -> None:
+        """Add `rows` samples; see `CacheWriter.append`."""
+        for name, value in fields.items():
+            self._parts.setdefault(name, []).append(value)
+        self.rows += rows
+
+    def close(self, notes: Mapping[str, Any], index: pa.Table) -> None:
+        """Put together what was added; `notes` and `index` as with `CacheWriter.close`."""
+        self.notes, self.index = dict(notes), index
+        self.fields = {name: _joined(parts) for name, parts in self._parts.items()}
+
+
+def _joined(parts: list[Array | list[Array]]) -> Array | Ragged:
+    """The pieces of a field as one."""
+    if not isinstance(parts[0], list):
+        return np.concatenate([np.asarray(part) for part in parts])
+    items = [np.asarray(item) for part in parts for item in part]
+    return Ragged(np.concatenate(items), np.r_[0, np.cumsum([len(item) for item in items])])
+
+
 class Cache:
     """A complete cache, opened for reading."""
 

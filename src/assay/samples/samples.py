@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.progress import Progress
-from assay.samples._encoding import Segment, cache_key, encode_records, gather
+from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records
 from assay.samples.cache import Ragged, cache_root, prune
 from assay.samples.draws import order
 from assay.samples.split import SIDES, TEST, TRAIN
@@ -284,13 +284,30 @@ def build_samples(
     segment, problems = encode_records(task, records, spec, target, progress)
     if folder is None:
         prune(root, target)
+    return _samples(task, spec, segment, side, problems, log)
+
+
+def hold_samples(task: Task, records: Records, spec: Spec, log: ProblemLog) -> Samples:
+    """As `build_samples`, in memory and all on the test side: for the few inputs of an answer."""
+    segment, problems = hold_records(task, records, spec)
+    return _samples(task, spec, segment, None, problems, log)
+
+
+def _samples(
+    task: Task,
+    spec: Spec,
+    segment: Segment,
+    side: Array | None,
+    problems: Sequence[Problem],
+    log: ProblemLog | None,
+) -> Samples:
+    """Samples of one segment, whose index tells with `_row` which row of `side` a unit was."""
     if log is not None:
         log.extend(problems)
     rows = np.asarray(segment.index.column("_row").to_numpy())
     chosen = np.full(len(rows), TEST, np.int8) if side is None else np.asarray(side, np.int8)[rows]
-    return Samples(
-        task, spec, Segment(segment.cache, segment.unit, segment.index.drop_columns(["_row"])), chosen, problems
-    )
+    own = Segment(segment.cache, segment.unit, segment.index.drop_columns(["_row"]))
+    return Samples(task, spec, own, chosen, problems)
 
 
-__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "pad"]
+__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "hold_samples", "pad"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from assay.errors import DataError
-from assay.samples.samples import Samples, View, build_samples
+from assay.samples.samples import Samples, View, build_samples, hold_samples
 from assay.samples.split import TEST
 from assay.sources.records import Problem, ProblemLog, Records
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _BATCH = 256
+#: Inputs of no more rows than this are decoded in memory.
+_FEW = 32
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,19 @@ def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, 
     """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
     log = ProblemLog()
     log.extend(records.problems)
+    if _are_few(records):
+        samples = hold_samples(task, records, spec, log)
+        yield samples, log.problems()
+        return
     with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
         samples = build_samples(task, records, spec, None, log, Path(folder) / "samples")
         yield samples, log.problems()
+
+
+def _are_few(records: Records) -> bool:
+    rows = 0
+    for batch in records.batches():
+        rows += batch.num_rows
+        if rows > _FEW:
+            return False
+    return True
