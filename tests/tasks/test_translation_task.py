@@ -117,3 +117,37 @@ def test_words_without_spaces_are_judged_by_characters(languages: str, tokens: s
     from assay.evaluation.translation_metrics import tokenise_for
 
     assert tokenise_for(languages) == tokens
+
+
+@pytest.mark.slow
+def test_a_pretrained_translator_learns_on(command: Any, corpus: Path, tmp_path: Path) -> None:
+    """One of random weights stands for it, with a tokeniser of its own; the run needs the folder no more."""
+    import json
+    import shutil
+
+    import torch
+
+    from assay.samples.tokens import BEGIN, END, PAD, train_bpe
+
+    transformers: Any = pytest.importorskip("transformers")
+    folder = tmp_path / "tiny"
+    tokenizer = train_bpe([text for pair in pairs(50) for text in pair], 300)
+    torch.manual_seed(0)
+    config = transformers.MarianConfig(
+        vocab_size=tokenizer.size, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, pad_token_id=PAD, eos_token_id=END,
+        decoder_start_token_id=BEGIN, forced_eos_token_id=None, max_position_embeddings=160,
+    )  # fmt: skip
+    transformers.MarianMTModel(config).save_pretrained(folder)
+    (folder / "tokenizer.json").write_text(tokenizer.data, encoding="utf-8")
+    marks = {"bos_token": "<begin>", "eos_token": "<end>", "pad_token": "<pad>", "unk_token": "<unknown>"}
+    (folder / "special_tokens_map.json").write_text(json.dumps(marks), encoding="utf-8")
+    run = tmp_path / "run"
+    how = ("--languages", "en-de", "--epochs", 1, "--evidence", "none", "--out", run, "--json")
+    done = command("train", corpus, "--network", f"hf/{folder}", *how)
+    assert done.code == 0, done.err
+    shutil.rmtree(folder)
+    (tmp_path / "new.en").write_text("the big dog sees a cat\n", encoding="utf-8")
+    told = command("predict", run, tmp_path / "new.en", "--json")
+    assert told.code == 0, told.err
+    assert set(told.json) >= {"id", "text", "confidence"}
