@@ -56,12 +56,14 @@ def nanogpt(bench: Bench) -> Json:
 def measure(bench: Bench, case: str, budget_s: float) -> Json:
     """One `assay train`."""
     run = bench.work / f"run-{case}"
-    done = run_assay("train", source_of(bench), "--task", "text-generation", "--budget", f"{budget_s:.1f}s",
-                     "--seed", bench.options.seed, "--evidence", "quick", "--json", "--out", run,
-                     cache=bench.work / "cache")  # fmt: skip
+    how = ("train", source_of(bench), "--task", "text-generation", "--budget", f"{budget_s:.1f}s",
+           "--seed", bench.options.seed, "--evidence", "quick", "--out", run)  # fmt: skip
+    resumed = (run / "plan.json").exists()  # what was stopped goes on, and its time of fitting counts on
+    done = run_assay(*(("resume", run) if resumed else how), "--json", cache=bench.work / "cache")
     summary = done.json
-    return {"case": case, "budget_s": budget_s, "wall_s": done.wall_s, "fit_s": summary["seconds"],
-            "loss": summary["metrics"]["nats_per_character"], "bits_per_byte": summary["metric"],
+    return {"case": case, "budget_s": budget_s, "wall_s": None if resumed else done.wall_s,
+            "fit_s": summary["seconds"], "loss": summary["metrics"]["nats_per_character"],
+            "bits_per_byte": summary["metric"],
             "kneser_ney": summary["baseline"], "verdict": summary["verdict"], "samples": summary["samples"],
             "network": summary["network"], "stages": dict(done.stages)}  # fmt: skip
 

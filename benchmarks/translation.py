@@ -51,12 +51,14 @@ def measure(bench: Bench, case: str) -> Json:
     """One `assay train`, and what the network reaches on each test set."""
     languages, budget = _CASES[case]
     source, run = source_of(bench, languages), bench.work / f"run-{case}"
-    done = run_assay("train", source, "--task", "translation", "--languages", languages, "--budget",
-                     "2s" if bench.smoke else budget, "--seed", bench.options.seed, "--evidence", "quick", "--json",
-                     "--out", run, cache=bench.work / "cache")  # fmt: skip
+    how = ("train", source, "--task", "translation", "--languages", languages, "--budget",
+           "2s" if bench.smoke else budget, "--seed", bench.options.seed, "--evidence", "quick",
+           "--out", run)  # fmt: skip
+    resumed = (run / "plan.json").exists()  # what was stopped goes on, and its time of fitting counts on
+    done = run_assay(*(("resume", run) if resumed else how), "--json", cache=bench.work / "cache")
     summary = done.json
     found = {name: judged(run, source, languages, name) for name in _TEST_SETS}
-    return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
+    return {"case": case, "budget": budget, "wall_s": None if resumed else done.wall_s, "fit_s": summary["seconds"],
             "bleu": summary["metric"], "phrase_based": summary["baseline"], "verdict": summary["verdict"],
             "samples": summary["samples"], "network": summary["network"], "test_sets": found,
             "speed": speed(run, source, languages), "stages": dict(done.stages)}  # fmt: skip
