@@ -10,7 +10,7 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.evaluation.generation_metrics import BitsPerByte
+from assay.evaluation.generation_metrics import BitsPerByte, NatsPerCharacter
 from assay.evaluation.intervals import estimate
 from assay.evaluation.sequences import Hypothesis
 from assay.evaluation.translation_metrics import Bleu, Chrf
@@ -69,9 +69,10 @@ def test_intervals_are_quick() -> None:
 
 
 def test_bits_per_byte() -> None:
-    nats, sizes = np.log([2.0, 16.0, 1.0]), np.array([1, 1, 2])
+    nats, sizes = np.log([2.0, 16.0, 1.0]), np.array([[1, 1], [1, 1], [2, 1]])  # bytes, characters
     metric = BitsPerByte()
     assert metric.value(nats, sizes) == pytest.approx(5 / 4)
     assert metric.aggregate(metric.statistics(nats, sizes), np.array([2, 1, 0])) == pytest.approx(2)
-    assert np.isnan(metric.value(np.zeros(1), np.zeros(1)))
+    assert np.isnan(metric.value(np.zeros(1), np.zeros((1, 2))))
     assert not metric.higher_is_better
+    assert NatsPerCharacter().value(nats, sizes) == pytest.approx(np.log(32) / 3)
