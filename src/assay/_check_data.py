@@ -11,7 +11,9 @@ import pyarrow as pa
 from assay._check_subject import CheckFailed, Subject, demand
 from assay.errors import AssayError
 from assay.flow import prepare
+from assay.progress import Progress
 from assay.samples.draws import order
+from assay.samples.near_duplicates import find_near_duplicates
 from assay.samples.samples import build_samples
 from assay.samples.split import TRAIN, split
 from assay.sources.records import ProblemLog
@@ -31,10 +33,12 @@ def check_recognised(subject: Subject) -> str:
 def check_split(subject: Subject) -> str:
     index, options = subject.prepared.records.index(), subject.options
     first = subject.prepared.split
-    again = split(index, options.split, options.split_seed)
+    again = prepare(subject.source, options, task=subject.task).split
     demand(np.array_equal(first.side, again.side), "the same data is split another way the second time")
     places = order(np.arange(index.num_rows), "check")
-    shuffled = split(index.take(pa.array(places)), options.split, options.split_seed)
+    pairs = None if first.by != "content" else _copies(subject)
+    moved = None if pairs is None else np.argsort(places)[pairs]
+    shuffled = split(index.take(pa.array(places)), options.split, options.split_seed, copies=moved)
     demand(np.array_equal(first.side[places], shuffled.side), "the order of the rows moves samples between the sides")
     demand(len(set(index.column("id").to_pylist())) == index.num_rows, "two rows have the same id")
     if first.by != "given":
@@ -45,6 +49,13 @@ def check_split(subject: Subject) -> str:
                     demand(sides.setdefault(value, side) == side, f"{name} {value!r} lies on two sides")
     demand(all(first.counts().values()), f"a side is empty: {first.counts()}")
     return f"by {first.by}: {first.counts()}"
+
+
+def _copies(subject: Subject) -> np.ndarray[Any, Any] | None:
+    """(P, 2) rows that are copies of one another, as the flow finds them before the split."""
+    records = subject.prepared.records
+    found = find_near_duplicates(subject.task, records, records.index(), ProblemLog(), Progress())
+    return None if found is None else found.pairs
 
 
 def check_encode(subject: Subject) -> str:
