@@ -78,7 +78,14 @@ def measure(bench: Bench, case: str) -> Json:
     summary = done.json
     return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
             "accuracy": summary["metric"], "baseline": summary["baseline"], "verdict": summary["verdict"],
-            "samples": summary["samples"], "network": summary["network"], "stages": dict(done.stages)}  # fmt: skip
+            "samples": summary["samples"], "network": _named(summary["network"]),
+            "stages": {key.split(" hf/")[0]: at for key, at in done.stages.items()}}  # fmt: skip
+
+
+def _named(network: Json) -> Json:
+    """The network without the folder that it came from."""
+    kind, slash, name = str(network["name"]).partition("/")
+    return {**network, "name": f"{kind}{slash}{Path(name).name}"}
 
 
 def latency(bench: Bench) -> Json:
