@@ -18,14 +18,12 @@ class PairSpec:
         longest: the most tokens of a sentence; a longer one is translated in pieces.
         growth: the most target tokens for each source token that training pairs have, but for the oddest.
         languages: such as "en-de"; empty where the data does not say.
-        text: of tables, the column of the source; empty where sentences came otherwise.
     """
 
     tokenizer: Tokenizer
     longest: int
     growth: float
     languages: str = ""
-    text: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -16,21 +16,16 @@ class PassageSpec:
     Attributes:
         tokenizer: how text becomes tokens.
         longest: the most tokens that the network reads at once.
-        characters_per_token: of the training text, in the mean.
     """
 
     tokenizer: Tokenizer
     longest: int
-    characters_per_token: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        own = {"longest": self.longest, "characters_per_token": self.characters_per_token}
-        return {"tokenizer": self.tokenizer.to_json(), **own}
+        return {"tokenizer": self.tokenizer.to_json(), "longest": self.longest}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> PassageSpec:
         """The inverse of `to_json`."""
-        return PassageSpec(
-            Tokenizer.from_json(data["tokenizer"]), int(data["longest"]), float(data["characters_per_token"])
-        )
+        return PassageSpec(Tokenizer.from_json(data["tokenizer"]), int(data["longest"]))

@@ -5,36 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from assay.samples.text_windows import text_bytes
+from assay.samples.text_windows import Array, Windows, text_bytes
 from assay.samples.tokens import Tokenizer
 
-Array = np.ndarray[Any, Any]
 #: What ends a sentence, with the white space behind it; scripts without spaces have none there.
 _END = re.compile(r"(?<=[.!?;:…])\s+|(?<=[。！？；])")
 
 
-@dataclass(frozen=True)
-class SentenceWindows:
-    """Texts in pieces.
-
-    Attributes:
-        tokens: W arrays (S,) int32, without marks.
-        text: W arrays of uint8, the UTF-8 bytes of a text beside its first piece, nothing beside the others.
-        row: (W,) int64, the text that each piece is from.
-    """
-
-    tokens: list[Array]
-    text: list[Array]
-    row: Array
-
-
-def cut_sentences(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> SentenceWindows:
-    """Texts in pieces of at most `longest` tokens; most are one piece."""
+def cut_sentences(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> Windows:
+    """Texts in pieces of at most `longest` tokens, without marks; most are one piece."""
     tokens: list[Array] = []
     stored: list[Array] = []
     rows: list[int] = []
@@ -44,7 +26,7 @@ def cut_sentences(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> S
         tokens += parts
         stored += [text_bytes(text), *(text_bytes("") for _ in parts[1:])]
         rows += [row] * len(parts)
-    return SentenceWindows(tokens, stored, np.asarray(rows, np.int64))
+    return Windows(tokens, stored, np.asarray(rows, np.int64))
 
 
 def pieces(text: str, tokenizer: Tokenizer, longest: int) -> list[str]:

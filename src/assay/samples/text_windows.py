@@ -24,7 +24,7 @@ class Windows:
     """Texts in windows.
 
     Attributes:
-        tokens: W arrays (T,) int32, with the marks that the tokeniser puts around a text.
+        tokens: W arrays (T,) int32; from `cut` with the marks that the tokeniser puts around a text.
         text: W arrays of uint8, the UTF-8 bytes of a text beside its first window, nothing beside the others.
         row: (W,) int64, the text that each window is from.
     """

@@ -160,9 +160,7 @@ class TextGeneration(Task):
         if kind not in ("characters", "pieces"):
             raise SettingError(f"--tokens {kind} is not possible", "Give characters or pieces.")
         tokenizer = characters(texts) if kind == "characters" else train_bpe(texts, _VOCABULARY)
-        looked = texts[:100]
-        size = sum(map(len, tokenizer.encode_batch(looked)))
-        return PassageSpec(tokenizer, _context(options), sum(map(len, looked)) / max(1, size))
+        return PassageSpec(tokenizer, _context(options))
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: PassageSpec, log: ProblemLog) -> Encoded:
         """Passages in windows, or the ends of prompts."""
