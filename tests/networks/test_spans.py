@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from assay.networks.span_reader import SpanReader, SpanReaderSettings, shared_tokens
+from assay.networks.span_reader import SpanReader, SpanReaderSettings
+from assay.networks.question_words import QuestionWords
 from assay.networks.spans import SpanHead, SpanScores
 
 SMALL = SpanReaderSettings(depth=1, width=32, heads=2, buckets=64)
@@ -56,14 +57,26 @@ def test_the_loss_is_the_cross_entropy_of_both_ends() -> None:
 
 def test_only_places_in_the_text_can_be_answers() -> None:
     context = torch.tensor([[False, False, True, True, False]])
-    scores = SpanHead(8)(torch.randn(1, 5, 8), context)
+    scores = SpanHead(8, 3)(torch.randn(1, 5, 8), torch.randn(1, 5, 3), context)
     _, _, logs = scores.best(longest=5, count=15)
     assert int((logs > -1000).sum()) == 3  # two tokens and both together
 
 
 def test_shared_tokens_are_those_of_the_question() -> None:
     question, context = (SEGMENTS == 0) & MASK, (SEGMENTS == 1) & MASK & (TOKENS != END)
-    assert shared_tokens(TOKENS, question, context).nonzero().tolist() == [[0, 5], [1, 4]]
+    assert QuestionWords()(TOKENS, question, context)[:, :, 0].nonzero().tolist() == [[0, 5], [1, 4]]
+
+
+def test_nearness_counts_rare_words_of_the_question_on_either_side() -> None:
+    tokens = torch.tensor([[1, 5, 6, 2, 5, 9, 9, 9, 6, 9, 6, 2]])
+    question, context = torch.zeros(1, 12).bool(), torch.zeros(1, 12).bool()
+    question[:, 1:3], context[:, 4:11] = True, True
+    found = QuestionWords()(tokens, question, context)[0]
+    assert found[:, 1].tolist() == pytest.approx([0] * 4 + [1, 0, 0, 0, 0.5, 0, 0.5, 0]), "5 once, 6 twice in the text"
+    before, after = found[:, 2], found[:, 3]  # at most two tokens away, as shares of the largest
+    assert before.tolist() == pytest.approx([0] * 4 + [0, 1, 1, 0, 0, 0.5, 0.5, 0])
+    assert after.tolist() == pytest.approx([0] * 4 + [0, 0, 1, 1, 1, 1, 0, 0])
+    assert not found[:4].any() and not found[11:].any()
 
 
 def padding_changes_nothing(network: Any) -> None:

@@ -25,7 +25,7 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= share < 1:
             raise ValueError(f"dropout is a share from 0 to below 1, not {share:g}")
-        self.silenced = min(255, round(256 * share))
+        self.p, self.silenced = share, min(255, round(256 * share))
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same."""

@@ -71,7 +71,7 @@ def _pretrained_recipe(situation: Situation) -> tuple[HfSpanSettings, Plan]:
 
     The last weights are kept: the loss on the validation side begins to rise long before answers get worse.
     """
-    batch = 16 if situation.samples < 20_000 else 32
+    batch = 8 if situation.samples < 20_000 else 32
     plan = Plan(
         batch_size=batch,
         learning_rate=1e-3,

@@ -72,18 +72,22 @@ class SpanScores:
 
 
 class SpanHead(nn.Module):
-    """What the last layer says of tokens (B, T, W) to scores of spans.
+    """What the last layer says of tokens (B, T, W), and what is known of them besides (B, T, F), to scores of spans.
 
     Args:
         width: channels, W.
+        known: features that are known of each token, F.
+        hidden: neurons between both and the scores.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, known: int, hidden: int = 128) -> None:
         super().__init__()
-        self.ends = nn.Linear(width, 2)
+        self.said, self.known = nn.Linear(width, hidden), nn.Linear(known, hidden, bias=False)
+        self.ends = nn.Linear(hidden, 2)
         self.none = nn.Linear(width, 1)
 
-    def forward(self, said: Tensor, context: Tensor) -> SpanScores:
+    def forward(self, said: Tensor, known: Tensor, context: Tensor) -> SpanScores:
         """Scores of spans within the context (B, T) bool; the first token speaks for there being none."""
-        spans = self.ends(said).masked_fill(~context[:, :, None], _NEVER)
+        both = nn.functional.gelu(self.said(said) + self.known(known))
+        spans = self.ends(both).masked_fill(~context[:, :, None], _NEVER)
         return SpanScores(spans, self.none(said[:, 0])[:, 0])
