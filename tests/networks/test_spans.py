@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from assay.networks.span_reader import SpanReader, SpanReaderSettings
 from assay.networks.question_words import QuestionWords
+from assay.networks.span_reader import SpanReader, SpanReaderSettings
 from assay.networks.spans import SpanHead, SpanScores
 
 SMALL = SpanReaderSettings(depth=1, width=32, heads=2, buckets=64)

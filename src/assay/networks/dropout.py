@@ -34,3 +34,13 @@ class Dropout(nn.Module):
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.silenced
         return x * kept.to(x.dtype).mul_(256 / (256 - self.silenced))
+
+
+def drop_tokens(vectors: Tensor, share: float) -> Tensor:
+    """Vectors (B, T, W) of which a share of the tokens is zero; for a training step.
+
+    Source: M. Iyyer et al., "Deep unordered composition rivals syntactic methods for text classification", ACL 2015.
+    """
+    if not share:
+        return vectors
+    return vectors * (torch.rand(vectors.shape[:2], device=vectors.device) >= share)[:, :, None]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from assay.networks.dropout import Dropout
+from assay.networks.dropout import Dropout, drop_tokens
 from assay.networks.head import set_head
 from assay.networks.hf_loading import (
     PREFIX,
@@ -111,9 +111,7 @@ class HfEncoder(nn.Module):
 
     def from_vectors(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, W) to logits (B, O); attributions follow its gradient."""
-        if self.training and self.word_dropout:
-            kept = torch.rand(vectors.shape[:2], device=vectors.device) >= self.word_dropout
-            vectors = vectors * kept[:, :, None]
+        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
         logits: Tensor = self.head(self.dropout(self.features_of(vectors, mask)))
         return logits
 

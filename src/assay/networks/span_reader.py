@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from assay.networks.dropout import drop_tokens
 from assay.networks.question_words import QuestionWords
 from assay.networks.spans import SpanHead, SpanScores
 from assay.networks.token_embedding import TokenEmbedding
@@ -68,9 +69,7 @@ class SpanReader(nn.Module):
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
         known = self.words(tokens, (segments == QUESTION) & real, context)
-        if self.training and self.word_dropout:
-            kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
-            vectors = vectors * kept[:, :, None]
+        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
         said = self.transformer(vectors + self.parts[segments.long() + 2 * known[:, :, 0].long()], mask)
         scores: SpanScores = self.head(said, known, context)
         return scores

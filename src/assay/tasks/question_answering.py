@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Metric, Values
+    from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
@@ -142,6 +143,13 @@ class QuestionAnswering(Task):
 
         return question_networks(spec)
 
+    def augment(self, batch: QuestionBatch, draws: Draws, plan: Plan, spec: QuestionSpec) -> QuestionBatch:
+        """Texts lose their beginning and end, as much as the plan says."""
+        from assay.samples.question_cropping import crop_texts
+
+        least = plan.augment.get("text_crop", 1.0)
+        return batch if least >= 1 or batch.span is None else crop_texts(batch, least, draws)
+
     def objective(self, network: nn.Module, batch: QuestionBatch, plan: Plan, spec: QuestionSpec) -> Tensor:
         """The cross-entropy of the answer's first and last token, or of there being none in the window."""
         if batch.span is None:
@@ -216,6 +224,10 @@ class QuestionAnswering(Task):
         from assay.samples.question_windows import question_corruptions
 
         return question_corruptions(spec)
+
+    def regularisation(self, spec: QuestionSpec) -> Mapping[str, tuple[float, float]]:
+        """See `Task.regularisation`."""
+        return {"augment.text_crop": (1.0, 0.5), **super().regularisation(spec)}
 
     def masked(self, batch: QuestionBatch, kept: Tensor, spec: QuestionSpec, instead: Any = None) -> QuestionBatch:
         """Tokens that are not kept are left out of what the network attends to, and are no answer; marks stay."""
