@@ -22,6 +22,7 @@ class Windows:
     segments: Tensor
     mask: Tensor | None
     places: Tensor
+    looks: Tensor
     span: Tensor
 
 
@@ -33,7 +34,7 @@ def windows(lengths: list[int], spans: list[tuple[int, int]]) -> Windows:
     segments = ((torch.arange(width)[None] >= 4) & mask).long()
     places = torch.stack([tokens * 10, tokens * 10 + 7], dim=2)
     span = torch.tensor([[first + 4, last + 4] if first >= 0 else [-1, -1] for first, last in spans])
-    return Windows(tokens, segments, mask, places, span)
+    return Windows(tokens, segments, mask, places, tokens % 6, span)
 
 
 @pytest.mark.parametrize("least", [0.1, 0.5])
@@ -53,6 +54,7 @@ def test_a_stretch_is_left_that_holds_the_answer(least: float) -> None:
             assert len(text) >= max(1, int(least * length))
             assert found.segments[row][real].tolist() == [0] * 4 + [1] * (len(text) + 1)
             assert torch.equal(found.places[row, :, 0][real], found.tokens[row][real] * 10)
+            assert torch.equal(found.looks[row][real], found.tokens[row][real] % 6)
             start, end = found.span[row].tolist()
             if first < 0:
                 assert (start, end) == (-1, -1)
@@ -68,5 +70,5 @@ def test_a_stretch_is_left_that_holds_the_answer(least: float) -> None:
 def test_a_least_share_of_one_changes_nothing() -> None:
     batch: Any = windows([9, 4], [(2, 3), (-1, -1)])
     found = crop_texts(batch, 1.0, Draws(0, 0, np.arange(2)))
-    for name in ("tokens", "segments", "places", "span", "mask"):
+    for name in ("tokens", "segments", "places", "looks", "span", "mask"):
         assert torch.equal(getattr(found, name), getattr(batch, name)), name

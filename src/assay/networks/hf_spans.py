@@ -52,15 +52,17 @@ class HfSpanReader(nn.Module):
         """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
         return self.encoder.vectors(tokens)
 
-    def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def from_vectors(
+        self, vectors: Tensor, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None
+    ) -> SpanScores:
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
         vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
-        known = self.words(tokens, (segments == QUESTION) & real, context)
+        known = self.words(tokens, (segments == QUESTION) & real, context, looks)
         scores: SpanScores = self.head(self.dropout(self.encoder(vectors, mask, segments)), known, context)
         return scores
 
-    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def forward(self, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None) -> SpanScores:
         """Scores of spans; see `SpanReader.forward`."""
-        return self.from_vectors(self.vectors(tokens), tokens, segments, mask)
+        return self.from_vectors(self.vectors(tokens), tokens, segments, looks, mask)

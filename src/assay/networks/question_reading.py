@@ -28,7 +28,7 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
     """What a network says of each window of a batch, (B,).
 
     Args:
-        network: tokens, segments and mask (B, T) to `SpanScores`.
+        network: tokens, segments, looks and mask (B, T) to `SpanScores`.
         batch: questions in windows, as `assay.samples.question_windows.QuestionWindows` has them, padded.
         longest: the most tokens of an answer.
     """
@@ -37,8 +37,9 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
         rows = slice(start, start + _AT_ONCE)
         mask = batch.mask[rows]
         end = int(mask.any(dim=0).nonzero().max()) + 1
-        tokens, segments, mask = (value[:, :end] for value in (batch.tokens[rows], batch.segments[rows], mask))
-        scores = network(tokens, segments, mask)
+        fields = (batch.tokens, batch.segments, batch.looks)
+        tokens, segments, looks = (value[rows, :end] for value in fields)
+        scores = network(tokens, segments, looks, mask[:, :end])
         shown = (segments == CONTEXT) & (batch.places[rows, :end, 1] > 0)
         texts = zip(batch.text[rows].numpy(), batch.text_mask[rows].numpy(), batch.shift[rows].tolist(), strict=True)
         found += _readings(scores, batch.places[rows, :end].numpy(), shown.numpy(), list(texts), longest)

@@ -1,7 +1,7 @@
-"""Where the words of a question stand in a text, and how near to them each token is.
+"""Where the words of a question stand in a text, how near to them each token is, and what its word looks like.
 
-An answer stands beside the words of its question. A network that compares tokens finds that out after many thousand
-questions; told so, it needs hundreds.
+An answer stands beside the words of its question, and is often a name or a number. A network that compares tokens finds
+that out after many thousand questions; told so, it needs hundreds.
 
 Sources: D. Chen et al., "Reading Wikipedia to answer open-domain questions", ACL 2017, for the exact match; the sums
 over a neighbourhood are those of density ranking (C. Clarke et al., "Relevance ranking for one to three term queries",
@@ -15,6 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+#: What a token's word may look like, see `assay.samples.question_windows.LOOKS`.
+_LOOKS = 6
 #: How far the neighbourhoods reach, in tokens.
 _REACHES = (2, 5, 12, 30)
 
@@ -22,15 +24,16 @@ _REACHES = (2, 5, 12, 30)
 class QuestionWords(nn.Module):
     """Tokens (B, T) to features (B, T, F), from 0 to about 1; there is nothing to learn."""
 
-    features = 2 * len(_REACHES) + 2
+    features = 2 + 2 * len(_REACHES) + _LOOKS
 
-    def forward(self, tokens: Tensor, question: Tensor, context: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, question: Tensor, context: Tensor, looks: Tensor) -> Tensor:
         """Features of the tokens of the text; zero elsewhere.
 
         Args:
             tokens: (B, T).
             question: (B, T) bool, the tokens of the question.
             context: (B, T) bool, those of the text.
+            looks: (B, T) the number of what each token's word looks like.
         """
         same = tokens[:, :, None] == tokens[:, None, :]
         shared = (same & question[:, None, :]).any(dim=2) & context
@@ -43,7 +46,8 @@ class QuestionWords(nn.Module):
             before = sums[:, place] - sums[:, (place - reach).clamp_min(0)]
             after = sums[:, (place + 1 + reach).clamp_max(tokens.shape[1])] - sums[:, place + 1]
             found += [_of_most(side.masked_fill(~context, 0.0)) for side in (before, after)]
-        return torch.stack(found, dim=2) * context[:, :, None]
+        kinds = nn.functional.one_hot(looks.long(), _LOOKS)
+        return torch.cat([torch.stack(found, dim=2), kinds], dim=2) * context[:, :, None]
 
 
 def _of_most(values: Tensor) -> Tensor:

@@ -64,22 +64,25 @@ class SpanReader(nn.Module):
         embedded: Tensor = self.embedding(tokens)
         return embedded
 
-    def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def from_vectors(
+        self, vectors: Tensor, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None
+    ) -> SpanScores:
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
-        known = self.words(tokens, (segments == QUESTION) & real, context)
+        known = self.words(tokens, (segments == QUESTION) & real, context, looks)
         vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
         said = self.transformer(vectors + self.parts[segments.long() + 2 * known[:, :, 0].long()], mask)
         scores: SpanScores = self.head(said, known, context)
         return scores
 
-    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def forward(self, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None) -> SpanScores:
         """Scores of spans.
 
         Args:
             tokens: (B, T), as `Tokenizer.join` puts a question and a text.
             segments: (B, T), 0 for the question, 1 for the text.
+            looks: (B, T), what each token's word looks like, see `question_words.py`.
             mask: (B, T) bool, True where a token is real; None where nothing is padded.
         """
-        return self.from_vectors(self.vectors(tokens), tokens, segments, mask)
+        return self.from_vectors(self.vectors(tokens), tokens, segments, looks, mask)

@@ -21,7 +21,8 @@ def crop_texts(batch: Any, least: float, draws: Draws) -> Any:
     """Windows whose texts are a stretch of what they were, which holds the answer where there is one.
 
     Args:
-        batch: `tokens`, `segments` and `mask` (B, T), `places` (B, T, 2), `span` (B, 2); the text ends with a mark.
+        batch: `tokens`, `segments`, `looks` and `mask` (B, T), `places` (B, T, 2), `span` (B, 2); a text ends with a
+            mark.
         least: the smallest share of a text that is left; shares are drawn evenly from here to 1.
         draws: the randomness.
     """
@@ -40,7 +41,7 @@ def crop_texts(batch: Any, least: float, draws: Draws) -> Any:
     cut = text & (numbers < length[:, None]) & ((numbers < start[:, None]) | (numbers >= (start + kept)[:, None]))
     left = mask & ~cut
     order = torch.argsort((~left).int(), dim=1, stable=True)[:, : int(left.sum(dim=1).max())]
-    moved = {name: getattr(batch, name).gather(1, order) for name in ("tokens", "segments")}
+    moved = {name: getattr(batch, name).gather(1, order) for name in ("tokens", "segments", "looks")}
     places = batch.places.gather(1, order[:, :, None].expand(-1, -1, 2))
     span = torch.where(there[:, None], batch.span - start[:, None], batch.span)
     return replace(batch, **moved, places=places, span=span, mask=left.gather(1, order))

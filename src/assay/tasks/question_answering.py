@@ -42,6 +42,7 @@ class QuestionBatch(Batch):
         tokens: (B, T) int32, with `mask`.
         segments: (B, T) int32.
         places: (B, T, 2) int32.
+        looks: (B, T) int32.
         question: (B, Q) uint8, with `question_mask` (B, Q) bool.
         text: (B, N) uint8, with `text_mask` (B, N) bool.
         shift: (B,) int32.
@@ -51,6 +52,7 @@ class QuestionBatch(Batch):
     tokens: Tensor
     segments: Tensor
     places: Tensor
+    looks: Tensor
     question: Tensor
     question_mask: Tensor
     text: Tensor
@@ -154,7 +156,8 @@ class QuestionAnswering(Task):
         """The cross-entropy of the answer's first and last token, or of there being none in the window."""
         if batch.span is None:
             raise SettingError("these questions have no answers")
-        losses: Tensor = network(batch.tokens, batch.segments, batch.mask).losses(batch.span[:, 0], batch.span[:, 1])
+        scores = network(batch.tokens, batch.segments, batch.looks, batch.mask)
+        losses: Tensor = scores.losses(batch.span[:, 0], batch.span[:, 1])
         return losses
 
     def predict(
@@ -243,7 +246,7 @@ class QuestionAnswering(Task):
         """What each token of question and text added to the probability of the answer."""
         from assay.evidence.text_attribution import explain_texts
 
-        return explain_texts(self, predictor, batch, beside=("segments", "places"))
+        return explain_texts(self, predictor, batch, beside=("segments", "places", "looks"))
 
     def draw(self, samples: Samples, unit: int, spec: QuestionSpec) -> Drawing:
         """The question and its text, in which the true answer is marked where it is known."""
