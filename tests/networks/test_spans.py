@@ -45,6 +45,19 @@ def test_the_best_spans_are_the_best_of_all() -> None:
         assert logs[row].tolist() == pytest.approx([wanted[place] for place in ranked], abs=1e-5)
 
 
+def test_the_likely_span_shares_most_with_all_that_may_be_the_answer() -> None:
+    logs = torch.full((1, 9, 2), -9.0)
+    logs[0, [1, 4, 5], 0] = torch.log(torch.tensor([0.36, 0.33, 0.31]))
+    logs[0, [1, 6], 1] = torch.log(torch.tensor([0.36, 0.64]))
+    scores = SpanScores(logs, torch.full((1,), -20.0))
+    first, last, _ = scores.best(longest=4, count=3)
+    assert [first[0].tolist(), last[0].tolist()] == [[4, 5, 1], [6, 6, 1]]
+    logs[0, 1] += 0.5  # the lone one is the most probable now, and shares nothing with the others
+    assert scores.best(longest=4)[0].item() == 1
+    assert [found.item() for found in scores.likely(longest=4)] in ([4, 6], [5, 6])
+    assert [found.item() for found in scores.likely(longest=4, count=1)] == [1, 1]
+
+
 def test_the_loss_is_the_cross_entropy_of_both_ends() -> None:
     scores = SpanScores(torch.randn(2, 5, 2), torch.randn(2))
     found = scores.losses(torch.tensor([1, -1]), torch.tensor([3, -1]))

@@ -53,9 +53,9 @@ def _readings(
     none = scores.none.float()
     odds = (scores.spans.float() - none[:, None, None]).numpy()
     totals = scores.log_odds(longest).tolist()
-    first, last, _ = scores.best(longest)
-    ends = zip(first[:, 0].tolist(), last[:, 0].tolist(), strict=True)
-    for row, (left, right) in enumerate(ends):
+    surest = scores.best(longest)
+    ends = (*scores.likely(longest), surest[0][:, 0], surest[1][:, 0])
+    for row, (left, right, *top) in enumerate(zip(*(places.tolist() for places in ends), strict=True)):
         values, there, shift = texts[row]
         own = shown[row]
         if not own.any():  # a text of nothing that has a token
@@ -64,5 +64,5 @@ def _readings(
             continue
         start, end = int(places[row, left, 0]), int(places[row, right, 1])
         text = values[there].tobytes().decode("utf-8", "replace")[max(0, start - shift) : max(0, end - shift)]
-        best = float(odds[row, left, 0] + odds[row, right, 1])
+        best = float(odds[row, top[0], 0] + odds[row, top[1], 1])
         yield Reading(start, end, text, best, totals[row], places[row][own], odds[row][own])
