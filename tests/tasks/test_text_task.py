@@ -105,4 +105,4 @@ def test_a_long_text_is_one_answer_out_of_several_windows(tmp_path: Path) -> Non
     outputs = np.tile([0.4, 0.6], (len(windows), 1))
     outputs[3] = 0.01, 0.99
     assert task.deciding(outputs, spec) == 3 and task.merge(outputs, spec)[1] > 0.6
-    assert task.draw(samples, 0, spec).lines[1].startswith(GOOD[0])
+    assert task.draw(samples, 0, spec).lines[1].startswith(f"text: {GOOD[0]}")

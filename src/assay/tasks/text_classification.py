@@ -198,7 +198,8 @@ class TextClassification(TargetTask):
         from assay.samples.unit_texts import unit_texts
 
         (text,) = unit_texts(samples.view_of(np.asarray([unit])))
-        return Drawing(lines=(samples.id(unit), text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")))
+        shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
+        return Drawing(lines=(samples.id(unit), f"text: {shown}"))
 
     def part_names(self, samples: Samples, window: int, spec: TextSpec) -> Sequence[str]:
         """What each token says."""

@@ -232,8 +232,8 @@ class TextGeneration(Task):
         return Foretold(float(output))
 
     def words(self, output: Any, spec: PassageSpec) -> str:
-        """A continuation as it stands; of a text how improbable it was."""
-        return (output.text or "…") if isinstance(output, Hypothesis) else f"{float(output):,.0f} nats"
+        """A continuation as it stands; of a text how many bits it took."""
+        return (output.text or "…") if isinstance(output, Hypothesis) else f"{float(output) / np.log(2):,.0f} bits"
 
     def truth_words(self, truth: Any, spec: PassageSpec) -> str:
         """How long a text is."""
@@ -291,7 +291,8 @@ class TextGeneration(Task):
         from assay.samples.unit_texts import unit_texts
 
         (text,) = unit_texts(samples.view_of(np.asarray([unit])))
-        return Drawing(lines=(samples.id(unit), text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")))
+        shown = text[:_SHOWN] + ("…" if len(text) > _SHOWN else "")
+        return Drawing(lines=(samples.id(unit), f"text: {shown}"))
 
     def part_names(self, samples: Samples, window: int, spec: PassageSpec) -> Sequence[str]:
         """What each token of a window says; a character in pieces is said by its last."""

@@ -271,7 +271,7 @@ class Translation(Task):
         from assay.samples.unit_texts import unit_texts
 
         (text,) = unit_texts(samples.view_of(np.asarray([unit])), "source_text")
-        return Drawing(lines=(samples.id(unit), text))
+        return Drawing(lines=(samples.id(unit), f"source: {text}"))
 
     def part_names(self, samples: Samples, window: int, spec: PairSpec) -> Sequence[str]:
         """What each source token says."""
