@@ -133,9 +133,8 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     if not fits:
         if source.path is not None and not source.store.names:
             raise DataError("there is no file in it", "Give the folder that holds the data.", file=source.label)
-        raise DataError(
-            "no application recognises this data", "assay tasks lists the data that each one takes.", file=source.label
-        )
+        hint = "assay tasks lists the data that each one takes; --task NAME tells what that one cannot read."
+        raise DataError("no application recognises this data", hint, file=source.label)
     if len(fits) > 1 and fits[0][1].score - fits[1][1].score < 1e-9:
         names = " or ".join(task.name for task, found in fits if found.score == fits[0][1].score)
         raise SettingError(f"{source.label} could be data for {names}", f"Say which: --task {fits[0][0].name}.")

@@ -165,6 +165,13 @@ def test_other_layouts_are_named(tmp_path: Path, path: tuple[Any, ...], value: A
         read(file)
 
 
+def test_a_broken_file_says_where(tmp_path: Path) -> None:
+    file = write(tmp_path, '{"data": [')
+    with pytest.raises(DataError, match=r"JSON") as failed:
+        read(file)
+    assert failed.value.hint
+
+
 def test_questions_that_cannot_be_used(tmp_path: Path) -> None:
     data = copy.deepcopy(SQUAD)
     questions = data["data"][0]["paragraphs"][0]["qas"]

@@ -101,7 +101,8 @@ def text_records(samples: Samples, shape: Shape, log: ProblemLog, facts: Mapping
     if not tally.samples:
         reasons = ", ".join(f"{item.count} {item.kind}" for item in log.problems() if item.action == "skipped")
         told = f" ({reasons})" if reasons else ""
-        raise DataError(f"there are no {shape.noun} that can be used{told}.", file=shape.label)
+        hint = "A sample needs text that is not white space alone; see that the file is not empty and is the right one."
+        raise DataError(f"there are no {shape.noun} that can be used{told}", hint, file=shape.label)
     return Records(batches, fingerprint.value(), log.problems(), facts={**tally.facts(), **(facts or {})})
 
 

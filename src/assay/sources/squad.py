@@ -67,10 +67,10 @@ def read_squad_inputs(source: Source, encoding: str | None = None) -> Records:
 
 
 def _read(source: Source, options: DataOptions, labelled: bool) -> Records:
-    names = _files(source)
+    names, encoding = _files(source), options.extra.get("encoding")
     if source.path is None or not names:
+        _check_json(source, encoding)
         return squad_table.read(source, options, labelled)
-    encoding = options.extra.get("encoding")
     sides = given_sides(names, options) if labelled else None
 
     def questions(log: ProblemLog | None) -> Iterator[Question]:
@@ -130,6 +130,13 @@ def _items(value: Any, key: str, where: str, file: str) -> list[dict[str, Any]]:
             f"{path} is no list of objects, but {found}.", "Expected the layout of SQuAD 1.1 or 2.0.", file=file
         )
     return items
+
+
+def _check_json(source: Source, encoding: str | None) -> None:
+    """Raise `DataError` where the source is one JSON file and that is broken."""
+    names = source.store.names if source.path is not None else []
+    if len(names) == 1 and names[0].lower().removesuffix(".gz").endswith(".json"):
+        parse_json(whole_text(source.store, names[0], encoding) or "", names[0])
 
 
 def _files(source: Source) -> list[str]:
