@@ -40,6 +40,17 @@ class Finished:
         return found
 
 
+def named(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A summary's network without the folder that it came from."""
+    kind, slash, name = str(network["name"]).partition("/")
+    return {**network, "name": f"{kind}{slash}{Path(name).name}"}
+
+
+def stages_of(done: Finished) -> dict[str, float]:
+    """When each stage began, without the folder that a network came from."""
+    return {stage.split(" hf/")[0]: at for stage, at in done.stages.items()}
+
+
 class _Listener(threading.Thread):
     """Reads standard error line by line: a line that is not indented names the stage that begins."""
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _command import run_assay
+from _command import named, run_assay, stages_of
 from _common import Bench, Json, Target, data_root, mean_interval, open_bench, write_json
 from _data import pretrained_folder
 
@@ -87,8 +87,8 @@ def measure(bench: Bench, case: str) -> Json:
     summary = done.json
     return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
             "f1": summary["metric"], "exact_match": summary["metrics"]["exact_match"], "baseline": summary["baseline"],
-            "verdict": summary["verdict"], "samples": summary["samples"], "network": summary["network"],
-            "stages": dict(done.stages)}  # fmt: skip
+            "verdict": summary["verdict"], "samples": summary["samples"], "network": named(summary["network"]),
+            "stages": stages_of(done)}  # fmt: skip
 
 
 def latency(bench: Bench) -> Json:

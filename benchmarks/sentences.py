@@ -10,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from _command import run_assay
+from _command import named, run_assay, stages_of
 from _common import Bench, Json, Target, data_root, open_bench
 from _data import pretrained_folder
 
@@ -78,14 +78,8 @@ def measure(bench: Bench, case: str) -> Json:
     summary = done.json
     return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
             "accuracy": summary["metric"], "baseline": summary["baseline"], "verdict": summary["verdict"],
-            "samples": summary["samples"], "network": _named(summary["network"]),
-            "stages": {key.split(" hf/")[0]: at for key, at in done.stages.items()}}  # fmt: skip
-
-
-def _named(network: Json) -> Json:
-    """The network without the folder that it came from."""
-    kind, slash, name = str(network["name"]).partition("/")
-    return {**network, "name": f"{kind}{slash}{Path(name).name}"}
+            "samples": summary["samples"], "network": named(summary["network"]),
+            "stages": stages_of(done)}  # fmt: skip
 
 
 def latency(bench: Bench) -> Json:
