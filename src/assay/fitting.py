@@ -121,6 +121,7 @@ def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBa
             model.load(folder)
             facts = run.read(note_file)
         else:
+            model.load_libraries()
             with watched() as memory:
                 begun = time.perf_counter()
                 note = model.fit(made.samples.view(TRAIN), made.samples.view(VALIDATION), budget, made.plan.seed)

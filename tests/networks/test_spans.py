@@ -13,7 +13,7 @@ from torch import Tensor
 
 from assay.networks.question_words import QuestionWords
 from assay.networks.span_reader import SpanReader, SpanReaderSettings
-from assay.networks.spans import SpanHead, SpanScores
+from assay.networks.spans import SpanHead, SpanScores, likely
 
 SMALL = SpanReaderSettings(depth=1, width=32, heads=2, buckets=64)
 END = 2
@@ -54,8 +54,10 @@ def test_the_likely_span_shares_most_with_all_that_may_be_the_answer() -> None:
     assert [first[0].tolist(), last[0].tolist()] == [[4, 5, 1], [6, 6, 1]]
     logs[0, 1] += 0.5  # the lone one is the most probable now, and shares nothing with the others
     assert scores.best(longest=4)[0].item() == 1
-    assert [found.item() for found in scores.likely(longest=4)] in ([4, 6], [5, 6])
-    assert [found.item() for found in scores.likely(longest=4, count=1)] == [1, 1]
+    first, last, logs_of_spans = scores.best(longest=4, count=30)
+    chosen = int(likely(first, last, logs_of_spans))
+    assert (int(first[0, chosen]), int(last[0, chosen])) in [(4, 6), (5, 6)]
+    assert int(likely(first[:, :1], last[:, :1], logs_of_spans[:, :1])) == 0
 
 
 def test_the_loss_is_the_cross_entropy_of_both_ends() -> None:

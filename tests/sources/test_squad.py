@@ -167,7 +167,7 @@ def test_other_layouts_are_named(tmp_path: Path, path: tuple[Any, ...], value: A
 
 def test_a_broken_file_says_where(tmp_path: Path) -> None:
     file = write(tmp_path, '{"data": [')
-    with pytest.raises(DataError, match=r"JSON") as failed:
+    with pytest.raises(DataError, match=r"row 1: this is no JSON.*column 11") as failed:
         read(file)
     assert failed.value.hint
 

@@ -66,7 +66,7 @@ def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s
     if len(present) == 1:
         offset[present] = 0.0
         return weights, offset
-    rounds = max(_LEAST_ROUNDS, rounds_within(inputs, len(present), limit_s))
+    rounds = max(_LEAST_ROUNDS, rounds_within(products_of(inputs), inputs.shape[1], len(present), limit_s))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(C=strength, max_iter=rounds).fit(inputs, truths)
@@ -77,12 +77,20 @@ def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s
     return weights, offset
 
 
-def rounds_within(inputs: Any, classes: int, limit_s: float) -> int:
+def products_of(inputs: Any) -> int:
+    """What the two products of a solver's step with the inputs (N, D), dense or sparse, cost, in dense operations."""
+    return int(20 * inputs.nnz if hasattr(inputs, "nnz") else 4 * inputs.shape[0] * inputs.shape[1])
+
+
+def rounds_within(products: int, columns: int, classes: int, limit_s: float) -> int:
     """How many steps of L-BFGS, 500 at most, fit into a third of the time.
 
-    Counted are products with the inputs (N, D), dense or sparse, and sums over the solver's memory.
+    Args:
+        products: what those with the inputs cost a class, see `products_of`; the sums over the solver's memory come
+            on top.
+        columns: of the inputs, D.
+        classes: of the target.
+        limit_s: seconds.
     """
-    sparse = hasattr(inputs, "nnz")
-    products = 20 * inputs.nnz if sparse else 4 * inputs.shape[0] * inputs.shape[1]
-    operations = (products + 40 * inputs.shape[1]) * (1 if classes == 2 else classes)
+    operations = (products + 40 * columns) * (1 if classes == 2 else classes)
     return int(np.clip(max(limit_s, 0.0) / 3 * _OPERATIONS_A_SECOND / operations, 0, 500))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,6 +23,7 @@ class Baseline(ABC):
         reading: how a person can read what it has learned, in a few words.
         hardware: what it runs on.
         floor: True for the dummy model that marks what guessing reaches.
+        libraries: the modules that `fit` imports; whoever times it loads them before, see `load_libraries`.
     """
 
     name: ClassVar[str]
@@ -29,6 +31,12 @@ class Baseline(ABC):
     reading: ClassVar[str]
     hardware: ClassVar[str] = "a processor; it has no use for a GPU"
     floor: ClassVar[bool] = False
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def load_libraries(self) -> None:
+        """Import what fitting needs: it takes a second, which is not the model's."""
+        for name in self.libraries:
+            importlib.import_module(name)
 
     @abstractmethod
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:

@@ -44,6 +44,11 @@ class BestOf(Baseline):
         """The candidate that was kept."""
         return self.candidates[require_fitted(self._chosen)]
 
+    def load_libraries(self) -> None:
+        """See `Baseline.load_libraries`."""
+        for candidate in self.candidates:
+            candidate.load_libraries()
+
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
         clock = Clock(budget_s)

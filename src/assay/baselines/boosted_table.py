@@ -34,6 +34,7 @@ class LightGbmTable(TableModel["list[Booster]"]):
 
     name = "LightGBM"
     reading = "how much each column lowers the error, and single trees"
+    libraries = ("lightgbm",)
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""

@@ -57,6 +57,7 @@ class LinearTable(TableModel[Weights]):
 
     name = "a linear model"
     reading = "one weight for each column and answer"
+    libraries = ("scipy.sparse", "sklearn.linear_model")
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""

@@ -53,6 +53,7 @@ class NgramLanguageModel(Baseline):
     name = "Kneser-Ney n-grams of bytes"
     features = "made by hand"
     reading = "how often each byte followed the bytes before it"
+    libraries = ("scipy.optimize",)
 
     def __init__(self, field: str = "text") -> None:
         self.field = field

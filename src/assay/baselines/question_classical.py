@@ -58,6 +58,7 @@ class QuestionClassical(Baseline):
     name = "TF-IDF sentence and span features with logistic regression"
     features = "made by hand"
     reading = "one weight for each feature of a span, and kind of question"
+    libraries = ("scipy.optimize",)
 
     def __init__(self) -> None:
         self._fitted: _Fitted | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._fitting import Clock, doubt, hold_out, known, require_fitted, require_training, score
-from assay.baselines._linear import outputs_of, rounds_within, solve
+from assay.baselines._linear import outputs_of, products_of, rounds_within, solve
 from assay.baselines._storage import read_arrays, require, write_arrays
 from assay.baselines._text_grams import Grams, fit_grams, read_grams, write_grams
 from assay.baselines.baseline import Baseline
@@ -78,6 +78,7 @@ class TextClassical(Baseline):
     name = "TF-IDF with a linear model"
     features = "made by hand"
     reading = "one weight for each word, pair of words and piece of a word, and answer"
+    libraries = ("sklearn.feature_extraction.text", "sklearn.linear_model")
 
     def __init__(self, target: Target, field: str = "text") -> None:
         self.target, self.field = target, field
@@ -85,12 +86,10 @@ class TextClassical(Baseline):
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
-        import sklearn.feature_extraction.text
-        import sklearn.linear_model  # noqa: F401  # loading them is not the model's time
-
         clock = Clock(budget_s)
         sides = self._read(train, validation, clock, seed)
-        rounds = rounds_within(_joined(sides.train), self.target.outputs, clock.left_s())
+        products, columns = sum(map(products_of, sides.train)), sum(part.shape[1] for part in sides.train)
+        rounds = rounds_within(products, columns, self.target.outputs, clock.left_s())
         best: tuple[tuple[float, float], Weights, str] | None = None
         begun_s = clock.spent_s
         for tried, (count, strength) in enumerate(_trials(len(sides.grams), rounds < _ENOUGH_ROUNDS)):

@@ -66,6 +66,7 @@ class TranslationClassical(Baseline):
     name = "phrase-based statistical translation"
     features = "made by hand"
     reading = "which phrases stood for one another in sentence pairs, and how often"
+    libraries = ("scipy.optimize", "scipy.special")
 
     def __init__(self, source: str = "source_text", target: str = "target_text", tokenise: str = "13a") -> None:
         self.source, self.target, self.tokenise = source, target, tokenise

@@ -84,9 +84,9 @@ def decide(readings: Sequence[Reading], may_lack: bool) -> Span:
     """
     best = readings[surest_window(readings)]
     kept = tuple(readings)
-    answer = Span(best.start, best.end, best.text, probability_of(kept, best.start, best.end, may_lack), kept)
-    none = probability_of(kept, -1, -1, may_lack)
-    return Span(-1, -1, "", none, kept) if may_lack and best.best < 0 else answer
+    if may_lack and best.best < 0:
+        return Span(-1, -1, "", probability_of(kept, -1, -1, may_lack), kept)
+    return Span(best.start, best.end, best.text, probability_of(kept, best.start, best.end, may_lack), kept)
 
 
 def surest_window(readings: Sequence[Reading]) -> int:

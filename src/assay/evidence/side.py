@@ -208,8 +208,9 @@ class Side:
         if known not in self._fitted:
             model = next(iter(self.task.baselines(self.spec)))
             part = len(units) / max(1, len(self.samples.view(TRAIN)))
-            begun = time.perf_counter()
             view = self.samples.view_of(np.sort(units))
+            model.load_libraries()
+            begun = time.perf_counter()
             note = model.fit(view, self.samples.view(VALIDATION), CLASSICAL_TIME * part * seconds, self._plan.seed)
             taken = time.perf_counter() - begun
             self._fitted[known] = Classical(self.task, self.spec, model), taken, note

@@ -61,7 +61,7 @@ def load_body(settings: HfBodySettings, family: str = "AutoModel") -> Any:
     maker = getattr(library(), family)
     config = _without_attention_dropout(config_of(settings))
     if not settings.pretrained:
-        return quick_dropout(maker.from_config(config))
+        return _with_quick_dropout(maker.from_config(config))
     try:
         body = maker.from_pretrained(settings.model, config=config, dtype=torch.float32)
     except (OSError, ValueError) as error:
@@ -70,7 +70,7 @@ def load_body(settings: HfBodySettings, family: str = "AutoModel") -> Any:
             "Check the name and the network, give a local folder as hf/FOLDER, or --set pretrained=false.",
         ) from error
     _slow_down(body, settings)
-    return quick_dropout(body)
+    return _with_quick_dropout(body)
 
 
 def _without_attention_dropout(config: Any) -> Any:
@@ -81,7 +81,7 @@ def _without_attention_dropout(config: Any) -> Any:
     return config
 
 
-def quick_dropout(network: nn.Module) -> nn.Module:
+def _with_quick_dropout(network: nn.Module) -> nn.Module:
     """The same network, in place, with cheap random numbers (see `dropout.py`)."""
     for module in list(network.modules()):
         for name, child in module.named_children():

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from assay.networks.dropout import Dropout, drop_tokens
+from assay.networks.dropout import Dropout
 from assay.networks.hf_loading import HfBodySettings
 from assay.networks.hf_networks import HfBody
 from assay.networks.question_words import QuestionWords
-from assay.networks.span_reader import CONTEXT, QUESTION
 from assay.networks.spans import SpanHead, SpanScores
+from assay.samples.question_windows import CONTEXT, QUESTION
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,9 @@ class HfSpanSettings(HfBodySettings):
 
     Attributes:
         dropout: before the head.
-        word_dropout: the share of tokens that are left out at each training step.
     """
 
     dropout: float = 0.1
-    word_dropout: float = 0.0
 
 
 class HfSpanReader(nn.Module):
@@ -44,7 +42,6 @@ class HfSpanReader(nn.Module):
     def __init__(self, body: Any, end: int, settings: HfSpanSettings) -> None:
         super().__init__()
         self.encoder, self.end = HfBody(body, settings.pretrained and settings.freeze), end
-        self.word_dropout = settings.word_dropout
         self.dropout, self.words = Dropout(settings.dropout), QuestionWords()
         self.head = SpanHead(self.encoder.width, self.words.features)
 
@@ -58,7 +55,6 @@ class HfSpanReader(nn.Module):
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
-        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
         known = self.words(tokens, (segments == QUESTION) & real, context, looks)
         scores: SpanScores = self.head(self.dropout(self.encoder(vectors, mask, segments)), known, context)
         return scores

@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from assay.evaluation.spans import Reading
-from assay.networks.span_reader import CONTEXT
+from assay.networks.spans import likely
+from assay.samples.question_windows import CONTEXT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Windows whose spans are weighed at once: each has T times T of them.
 _AT_ONCE = 32
+#: How many of the most probable spans of a window are compared.
+_WEIGHED = 30
 _IMPOSSIBLE = -1e4
 
 
@@ -53,9 +57,10 @@ def _readings(
     none = scores.none.float()
     odds = (scores.spans.float() - none[:, None, None]).numpy()
     totals = scores.log_odds(longest).tolist()
-    surest = scores.best(longest)
-    ends = (*scores.likely(longest), surest[0][:, 0], surest[1][:, 0])
-    for row, (left, right, *top) in enumerate(zip(*(places.tolist() for places in ends), strict=True)):
+    first, last, logs = scores.best(longest, _WEIGHED)
+    ends = torch.stack([first, last], dim=2).numpy()
+    for row, chosen in enumerate(likely(first, last, logs).tolist()):
+        (left, right), top = ends[row, chosen], ends[row, 0]
         values, there, shift = texts[row]
         own = shown[row]
         if not own.any():  # a text of nothing that has a token

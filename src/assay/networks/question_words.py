@@ -15,8 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-#: What a token's word may look like, see `assay.samples.question_windows.LOOKS`.
-_LOOKS = 6
+from assay.samples.question_windows import LOOKS
+
 #: How far the neighbourhoods reach, in tokens.
 _REACHES = (2, 5, 12, 30)
 
@@ -24,7 +24,7 @@ _REACHES = (2, 5, 12, 30)
 class QuestionWords(nn.Module):
     """Tokens (B, T) to features (B, T, F), from 0 to about 1; there is nothing to learn."""
 
-    features = 2 + 2 * len(_REACHES) + _LOOKS
+    features = 2 + 2 * len(_REACHES) + len(LOOKS)
 
     def forward(self, tokens: Tensor, question: Tensor, context: Tensor, looks: Tensor) -> Tensor:
         """Features of the tokens of the text; zero elsewhere.
@@ -33,7 +33,7 @@ class QuestionWords(nn.Module):
             tokens: (B, T).
             question: (B, T) bool, the tokens of the question.
             context: (B, T) bool, those of the text.
-            looks: (B, T) the number of what each token's word looks like.
+            looks: (B, T) the number of what each token's word looks like, see `LOOKS`.
         """
         same = tokens[:, :, None] == tokens[:, None, :]
         shared = (same & question[:, None, :]).any(dim=2) & context
@@ -46,7 +46,7 @@ class QuestionWords(nn.Module):
             before = sums[:, place] - sums[:, (place - reach).clamp_min(0)]
             after = sums[:, (place + 1 + reach).clamp_max(tokens.shape[1])] - sums[:, place + 1]
             found += [_of_most(side.masked_fill(~context, 0.0)) for side in (before, after)]
-        kinds = nn.functional.one_hot(looks.long(), _LOOKS)
+        kinds = nn.functional.one_hot(looks.long(), len(LOOKS))
         return torch.cat([torch.stack(found, dim=2), kinds], dim=2) * context[:, :, None]
 
 

@@ -17,8 +17,7 @@ from assay.networks.question_words import QuestionWords
 from assay.networks.spans import SpanHead, SpanScores
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.transformer import Transformer, TransformerSettings
-
-QUESTION, CONTEXT = 0, 1
+from assay.samples.question_windows import CONTEXT, QUESTION
 
 
 @dataclass(frozen=True)

@@ -51,21 +51,6 @@ class SpanScores:
         best, place = scores.flatten(1).topk(min(count, scores[0].numel()), dim=1)
         return place // scores.shape[2], place % scores.shape[2], best - total[:, None]
 
-    def likely(self, longest: int, count: int = 30) -> tuple[Tensor, Tensor]:
-        """The spans (first and last tokens, (B,)) of at most `longest` tokens that share most with what may be right.
-
-        Of the `count` most probable spans, the one with the highest expected F1 of its tokens. Where two spans that
-        share their end are each a third probable and another span 34 %, one of the two is the better bet.
-
-        Source: S. Kumar, W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL 2004.
-        """
-        first, last, logs = self.best(longest, count)
-        shared = torch.minimum(last[:, :, None], last[:, None]) - torch.maximum(first[:, :, None], first[:, None]) + 1
-        size = last - first + 1
-        f1 = 2 * shared.clamp_min(0) / (size[:, :, None] + size[:, None])
-        chosen = (f1 * logs.softmax(dim=1)[:, None]).sum(dim=2).argmax(dim=1, keepdim=True)
-        return first.gather(1, chosen)[:, 0], last.gather(1, chosen)[:, 0]
-
     def none_log_probability(self, longest: int) -> Tensor:
         """(B,) the log-probability of no answer among all spans of at most `longest` tokens and none."""
         return 2 * self.none.float() - self._total(self._scores(longest))
@@ -84,6 +69,25 @@ class SpanScores:
 
     def _total(self, scores: Tensor) -> Tensor:
         return torch.cat([scores.flatten(1), 2 * self.none.float()[:, None]], dim=1).logsumexp(dim=1)
+
+
+def likely(first: Tensor, last: Tensor, logs: Tensor) -> Tensor:
+    """(B,) which of some spans shares most with what may be right: the one with the highest expected F1 of its tokens.
+
+    Where two spans that share their end are each a third probable and another span 34 %, one of the two is the better
+    bet.
+
+    Args:
+        first: (B, N) the spans' first tokens.
+        last: (B, N) their last ones.
+        logs: (B, N) their log-probabilities.
+
+    Source: S. Kumar, W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL 2004.
+    """
+    shared = torch.minimum(last[:, :, None], last[:, None]) - torch.maximum(first[:, :, None], first[:, None]) + 1
+    size = last - first + 1
+    f1 = 2 * shared.clamp_min(0) / (size[:, :, None] + size[:, None])
+    return (f1 * logs.softmax(dim=1)[:, None]).sum(dim=2).argmax(dim=1)
 
 
 class SpanHead(nn.Module):

@@ -1,5 +1,7 @@
 """A convolutional network for texts: learned embeddings, filters over a few tokens, what fires most anywhere.
 
+A text is padded at both ends by one token less than the longest filter sees, so that a filter can tell where it begins.
+
 Source: Y. Kim, "Convolutional neural networks for sentence classification", EMNLP 2014; leaving out whole tokens at
 random: M. Iyyer et al., "Deep unordered composition rivals syntactic methods for text classification", ACL 2015.
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from assay.samples.question_windows import CONTEXT
+
 if TYPE_CHECKING:
     from assay.samples.draws import Draws
-
-#: The segment of the text, see `Tokenizer.join`.
-_TEXT = 1
 
 
 def crop_texts(batch: Any, least: float, draws: Draws) -> Any:
@@ -27,7 +26,7 @@ def crop_texts(batch: Any, least: float, draws: Draws) -> Any:
         draws: the randomness.
     """
     mask = torch.ones_like(batch.tokens, dtype=torch.bool) if batch.mask is None else batch.mask
-    text = (batch.segments == _TEXT) & mask
+    text = (batch.segments == CONTEXT) & mask
     length, begin = text.sum(dim=1) - 1, text.int().argmax(dim=1)  # the mark after a text stays
     share, place = draws.uniform("crop", 2).unbind(dim=1)
     first, last = batch.span.unbind(dim=1)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: The share of a window that it has in common with the one before it, at most; an answer fits in it where it can.
 _SHARED = 0.25
-#: The segment of the text, see `Tokenizer.join`.
-_TEXT = 1
+#: The segments of `Tokenizer.join`: the question and its marks, the text and its own.
+QUESTION, CONTEXT = 0, 1
 #: What a word looks like, which a vocabulary without capital letters does not show; "" for no word of the text.
 LOOKS = ("", "small", "capital", "capitals", "digits", "sign")
 _WORDS = re.compile(r"\w+|[^\w\s]")
@@ -237,7 +237,7 @@ def _span(places: Array, answers: Answers, stretch: tuple[int, int], shift: int)
 def text_places(segments: Array, tokenizer: Tokenizer) -> Array:
     """The places of the text's tokens in a window (T,), without the marks around them."""
     frame = _frame(tokenizer)
-    inside = np.flatnonzero(segments == _TEXT)
+    inside = np.flatnonzero(segments == CONTEXT)
     return inside[: len(inside) - (len(frame.ids) - frame.starts[1])]
 
 

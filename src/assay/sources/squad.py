@@ -69,8 +69,11 @@ def read_squad_inputs(source: Source, encoding: str | None = None) -> Records:
 def _read(source: Source, options: DataOptions, labelled: bool) -> Records:
     names, encoding = _files(source), options.extra.get("encoding")
     if source.path is None or not names:
-        _check_json(source, encoding)
-        return squad_table.read(source, options, labelled)
+        try:
+            return squad_table.read(source, options, labelled)
+        except DataError:
+            _check_json(source, encoding)  # what is broken is the better reason
+            raise
     sides = given_sides(names, options) if labelled else None
 
     def questions(log: ProblemLog | None) -> Iterator[Question]:
