@@ -136,7 +136,7 @@ def coloured(length: int, slope: Tensor, draws: Draws, chosen: Tensor | None = N
              for seed, use in zip(seeds, wanted, strict=True)]  # fmt: skip
     spectrum = torch.fft.rfft(torch.from_numpy(np.stack(drawn)))
     places = torch.arange(spectrum.shape[1]).clamp(min=max(1, spectrum.shape[1] // 100)) / spectrum.shape[1]
-    shaped = torch.fft.irfft(spectrum * places ** (-slope[:, None] / 2), n=length)
+    shaped: Tensor = torch.fft.irfft(spectrum * places ** (-slope[:, None] / 2), n=length)
     return shaped / shaped.pow(2).mean(dim=1, keepdim=True).sqrt().clamp(min=1e-9)
 
 
@@ -174,7 +174,8 @@ def filtered(sounds: Tensor, most_mels: float, tilt_db: float, rate: int, draws:
         low = at.floor().long().clamp(max=knots - 2)
         curve = heights[:, low] + (heights[:, low + 1] - heights[:, low]) * (at - low)
         outside = outside * 10 ** (curve / 20)
-    return torch.fft.irfft(spectrum * outside, n=length)
+    heard: Tensor = torch.fft.irfft(spectrum * outside, n=length)
+    return heard
 
 
 def augmented(sounds: Tensor, strength: Mapping[str, float], rate: int, draws: Draws) -> Tensor:
