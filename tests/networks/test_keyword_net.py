@@ -53,7 +53,7 @@ def test_every_band_hears_something(rate: int) -> None:
 
 def test_a_front_end_that_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be computed"):
-        LogMel(60, 40)
+        LogMel(16000, 0)
 
 
 @pytest.mark.parametrize("width", [8, 16, 32])

@@ -24,6 +24,8 @@ COEFFICIENTS = 13
 _MELS = 32
 #: A frame belongs to the word where it is at most so much softer than the loudest, in natural logarithms of energy.
 _RANGE = 6.0
+#: No sound is made louder than one whose largest value is this.
+_SOFTEST = 1e-3
 _AT_ONCE = 256
 _REACH = 2
 
@@ -42,8 +44,10 @@ def cepstra(sounds: Array, rate: int) -> list[Array]:
     front = LogMel(rate, _MELS)
     found: list[Array] = []
     for start in range(0, len(sounds), _AT_ONCE):
+        some = sounds[start : start + _AT_ONCE]
+        some = some / np.maximum(np.abs(some).max(axis=1, keepdims=True), _SOFTEST)
         with torch.inference_mode():
-            energies = front(torch.from_numpy(np.ascontiguousarray(sounds[start : start + _AT_ONCE]))).numpy()
+            energies = front(torch.from_numpy(some)).numpy()
         loudness = energies.mean(axis=1)
         floor = energies.max(axis=(1, 2), keepdims=True) - 2 * _RANGE
         coefficients = dct(np.maximum(energies, floor), axis=1, norm="ortho")[:, :COEFFICIENTS].transpose(0, 2, 1)

@@ -46,7 +46,7 @@ def _card(item: Mapping[str, Any], longest: int) -> str:
     picture = f'<div class="pictures">{images}</div>' if images else ""
     wrong = '<span class="wrong"><span aria-hidden="true">✕</span> wrong</span>' if item.get("wrong") else ""
     sound = audio_source(item.get("audio"))
-    player = f'<audio controls preload="none" src="{sound}" aria-label="{name}"></audio>' if sound else ""
+    player = f'<audio controls="" preload="none" src="{sound}" aria-label="{name}"></audio>' if sound else ""
     heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
     text = draw_spans(item["spans"], longest) if item.get("spans") else ""
     return picture + player + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
