@@ -125,7 +125,7 @@ class DtwTemplates(Baseline):
             apart[:, number] = least.mean(axis=1)
         usual = np.where(np.isfinite(apart), apart, np.nan)
         scaled = apart / np.maximum(np.nanmin(usual, axis=1, keepdims=True), 1e-6)
-        return np.minimum(scaled, 1e3)
+        return np.asarray(np.minimum(scaled, 1e3))
 
 
 def words(sounds: Array, rate: int) -> Array:
@@ -138,7 +138,7 @@ def words(sounds: Array, rate: int) -> Array:
         part = (at - low)[:, None]
         found.append((1 - part) * frames[low] + part * frames[np.minimum(low + 1, len(frames) - 1)])
     whole = np.stack(found) if found else np.zeros((0, FRAMES, 2 * COEFFICIENTS))
-    return (whole * np.repeat([1.0, _SLOPES], COEFFICIENTS)).astype(np.float32)
+    return np.asarray(whole * np.repeat([1.0, _SLOPES], COEFFICIENTS), np.float32)
 
 
 def warped(asked: Array, templates: Array, band: int = _BAND) -> Array:

@@ -59,7 +59,8 @@ def telephone(sounds: Tensor, low_hz: float, high_hz: float, rate: int) -> Tenso
     heard = torch.fft.irfft(spectrum * (above * below), n=sounds.shape[1]).clamp(-1, 1)
     bent = heard.sign() * torch.log1p(_LAW * heard.abs()) / math.log1p(_LAW)
     coded = (bent * 127).round() / 127
-    return coded.sign() * torch.expm1(coded.abs() * math.log1p(_LAW)) / _LAW
+    straight: Tensor = coded.sign() * torch.expm1(coded.abs() * math.log1p(_LAW)) / _LAW
+    return straight
 
 
 def reverberant(sounds: Tensor, decay_s: float, echo: float, rate: int, draws: Draws) -> Tensor:
@@ -71,7 +72,8 @@ def reverberant(sounds: Tensor, decay_s: float, echo: float, rate: int, draws: D
     tail = tail / tail.pow(2).sum(dim=1, keepdim=True).sqrt()
     size = sounds.shape[1] + long
     echoes = torch.fft.irfft(torch.fft.rfft(sounds, size) * torch.fft.rfft(tail, size), n=size)[:, : sounds.shape[1]]
-    return math.sqrt(1 - echo) * sounds + math.sqrt(echo) * echoes
+    heard: Tensor = math.sqrt(1 - echo) * sounds + math.sqrt(echo) * echoes
+    return heard
 
 
 def _of_batch(change: Callable[[Tensor, int, Draws], Tensor], batch: Any, strength: int, draws: Draws) -> Any:

@@ -222,7 +222,7 @@ def _sound(samples: Samples, unit: int) -> np.ndarray[Any, Any]:
     from assay.samples.sound_windows import SCALE
 
     window = samples.view_of(np.asarray([unit])).windows[:1]
-    return np.asarray(samples.field("sound", window), np.float32)[0] / SCALE
+    return np.asarray(samples.field("sound", window)[0], np.float32) / np.float32(SCALE)
 
 
 def _decode(records: Records, location: str, rate: int) -> Sound | None:
