@@ -19,10 +19,6 @@ MELS = 40
 _SUB_BANDS = 5
 #: Of each stage: blocks, channels in widths, by how much it reduces the bands, how far apart its frames are.
 _STAGES = ((2, 1.0, 1, 1), (2, 1.5, 2, 2), (4, 2.0, 2, 4), (4, 2.5, 1, 8))
-#: What is softer than the loudest place of a clip by more than so many natural logarithms of energy is not told apart.
-_RANGE = 11.5
-#: No clip is taken to be softer than this: what is next to silence stays so.
-_SOFTEST = -10.0
 #: Brings the logarithms, once their mean is gone, to about unit deviation.
 _SCALE = 3.0
 
@@ -102,9 +98,7 @@ class KeywordNet(nn.Module):
 
 def normalised(energies: Tensor) -> Tensor:
     """Log-energies (B, M, F) without each band's mean over a clip, and with it without loudness and microphone."""
-    loudest = energies.amax(dim=(1, 2), keepdim=True).clamp(min=_SOFTEST)
-    heard = energies.maximum(loudest - _RANGE)
-    return (heard - heard.mean(dim=2, keepdim=True)) / _SCALE
+    return (energies - energies.mean(dim=2, keepdim=True)) / _SCALE
 
 
 class SubSpectralNorm(nn.Module):

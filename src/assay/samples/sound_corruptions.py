@@ -30,7 +30,7 @@ TELEPHONE_HZ = ((200.0, 3600.0), (300.0, 3400.0), (400.0, 2900.0), (500.0, 2400.
 #: Seconds until an echo is 60 dB softer, and how much of the power comes as echo.
 ROOM = ((0.2, 0.3), (0.4, 0.4), (0.6, 0.5), (0.9, 0.6), (1.3, 0.7))
 #: What prepares for noise.
-_NOISE = ("noise", 0.5)
+_NOISE = ("noise", 0.3)
 _LAW = 255.0
 
 
