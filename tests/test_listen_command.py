@@ -221,8 +221,8 @@ def test_ctrl_c_ends_what_runs(command: Any, run: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("assay.listening.Sound.blocks", blocks)
     file = tmp_path / "actions.toml"
-    file.write_text(f"[actions.lamp]\ncommand = 'high'\nrun = ['{sys.executable}', '-c', 'import time; time.sleep(300)']\n"
-                    "timeout_s = 300\n")  # fmt: skip
+    sleeping = f"run = ['{sys.executable}', '-c', 'import time; time.sleep(300)']"
+    file.write_text(f"[actions.lamp]\ncommand = 'high'\ntimeout_s = 300\n{sleeping}\n")
     begun = time.monotonic()
     result = command("listen", run, "--microphone", "--actions", file)
     assert time.monotonic() - begun < 200
