@@ -6,12 +6,13 @@ import html
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError, SettingError
+from assay._task_options import answering_options
+from assay.errors import RunError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
 from assay.run import DAMAGE, RunFolder, reading, to_json, write_text, writing
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.sources.records import Problem
-    from assay.task import Spec
+    from assay.task import Session, Spec
 
 FORMAT = 1
 
@@ -215,8 +216,21 @@ class Model:
         if type(self.task).growing is Task.growing:
             return None
         predictor = self.predictor
-        predictor.options = self._options(options)
+        predictor.options = answering_options(self.task, options)
         return growing(predictor, self.task.read_inputs(open_source(inputs), self.spec))
+
+    def session(self, options: Mapping[str, Any] | None = None) -> Session:
+        """A session that takes input in chunks and answers while more arrives.
+
+        Args:
+            options: as `predict` takes them.
+
+        Raises:
+            SettingError: the application answers whole inputs alone, or knows no such option.
+        """
+        predictor = self.predictor
+        predictor.options = answering_options(self.task, options)
+        return self.task.session(predictor)
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.
@@ -263,20 +277,12 @@ class Model:
         """The network, or the classical model."""
         from assay.serving.predictor import Classical
 
-        chosen = self._options(options)
+        chosen = answering_options(self.task, options)
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
         predictor = self.predictor
         predictor.options = chosen
         return predictor
-
-    def _options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Options of answers that the task knows; raises `SettingError`."""
-        for name in options or {}:
-            if name not in self.task.traits.answering:
-                shown = name.replace("_", "-")
-                raise SettingError(f"{self.task.name} has no option --{shown}", _known(self.task.traits.answering))
-        return dict(options or {})
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:
@@ -339,9 +345,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<assay.Model {self.run.path}>"
-
-
-def _known(names: Iterable[str]) -> str:
-    """The options that there are."""
-    listed = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-    return f"Known: {listed}." if listed else "Leave it out."

@@ -204,7 +204,15 @@ class Support:
 
 
 class Session(ABC):
-    """Takes input in chunks and answers while more arrives."""
+    """Takes input in chunks and answers while more arrives.
+
+    Attributes:
+        rate_hz: samples a second of the sound that it takes, one channel; None where its input is no sound.
+        commands: what the `command` of its answers can be, for what is to follow from them; empty where they have none.
+    """
+
+    rate_hz: int | None = None
+    commands: Sequence[str] = ()
 
     @abstractmethod
     def push(self, chunk: Any) -> Sequence[Any]:
@@ -390,7 +398,7 @@ class Task(ABC):
 
     def session(self, predictor: Predictor) -> Session:
         """A session that takes chunks; only for tasks whose traits say `streams`."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
