@@ -2,9 +2,11 @@
 
     python benchmarks/_trainer.py assay '{"pairs": "pairs.json", "steps": 100, "smoke": false}'
 
-The pairs are sentences that are cut into tokens already, the same for both; the networks have as many layers, channels,
-heads and vectors, which all texts share. Both meet batches of 64 pairs of about one length. `tokens_per_s` counts real
-tokens of sources and targets, without padding and marks, over the steps behind the first twenty.
+The pairs are sentences that are cut into tokens already, the same for all; the networks have as many layers, channels,
+heads and vectors, which all texts share. All meet batches of 64 pairs: Assay's loop as it divides them, `trainer` in
+random order, as the Trainer does where nothing else is asked, `trainer_grouped` with batches of about one length, which
+it does where its option is found. `tokens_per_s` counts real tokens of sources and targets, without padding and marks,
+over the steps behind the first twenty.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +91,8 @@ def token_pairs() -> Any:
     return TokenPairs()
 
 
-def in_trainer(pairs: list[Json], size: Size, steps: int) -> Json:
-    """Steps of transformers' Trainer with a Marian network of that size, grouped by length."""
+def in_trainer(pairs: list[Json], size: Size, steps: int, sampling: str = "random") -> Json:
+    """Steps of transformers' Trainer with a Marian network of that size."""
     from transformers import MarianConfig, MarianMTModel, Trainer, TrainerCallback, TrainingArguments
 
     config = MarianConfig(
@@ -111,7 +114,7 @@ def in_trainer(pairs: list[Json], size: Size, steps: int) -> Json:
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder, per_device_train_batch_size=_BATCH, max_steps=_WARM + steps, learning_rate=1e-3, report_to=[],
-            logging_strategy="no", save_strategy="no", train_sampling_strategy="group_by_length", use_cpu=True,
+            logging_strategy="no", save_strategy="no", train_sampling_strategy=sampling, use_cpu=True,
             disable_tqdm=True, dataloader_num_workers=0, remove_unused_columns=False,
         )  # fmt: skip
         Trainer(network, arguments, collate, rows, callbacks=[Watch()]).train()
@@ -138,10 +141,17 @@ def _padded(rows: list[list[int]], value: int) -> torch.Tensor:
     return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
 
 
+CONTESTANTS = {
+    "assay": in_assay,
+    "trainer": in_trainer,
+    "trainer_grouped": partial(in_trainer, sampling="group_by_length"),
+}
+
+
 def measure(name: str, asked: Json) -> Json:
     pairs = json.loads(Path(asked["pairs"]).read_text(encoding="utf-8"))
     size = Size(depth=1, decoder_depth=1, width=32, heads=1) if asked["smoke"] else Size()
-    return {"assay": in_assay, "trainer": in_trainer}[name](pairs, size, asked["steps"])
+    return CONTESTANTS[name](pairs, size, asked["steps"])
 
 
 if __name__ == "__main__":

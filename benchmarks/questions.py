@@ -26,7 +26,7 @@ _ASKED = 30
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", default=",".join(_CASES), help="which of them, separated by commas")
     parser.add_argument("--seed", default="0", help="of the trainings")
-    parser.add_argument("--xquad-budget", default="30m", help="the time of fitting of each fold")
+    parser.add_argument("--xquad-budget", default="7m", help="the time of fitting of each fold")
     parser.add_argument("--jaquad-budget", default="50m", help="the time of fitting on JaQuAD")
 
 

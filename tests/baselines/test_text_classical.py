@@ -170,3 +170,15 @@ def test_sms_spam() -> None:
     model = TextClassical(ClassTarget(("ham", "spam")))
     model.fit(train, validation, 20.0, 0)
     assert (np.asarray(model.predict(test)).argmax(axis=1) == test.truths()).mean() > 0.975
+
+
+@pytest.mark.data
+@needs("sms_spam")
+def test_no_time_gives_a_plain_model_and_no_guess() -> None:
+    rows = [line.split("\t", 1) for line in (DATA / "sms_spam/sms.tsv").read_text(encoding="utf-8").splitlines()]
+    samples = samples_of(np.array([kind == "spam" for kind, _ in rows], int), text=[text for _, text in rows])
+    train, validation, test = sides(samples, 0.8, 0.1)
+    timer, model = Timer(), TextClassical(ClassTarget(("ham", "spam")))
+    model.fit(train, validation, 0.0, 0)
+    assert timer.seconds < 20
+    assert (np.asarray(model.predict(test)).argmax(axis=1) == test.truths()).mean() > 0.96, ".866 are no spam"

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from assay.networks.span_reader import SpanReader, SpanReaderSettings, shared_tokens
+from assay.networks.question_words import QuestionWords
+from assay.networks.span_reader import SpanReader, SpanReaderSettings
 from assay.networks.spans import SpanHead, SpanScores
 
 SMALL = SpanReaderSettings(depth=1, width=32, heads=2, buckets=64)
@@ -19,6 +20,7 @@ END = 2
 #: [begin] question [end] text [end], twice, the second shorter.
 TOKENS = torch.tensor([[1, 5, 6, 2, 7, 5, 8, 9, 2], [1, 6, 2, 8, 6, 2, 0, 0, 0]])
 SEGMENTS = torch.tensor([[0, 0, 0, 0, 1, 1, 1, 1, 1], [0, 0, 0, 1, 1, 1, 0, 0, 0]])
+LOOKS = torch.tensor([[0, 0, 0, 0, 1, 2, 4, 1, 0], [0, 0, 0, 3, 5, 0, 0, 0, 0]])
 MASK = torch.tensor([[1] * 9, [1] * 6 + [0] * 3]).bool()
 
 
@@ -43,6 +45,19 @@ def test_the_best_spans_are_the_best_of_all() -> None:
         assert logs[row].tolist() == pytest.approx([wanted[place] for place in ranked], abs=1e-5)
 
 
+def test_the_likely_span_shares_most_with_all_that_may_be_the_answer() -> None:
+    logs = torch.full((1, 9, 2), -9.0)
+    logs[0, [1, 4, 5], 0] = torch.log(torch.tensor([0.36, 0.33, 0.31]))
+    logs[0, [1, 6], 1] = torch.log(torch.tensor([0.36, 0.64]))
+    scores = SpanScores(logs, torch.full((1,), -20.0))
+    first, last, _ = scores.best(longest=4, count=3)
+    assert [first[0].tolist(), last[0].tolist()] == [[4, 5, 1], [6, 6, 1]]
+    logs[0, 1] += 0.5  # the lone one is the most probable now, and shares nothing with the others
+    assert scores.best(longest=4)[0].item() == 1
+    assert [found.item() for found in scores.likely(longest=4)] in ([4, 6], [5, 6])
+    assert [found.item() for found in scores.likely(longest=4, count=1)] == [1, 1]
+
+
 def test_the_loss_is_the_cross_entropy_of_both_ends() -> None:
     scores = SpanScores(torch.randn(2, 5, 2), torch.randn(2))
     found = scores.losses(torch.tensor([1, -1]), torch.tensor([3, -1]))
@@ -56,21 +71,33 @@ def test_the_loss_is_the_cross_entropy_of_both_ends() -> None:
 
 def test_only_places_in_the_text_can_be_answers() -> None:
     context = torch.tensor([[False, False, True, True, False]])
-    scores = SpanHead(8)(torch.randn(1, 5, 8), context)
+    scores = SpanHead(8, 3)(torch.randn(1, 5, 8), torch.randn(1, 5, 3), context)
     _, _, logs = scores.best(longest=5, count=15)
     assert int((logs > -1000).sum()) == 3  # two tokens and both together
 
 
 def test_shared_tokens_are_those_of_the_question() -> None:
     question, context = (SEGMENTS == 0) & MASK, (SEGMENTS == 1) & MASK & (TOKENS != END)
-    assert shared_tokens(TOKENS, question, context).nonzero().tolist() == [[0, 5], [1, 4]]
+    assert QuestionWords()(TOKENS, question, context, LOOKS)[:, :, 0].nonzero().tolist() == [[0, 5], [1, 4]]
+
+
+def test_nearness_counts_rare_words_of_the_question_on_either_side() -> None:
+    tokens = torch.tensor([[1, 5, 6, 2, 5, 9, 9, 9, 6, 9, 6, 2]])
+    question, context = torch.zeros(1, 12).bool(), torch.zeros(1, 12).bool()
+    question[:, 1:3], context[:, 4:11] = True, True
+    found = QuestionWords()(tokens, question, context, torch.ones_like(tokens))[0]
+    assert found[:, 1].tolist() == pytest.approx([0] * 4 + [1, 0, 0, 0, 0.5, 0, 0.5, 0]), "5 once, 6 twice in the text"
+    before, after = found[:, 2], found[:, 3]  # at most two tokens away, as shares of the largest
+    assert before.tolist() == pytest.approx([0] * 4 + [0, 1, 1, 0, 0, 0.5, 0.5, 0])
+    assert after.tolist() == pytest.approx([0] * 4 + [0, 0, 1, 1, 1, 1, 0, 0])
+    assert not found[:4].any() and not found[11:].any()
 
 
 def padding_changes_nothing(network: Any) -> None:
     network.eval()
     with torch.no_grad():
-        together = network(TOKENS, SEGMENTS, MASK)
-        alone = network(TOKENS[1:, :6], SEGMENTS[1:, :6])
+        together = network(TOKENS, SEGMENTS, LOOKS, MASK)
+        alone = network(TOKENS[1:, :6], SEGMENTS[1:, :6], LOOKS[1:, :6])
     assert torch.allclose(together.spans[1, :6], alone.spans[0], atol=1e-4)
     assert float(together.none[1]) == pytest.approx(float(alone.none[0]), abs=1e-4)
     assert (together.spans[1, 6:] < -1000).all() and (together.spans[:, :3] < -1000).all()
@@ -99,12 +126,12 @@ def test_it_learns_to_find_what_the_question_names() -> None:
 
     for _ in range(60):
         tokens, segments, answer = batch()
-        loss = network(tokens, segments).losses(answer, answer).mean()
+        loss = network(tokens, segments, torch.zeros_like(tokens)).losses(answer, answer).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     tokens, segments, answer = batch()
-    first, last, _ = network.eval()(tokens, segments).best(longest=4)
+    first, last, _ = network.eval()(tokens, segments, torch.zeros_like(tokens)).best(longest=4)
     assert ((first[:, 0] == answer) & (last[:, 0] == answer)).float().mean() > 0.9
 
 
@@ -125,4 +152,6 @@ def test_a_pretrained_reader_does_not_see_padding_and_is_saved_whole(tmp_path: P
     again = HfSpanReader(load_body(plain), END, plain)
     again.load_state_dict(network.state_dict())
     with torch.no_grad():
-        assert torch.equal(again.eval()(TOKENS, SEGMENTS, MASK).spans, network(TOKENS, SEGMENTS, MASK).spans)
+        assert torch.equal(
+            again.eval()(TOKENS, SEGMENTS, LOOKS, MASK).spans, network(TOKENS, SEGMENTS, LOOKS, MASK).spans
+        )

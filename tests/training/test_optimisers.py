@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from assay.training.optimisers import orthogonalise
+from assay.training.optimisers import Muon, orthogonalise
 
 
 def defined(matrices: Tensor, rounds: int) -> Tensor:
@@ -37,3 +37,25 @@ def test_matrices_of_low_rank_stay_bounded(rank: int) -> None:
 
 def test_nothing_comes_of_nothing() -> None:
     assert not orthogonalise(torch.zeros(1, 4, 6)).any()
+
+
+@pytest.mark.parametrize(("shape", "block"), [((12, 8), (4, 8)), ((8, 8), (8, 2)), ((6, 9), None), ((9, 6), None)])
+def test_each_block_moves_as_a_matrix_by_itself_and_the_whole_as_far_as_its_rows_say(
+    shape: tuple[int, int], block: tuple[int, int] | None
+) -> None:
+    parameter = nn.Parameter(torch.zeros(shape))
+    if block:
+        parameter.block = block  # type: ignore[attr-defined]
+    parameter.grad = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+    optimizer = Muon([{"params": [parameter], "matrix": True}], lr=1.0, momentum=0.0)
+    optimizer.step()
+    rows, columns = block or shape
+    expected = torch.zeros(shape)
+    for top in range(0, shape[0], rows):
+        for left in range(0, shape[1], columns):
+            part = (slice(top, top + rows), slice(left, left + columns))
+            expected[part] = orthogonalise(parameter.grad[None, part[0], part[1]])[0]
+    singular = (shape[0] // rows) * (shape[1] // columns) * min(rows, columns)
+    found = parameter.detach()
+    assert torch.allclose(found, -expected * (shape[0] / singular) ** 0.5, atol=1e-5)
+    assert float(found.norm()) == pytest.approx(shape[0] ** 0.5, rel=0.3)

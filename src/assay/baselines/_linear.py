@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _NEVER = -15.0  # the logit of a class or label that training never shows
 _OPERATIONS_A_SECOND = 2e9
+_LEAST_ROUNDS = 10
 
 
 def solve(target: Target, inputs: Any, truths: Array, strength: float, limit_s: float) -> tuple[Array, Array]:
@@ -65,7 +66,7 @@ def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s
     if len(present) == 1:
         offset[present] = 0.0
         return weights, offset
-    rounds = _rounds(inputs, 1 if len(present) == 2 else len(present), limit_s)
+    rounds = max(_LEAST_ROUNDS, rounds_within(inputs, len(present), limit_s))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(C=strength, max_iter=rounds).fit(inputs, truths)
@@ -76,9 +77,12 @@ def _logistic(inputs: Any, truths: Array, classes: int, strength: float, limit_s
     return weights, offset
 
 
-def _rounds(inputs: Any, columns: int, limit_s: float) -> int:
-    """How many steps of L-BFGS fit into a third of the time: products with the inputs, sums over its memory."""
+def rounds_within(inputs: Any, classes: int, limit_s: float) -> int:
+    """How many steps of L-BFGS, 500 at most, fit into a third of the time.
+
+    Counted are products with the inputs (N, D), dense or sparse, and sums over the solver's memory.
+    """
     sparse = hasattr(inputs, "nnz")
     products = 20 * inputs.nnz if sparse else 4 * inputs.shape[0] * inputs.shape[1]
-    operations = (products + 40 * inputs.shape[1]) * columns
-    return int(np.clip(max(limit_s, 0.0) / 3 * _OPERATIONS_A_SECOND / operations, 10, 500))
+    operations = (products + 40 * inputs.shape[1]) * (1 if classes == 2 else classes)
+    return int(np.clip(max(limit_s, 0.0) / 3 * _OPERATIONS_A_SECOND / operations, 0, 500))

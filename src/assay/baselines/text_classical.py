@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._fitting import Clock, doubt, hold_out, known, require_fitted, require_training, score
-from assay.baselines._linear import outputs_of, solve
+from assay.baselines._linear import outputs_of, rounds_within, solve
 from assay.baselines._storage import read_arrays, require, write_arrays
 from assay.baselines._text_grams import Grams, fit_grams, read_grams, write_grams
 from assay.baselines.baseline import Baseline
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 _STRENGTHS = (1.0, 10.0, 100.0, 3.0, 30.0, 0.3)
 _VECTORISING = 0.3  # the share of the time for counting n-grams
-_MOST_CHARACTERS = 50e6
+_LEAST_CHARACTERS, _MOST_CHARACTERS = 5e5, 50e6  # the least are read whatever the time: a second, about
+_ENOUGH_ROUNDS = 50  # of the solver; where pieces of words leave time for fewer, words alone are tried first
 _PROBE = 200  # texts that are counted to see how long it takes
 
 
@@ -84,11 +85,15 @@ class TextClassical(Baseline):
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
+        import sklearn.feature_extraction.text
+        import sklearn.linear_model  # noqa: F401  # loading them is not the model's time
+
         clock = Clock(budget_s)
         sides = self._read(train, validation, clock, seed)
+        rounds = rounds_within(_joined(sides.train), self.target.outputs, clock.left_s())
         best: tuple[tuple[float, float], Weights, str] | None = None
         begun_s = clock.spent_s
-        for tried, (count, strength) in enumerate(_trials(len(sides.grams))):
+        for tried, (count, strength) in enumerate(_trials(len(sides.grams), rounds < _ENOUGH_ROUNDS)):
             if best is not None and clock.left_s() < 2 * (clock.spent_s - begun_s) / tried:
                 break
             weights = self._solve(sides, count, strength, clock.left_s())
@@ -141,7 +146,7 @@ class TextClassical(Baseline):
             aside, answers, texts, truths = texts[out], truths[out], texts[kept], truths[kept]
         order = np.random.default_rng(seed).permutation(len(texts))
         seconds = _seconds_per_character(texts[order[:_PROBE]])
-        most = min(_MOST_CHARACTERS, clock.left_s(_VECTORISING) / seconds)
+        most = float(np.clip(clock.left_s(_VECTORISING) / seconds, _LEAST_CHARACTERS, _MOST_CHARACTERS))
         order, held = _fitting(texts, order, most), _fitting(aside, np.arange(len(aside)), most / 3)
         aside, answers = aside[held], answers[held]
         fitted = [fit_grams(kind, texts[order].tolist()) for kind in ("words", "characters")]
@@ -161,10 +166,11 @@ class TextClassical(Baseline):
         return score(self.target, outputs, sides.answers), -doubt(self.target, outputs, sides.answers)
 
 
-def _trials(kinds: int) -> Iterator[tuple[int, float]]:
-    """How many kinds of n-grams are counted and the strength, the most promising first."""
-    for strength in _STRENGTHS:
-        for count in range(kinds, 0, -1):
+def _trials(kinds: int, hurried: bool) -> Iterator[tuple[int, float]]:
+    """How many kinds of n-grams are counted and the strength, the most promising first, or in a hurry the quickest."""
+    counts = range(1, kinds + 1) if hurried else range(kinds, 0, -1)
+    for strength in _STRENGTHS[1:] if hurried else _STRENGTHS:
+        for count in counts:
             yield count, strength
 
 

@@ -28,10 +28,10 @@ class Reading:
     """What a network says of the spans of one window.
 
     Attributes:
-        start: the character of the text at which the best span starts.
+        start: the character of the text at which the span starts that shares most with what the answer may be.
         end: the character behind its last one.
         text: what stands there.
-        best: its log-odds against there being no answer in the window.
+        best: the log-odds of the most probable span against there being no answer in the window.
         total: the log-odds of all spans together.
         places: (C, 2) int32, the first character of each token, and the one behind its last.
         odds: (C, 2) float32, what a span's first token and its last add to its log-odds.
@@ -80,17 +80,17 @@ def decide(readings: Sequence[Reading], may_lack: bool) -> Span:
 
     Args:
         readings: of each window, one at least.
-        may_lack: the text may hold no answer, which is the answer where it is more probable than the best span.
+        may_lack: the text may hold no answer, which is the answer where it is more probable than any span.
     """
     best = readings[surest_window(readings)]
     kept = tuple(readings)
     answer = Span(best.start, best.end, best.text, probability_of(kept, best.start, best.end, may_lack), kept)
     none = probability_of(kept, -1, -1, may_lack)
-    return Span(-1, -1, "", none, kept) if none > answer.probability else answer
+    return Span(-1, -1, "", none, kept) if may_lack and best.best < 0 else answer
 
 
 def surest_window(readings: Sequence[Reading]) -> int:
-    """The position of the window whose best span has the highest odds."""
+    """The position of the window that holds the most probable span."""
     return int(np.argmax([reading.best for reading in readings]))
 
 

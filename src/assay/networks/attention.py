@@ -34,8 +34,8 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.heads, self.causal, self.rotary = heads, causal, rotary
         self.head_width = check_heads(width, heads)
-        self.queries_keys_values = linear(width, 3 * width)
-        self.out = closed(linear(width, width))
+        self.queries_keys_values = linear(width, 3 * width, rows=self.head_width)
+        self.out = closed(linear(width, width, columns=self.head_width))
 
     def forward(self, x: Tensor, keys_mask: Tensor | None = None, cache: KeyValueCache | None = None) -> Tensor:
         """(B, T, W) to the same shape.
@@ -73,9 +73,9 @@ class CrossAttention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads, self.head_width = heads, check_heads(width, heads)
-        self.queries = linear(width, width)
-        self.keys_values = linear(width, 2 * width)
-        self.out = closed(linear(width, width))
+        self.queries = linear(width, width, rows=self.head_width)
+        self.keys_values = linear(width, 2 * width, rows=self.head_width)
+        self.out = closed(linear(width, width, columns=self.head_width))
 
     def remember(self, other: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, H, S, D) of the other text: the same for every token that looks at it."""

@@ -25,7 +25,7 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= share < 1:
             raise ValueError(f"dropout is a share from 0 to below 1, not {share:g}")
-        self.silenced = min(255, round(256 * share))
+        self.p, self.silenced = share, min(255, round(256 * share))
 
     def forward(self, x: Tensor) -> Tensor:
         """Any shape to the same."""
@@ -34,3 +34,13 @@ class Dropout(nn.Module):
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
         kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.silenced
         return x * kept.to(x.dtype).mul_(256 / (256 - self.silenced))
+
+
+def drop_tokens(vectors: Tensor, share: float) -> Tensor:
+    """Vectors (B, T, W) of which a share of the tokens is zero; for a training step.
+
+    Source: M. Iyyer et al., "Deep unordered composition rivals syntactic methods for text classification", ACL 2015.
+    """
+    if not share:
+        return vectors
+    return vectors * (torch.rand(vectors.shape[:2], device=vectors.device) >= share)[:, :, None]

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from assay.networks.dropout import Dropout, drop_tokens
 from assay.networks.hf_loading import HfBodySettings
 from assay.networks.hf_networks import HfBody
-from assay.networks.span_reader import CONTEXT, QUESTION, shared_tokens
+from assay.networks.question_words import QuestionWords
+from assay.networks.span_reader import CONTEXT, QUESTION
 from assay.networks.spans import SpanHead, SpanScores
 
 
@@ -23,11 +25,11 @@ class HfSpanSettings(HfBodySettings):
 
     Attributes:
         dropout: before the head.
-        match: tell each token of the text whether it stands in the question.
+        word_dropout: the share of tokens that are left out at each training step.
     """
 
     dropout: float = 0.1
-    match: bool = True
+    word_dropout: float = 0.0
 
 
 class HfSpanReader(nn.Module):
@@ -42,24 +44,25 @@ class HfSpanReader(nn.Module):
     def __init__(self, body: Any, end: int, settings: HfSpanSettings) -> None:
         super().__init__()
         self.encoder, self.end = HfBody(body, settings.pretrained and settings.freeze), end
-        self.match = nn.Parameter(torch.zeros(1, self.encoder.width)) if settings.match else None
-        self.dropout = nn.Dropout(settings.dropout)
-        self.head = SpanHead(self.encoder.width)
+        self.word_dropout = settings.word_dropout
+        self.dropout, self.words = Dropout(settings.dropout), QuestionWords()
+        self.head = SpanHead(self.encoder.width, self.words.features)
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
         return self.encoder.vectors(tokens)
 
-    def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def from_vectors(
+        self, vectors: Tensor, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None
+    ) -> SpanScores:
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
-        if self.match is not None:
-            matched = shared_tokens(tokens, (segments == QUESTION) & real, context)
-            vectors = vectors + matched[:, :, None] * self.match
-        scores: SpanScores = self.head(self.dropout(self.encoder(vectors, mask, segments)), context)
+        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
+        known = self.words(tokens, (segments == QUESTION) & real, context, looks)
+        scores: SpanScores = self.head(self.dropout(self.encoder(vectors, mask, segments)), known, context)
         return scores
 
-    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def forward(self, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None) -> SpanScores:
         """Scores of spans; see `SpanReader.forward`."""
-        return self.from_vectors(self.vectors(tokens), tokens, segments, mask)
+        return self.from_vectors(self.vectors(tokens), tokens, segments, looks, mask)

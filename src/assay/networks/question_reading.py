@@ -28,7 +28,7 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
     """What a network says of each window of a batch, (B,).
 
     Args:
-        network: tokens, segments and mask (B, T) to `SpanScores`.
+        network: tokens, segments, looks and mask (B, T) to `SpanScores`.
         batch: questions in windows, as `assay.samples.question_windows.QuestionWindows` has them, padded.
         longest: the most tokens of an answer.
     """
@@ -37,8 +37,9 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
         rows = slice(start, start + _AT_ONCE)
         mask = batch.mask[rows]
         end = int(mask.any(dim=0).nonzero().max()) + 1
-        tokens, segments, mask = (value[:, :end] for value in (batch.tokens[rows], batch.segments[rows], mask))
-        scores = network(tokens, segments, mask)
+        fields = (batch.tokens, batch.segments, batch.looks)
+        tokens, segments, looks = (value[rows, :end] for value in fields)
+        scores = network(tokens, segments, looks, mask[:, :end])
         shown = (segments == CONTEXT) & (batch.places[rows, :end, 1] > 0)
         texts = zip(batch.text[rows].numpy(), batch.text_mask[rows].numpy(), batch.shift[rows].tolist(), strict=True)
         found += _readings(scores, batch.places[rows, :end].numpy(), shown.numpy(), list(texts), longest)
@@ -52,9 +53,9 @@ def _readings(
     none = scores.none.float()
     odds = (scores.spans.float() - none[:, None, None]).numpy()
     totals = scores.log_odds(longest).tolist()
-    first, last, _ = scores.best(longest)
-    ends = zip(first[:, 0].tolist(), last[:, 0].tolist(), strict=True)
-    for row, (left, right) in enumerate(ends):
+    surest = scores.best(longest)
+    ends = (*scores.likely(longest), surest[0][:, 0], surest[1][:, 0])
+    for row, (left, right, *top) in enumerate(zip(*(places.tolist() for places in ends), strict=True)):
         values, there, shift = texts[row]
         own = shown[row]
         if not own.any():  # a text of nothing that has a token
@@ -63,5 +64,5 @@ def _readings(
             continue
         start, end = int(places[row, left, 0]), int(places[row, right, 1])
         text = values[there].tobytes().decode("utf-8", "replace")[max(0, start - shift) : max(0, end - shift)]
-        best = float(odds[row, left, 0] + odds[row, right, 1])
+        best = float(odds[row, top[0], 0] + odds[row, top[1], 1])
         yield Reading(start, end, text, best, totals[row], places[row][own], odds[row][own])

@@ -1,9 +1,6 @@
 """A network that finds the answer to a question in a text, for training without pretrained weights.
 
-Beside what stands where, each token of the text is told whether it occurs in the question: a small network would need
-far more questions to learn to look there.
-
-Source: D. Chen et al., "Reading Wikipedia to answer open-domain questions", ACL 2017, for the exact match.
+Beside what stands where, each token of the text is told whether it occurs in the question, see `question_words.py`.
 
 Shapes: B pairs of a question and a text, T tokens of both with their marks, W channels.
 """
@@ -15,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from assay.networks.dropout import drop_tokens
+from assay.networks.question_words import QuestionWords
 from assay.networks.spans import SpanHead, SpanScores
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.transformer import Transformer, TransformerSettings
@@ -57,37 +56,33 @@ class SpanReader(nn.Module):
         self.embedding = TokenEmbedding(size, settings.width, settings.ngrams, settings.buckets)
         self.parts = nn.Parameter(0.02 * torch.randn(4, settings.width))
         self.transformer = Transformer(settings, longest)
-        self.head = SpanHead(settings.width)
+        self.words = QuestionWords()
+        self.head = SpanHead(settings.width, self.words.features)
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """(B, T) to (B, T, W): what stands for each token before anything looks at it."""
         embedded: Tensor = self.embedding(tokens)
         return embedded
 
-    def from_vectors(self, vectors: Tensor, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def from_vectors(
+        self, vectors: Tensor, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None
+    ) -> SpanScores:
         """As `forward`, from the tokens' vectors (B, T, W); attributions follow its gradient."""
         real = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         context = (segments == CONTEXT) & real & (tokens != self.end)
-        matched = shared_tokens(tokens, (segments == QUESTION) & real, context)
-        if self.training and self.word_dropout:
-            kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
-            vectors = vectors * kept[:, :, None]
-        said = self.transformer(vectors + self.parts[segments.long() + 2 * matched.long()], mask)
-        scores: SpanScores = self.head(said, context)
+        known = self.words(tokens, (segments == QUESTION) & real, context, looks)
+        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
+        said = self.transformer(vectors + self.parts[segments.long() + 2 * known[:, :, 0].long()], mask)
+        scores: SpanScores = self.head(said, known, context)
         return scores
 
-    def forward(self, tokens: Tensor, segments: Tensor, mask: Tensor | None = None) -> SpanScores:
+    def forward(self, tokens: Tensor, segments: Tensor, looks: Tensor, mask: Tensor | None = None) -> SpanScores:
         """Scores of spans.
 
         Args:
             tokens: (B, T), as `Tokenizer.join` puts a question and a text.
             segments: (B, T), 0 for the question, 1 for the text.
+            looks: (B, T), what each token's word looks like, see `question_words.py`.
             mask: (B, T) bool, True where a token is real; None where nothing is padded.
         """
-        return self.from_vectors(self.vectors(tokens), tokens, segments, mask)
-
-
-def shared_tokens(tokens: Tensor, question: Tensor, context: Tensor) -> Tensor:
-    """(B, T) bool: True for a token of the context that stands in the question, too; all are (B, T)."""
-    same = tokens[:, :, None] == tokens[:, None, :]
-    return (same & question[:, None, :]).any(dim=2) & context
+        return self.from_vectors(self.vectors(tokens), tokens, segments, looks, mask)

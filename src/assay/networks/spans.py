@@ -51,6 +51,21 @@ class SpanScores:
         best, place = scores.flatten(1).topk(min(count, scores[0].numel()), dim=1)
         return place // scores.shape[2], place % scores.shape[2], best - total[:, None]
 
+    def likely(self, longest: int, count: int = 30) -> tuple[Tensor, Tensor]:
+        """The spans (first and last tokens, (B,)) of at most `longest` tokens that share most with what may be right.
+
+        Of the `count` most probable spans, the one with the highest expected F1 of its tokens. Where two spans that
+        share their end are each a third probable and another span 34 %, one of the two is the better bet.
+
+        Source: S. Kumar, W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL 2004.
+        """
+        first, last, logs = self.best(longest, count)
+        shared = torch.minimum(last[:, :, None], last[:, None]) - torch.maximum(first[:, :, None], first[:, None]) + 1
+        size = last - first + 1
+        f1 = 2 * shared.clamp_min(0) / (size[:, :, None] + size[:, None])
+        chosen = (f1 * logs.softmax(dim=1)[:, None]).sum(dim=2).argmax(dim=1, keepdim=True)
+        return first.gather(1, chosen)[:, 0], last.gather(1, chosen)[:, 0]
+
     def none_log_probability(self, longest: int) -> Tensor:
         """(B,) the log-probability of no answer among all spans of at most `longest` tokens and none."""
         return 2 * self.none.float() - self._total(self._scores(longest))
@@ -72,18 +87,22 @@ class SpanScores:
 
 
 class SpanHead(nn.Module):
-    """What the last layer says of tokens (B, T, W) to scores of spans.
+    """What the last layer says of tokens (B, T, W), and what is known of them besides (B, T, F), to scores of spans.
 
     Args:
         width: channels, W.
+        known: features that are known of each token, F.
+        hidden: neurons between both and the scores.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, known: int, hidden: int = 128) -> None:
         super().__init__()
-        self.ends = nn.Linear(width, 2)
+        self.said, self.known = nn.Linear(width, hidden), nn.Linear(known, hidden, bias=False)
+        self.ends = nn.Linear(hidden, 2)
         self.none = nn.Linear(width, 1)
 
-    def forward(self, said: Tensor, context: Tensor) -> SpanScores:
+    def forward(self, said: Tensor, known: Tensor, context: Tensor) -> SpanScores:
         """Scores of spans within the context (B, T) bool; the first token speaks for there being none."""
-        spans = self.ends(said).masked_fill(~context[:, :, None], _NEVER)
+        both = nn.functional.gelu(self.said(said) + self.known(known))
+        spans = self.ends(both).masked_fill(~context[:, :, None], _NEVER)
         return SpanScores(spans, self.none(said[:, 0])[:, 0])

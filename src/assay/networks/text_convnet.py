@@ -63,13 +63,15 @@ class TextConvNet(nn.Module):
         whole = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         if self.training and self.token_dropout:
             whole = whole & (torch.rand(tokens.shape, device=tokens.device) >= self.token_dropout)
-        x = self.dropout(self.embed(tokens)) * whole[..., None]
-        x = nn.functional.pad(x, (0, 0, 0, self.reach - 1))
-        length = tokens.shape[1]
+        beyond = self.reach - 1
+        x = nn.functional.pad(self.dropout(self.embed(tokens)) * whole[..., None], (0, 0, beyond, beyond))
+        there = nn.functional.pad(whole, (beyond, beyond))
+        places = tokens.shape[1] + beyond
         found = []
         for size, filters in enumerate(self.filters, 1):
-            seen = torch.cat([x[:, place : place + length] for place in range(size)], dim=2)
-            fired = self.activation(filters(seen)) * whole[..., None]
+            seen = torch.cat([x[:, place : place + places] for place in range(size)], dim=2)
+            some = torch.stack([there[:, place : place + places] for place in range(size)]).any(dim=0)
+            fired = self.activation(filters(seen)) * some[..., None]
             found.append(fired.amax(dim=1))
         hidden: Tensor = self.hidden(self.dropout(torch.cat(found, dim=1)))
         return hidden

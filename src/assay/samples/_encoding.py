@@ -9,7 +9,7 @@ import contextlib
 import errno
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,9 @@ class Segment:
 
 
 def cache_key(task: Task, records: Records, spec: Spec) -> str:
-    """The name of a cache: another task, source or form of the samples gives another name."""
-    text = f"{_VERSION} {task.name} {records.fingerprint} {spec!r}"
+    """The name of a cache: another task, source, form or set of fields of the samples gives another name."""
+    held = sorted(item.name for item in fields(task.batch_type))
+    text = f"{_VERSION} {task.name} {records.fingerprint} {spec!r} {held}"
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

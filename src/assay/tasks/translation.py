@@ -131,7 +131,7 @@ class Translation(Task):
         size = _VOCABULARY if np.count_nonzero(train) >= _MANY_PAIRS else _SMALL_VOCABULARY
         tokenizer = train_bpe([*sources, *targets], size) if name is None else pretrained(name)
         sizes = [np.asarray([len(ids) for ids in tokenizer.encode_batch(texts)]) for texts in (sources, targets)]
-        growth = float(np.quantile(sizes[1] / np.maximum(1, sizes[0]), _USUAL)) if len(sizes[0]) == len(sizes[1]) else 3
+        growth = float(np.quantile(sizes[1] / np.maximum(1, sizes[0]), _USUAL))
         return PairSpec(tokenizer, _LONGEST, max(1.0, growth), str(records.facts.get("languages") or ""))
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: PairSpec, log: ProblemLog) -> Encoded:

@@ -16,7 +16,9 @@ def build_optimizer(network: nn.Module, plan: Plan) -> Optimizer:
     """The plan's optimiser over a network's parameters that want a gradient.
 
     A parameter may carry `learning_rate_scale` (float): its learning rate is that many times the schedule's; and
-    `table` (bool): it is a list of vectors, such as the embeddings of tokens, which Muon leaves to AdamW.
+    `table` (bool): it is a list of vectors, such as the embeddings of tokens, which Muon leaves to AdamW; and `block`
+    (rows, columns): it is many matrices of this shape side by side, such as those of the heads of an attention, and
+    Muon takes each by itself.
     """
     groups = [_group(parameters, scale, plan) for scale, parameters in _by_scale_and_shape(network)]
     if plan.optimizer == "sgd":
@@ -59,9 +61,10 @@ def _group(parameters: list[nn.Parameter], scale: float, plan: Plan) -> dict[str
 class Muon(Optimizer):
     """Momentum orthogonalised by Newton-Schulz for matrices and kernels, AdamW for the rest.
 
-    Source: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024. A kernel (out, in, h, w)
-    is taken as a matrix (out, in*h*w). The update of an (n, m) matrix is scaled by sqrt(max(1, n / m)). Groups whose
-    `matrix` is False take AdamW's step with a tenth of the learning rate.
+    Sources: K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; A. Khaled et al.,
+    "MuonBP: faster Muon via block-periodic orthogonalization", 2025, for blocks. A kernel (out, in, h, w) is taken as a
+    matrix (out, in*h*w). An update of n rows is as large as one of n orthogonal rows of length one, whatever its shape
+    and blocks. Groups whose `matrix` is False take AdamW's step with a tenth of the learning rate.
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float = 0.9) -> None:
@@ -83,13 +86,16 @@ class Muon(Optimizer):
             gradient, state = _gradient(parameter), self.state[parameter]
             buffer = state.setdefault("momentum", torch.zeros_like(parameter))
             buffer.lerp_(gradient, 1 - group["momentum"])
-            update = gradient.lerp(buffer, group["momentum"]).flatten(1)
-            stacks.setdefault((update.shape[0], update.shape[1]), []).append((parameter, update))
-        for (rows, columns), members in stacks.items():
-            straight = orthogonalise(torch.stack([update for _, update in members]))
-            for (parameter, _), update in zip(members, straight, strict=True):
+            blocks = _blocks(gradient.lerp(buffer, group["momentum"]).flatten(1), getattr(parameter, "block", None))
+            stacks.setdefault((blocks.shape[1], blocks.shape[2]), []).append((parameter, blocks))
+        for shape, members in stacks.items():
+            straight = orthogonalise(torch.cat([blocks for _, blocks in members]))
+            counts = [len(blocks) for _, blocks in members]
+            for (parameter, _), update in zip(members, straight.split(counts), strict=True):
+                rows = parameter.shape[0]
+                size = (rows / (len(update) * min(shape))) ** 0.5
                 parameter.mul_(1 - group["lr"] * group["weight_decay"])
-                parameter.add_(update.view_as(parameter), alpha=-group["lr"] * max(1.0, rows / columns) ** 0.5)
+                parameter.add_(_whole(update, rows).view_as(parameter), alpha=-group["lr"] * size)
 
     def _vectors(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         for parameter in parameters:
@@ -107,17 +113,35 @@ def _gradient(parameter: nn.Parameter) -> Tensor:
     return parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
 
 
+def _blocks(matrix: Tensor, shape: tuple[int, int] | None) -> Tensor:
+    """(n, m) as (blocks, *shape), row after row of them."""
+    rows, columns = shape or matrix.shape
+    tall, wide = matrix.shape[0] // rows, matrix.shape[1] // columns
+    return matrix.view(tall, rows, wide, columns).transpose(1, 2).reshape(tall * wide, rows, columns)
+
+
+def _whole(blocks: Tensor, rows: int) -> Tensor:
+    """Blocks as `_blocks` makes them to the matrix (rows, m) that they come from."""
+    tall = rows // blocks.shape[1]
+    placed: Tensor = blocks.unflatten(0, (tall, -1))
+    return placed.transpose(1, 2).reshape(rows, -1)
+
+
 def orthogonalise(matrices: Tensor, rounds: int = 5) -> Tensor:
     """(S, n, m) to matrices of the same shape with singular values near one, by a quintic Newton-Schulz iteration.
 
-    Each round multiplies X by a polynomial in its Gram matrix G = X X^T, so that the rounds can be made on G alone,
-    which is square and small, and X is multiplied once, by the product of all: two large products instead of two a
-    round.
+    Each round multiplies X by a polynomial in its Gram matrix G = X X^T. Where X is no square the rounds are made on G
+    alone, which is small, and X is multiplied once, by the product of all: two large products instead of two a round.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     x: Tensor = matrices / (matrices.norm(dim=(1, 2), keepdim=True) + 1e-7)
     flipped = x.shape[1] > x.shape[2]
     x = x.mT if flipped else x
+    if x.shape[1] == x.shape[2]:
+        for _ in range(rounds):
+            gram = x @ x.mT
+            x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+        return x
     gram = x @ x.mT
     whole: Tensor | None = None
     for number in range(rounds):
