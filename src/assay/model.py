@@ -35,9 +35,27 @@ FORMAT = 1
 
 
 def write_network(
-    folder: Path, task: Task, spec: Spec, name: str, settings: Any, network: nn.Module, temperature: float = 1.0
+    folder: Path,
+    task: Task,
+    spec: Spec,
+    name: str,
+    settings: Any,
+    network: nn.Module,
+    temperature: float = 1.0,
+    settled: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `model.safetensors` and then `model.json`, which marks the model as complete."""
+    """Write `model.safetensors` and then `model.json`, which marks the model as complete.
+
+    Args:
+        folder: is made where it is not there.
+        task: the application.
+        spec: what a sample is.
+        name: the network's.
+        settings: its hyper-parameters.
+        network: the trained module.
+        temperature: of its probabilities (see `Predictor`).
+        settled: what else was learned after the training (`Task.settled`).
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,6 +69,7 @@ def write_network(
         "network": {"name": name, "settings": to_json(settings)},
         "spec": spec.to_json(),
         "temperature": temperature,
+        "settled": settled or {},
     }
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
@@ -75,7 +94,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
-        facts["temperature"] = temperature_of(facts)
+        facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
     except (*DAMAGE, SafetensorError) as error:
         raise RunError(
             f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
@@ -121,6 +140,14 @@ def temperature_of(facts: Mapping[str, Any]) -> float:
     if not 0 < temperature < float("inf"):
         raise ValueError(f"a temperature of {temperature}")
     return temperature
+
+
+def settled_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `model.json` holds of `Task.settled`; nothing in a model of the time before there was such."""
+    settled = facts.get("settled", {})
+    if not isinstance(settled, dict):
+        raise ValueError(f"what was settled is a {type(settled).__name__}")
+    return settled
 
 
 class Model:
@@ -172,7 +199,7 @@ class Model:
         from assay.serving.predictor import Predictor
 
         task, spec, network, facts = self._parts()
-        return Predictor(task, spec, network, temperature=facts["temperature"])
+        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
 
     def predict(self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).

@@ -341,6 +341,22 @@ class Task(ABC):
         """
         raise SettingError(f"{self.name} does not cut a unit into windows")
 
+    def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
+        """What is learned once the network is trained, from the validation side alone: thresholds of a session.
+
+        Kept with the model; `Predictor.settled` gives it back wherever the network answers. Called after the
+        temperature is fitted, once for a run.
+
+        Args:
+            predictor: the trained network.
+            samples: all samples.
+            budget_s: seconds that it may take, about.
+
+        Returns:
+            JSON-able; empty where there is nothing to learn.
+        """
+        return {}
+
     # Answers ---------------------------------------------------------------------------------------------------------
     #
     # What follows takes the outputs of `predict` and `merge`, and, in a closed-loop task, what `evaluate` puts in their

@@ -170,3 +170,90 @@ def test_a_sound_is_drawn_and_can_be_heard(words: Path) -> None:
     heard, rate = soundfile.read(io.BytesIO(base64.b64decode(uri.partition(",")[2])))
     assert uri.startswith("data:audio/") and rate == 8000
     assert len(heard) == pytest.approx(len(sound), rel=0.5) and np.abs(heard).max() > 0.5
+
+
+# Streams --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trained on words of two tones."""
+    import assay
+
+    folder = tmp_path_factory.mktemp("runs")
+    clips = write_words(folder / "words", count=30)
+    return assay.train(clips, task="voice-commands", epochs=8, evidence="none", out=folder / "run").run.path
+
+
+def stream_of(words: list[str], seed: int = 99) -> np.ndarray:
+    """Words of a new voice two seconds apart, in a little noise."""
+    from sound_examples import spoken
+
+    random = np.random.default_rng(seed)
+    parts = [np.zeros(8000)]
+    for word in words:
+        parts += [spoken(word, random), np.zeros(16000)]
+    sound = np.concatenate(parts)
+    return (sound + random.normal(0, 0.002, len(sound))).astype(np.float32)
+
+
+def test_thresholds_are_learned_and_kept_with_the_model(run: Path) -> None:
+    import json
+
+    import assay
+
+    settled = json.loads((run / "model" / "model.json").read_text())["settled"]
+    assert 0 < settled["threshold"] <= 1 and settled["validation"]["said"] > 0
+    session = assay.load(run).session()
+    assert session.hearing.threshold == settled["threshold"]
+    assert dict(session.hearing.thresholds) == settled["thresholds"]
+    assert set(session.commands) == set(WORDS) and session.rate_hz == 8000
+    other = assay.load(run).session({"threshold": "0.7"})
+    assert (other.hearing.threshold, dict(other.hearing.thresholds)) == (0.7, {})
+    with pytest.raises(SettingError):
+        assay.load(run).session({"threshold": "2"})
+
+
+def test_commands_are_heard_in_a_stream_in_time(run: Path) -> None:
+    import assay
+
+    words = ["up", "left", "down", "right", "down", "up"]
+    session, sound = assay.load(run).session(), stream_of(words)
+    found = [one for start in range(0, len(sound), 777) for one in session.push(sound[start : start + 777])]
+    found += session.close()
+    right = sum(one.command == word for one, word in zip(found, words, strict=False))
+    assert len(found) == len(words) and right >= 5
+    assert all(one.at_s - one.end_s < 0.45 for one in found)
+
+
+def test_a_run_from_before_there_were_thresholds_listens_too(run: Path, tmp_path: Path) -> None:
+    import json
+
+    import assay
+    from assay.errors import RunError
+
+    copy = assay.load(run).save(tmp_path / "copy")
+    file = copy / "model" / "model.json"
+    facts = json.loads(file.read_text())
+    file.write_text(json.dumps({name: value for name, value in facts.items() if name != "settled"}))
+    assert assay.load(copy).session().hearing.threshold == 0.8
+    for wrong in ([], "high", 3):
+        file.write_text(json.dumps({**facts, "settled": wrong}))
+        with pytest.raises(RunError, match="damaged"):
+            assay.load(copy).session()
+    file.write_text(json.dumps({**facts, "settled": {"threshold": 7}}))
+    with pytest.raises(AssayError):
+        assay.load(copy).session()
+
+
+def test_words_anywhere_and_cut_off_ones_while_training() -> None:
+    sound = torch.zeros(300, SPEC.length, dtype=torch.int16)
+    sound[:, 1200:2000] = 9000
+    batch = SoundBatch(index=torch.arange(300), sound=sound, target=torch.arange(300) % 4)
+    draws = Draws(0, 0, np.arange(300))
+    changed = VoiceCommands().augment(batch, draws, Plan(augment={"place": 1.0, "cut": 0.2}), SPEC)
+    other = changed.target == SPEC.other
+    heard = (changed.sound > 0).sum(dim=1)
+    assert float(other.float().mean()) == pytest.approx(0.2, abs=0.07)
+    assert bool((heard[~other] == 800).all()) and bool((heard[other] < 400).all())
+    assert int((changed.sound > 0).int().argmax(dim=1)[~other].max()) > 2000

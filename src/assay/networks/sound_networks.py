@@ -41,9 +41,10 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
         warmup=0.2,
         augment={
             "other": 0.08,
+            "cut": 0.06,
             "speed": 0.15,
             "throat": 0.15,
-            "shift": 0.1,
+            "place": 1.0,
             "mask_time": 0.1,
             "mask_band": 0.1,
             "tilt": 3.0,

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from assay.samples.draws import Draws
+from assay.samples.sound_position import cut_off, moved, placed
 
 #: Seconds of the pieces in which the spectrum is stretched.
 _PIECE_S = 0.032
@@ -87,10 +88,7 @@ def shift(sounds: Tensor, most: float, draws: Draws) -> Tensor:
     reach = round(most * length)
     if reach <= 0:
         return sounds
-    by = draws.integers("sound shift", -reach, reach)
-    at = torch.arange(length)[None] - by[:, None]
-    moved = sounds.gather(1, at.clamp(0, length - 1))
-    return torch.where((at >= 0) & (at < length), moved, torch.zeros(()))
+    return moved(sounds, draws.integers("sound shift", -reach, reach))
 
 
 def gain(sounds: Tensor, most_db: float, draws: Draws) -> Tensor:
@@ -178,15 +176,18 @@ def filtered(sounds: Tensor, most_mels: float, tilt_db: float, rate: int, draws:
     return heard
 
 
-def augmented(sounds: Tensor, strength: Mapping[str, float], rate: int, draws: Draws) -> Tensor:
+def augmented(
+    sounds: Tensor, strength: Mapping[str, float], rate: int, draws: Draws, cut: Tensor | None = None
+) -> Tensor:
     """Sounds (B, T) with every change that has a strength, in the order in which a voice, a room and a microphone act.
 
     Args:
         sounds: (B, T).
-        strength: `speed`, `throat`, `shift`, `mask_time`, `mask_band` and `noise` as shares, `tilt` and `gain` in
-            decibels; what is not there does nothing.
+        strength: `speed`, `throat`, `shift`, `place`, `mask_time`, `mask_band` and `noise` as shares, `tilt` and
+            `gain` in decibels; what is not there does nothing.
         rate: values a second, in hertz.
         draws: the random numbers.
+        cut: (B,) bool, those of whose word the window holds a piece alone; None for none.
     """
     if strength.get("speed"):
         sounds = speed(sounds, strength["speed"], draws)
@@ -194,6 +195,10 @@ def augmented(sounds: Tensor, strength: Mapping[str, float], rate: int, draws: D
         sounds = throat(sounds, strength["throat"], rate, draws)
     if strength.get("shift"):
         sounds = shift(sounds, strength["shift"], draws)
+    if strength.get("place"):
+        sounds = placed(sounds, strength["place"], draws)
+    if cut is not None and bool(cut.any()):
+        sounds = torch.where(cut[:, None], cut_off(sounds, draws), sounds)
     if strength.get("mask_time"):
         sounds = mask_time(sounds, strength["mask_time"], draws)
     if strength.get("mask_band") or strength.get("tilt"):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from assay.samples.draws import Draws
 from assay.samples.sound_augment import coloured
+from assay.samples.sound_position import loud_part
 
 #: A clip is cut into so many pieces at least and at most.
 _FEWEST, _MOST = 4, 8
@@ -62,15 +63,6 @@ def _another_order(count: Tensor, draws: Draws) -> Tensor:
     same = ((order == numbers) | ~there).all(dim=1, keepdim=True)
     turned = torch.where(there, count[:, None] - 1 - numbers, numbers)
     return torch.where(same, turned, order)
-
-
-def loud_part(sounds: Tensor, share: float = 0.02) -> tuple[Tensor, Tensor]:
-    """(B,) where each sound (B, T) begins and ends: all but a share of its energy at each end. Int64."""
-    energy = sounds.double().pow(2).cumsum(dim=1)
-    whole = energy[:, -1:]
-    begin = (energy < share * whole).sum(dim=1)
-    end = (energy < (1 - share) * whole).sum(dim=1)
-    return begin, torch.maximum(end, begin + _MOST).clamp(max=sounds.shape[1])
 
 
 def _swelling(length: int, draws: Draws) -> Tensor:

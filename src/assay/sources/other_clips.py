@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import AssayError
+from assay.errors import AssayError, DataError
 from assay.samples.sound_spec import OTHER
 from assay.sources.records import Records, records_from_table
+
+if TYPE_CHECKING:
+    from assay.sources.audio import Sound
 
 #: What classes of no command are called, in lower case and without underscores about them.
 NAMES = ("other", "others", "unknown", "noise", "noises", "background")
@@ -68,6 +71,23 @@ def with_others(records: Records) -> Records:
         facts={**records.facts, OTHER: told},
         sides_cut=records.sides_cut,
     )
+
+
+def sound_at(records: Records, location: str, rate: int, longest_s: float) -> Sound | None:
+    """A recording, or the piece of one that a location names, up to a length; None where it cannot be decoded."""
+    from assay.sources.audio import decode_audio
+
+    if records.load is None:
+        raise DataError("these records hold no sounds")
+    start = place_of(location)[1]
+    try:
+        sound = decode_audio(records.load(location), rate, longest_s if start is None else start + PIECE_S)
+    except AssayError:
+        return None
+    if start is None:
+        return sound
+    samples = sound.samples[round(start * rate) :]
+    return replace(sound, samples=samples, seconds=len(samples) / rate)
 
 
 def is_other(name: str) -> bool:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import AssayError, SettingError
+from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER, ClipSpec
 from assay.sources.recordings import OPTIONS
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, number_of
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Session, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.progress import Progress
     from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.predictor import Answering
+    from assay.serving.listening import Hearing, Probabilities
+    from assay.serving.predictor import Answering, Predictor
     from assay.sources.audio import Sound
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -62,6 +65,8 @@ class VoiceCommands(TargetTask):
             "seconds": "of the window in which a command fits; from the training clips where it is not given",
             "rate": "8000 or 16000 values a second; from the training clips where it is not given",
         },
+        streams=True,
+        answering={"threshold": "the confidence that commands in a stream take, instead of what validation taught"},
     )
     batch_type = SoundBatch
     spec_type = ClipSpec
@@ -85,6 +90,18 @@ class VoiceCommands(TargetTask):
 
         return read_recordings_inputs(source)
 
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.sound_copies`."""
+        from assay.samples.sound_copies import copied_sound_rows
+
+        return copied_sound_rows(records, progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.sound_copies`."""
+        from assay.samples.sound_copies import sound_lookalikes
+
+        return sound_lookalikes(samples, asked, budget_s, samples.spec.rate)
+
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> ClipSpec:
         """Rate and seconds from a sample of the training clips; the class of no command is always there."""
         from assay.targets.class_target import ClassTarget
@@ -101,10 +118,11 @@ class VoiceCommands(TargetTask):
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ClipSpec, log: ProblemLog) -> Encoded:
         """Decode on all cores; what cannot be decoded, or is next to nothing, is skipped."""
         from assay.samples.sound_windows import window_of
+        from assay.sources.other_clips import sound_at
 
         locations, names = batch.column("location").to_pylist(), batch.column("id").to_pylist()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            sounds = list(pool.map(lambda location: _decode(records, location, spec.rate), locations))
+            sounds = list(pool.map(lambda location: sound_at(records, location, spec.rate, _DECODED_S), locations))
         usable = np.asarray([_told(sound, name, log) for sound, name in zip(sounds, names, strict=True)], bool)
         fields: dict[str, Any] = {}
         if (targets := self.encode_targets(batch, spec, log)) is not None:
@@ -122,20 +140,25 @@ class VoiceCommands(TargetTask):
         return sound_networks(spec)
 
     def augment(self, batch: SoundBatch, draws: Draws, plan: Plan, spec: ClipSpec) -> SoundBatch:
-        """Other voices, rooms and microphones, as strong as the plan says; a share becomes sounds of no command."""
+        """Other voices, rooms and microphones, as strong as the plan says; a share becomes sounds of no command.
+
+        A stream's windows hold a word anywhere, and now and then a piece of it: `place` and `cut` (see
+        `assay.samples.sound_position`).
+        """
         from assay.samples.sound_augment import augmented
         from assay.samples.sound_windows import as_waves
 
-        sound, target = as_waves(batch.sound), batch.target
-        if target is not None and spec.other is not None and plan.augment.get("other"):
+        sound, target, cut = as_waves(batch.sound), batch.target, None
+        if target is not None and spec.other is not None:
             import torch
 
             from assay.samples.sound_others import made_others
 
-            chosen = draws.uniform("other") < plan.augment["other"]
-            sound = torch.where(chosen[:, None], made_others(sound, draws), sound)
-            target = torch.where(chosen, torch.full_like(target, spec.other), target)
-        return replace(batch, sound=augmented(sound, plan.augment, spec.rate, draws), target=target)
+            chosen = draws.uniform("other") < plan.augment.get("other", 0.0)
+            cut = ~chosen & (draws.uniform("cut") < plan.augment.get("cut", 0.0))
+            sound = torch.where(chosen[:, None], made_others(sound, draws), sound) if chosen.any() else sound
+            target = torch.where(chosen | cut, torch.full_like(target, spec.other), target)
+        return replace(batch, sound=augmented(sound, plan.augment, spec.rate, draws, cut), target=target)
 
     def objective(self, network: nn.Module, batch: SoundBatch, plan: Plan, spec: ClipSpec) -> Tensor:
         """Cross-entropy."""
@@ -150,6 +173,30 @@ class VoiceCommands(TargetTask):
         from assay.samples.sound_windows import as_waves
 
         return spec.target.output(network(as_waves(batch.sound)))
+
+    def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
+        """The thresholds of a session: see `assay.evaluation.settled_listening`."""
+        from assay.evaluation.settled_listening import settle_thresholds
+        from assay.samples.split import VALIDATION
+
+        spec: ClipSpec = predictor.spec
+        view, classes = samples.view(VALIDATION), _classes(spec)
+        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view, budget_s)
+
+    def session(self, predictor: Predictor) -> Session:
+        """Hears commands in a stream; the option `threshold` counts for all of them."""
+        from assay.serving.listening import Detector
+
+        spec: ClipSpec = predictor.spec
+        known = {name: predictor.settled[name] for name in ("threshold", "thresholds") if name in predictor.settled}
+        if "threshold" in predictor.options:
+            known = {"threshold": number_of(predictor.options, "threshold", 0.5, 0.01, 1.0)}
+        hearing = _hearing(spec, **known)
+        return Detector(_listener(predictor), _classes(spec), hearing, [] if spec.other is None else [OTHER])
+
+    def stream(self, samples: Samples, unit: int, spec: ClipSpec) -> np.ndarray[Any, Any]:
+        """The clip with a second of silence on both sides."""
+        return np.pad(_sound(samples, unit), spec.rate)
 
     def baselines(self, spec: ClipSpec) -> Sequence[Baseline]:
         """Cepstral statistics with an SVM, or DTW to templates, as the validation side chooses; the floor."""
@@ -217,30 +264,35 @@ class VoiceCommands(TargetTask):
         return Drawing(image, (samples.id(unit),), audio=audio_uri(sound, spec.rate))
 
 
+def _classes(spec: ClipSpec) -> tuple[str, ...]:
+    names: tuple[str, ...] = spec.target.classes  # type: ignore[attr-defined]
+    return names
+
+
+def _hearing(spec: ClipSpec, **known: Any) -> Hearing:
+    """How a stream is listened to: the answer comes within a quarter of a second of a word's end."""
+    from assay.serving.listening import Hearing
+
+    return Hearing(spec.rate, spec.seconds, hop_s=0.05, smoothing_s=0.2, **known)
+
+
+def _listener(predictor: Predictor) -> Probabilities:
+    """Windows (B, T) float32 to the predictor's probabilities (B, C)."""
+    import torch
+
+    def probabilities(windows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        found = predictor.respond(SoundBatch(index=torch.arange(len(windows)), sound=torch.from_numpy(windows)))
+        return np.asarray(found, np.float32)
+
+    return probabilities
+
+
 def _sound(samples: Samples, unit: int) -> np.ndarray[Any, Any]:
     """(T,) float32 of a clip as the network hears it."""
     from assay.samples.sound_windows import SCALE
 
     window = samples.view_of(np.asarray([unit])).windows[:1]
     return np.asarray(samples.field("sound", window)[0], np.float32) / np.float32(SCALE)
-
-
-def _decode(records: Records, location: str, rate: int) -> Sound | None:
-    """A clip, or the piece of a recording that the location names; None where it cannot be decoded."""
-    from assay.sources.audio import decode_audio
-    from assay.sources.other_clips import PIECE_S, place_of
-
-    if records.load is None:
-        raise SettingError("these records hold no sounds")
-    start = place_of(location)[1]
-    try:
-        sound = decode_audio(records.load(location), rate, _DECODED_S if start is None else start + PIECE_S)
-    except AssayError:
-        return None
-    if start is None:
-        return sound
-    samples = sound.samples[round(start * rate) :]
-    return replace(sound, samples=samples, seconds=len(samples) / rate)
 
 
 def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
@@ -258,11 +310,13 @@ def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> list[Sound]:
     """Up to `_LOOK_AT` training clips, evenly spread."""
+    from assay.sources.other_clips import sound_at
+
     locations = records.index().column("location")
     rows = np.flatnonzero(train)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda row: _decode(records, locations[int(row)].as_py(), _RATES[0]), rows)
+        found = pool.map(lambda row: sound_at(records, locations[int(row)].as_py(), _RATES[0], _DECODED_S), rows)
         sounds = [sound for sound in found if sound is not None]
     if not sounds:
         raise SettingError("none of the training clips can be decoded", "See the problems that assay inspect lists.")
