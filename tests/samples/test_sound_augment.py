@@ -11,7 +11,7 @@ import torch
 from assay.samples import sound_augment as change
 from assay.samples.draws import Draws
 from assay.samples.sound_others import made_others, scrambled
-from assay.samples.sound_position import cut_off, loud_part, placed
+from assay.samples.sound_position import loud_part
 from assay.samples.sound_windows import as_waves, window_of
 
 RATE = 8000

@@ -55,7 +55,8 @@ def command_thresholds(
 def _threshold(scores: Array, alarming: float) -> float:
     """Out of how sure the network is of words (N,), and the least threshold that false alarms ask for."""
     most, wanted = np.quantile(scores, [1 - _KEPT_AT_LEAST, 1 - _KEPT], method="lower")
-    return round(float(np.clip(min(max(wanted, alarming), most), _LOWEST, _HIGHEST)), 4)
+    chosen = np.clip(min(max(wanted, alarming), most), _LOWEST, _HIGHEST)
+    return float(np.floor(1e4 * chosen) / 1e4)  # a word that is just sure enough stays so
 
 
 def _scores(traces: Sequence[Trace], classes: Sequence[str], command: str, hearing: Hearing) -> Array:
