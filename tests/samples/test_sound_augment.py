@@ -10,8 +10,7 @@ import torch
 
 from assay.samples import sound_augment as change
 from assay.samples.draws import Draws
-from assay.samples.sound_others import made_others
-from assay.samples.sound_pieces import scrambled
+from assay.samples.sound_others import made_others, scrambled
 from assay.samples.sound_position import loud_part
 from assay.samples.sound_windows import as_waves, window_of
 

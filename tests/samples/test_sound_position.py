@@ -8,7 +8,6 @@ import torch
 
 from assay.samples.draws import Draws
 from assay.samples.sound_augment import augmented
-from assay.samples.sound_pieces import chatter
 from assay.samples.sound_position import cut_off, loud_part, placed
 
 COUNT, LENGTH, BEGIN, LONG = 200, 4000, 1500, 1000
@@ -67,16 +66,3 @@ def test_silence_is_moved_without_complaint() -> None:
     still = torch.zeros(COUNT, LENGTH)
     assert torch.equal(placed(still, 1.0, DRAWS), still) and torch.equal(cut_off(still, DRAWS), still)
     assert int(loud_part(still)[1].min()) <= LENGTH
-
-
-def test_chatter_fills_the_window_behind_a_share_of_the_words() -> None:
-    talk = chatter(words(), DRAWS)
-    assert torch.allclose(talk.pow(2).mean(dim=1), torch.ones(COUNT), atol=1e-4)
-    quarters = talk.reshape(COUNT, 4, -1).pow(2).mean(dim=2)
-    assert float(quarters.min()) > 0.5
-    found = augmented(words(), {"chatter": 0.5}, 8000, DRAWS)
-    behind = found[:, :BEGIN].pow(2).mean(dim=1)
-    assert float((behind > 0).float().mean()) == pytest.approx(0.5, abs=0.1)
-    power = words()[0, BEGIN : BEGIN + LONG].pow(2).mean()
-    ratio = 10 * torch.log10(power / behind[behind > 0])
-    assert float(ratio.min()) > 6 and float(ratio.max()) < 37

@@ -182,7 +182,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs")
     clips = write_words(folder / "words", count=30)
-    return assay.train(clips, task="voice-commands", epochs=60, evidence="none", out=folder / "run").run.path
+    return assay.train(clips, task="voice-commands", epochs=8, evidence="none", out=folder / "run").run.path
 
 
 def stream_of(words: list[str], seed: int = 99) -> np.ndarray:

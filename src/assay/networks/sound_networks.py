@@ -45,7 +45,6 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
             "speed": 0.15,
             "throat": 0.15,
             "place": 1.0,
-            "chatter": 0.5,
             "mask_time": 0.1,
             "mask_band": 0.1,
             "tilt": 3.0,

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from assay.samples.draws import Draws
-from assay.samples.sound_pieces import chatter
 from assay.samples.sound_position import cut_off, moved, placed
 
 #: Seconds of the pieces in which the spectrum is stretched.
@@ -108,15 +107,6 @@ def noise(sounds: Tensor, share: float, draws: Draws, least_db: float = 5.0, mos
     return torch.where(chosen[:, None], sounds + added * loudness_for(sounds, ratio)[:, None], sounds)
 
 
-def over(
-    sounds: Tensor, talk: Tensor, share: float, draws: Draws, least_db: float = 8.0, most_db: float = 35.0
-) -> Tensor:
-    """A share of the sounds (B, T) over talk (B, T) of unit power, at a random signal-to-noise ratio between two."""
-    chosen = draws.uniform("chatter share") < share
-    ratio = least_db + (most_db - least_db) * draws.uniform("chatter ratio")
-    return torch.where(chosen[:, None], sounds + talk * loudness_for(sounds, ratio)[:, None], sounds)
-
-
 def loudness_for(sounds: Tensor, ratio_db: Tensor) -> Tensor:
     """(B,) how loud noise of unit power has to be for a signal-to-noise ratio (B,), in decibels.
 
@@ -193,8 +183,8 @@ def augmented(
 
     Args:
         sounds: (B, T).
-        strength: `speed`, `throat`, `shift`, `place`, `chatter`, `mask_time`, `mask_band` and `noise` as shares,
-            `tilt` and `gain` in decibels; what is not there does nothing.
+        strength: `speed`, `throat`, `shift`, `place`, `mask_time`, `mask_band` and `noise` as shares, `tilt` and
+            `gain` in decibels; what is not there does nothing.
         rate: values a second, in hertz.
         draws: the random numbers.
         cut: (B,) bool, those of whose word the window holds a piece alone; None for none.
@@ -205,13 +195,10 @@ def augmented(
         sounds = throat(sounds, strength["throat"], rate, draws)
     if strength.get("shift"):
         sounds = shift(sounds, strength["shift"], draws)
-    talk = chatter(sounds, draws) if strength.get("chatter") else None
     if strength.get("place"):
         sounds = placed(sounds, strength["place"], draws)
     if cut is not None and bool(cut.any()):
         sounds = torch.where(cut[:, None], cut_off(sounds, draws), sounds)
-    if talk is not None:
-        sounds = over(sounds, talk, strength["chatter"], draws)
     if strength.get("mask_time"):
         sounds = mask_time(sounds, strength["mask_time"], draws)
     if strength.get("mask_band") or strength.get("tilt"):
