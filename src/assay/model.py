@@ -257,7 +257,8 @@ class Model:
         """
         predictor = self.predictor
         predictor.options = answering_options(self.task, options)
-        return self.task.session(predictor)
+        with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
+            return self.task.session(predictor)
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.

@@ -241,9 +241,10 @@ def test_a_run_from_before_there_were_thresholds_listens_too(run: Path, tmp_path
         file.write_text(json.dumps({**facts, "settled": wrong}))
         with pytest.raises(RunError, match="damaged"):
             assay.load(copy).session()
-    file.write_text(json.dumps({**facts, "settled": {"threshold": 7}}))
-    with pytest.raises(AssayError):
-        assay.load(copy).session()
+    for wrong in (7, "high", None):
+        file.write_text(json.dumps({**facts, "settled": {"threshold": wrong}}))
+        with pytest.raises(AssayError):
+            assay.load(copy).session()
 
 
 def test_words_anywhere_and_cut_off_ones_while_training() -> None:
