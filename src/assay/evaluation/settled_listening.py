@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: How much louder than the background a command is, in decibels.
 _RATIO_DB = 20.0
-#: No more clips of a command, and no more seconds without commands, than this tell more.
-_MOST_EACH, _MOST_S = 100, 1800.0
+#: More clips of a command tell little more. Seconds of stream at most, and at least, so that a busy machine learns the
+#: same where there is little to learn from.
+_MOST_EACH, _MOST_S, _LEAST_S = 100, 1800.0, 60.0
 _TRIED = 32
 
 
@@ -101,7 +102,7 @@ def _affordable(probabilities: Probabilities, sounds: Array, hearing: Hearing, b
     begun = time.perf_counter()
     probabilities(windows)
     each = max(time.perf_counter() - begun, 1e-6) / _TRIED
-    return float(np.clip(budget_s / each * hearing.hop_s, 0.0, 2 * _MOST_S))
+    return float(np.clip(budget_s / each * hearing.hop_s, _LEAST_S, 2 * _MOST_S))
 
 
 def _unsaid(view: View, targets: Array, other: int | None, seconds: float, rate: int) -> Array:
