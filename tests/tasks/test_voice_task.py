@@ -182,7 +182,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs")
     clips = write_words(folder / "words", count=30)
-    return assay.train(clips, task="voice-commands", epochs=8, evidence="none", out=folder / "run").run.path
+    return assay.train(clips, task="voice-commands", epochs=60, evidence="none", out=folder / "run").run.path
 
 
 def stream_of(words: list[str], seed: int) -> tuple[np.ndarray, list[tuple[str, float, float]]]:
@@ -218,7 +218,6 @@ def test_thresholds_are_learned_and_kept_with_the_model(run: Path) -> None:
 
 def test_commands_are_heard_in_a_stream_in_time(run: Path) -> None:
     import assay
-
     from assay.evaluation.false_alarms import Spoken, matched
 
     words = ["up", "left", "down", "right", "down", "up"]
