@@ -22,6 +22,8 @@ _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
 _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
+    "commands": ("soundfile", "soxr"),
+    "stream": ("soundfile", "soxr", "scipy"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),

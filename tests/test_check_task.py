@@ -14,7 +14,7 @@ from assay.check import CHECKS, CheckResult, check_task
 from assay.errors import SettingError
 from assay.sources.source import DataOptions
 from assay.task import Task
-from fakes import boxes, sequence, steering, windows
+from fakes import boxes, sequence, steering, tones, windows
 
 
 def outcomes(results: Sequence[CheckResult]) -> dict[str, str]:
@@ -36,6 +36,7 @@ FAKES: Mapping[str, tuple[Task, pa.Table, str]] = {
     "searched sequence": (sequence.Backwards(), sequence.examples(), "word"),
     "boxes": (boxes.Squares(), boxes.examples(), "pixels"),
     "windows and stream": (windows.Speed(), windows.examples(), "signal"),
+    "sound": (tones.Tones(), tones.examples(), "sound"),
     "closed loop": (steering.Lane(), steering.examples(), "state"),
 }
 
@@ -47,7 +48,8 @@ def test_fake_task(kind: str) -> None:
     assert not failures(results)
     found = outcomes(results)
     assert found["closed_loop"] == ("passed" if kind == "closed loop" else "inapplicable")
-    assert found["merge"] == found["streams"] == ("passed" if kind == "windows and stream" else "inapplicable")
+    assert found["merge"] == ("passed" if kind == "windows and stream" else "inapplicable")
+    assert found["streams"] == ("passed" if kind in ("windows and stream", "sound") else "inapplicable")
 
 
 @pytest.mark.parametrize("network", ["convnet", "mlp"])
@@ -81,6 +83,23 @@ def test_table(tmp_path: Path, network: str) -> None:
     corrupt = [tmp_path / name for name in ("no-target.csv", "empty.csv", "holes.csv")]
     options = DataOptions(target="target")
     results = check_task(Table(), tmp_path / "wine.csv", options, corrupt=corrupt, network=network)
+    assert not failures(results)
+
+
+def test_voice_commands(tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    from assay.tasks.voice_commands import VoiceCommands
+    from sound_examples import write_words
+
+    words = write_words(tmp_path / "words")
+    broken = tmp_path / "broken"
+    for name in ("a", "b"):
+        (broken / name).mkdir(parents=True)
+        for number, file in enumerate(sorted((words / "up").iterdir())[:5]):
+            (broken / name / file.name).write_bytes(file.read_bytes()[: 20 + 9 * number])
+    (tmp_path / "empty").mkdir()
+    results = check_task(VoiceCommands(), words, corrupt=[broken, tmp_path / "empty"])
     assert not failures(results)
 
 

@@ -32,6 +32,7 @@ from assay.training.state import State
 _MOST = {TRAIN: 48, VALIDATION: 16, TEST: 32}
 _EPOCH_STEPS = 4
 _NOWHERE = -1
+_SETTLING_S = 3.0
 
 
 class CheckFailed(Exception):
@@ -120,7 +121,9 @@ class Subject:
     @cached_property
     def predictor(self) -> Predictor:
         """The briefly trained network, ready to answer."""
-        return Predictor(self.task, self.spec, self.trained.network)
+        predictor = Predictor(self.task, self.spec, self.trained.network)
+        predictor.settled = self.task.settled(predictor, self.samples, _SETTLING_S)
+        return predictor
 
     def train(self, plan: Plan, folder: Path, stop_after: int | None = None) -> Trained:
         """Train from the seed's own first weights, or from the checkpoint in `folder`.

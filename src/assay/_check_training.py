@@ -71,8 +71,10 @@ def check_saved(subject: Subject) -> str:
     task, spec, folder = subject.task, subject.spec, subject.folder / "model"
     kind, settings, _ = subject.chosen
     name = subject.network or kind.name
-    write_network(folder, task, spec, name, kind.portable(settings), subject.trained.network)
-    _, read_spec, network, _ = read_network(folder, task)
+    settled = subject.predictor.settled
+    write_network(folder, task, spec, name, kind.portable(settings), subject.trained.network, settled=settled)
+    _, read_spec, network, facts = read_network(folder, task)
+    demand(facts["settled"] == to_json(settled), "what was settled after the training is not what is read")
     demand(to_json(read_spec.to_json()) == to_json(spec.to_json()), "the spec that is read is not the one written")
     view = subject.samples.view(TEST)
     before, after = subject.predictor.outputs(view), Predictor(task, read_spec, network).outputs(view)

@@ -5,11 +5,17 @@ Which there are follows from the applications, third parties' too, so that they 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import SettingError
+
+if TYPE_CHECKING:
+    from assay.task import Task
 
 #: The commands that read data as an application wants it, and those that answer.
 READING = ("inspect", "train", "evaluate")
-COMMANDS = (*READING, "predict")
+COMMANDS = (*READING, "predict", "listen")
 
 
 def take_task_options(
@@ -55,6 +61,17 @@ def task_options(answering: bool = False) -> dict[str, str]:
 
     tasks = [task.traits for task in load_tasks()]
     return {name: text for one in tasks for name, text in (one.answering if answering else one.options).items()}
+
+
+def answering_options(task: Task, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Options of answers that an application knows; raises `SettingError` where it knows one not."""
+    known = task.traits.answering
+    for name in options or {}:
+        if name not in known:
+            listed = ", ".join(f"--{other.replace('_', '-')}" for other in known)
+            hint = f"Known: {listed}." if listed else "Leave it out."
+            raise SettingError(f"{task.name} has no option --{name.replace('_', '-')}", hint)
+    return dict(options or {})
 
 
 def _value(word: str, rest: Iterator[str]) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay._failing import fail, unexpected
 from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError, SettingError
 
@@ -166,6 +164,25 @@ def explain(
     explain_and_tell(run, item, row, baseline, out, json)
 
 
+@app.command(epilog=MORE_OPTIONS)
+def listen(
+    context: typer.Context,
+    run: RunArgument,
+    wav: Annotated[Path | None, typer.Option("--wav", help="A recording to listen to.")] = None,
+    microphone: Annotated[bool, typer.Option("--microphone", help="Listen to a microphone.")] = False,
+    device: Annotated[str | None, typer.Option("--input", help="Which microphone: its number or name.")] = None,
+    actions: Annotated[Path | None, typer.Option("--actions", help="What follows from commands: actions.toml.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    threshold: Annotated[float | None, typer.Option("--threshold", help="The confidence that a command takes.")] = None,
+    json: Json = False,
+) -> None:
+    """Answer while sound arrives, and do what follows from commands."""
+    from assay.listening import Sound, listen_and_tell
+
+    options = dict(context.obj or {}) | ({} if threshold is None else {"threshold": threshold})
+    listen_and_tell(run, Sound(wav, microphone, device), actions, dry_run, json, options)
+
+
 @app.command("label-next")
 def label_next(
     run: RunArgument,
@@ -243,11 +260,11 @@ def main() -> None:
         status = app(words, standalone_mode=False, obj=extra)
         sys.stdout.flush()
     except AssayError as error:
-        status = _fail(error.message, error.hint)
+        status = fail(error.message, error.hint)
     except (typer.Abort, KeyboardInterrupt):
         status = 130
     except Exception as error:
-        status = _unexpected(error)
+        status = unexpected(error)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -260,56 +277,6 @@ def _words() -> tuple[list[str], dict[str, str]]:
     parameters = command.commands[words[0]].params
     own = {option for parameter in parameters for option in parameter.opts}
     return take_task_options(words, {*own, "--help"}, answering=words[0] not in READING)
-
-
-#: What the system refuses for a reason that is the user's, and how to mend it.
-_REFUSALS = {
-    errno.ENOSPC: "Free some space, or choose another place.",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "Free some space, or choose another place.",
-    errno.EACCES: "Check its permissions, or choose another place.",
-    errno.EPERM: "Check its permissions, or choose another place.",
-    errno.EROFS: "Choose a place that can be written.",
-    errno.ENAMETOOLONG: "Choose a shorter name.",
-    errno.EIO: "Check the disk, or the connection to it.",
-}
-
-
-def _unexpected(error: Exception) -> int:
-    """Wrong usage and what the system refuses are told in two lines; anything else is a bug."""
-    show: Any = getattr(error, "format_message", None)
-    context: Any = getattr(error, "ctx", None)
-    if show is not None and type(error).__name__ == "NoArgsIsHelpError":
-        typer.echo(show(), err=True)
-        return 2
-    if show is not None:
-        command = "assay" if context is None else context.command_path
-        _fail(show().rstrip("."), f"{command} --help tells how it is used.")
-        return 2
-    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("assay"):
-        return _fail(f"this needs the package {error.name!r}, which is not installed", 'pip install "assay[all]"')
-    if not isinstance(error, OSError) or error.errno not in (*_REFUSALS, errno.EPIPE):
-        raise error
-    _empty_output()
-    if error.errno == errno.EPIPE:  # nobody reads any further, as behind `head`
-        return 1
-    return _fail(f"{error.filename or 'the output'}: {error.strerror}", _REFUSALS.get(error.errno or 0, ""))
-
-
-def _empty_output() -> None:
-    """Write what waits for standard output, or throw it away: Python would complain of it once more at its end."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _fail(message: str, hint: str) -> int:
-    """Tell a problem in a line, how to mend it in another; gives the exit status."""
-    typer.echo(f"error: {' '.join(message.split())}", err=True)
-    if hint:
-        typer.echo(f"hint: {' '.join(hint.split())}", err=True)
-    return 1
 
 
 def _data_options(

@@ -173,11 +173,12 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         table, _ = self._read(X)
         rows = table.num_rows
         filled = table.take(pa.array(np.arange(-(-rows // _BLOCK) * _BLOCK) % rows))
-        from assay.model import temperature_of
+        from assay.model import settled_of, temperature_of
 
         with inputs(self._task, _records(self._cast(filled)), self._spec) as (samples, _):
             temperature = temperature_of(self._facts)
-            predictor = Predictor(self._task, self._spec, self.network_, temperature=temperature)
+            settled = settled_of(self._facts)
+            predictor = Predictor(self._task, self._spec, self.network_, temperature=temperature, settled=settled)
             outputs = predictor.outputs(samples.view(TEST))
         return np.asarray(outputs)[:rows]
 

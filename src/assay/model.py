@@ -6,12 +6,13 @@ import html
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError, SettingError
+from assay._task_options import answering_options
+from assay.errors import RunError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
 from assay.run import DAMAGE, RunFolder, reading, to_json, write_text, writing
@@ -28,15 +29,33 @@ if TYPE_CHECKING:
     from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.sources.records import Problem
-    from assay.task import Spec
+    from assay.task import Session, Spec
 
 FORMAT = 1
 
 
 def write_network(
-    folder: Path, task: Task, spec: Spec, name: str, settings: Any, network: nn.Module, temperature: float = 1.0
+    folder: Path,
+    task: Task,
+    spec: Spec,
+    name: str,
+    settings: Any,
+    network: nn.Module,
+    temperature: float = 1.0,
+    settled: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write `model.safetensors` and then `model.json`, which marks the model as complete."""
+    """Write `model.safetensors` and then `model.json`, which marks the model as complete.
+
+    Args:
+        folder: is made where it is not there.
+        task: the application.
+        spec: what a sample is.
+        name: the network's.
+        settings: its hyper-parameters.
+        network: the trained module.
+        temperature: of its probabilities (see `Predictor`).
+        settled: what else was learned after the training (`Task.settled`).
+    """
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +69,7 @@ def write_network(
         "network": {"name": name, "settings": to_json(settings)},
         "spec": spec.to_json(),
         "temperature": temperature,
+        "settled": settled or {},
     }
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
@@ -74,7 +94,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
-        facts["temperature"] = temperature_of(facts)
+        facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
     except (*DAMAGE, SafetensorError) as error:
         raise RunError(
             f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
@@ -120,6 +140,14 @@ def temperature_of(facts: Mapping[str, Any]) -> float:
     if not 0 < temperature < float("inf"):
         raise ValueError(f"a temperature of {temperature}")
     return temperature
+
+
+def settled_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `model.json` holds of `Task.settled`; nothing in a model of the time before there was such."""
+    settled = facts.get("settled", {})
+    if not isinstance(settled, dict):
+        raise ValueError(f"what was settled is a {type(settled).__name__}")
+    return settled
 
 
 class Model:
@@ -171,7 +199,7 @@ class Model:
         from assay.serving.predictor import Predictor
 
         task, spec, network, facts = self._parts()
-        return Predictor(task, spec, network, temperature=facts["temperature"])
+        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
 
     def predict(self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).
@@ -215,8 +243,22 @@ class Model:
         if type(self.task).growing is Task.growing:
             return None
         predictor = self.predictor
-        predictor.options = self._options(options)
+        predictor.options = answering_options(self.task, options)
         return growing(predictor, self.task.read_inputs(open_source(inputs), self.spec))
+
+    def session(self, options: Mapping[str, Any] | None = None) -> Session:
+        """A session that takes input in chunks and answers while more arrives.
+
+        Args:
+            options: as `predict` takes them.
+
+        Raises:
+            SettingError: the application answers whole inputs alone, or knows no such option.
+        """
+        predictor = self.predictor
+        predictor.options = answering_options(self.task, options)
+        with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
+            return self.task.session(predictor)
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.
@@ -263,20 +305,12 @@ class Model:
         """The network, or the classical model."""
         from assay.serving.predictor import Classical
 
-        chosen = self._options(options)
+        chosen = answering_options(self.task, options)
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
         predictor = self.predictor
         predictor.options = chosen
         return predictor
-
-    def _options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Options of answers that the task knows; raises `SettingError`."""
-        for name in options or {}:
-            if name not in self.task.traits.answering:
-                shown = name.replace("_", "-")
-                raise SettingError(f"{self.task.name} has no option --{shown}", _known(self.task.traits.answering))
-        return dict(options or {})
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:
@@ -339,9 +373,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<assay.Model {self.run.path}>"
-
-
-def _known(names: Iterable[str]) -> str:
-    """The options that there are."""
-    listed = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-    return f"Known: {listed}." if listed else "Leave it out."

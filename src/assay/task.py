@@ -158,18 +158,20 @@ class NetworkKind:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A unit as the page shows it: a small picture (data URI) or lines of text, or both.
+    """A unit as the page shows it: a small picture (data URI) or lines of text, or both; a sound beside them.
 
     Attributes:
         image: a data URI.
         lines: the unit's name first; "name: value" is set as a definition.
         spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
             spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
+        audio: the sound that the page plays, a data URI.
     """
 
     image: str | None = None
     lines: tuple[str, ...] = ()
     spans: tuple[tuple[str, float], ...] = ()
+    audio: str | None = None
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,15 @@ class Support:
 
 
 class Session(ABC):
-    """Takes input in chunks and answers while more arrives."""
+    """Takes input in chunks and answers while more arrives.
+
+    Attributes:
+        rate_hz: samples a second of the sound that it takes, one channel; None where its input is no sound.
+        commands: what the `command` of its answers can be, for what is to follow from them; empty where they have none.
+    """
+
+    rate_hz: int | None = None
+    commands: Sequence[str] = ()
 
     @abstractmethod
     def push(self, chunk: Any) -> Sequence[Any]:
@@ -331,6 +341,22 @@ class Task(ABC):
         """
         raise SettingError(f"{self.name} does not cut a unit into windows")
 
+    def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
+        """What is learned once the network is trained, from the validation side alone: thresholds of a session.
+
+        Kept with the model; `Predictor.settled` gives it back wherever the network answers. Called after the
+        temperature is fitted, once for a run.
+
+        Args:
+            predictor: the trained network.
+            samples: all samples.
+            budget_s: seconds that it may take, about.
+
+        Returns:
+            JSON-able; empty where there is nothing to learn.
+        """
+        return {}
+
     # Answers ---------------------------------------------------------------------------------------------------------
     #
     # What follows takes the outputs of `predict` and `merge`, and, in a closed-loop task, what `evaluate` puts in their
@@ -388,7 +414,7 @@ class Task(ABC):
 
     def session(self, predictor: Predictor) -> Session:
         """A session that takes chunks; only for tasks whose traits say `streams`."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""

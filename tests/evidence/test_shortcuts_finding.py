@@ -14,6 +14,7 @@ from assay.evaluation.metrics import Accuracy
 from assay.evidence.context import Context
 from assay.evidence.shortcuts import find
 from assay.samples.image_places import image_parts
+from assay.task import Drawing
 
 _SIDE, _UNITS = 24, 240
 _CORNER = (slice(0, 4), slice(0, 4))
@@ -39,7 +40,7 @@ class Pictures(Application):
         return SimpleNamespace(image=torch.where(kept, batch.image, donor.image))
 
     def draw_explained(self, samples: Any, unit: int, weights: Any, spec: Any) -> Any:
-        return SimpleNamespace(image="", lines=())
+        return Drawing()
 
 
 def trained(images: Array, answer: Callable[[Array], Array], truths: Array) -> Context:

@@ -8,6 +8,7 @@ PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk"
     "+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+AUDIO = "data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="
 NASTY = [
     "<script>alert(1)</script>",
     '" onload="alert(1)',
@@ -26,8 +27,15 @@ def data_of(kind: str, label: str = "a label", value: Any = 1.5) -> dict[str, An
         "bars": {"rows": [{"label": label, "value": value}, {"label": "b", "value": -2.0}], "x": label, "unit": label},
         "gallery": {
             "items": [
-                {"image": PIXEL, "beside": PIXEL, "title": label, "lines": [label, f"{label}: {label}"], "wrong": True},
-                {"image": label, "title": label, "lines": [label]},
+                {
+                    "image": PIXEL,
+                    "beside": PIXEL,
+                    "title": label,
+                    "lines": [label, f"{label}: {label}"],
+                    "wrong": True,
+                    "audio": AUDIO,
+                },
+                {"audio": label, "image": label, "title": label, "lines": [label]},
             ]
         },
         "heat": {

@@ -164,3 +164,16 @@ def test_loose_points_are_marked_with_their_intervals_and_not_joined() -> None:
     assert classes.count("whisker") == 4
     assert len(list(root.iter(f"{SVG}circle"))) == 6
     assert words(root).count("a law") >= 2
+
+
+def test_a_sound_can_be_played_where_it_is_one() -> None:
+    from report_examples import AUDIO, PIXEL
+
+    items = [{"image": PIXEL, "title": "yes", "lines": [], "audio": AUDIO}]
+    page = draw(Figure("gallery", "Clips", {"items": items}))
+    assert (
+        f'<audio controls="" preload="none" src="{AUDIO}" aria-label="yes">' in page and 'class="gallery heard"' in page
+    )
+    for bad in ("https://example.org/a.wav", "data:text/html;base64,AAAA", None, 3):
+        other = draw(Figure("gallery", "Clips", {"items": [{**items[0], "audio": bad}]}))
+        assert "<audio" not in other and "heard" not in other

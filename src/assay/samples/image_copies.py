@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.progress import Progress
-from assay.samples.cache import cache_root
+from assay.samples._kept_copies import kept_pairs
 from assay.samples.lookalikes import Lookalikes, find_copies
 from assay.samples.thumbnails import thumbnails_of_records, thumbnails_of_samples
 from assay.sources.records import Records
@@ -25,7 +21,7 @@ MOST_IMAGES = 25_000
 #: The split takes more pairs for copies than the finding does: to keep two on one side costs little, and what the
 #: finding calls a copy, from smaller pictures, must not lie across the sides.
 _CAUTION = 1.5
-_VERSION = 1
+_VERSION = "1"
 
 
 def copied_image_rows(records: Records, progress: Progress) -> Array | None:
@@ -40,25 +36,14 @@ def copied_image_rows(records: Records, progress: Progress) -> Array | None:
     rows = records.index().num_rows
     if rows > MOST_IMAGES:
         return None
-    file = _kept(records)
-    with contextlib.suppress(OSError, ValueError):
-        return np.asarray(np.load(file, allow_pickle=False), np.int64).reshape(-1, 2)
-    progress.stage("Looking for near-duplicates", rows)
-    pairs = find_copies(thumbnails_of_records(records, progress), tolerance=_CAUTION).pairs
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        work = file.with_name(f"{file.name}.{os.getpid()}.partial")
-        with open(work, "wb") as out:
-            np.save(out, pairs)
-        os.replace(work, file)
-    return pairs
+
+    def find() -> Array:
+        progress.stage("Looking for near-duplicates", rows)
+        return find_copies(thumbnails_of_records(records, progress), tolerance=_CAUTION).pairs
+
+    return kept_pairs(records, _VERSION, find)
 
 
 def image_lookalikes(samples: Samples, asked: Array, budget_s: float, field: str = "image") -> Lookalikes:
     """Copies of units whose images are a field (N, C, H, W) of the samples, a window a unit: see `Task.lookalikes`."""
     return find_copies(thumbnails_of_samples(samples, field), asked, budget_s)
-
-
-def _kept(records: Records) -> Path:
-    name = blake2b(f"{_VERSION} {records.fingerprint}".encode(), digest_size=16).hexdigest()
-    return cache_root() / "copies" / f"{name}.npy"

@@ -66,6 +66,7 @@ class Predictor:
         options: search options that the task's `predict` understands (beam width, thresholds).
         temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
             as the network gives them.
+        settled: what the task learned once the network was trained (`Task.settled`).
     """
 
     task: Task
@@ -73,6 +74,7 @@ class Predictor:
     network: nn.Module
     options: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
+    settled: Mapping[str, Any] = field(default_factory=dict)
 
     def respond(self, batch: Any) -> Values:
         """The output of each window of a batch, which need not come from the samples.

@@ -1,0 +1,116 @@
+"""A command calls a URL that stands in the file."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from assay.serving._action_tables import Table
+from assay.serving.action import COMMON, Action, ActionFailed, Means, common_keys
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+_MOST_READ = 65_536
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Url(Action):
+    """Calls a URL; a status below 400 is success.
+
+    Attributes:
+        url: where, http or https.
+        method: how.
+        headers: by name; those out of the environment are among them.
+        body: what is sent.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def describe(self) -> str:
+        """See `Action.describe`."""
+        parts = urlsplit(self.url)
+        query = "?…" if parts.query else ""
+        return f"{self.method} {parts.scheme}://{parts.netloc}{parts.path}{query}"
+
+    def execute(self, means: Means) -> None:
+        """See `Action.execute`; a redirect to another scheme, host or port is not followed."""
+        sent = self.body if self.body or self.method in ("POST", "PUT", "PATCH") else None
+        request = urllib.request.Request(self.url, sent, dict(self.headers), method=self.method)
+        opener = urllib.request.build_opener(_SameHost)
+        try:
+            with opener.open(request, timeout=self.timeout_s) as response:
+                response.read(_MOST_READ)
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise ActionFailed(f"status {error.code} {error.reason}") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ActionFailed(str(getattr(error, "reason", None) or error or type(error).__name__)) from error
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows redirects within one scheme, host and port alone."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        """None where the redirect leads elsewhere, which makes its status an error."""
+        target = urljoin(req.full_url, newurl)
+        if _place(urlsplit(target)) != _place(urlsplit(req.full_url)):
+            raise ActionFailed(f"it redirects to another host ({urlsplit(target).netloc}), which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def read_url(name: str, table: Table) -> Url:
+    """An action that has the key `url`; raises `DataError`."""
+    table.only((*COMMON, "url", "method", "headers", "headers_from", "body", "json"))
+    url = table.text("url")
+    _check_url(table, url)
+    method = table.text("method", "POST").upper()
+    if method not in _METHODS:
+        raise table.error("method", f"is {method!r}", f"Known: {', '.join(_METHODS)}.")
+    headers = {"Content-Type": "application/json"} if "json" in table.values else {}
+    headers |= table.named_texts("headers")
+    secrets = table.table("headers_from")
+    if secrets is not None:
+        headers |= {header: secrets.secret(header) or "" for header in secrets.values}
+    for header, value in headers.items():
+        if not _NAME.fullmatch(header) or re.search(r"[\r\n]", value) or not _is_latin(value):
+            place = "headers_from" if secrets is not None and header in secrets.values else "headers"
+            raise table.error(f"{place}.{header}", "is no header of a request", "Use plain letters on one line.")
+    body = table.content("body", "json")
+    return Url(name=name, url=url, method=method, headers=headers, body=body, **vars(common_keys(table)))
+
+
+def _check_url(table: Table, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise table.error("url", f"is no URL ({error})", "Write it as https://host/path.") from error
+    if parts.scheme not in _PORTS or not host:
+        raise table.error("url", f"is {url!r}", "Write it as http://host/path or https://host/path.")
+    if re.search(r"[\x00-\x20\x7f]", url) or not url.isascii():
+        raise table.error("url", "has characters that no URL has", "Write them as %20 and so on.")
+    if parts.username is not None or parts.password is not None:
+        hint = 'Take it from the environment: headers_from = { Authorization = "VARIABLE" }.'
+        raise table.error("url", "holds a user's name or a password", hint)
+
+
+def _is_latin(text: str) -> bool:
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""Streams made of clips, and the thresholds that follow from them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.errors import DataError
+from assay.evaluation.command_streams import loud_stretch, said_over, seconds_for
+from assay.evaluation.command_thresholds import command_thresholds
+from assay.evaluation.false_alarms import Spoken, Trace
+from assay.evaluation.settled_listening import settle_thresholds
+from assay.serving.listening import Detector, Hearing
+
+RATE, CLASSES, SILENT = 8000, ("on", "off", "other"), ("other",)
+HEARING = Hearing(RATE, 0.5, hop_s=0.1, smoothing_s=0.1, threshold=0.6)
+
+
+def burst(seconds: float, long: float, hertz: float = 500.0) -> np.ndarray:
+    """A tone in the middle of silence."""
+    sound = np.zeros(round(seconds * RATE), np.float32)
+    first, count = round((seconds - long) / 2 * RATE), round(long * RATE)
+    sound[first : first + count] = 0.3 * np.sin(2 * np.pi * hertz * np.arange(count) / RATE)
+    return sound
+
+
+def test_clips_are_said_where_the_stream_says_and_so_much_louder() -> None:
+    clips = [burst(0.5, 0.3), 0.1 * burst(0.6, 0.2), burst(0.5, 0.4)]
+    noise = np.random.default_rng(0).normal(0, 0.7, round(seconds_for(clips, RATE) * RATE)).astype(np.float32)
+    stream = said_over(clips, ["on", "off", "on"], noise, RATE, 20.0, 0)
+    assert [one.command for one in stream.spoken] == ["on", "off", "on"]
+    powers = []
+    for word, long in zip(stream.spoken, (0.3, 0.2, 0.4), strict=True):
+        assert word.end_s - word.start_s == pytest.approx(long, rel=0.1)
+        powers.append(np.mean(stream.sound[round(word.start_s * RATE) : round(word.end_s * RATE)] ** 2))
+    between = stream.sound[round(stream.spoken[0].end_s * RATE) + 1000 : round(stream.spoken[1].start_s * RATE) - 1000]
+    assert 10 * np.log10(np.asarray(powers) / np.mean(between**2)) == pytest.approx([20, 20, 20], abs=0.7)
+    gaps = [after.start_s - before.end_s for before, after in zip(stream.spoken, stream.spoken[1:], strict=False)]
+    assert min(gaps) > 1.2
+
+
+def test_nothing_of_a_background_is_heard_twice() -> None:
+    clips = [burst(0.5, 0.3)] * 10
+    noise = np.random.default_rng(0).normal(0, 0.1, 8 * RATE).astype(np.float32)
+    stream = said_over(clips, ["on"] * 10, noise, RATE, 20.0, 0)
+    assert len(stream.sound) == len(noise) and 2 <= len(stream.spoken) <= 4
+    with pytest.raises(DataError):
+        said_over(clips, ["on"] * 10, noise[:RATE], RATE, 20.0, 0)
+
+
+def test_the_loud_stretch_of_silence_is_somewhere() -> None:
+    begin, end = loud_stretch(np.zeros(100, np.float32))
+    assert 0 <= begin < end
+
+
+def said(heights: dict[str, np.ndarray]) -> Trace:
+    """Words every two seconds, each with one hop of a smoothed probability."""
+    words, rows = [], np.zeros((2000, 3), np.float32)
+    at = 0
+    for command, values in heights.items():
+        for value in values:
+            at += 2
+            words.append(Spoken(command, float(at), at + 0.5))
+            rows[at * 10 + 6, CLASSES.index(command)] = value
+    return Trace(rows, 200.0, tuple(words))
+
+
+def quiet(peak: float, command: str) -> Trace:
+    rows = np.zeros((600, 3), np.float32)
+    rows[300, CLASSES.index(command)] = peak
+    return Trace(rows, 60.0)
+
+
+def thresholds(peak: float) -> dict[str, float]:
+    words = said({"on": np.linspace(0.5, 0.99, 40), "off": np.full(4, 0.7)})
+    found = command_thresholds([words], [quiet(peak, "on")], CLASSES, SILENT, HEARING)
+    return {"on": found.threshold_of("on"), "off": found.threshold_of("off"), "all": found.threshold}
+
+
+def test_a_threshold_lets_most_words_be_heard() -> None:
+    scores = np.linspace(0.5, 0.99, 40)
+    found = thresholds(0.1)
+    assert np.mean(scores >= found["on"]) == pytest.approx(0.95, abs=0.03)
+    assert found["off"] == found["all"]  # said four times only
+
+
+def test_false_alarms_raise_it_but_not_for_ever() -> None:
+    scores = np.linspace(0.5, 0.99, 40)
+    low, middle, high = (thresholds(peak)["on"] for peak in (0.1, 0.57, 0.97))
+    assert low < 0.57 < middle < high
+    assert np.mean(scores >= high) == pytest.approx(0.8, abs=0.03)
+
+
+def test_without_words_the_hearing_keeps_its_own() -> None:
+    assert command_thresholds([], [], CLASSES, SILENT, HEARING).threshold == HEARING.threshold
+
+
+class View:
+    """A validation side out of arrays."""
+
+    def __init__(self, sounds: np.ndarray, targets: np.ndarray) -> None:
+        self._fields = {"sound": sounds, "target": targets}
+        self.windows = np.arange(len(sounds))
+        self.samples = SimpleNamespace(field=lambda name, windows: self._fields[name][windows])
+
+    def field(self, name: str) -> Any:
+        yield self._fields[name]
+
+
+def by_pitch(windows: np.ndarray) -> np.ndarray:
+    """Knows two tones by their frequency; what lies between them is neither."""
+    size = np.abs(np.fft.rfft(windows, axis=1))
+    hertz = size.argmax(axis=1) * RATE / windows.shape[1]
+    loud = size.max(axis=1) > 20
+    on, off = np.exp(-np.abs(hertz - 500) / 100) * loud, np.exp(-np.abs(hertz - 1500) / 100) * loud
+    return np.stack([on, off, np.maximum(1 - on - off, 0)], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_what_is_settled_lets_a_listener_hear(recorded: bool) -> None:
+    random = np.random.default_rng(0)
+    sounds, targets = [], []
+    for number in range(40):
+        sounds.append(burst(0.5, random.uniform(0.2, 0.4), (500, 1500)[number % 2] * random.uniform(0.97, 1.03)))
+        targets.append(number % 2)
+    for _ in range(30 if recorded else 0):
+        sounds.append(burst(0.5, 0.4, random.uniform(800, 1200)))
+        targets.append(2)
+    view = View((32767 * np.stack(sounds)).astype(np.int16), np.asarray(targets))
+    found = settle_thresholds(by_pitch, CLASSES, 2, HEARING, view, 20.0)  # type: ignore[arg-type]
+    assert set(found) == {"threshold", "thresholds", "validation"} and set(found["thresholds"]) == {"on", "off"}
+    told = found["validation"]
+    assert told["said"] >= 32 and told["found"] >= 0.9 * told["said"]
+    hearing = Hearing(RATE, 0.5, 0.1, 0.1, threshold=found["threshold"], thresholds=found["thresholds"])
+    detector = Detector(by_pitch, CLASSES, hearing, SILENT)
+    stream = np.concatenate([np.zeros(8000), burst(0.5, 0.3), np.zeros(16000), burst(0.5, 0.3, 1500), np.zeros(8000)])
+    assert [one.command for one in [*detector.push(stream), *detector.close()]] == ["on", "off"]
+
+
+def test_a_side_without_commands_settles_nothing() -> None:
+    sounds = np.zeros((3, 4000), np.int16)
+    for view in (View(sounds, np.full(3, 2)), View(sounds[:0], np.zeros(0, np.int64))):
+        assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view, 1.0) == {}  # type: ignore[arg-type]
