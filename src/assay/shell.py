@@ -229,10 +229,29 @@ def predict_and_tell(
         if as_json:
             print_json({"format": 1, **row}, one_line=True)
         elif out is None:
-            say("\t".join(_cell(value) for key, value in row.items() if key != "probabilities"))
+            shown = {key: value for key, value in row.items() if key != "probabilities" and not _are_parts(value)}
+            say("\t".join(map(_cell, shown.values())))
     if out is not None:
-        write_answers(out, rows)
+        _write_predictions(out, rows, model.task.writings())
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
+
+
+def _write_predictions(out: Path, rows: Sequence[Mapping[str, Any]], forms: Mapping[str, Callable[..., str]]) -> None:
+    """In the form that the file's name asks for: JSON, one that the application knows, else CSV."""
+    form = forms.get(out.suffix.lower())
+    if form is not None:
+        if len(rows) != 1:
+            raise SettingError(f"a {out.suffix} file holds one answer, not {len(rows)}", "Ask about one input at a time.")
+        write_text(out, form(rows[0]))
+    elif out.suffix.lower() == ".json":
+        write_text(out, json.dumps([{"format": 1, **row} for row in rows], indent=1, ensure_ascii=False) + "\n")
+    else:
+        write_answers(out, [{key: value for key, value in row.items() if not _are_parts(value)} for row in rows])
+
+
+def _are_parts(value: Any) -> bool:
+    """Whether a value is a list of parts with names of their own, such as words with times: only JSON holds those."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
 
 
 def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
