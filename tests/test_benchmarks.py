@@ -22,6 +22,7 @@ _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
 _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
+    "commands": ("soundfile", "soxr"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),

@@ -84,6 +84,23 @@ def test_table(tmp_path: Path, network: str) -> None:
     assert not failures(results)
 
 
+def test_voice_commands(tmp_path: Path) -> None:
+    pytest.importorskip("soundfile")
+    pytest.importorskip("soxr")
+    from assay.tasks.voice_commands import VoiceCommands
+    from sound_examples import write_words
+
+    words = write_words(tmp_path / "words")
+    broken = tmp_path / "broken"
+    for name in ("a", "b"):
+        (broken / name).mkdir(parents=True)
+        for number, file in enumerate(sorted((words / "up").iterdir())[:5]):
+            (broken / name / file.name).write_bytes(file.read_bytes()[: 20 + 9 * number])
+    (tmp_path / "empty").mkdir()
+    results = check_task(VoiceCommands(), words, corrupt=[broken, tmp_path / "empty"])
+    assert not failures(results)
+
+
 class Careless(windows.Speed):
     """Breaks one promise after the other."""
 

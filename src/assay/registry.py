@@ -17,6 +17,7 @@ BUILT_IN = {
     "text-classification": "assay.tasks.text_classification:TextClassification",
     "text-generation": "assay.tasks.text_generation:TextGeneration",
     "translation": "assay.tasks.translation:Translation",
+    "voice-commands": "assay.tasks.voice_commands:VoiceCommands",
 }
 
 

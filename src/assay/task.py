@@ -158,18 +158,20 @@ class NetworkKind:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A unit as the page shows it: a small picture (data URI) or lines of text, or both.
+    """A unit as the page shows it: a small picture (data URI) or lines of text, or both; a sound beside them.
 
     Attributes:
         image: a data URI.
         lines: the unit's name first; "name: value" is set as a definition.
         spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
             spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
+        audio: the sound that the page plays, a data URI.
     """
 
     image: str | None = None
     lines: tuple[str, ...] = ()
     spans: tuple[tuple[str, float], ...] = ()
+    audio: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from assay.errors import AssayError
 from assay.evaluation.faithfulness import mean
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure
-from assay.report.explained import SPANS_CAPTION, shaded
+from assay.report.explained import SPANS_CAPTION, heard, shaded
 from assay.serving.predictor import Classical, deciding_windows
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def _gallery(context: Context, looked: Looked, most: int) -> Figure:
             f"true: {task.truth_words(test.truths[place], spec)}",
         ]
         beside = explained.image if plain.image else None
-        items.append({"image": plain.image, "beside": beside, "title": name, "lines": [*told, *lines],
-                      "wrong": wrong is not None and bool(wrong[place]), **shaded(explained)})  # fmt: skip
+        shown = {"image": plain.image, "beside": beside, **shaded(explained), **heard(plain)}
+        mistaken = wrong is not None and bool(wrong[place])
+        items.append({**shown, "title": name, "lines": [*told, *lines], "wrong": mistaken})
     if any(item["image"] for item in items):
         caption = "Orange spoke for the answer that was given, blue against it; the brighter, the more."
     elif any("spans" in item for item in items):

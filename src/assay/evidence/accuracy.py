@@ -10,6 +10,7 @@ from assay.evaluation.intervals import difference
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.words import number, spread, title, unit_of
+from assay.report.explained import heard
 
 QUESTION = "How good is it on data it never saw?"
 _SHOWN = 12
@@ -66,6 +67,7 @@ def _worst(context: Context) -> Figure:
             f"answered: {task.words(test.outputs[place], spec)}",
         ]
         name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
-        items.append({"image": drawing.image, "title": name, "lines": [*lines, *others], "wrong": mistakes is not None})
+        shown = {"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)}
+        items.append({**shown, "wrong": mistakes is not None})
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)

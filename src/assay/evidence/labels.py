@@ -11,6 +11,7 @@ from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.report.explained import heard
 from assay.samples.draws import order
 from assay.serving.predictor import Classical
 
@@ -173,7 +174,7 @@ def _worst(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
             f"({100 * seen.probabilities[place, better]:.0f} %)",
         ]
         name, *others = drawing.lines or (context.samples.id(unit),)
-        items.append({"image": drawing.image, "title": name, "lines": [*lines, *others]})
+        items.append({"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)})
     return Figure("gallery", title, {"items": items})
 
 

@@ -15,6 +15,7 @@ from assay.evidence.words import size_unit, time_unit
 # would let a label reorder the words around it.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 _IMAGE = re.compile(r"data:image/(?:png|webp|jpeg|gif);base64,[A-Za-z0-9+/=]+")
+_AUDIO = re.compile(r"data:audio/(?:mpeg|wav|ogg);base64,[A-Za-z0-9+/=]+")
 _CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--[a-z][\w-]*(?: [a-z][\w.]*=[^\s,;)]*[^\s,;).])?)")
 _BEFORE_UNIT = re.compile("(?<=[0-9]) ")
 _TERMS = {
@@ -49,6 +50,11 @@ def prose(value: object) -> str:
 def image_source(value: object) -> str | None:
     """`value` when it is a data URI of a bitmap, else None: the page loads nothing from elsewhere."""
     return value if isinstance(value, str) and _IMAGE.fullmatch(value) else None
+
+
+def audio_source(value: object) -> str | None:
+    """`value` when it is a data URI of a sound, else None."""
+    return value if isinstance(value, str) and _AUDIO.fullmatch(value) else None
 
 
 def in_per_cent(unit: str) -> bool:

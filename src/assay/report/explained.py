@@ -59,6 +59,11 @@ def shaded(drawing: Drawing) -> dict[str, list[tuple[str, float | None]]]:
     return {"spans": [(text, None if math.isnan(weight) else weight) for text, weight in drawing.spans]}
 
 
+def heard(drawing: Drawing) -> dict[str, str]:
+    """A drawing's sound as a gallery's item takes it: nothing, or `audio`."""
+    return {} if drawing.audio is None else {"audio": drawing.audio}
+
+
 def _soft(weights: Array) -> Array:
     """Weights (H, W) as means over about `_CELLS` cells a side, where they are finer."""
     import numpy as np

@@ -11,7 +11,7 @@ from assay.errors import MissingExtraError
 from assay.evidence.finding import Figure
 from assay.report import figures
 from assay.report._words import clean, escape
-from assay.report.explained import SPANS_CAPTION, shaded
+from assay.report.explained import SPANS_CAPTION, heard, shaded
 
 if TYPE_CHECKING:
     from assay.serving.explanation import Explanation
@@ -23,7 +23,8 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; media-src data:;
+ style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{title} · Assay</title>
@@ -85,7 +86,7 @@ def _text(explanation: Explanation) -> Figure:
 
 def _pictures(explanation: Explanation) -> Figure:
     images = {"image": explanation.plain.image, "beside": explanation.drawn.image}
-    item: dict[str, Any] = {**images, "title": explanation.id, "lines": []}
+    item: dict[str, Any] = {**images, "title": explanation.id, "lines": [], **heard(explanation.plain)}
     caption = "Orange spoke for the answer, blue against it; the brighter, the more."
     return Figure("gallery", "Where it looked", {"items": [item]}, caption)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.report import _svg as art
-from assay.report._words import escape, image_source
+from assay.report._words import audio_source, escape, image_source
 from assay.report.spans import draw_spans
 
 MOST_ITEMS, LONGEST = 60, 1500
@@ -19,7 +19,7 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
         items: list of {"image": data URI of a PNG, WebP, JPEG or GIF, or null, "title": str, "lines": [str]
             ("name: value" is set as a definition), "wrong"?: bool (marked with a cross and the word), "beside"?: data
             URI of a second picture, such as where the network looked, "spans"?: list of (str, number | null), text in
-            pieces with what each weighed}; at most 60 are shown.
+            pieces with what each weighed, "audio"?: data URI of an MP3, WAV or OGG}; at most 60 are shown.
         longest?: int, characters of a text in spans, 1,500 by default; of a longer one what weighed most is shown.
 
     `report.images` makes the pictures.
@@ -32,7 +32,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     pictures = any(image_source(item.get("image")) for item in items)
     double = any(image_source(item.get("beside")) for item in items)
     texts = any(item.get("spans") for item in items)
-    css = "double" if double else "" if pictures else "words texts" if texts else "words"
+    heard = any(audio_source(item.get("audio")) for item in items)
+    css = "heard" if heard else "double" if double else "" if pictures else "words texts" if texts else "words"
     return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
         len(items) - MOST_ITEMS, "more are not shown."
     )
@@ -44,9 +45,11 @@ def _card(item: Mapping[str, Any], longest: int) -> str:
     images = "".join(f'<img src="{source}" alt="{name if not place else ""}"/>' for place, source in enumerate(sources))
     picture = f'<div class="pictures">{images}</div>' if images else ""
     wrong = '<span class="wrong"><span aria-hidden="true">✕</span> wrong</span>' if item.get("wrong") else ""
+    sound = audio_source(item.get("audio"))
+    player = f'<audio controls preload="none" src="{sound}" aria-label="{name}"></audio>' if sound else ""
     heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
     text = draw_spans(item["spans"], longest) if item.get("spans") else ""
-    return picture + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
+    return picture + player + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
 
 
 def _lines(lines: Sequence[Any]) -> str:

@@ -1,0 +1,287 @@
+"""Which of several spoken commands a clip says, or none of them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import AssayError, SettingError
+from assay.samples.sound_spec import OTHER, ClipSpec
+from assay.sources.recordings import OPTIONS
+from assay.targets.task import TargetTask
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, number_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Values
+    from assay.samples.draws import Draws
+    from assay.samples.samples import Samples
+    from assay.serving.predictor import Answering
+    from assay.sources.audio import Sound
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+#: Training clips that are looked at to learn their rate and how long they are.
+_LOOK_AT = 256
+_RATES = (8000, 16000)
+#: Seconds of a window, where the user says nothing: so many of the clips fit, within bounds.
+_FITTING, _SHORTEST_S, _LONGEST_S = 0.98, 0.4, 2.0
+#: No more of a file is decoded; and a clip with less says nothing.
+_DECODED_S, _LEAST_S = 120.0, 0.03
+_CLIPPED = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundBatch(Batch):
+    """Sounds (B, T), int16 as cached or float32 from -1 to 1, and the numbers of their classes (B,)."""
+
+    sound: Tensor
+    target: Tensor | None = None
+
+
+class VoiceCommands(TargetTask):
+    """See the module."""
+
+    name = "voice-commands"
+    traits = Traits(
+        title="spoken commands: one of several words, or none of them",
+        data="a folder of clips (WAV, FLAC, OGG, MP3) per command; CSV/TSV/JSONL of paths and commands; zips of these",
+        extra="audio",
+        options={
+            **OPTIONS,
+            "seconds": "of the window in which a command fits; from the training clips where it is not given",
+            "rate": "8000 or 16000 values a second; from the training clips where it is not given",
+        },
+    )
+    batch_type = SoundBatch
+    spec_type = ClipSpec
+
+    def recognise(self, source: Source) -> Recognition | None:
+        """Clips with a command each, in any of the known layouts."""
+        from assay.sources.recordings import recognise_clips
+
+        return recognise_clips(source)
+
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """See `assay.sources.recordings` and `assay.sources.other_clips`."""
+        from assay.sources.other_clips import with_others
+        from assay.sources.recordings import read_clips
+
+        return with_others(read_clips(source, options))
+
+    def read_inputs(self, source: Source, spec: ClipSpec) -> Records:
+        """Sound files, folders or archives of them, without commands."""
+        from assay.sources.recordings import read_recordings_inputs
+
+        return read_recordings_inputs(source)
+
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> ClipSpec:
+        """Rate and seconds from a sample of the training clips; the class of no command is always there."""
+        from assay.targets.class_target import ClassTarget
+        from assay.targets.target import fit_target
+
+        target = fit_target(records.index().column("target"), train)
+        if not isinstance(target, ClassTarget):
+            raise SettingError("a command is a word, not a number or several labels", "Choose it with --target.")
+        if OTHER not in target.classes:
+            target = ClassTarget((*target.classes, OTHER))
+        seen = _look_at(records, train) if {"rate", "seconds"} - set(options.extra) else []
+        return ClipSpec(_rate(seen, options), _seconds(seen, options), target)
+
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: ClipSpec, log: ProblemLog) -> Encoded:
+        """Decode on all cores; what cannot be decoded, or is next to nothing, is skipped."""
+        from assay.samples.sound_windows import window_of
+
+        locations, names = batch.column("location").to_pylist(), batch.column("id").to_pylist()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            sounds = list(pool.map(lambda location: _decode(records, location, spec.rate), locations))
+        usable = np.asarray([_told(sound, name, log) for sound, name in zip(sounds, names, strict=True)], bool)
+        fields: dict[str, Any] = {}
+        if (targets := self.encode_targets(batch, spec, log)) is not None:
+            usable &= targets[1]
+            fields["target"] = targets[0][usable]
+        kept = [window_of(sound.samples, spec.length) for sound, use in zip(sounds, usable, strict=True)
+                if use and sound is not None]  # fmt: skip
+        fields["sound"] = np.stack(kept) if kept else np.zeros((0, spec.length), np.int16)
+        return Encoded(fields, np.flatnonzero(usable))
+
+    def networks(self, spec: ClipSpec) -> Sequence[NetworkKind]:
+        """See `assay.networks.sound_networks`."""
+        from assay.networks.sound_networks import sound_networks
+
+        return sound_networks(spec)
+
+    def augment(self, batch: SoundBatch, draws: Draws, plan: Plan, spec: ClipSpec) -> SoundBatch:
+        """Other voices, rooms and microphones, as strong as the plan says; a share becomes sounds of no command."""
+        from assay.samples.sound_augment import augmented
+        from assay.samples.sound_windows import as_waves
+
+        sound, target = as_waves(batch.sound), batch.target
+        if target is not None and spec.other is not None and plan.augment.get("other"):
+            import torch
+
+            from assay.samples.sound_others import made_others
+
+            chosen = draws.uniform("other") < plan.augment["other"]
+            sound = torch.where(chosen[:, None], made_others(sound, draws), sound)
+            target = torch.where(chosen, torch.full_like(target, spec.other), target)
+        return replace(batch, sound=augmented(sound, plan.augment, spec.rate, draws), target=target)
+
+    def objective(self, network: nn.Module, batch: SoundBatch, plan: Plan, spec: ClipSpec) -> Tensor:
+        """Cross-entropy."""
+        from assay.samples.sound_windows import as_waves
+
+        if batch.target is None:
+            raise SettingError("these clips have no commands")
+        return spec.target.loss(network(as_waves(batch.sound)), batch.target, plan.label_smoothing)
+
+    def predict(self, network: nn.Module, batch: SoundBatch, spec: ClipSpec, options: Mapping[str, Any]) -> Values:
+        """(B, C) probabilities."""
+        from assay.samples.sound_windows import as_waves
+
+        return spec.target.output(network(as_waves(batch.sound)))
+
+    def baselines(self, spec: ClipSpec) -> Sequence[Baseline]:
+        """Cepstral statistics with an SVM, or DTW to templates, as the validation side chooses; the floor."""
+        from assay.baselines.best_of import BestOf
+        from assay.baselines.dtw_templates import DtwTemplates
+        from assay.baselines.dummy import Dummy
+        from assay.baselines.mfcc_svm import MfccSvm
+
+        known = (spec.target, spec.rate, spec.other)
+        return (BestOf(spec.target, (MfccSvm(*known), DtwTemplates(*known))), Dummy(spec.target))
+
+    def corruptions(self, spec: ClipSpec) -> Mapping[str, Corruption]:
+        """Noise, a telephone's band, reverberation."""
+        from assay.samples.sound_corruptions import sound_corruptions
+
+        return sound_corruptions(spec.rate)
+
+    def regularisation(self, spec: ClipSpec) -> Mapping[str, tuple[float, float]]:
+        """Other voices first: what a few speakers have in common is what is most easily memorised."""
+        voices = {"augment.throat": (0.0, 0.15), "augment.speed": (0.0, 0.15), "augment.mask_band": (0.0, 0.2),
+                  "augment.mask_time": (0.0, 0.2), "augment.tilt": (0.0, 6.0), "augment.noise": (0.0, 0.5)}  # fmt: skip
+        return {**voices, **super().regularisation(spec)}
+
+    def parts(self, spec: ClipSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """See `assay.samples.sound_places`."""
+        from assay.samples.sound_places import sound_parts
+
+        return sound_parts(spec)
+
+    def masked(self, batch: SoundBatch, kept: Tensor, spec: ClipSpec, instead: SoundBatch | None = None) -> SoundBatch:
+        """See `assay.samples.sound_places`."""
+        from assay.samples.sound_places import mask_sounds
+        from assay.samples.sound_windows import as_waves
+
+        other = None if instead is None else as_waves(instead.sound)
+        return replace(batch, sound=mask_sounds(as_waves(batch.sound), kept, spec, other))
+
+    def explain(self, predictor: Answering, batch: SoundBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.sound_attribution`."""
+        from assay.evidence.sound_attribution import explain_sounds
+        from assay.samples.sound_windows import as_waves
+
+        return explain_sounds(getattr(predictor, "network", None), as_waves(batch.sound), predictor.spec)
+
+    def draw(self, samples: Samples, unit: int, spec: ClipSpec) -> Drawing:
+        """The waveform above its spectrum, and the sound."""
+        from assay.report.sounds import audio_uri, picture
+
+        sound = _sound(samples, unit)
+        return Drawing(picture(sound, spec.rate), (samples.id(unit),), audio=audio_uri(sound, spec.rate))
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: ClipSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """The same in grey with what weighed in colour."""
+        from assay.report.sounds import audio_uri, explained_picture
+
+        sound = _sound(samples, unit)
+        image = explained_picture(sound, spec.rate, weights)
+        return Drawing(image, (samples.id(unit),), audio=audio_uri(sound, spec.rate))
+
+
+def _sound(samples: Samples, unit: int) -> np.ndarray[Any, Any]:
+    """(T,) float32 of a clip as the network hears it."""
+    from assay.samples.sound_windows import SCALE
+
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    return np.asarray(samples.field("sound", window), np.float32)[0] / SCALE
+
+
+def _decode(records: Records, location: str, rate: int) -> Sound | None:
+    """A clip, or the piece of a recording that the location names; None where it cannot be decoded."""
+    from assay.sources.audio import decode_audio
+    from assay.sources.other_clips import PIECE_S, place_of
+
+    if records.load is None:
+        raise SettingError("these records hold no sounds")
+    start = place_of(location)[1]
+    try:
+        sound = decode_audio(records.load(location), rate, _DECODED_S if start is None else start + PIECE_S)
+    except AssayError:
+        return None
+    if start is None:
+        return sound
+    samples = sound.samples[round(start * rate) :]
+    return replace(sound, samples=samples, seconds=len(samples) / rate)
+
+
+def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
+    """Whether a clip can be used; what is odd about it is noted."""
+    if sound is None:
+        log.add("undecodable-sound", "skipped", name)
+        return False
+    if len(sound.samples) < 2 or sound.seconds < _LEAST_S:
+        log.add("too-short-sound", "skipped", name)
+        return False
+    for kind, action in sound.problems():
+        log.add(kind, action, name)
+    return True
+
+
+def _look_at(records: Records, train: np.ndarray[Any, Any]) -> list[Sound]:
+    """Up to `_LOOK_AT` training clips, evenly spread."""
+    locations = records.index().column("location")
+    rows = np.flatnonzero(train)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda row: _decode(records, locations[int(row)].as_py(), _RATES[0]), rows)
+        sounds = [sound for sound in found if sound is not None]
+    if not sounds:
+        raise SettingError("none of the training clips can be decoded", "See the problems that assay inspect lists.")
+    return sounds
+
+
+def _rate(seen: Sequence[Sound], options: DataOptions) -> int:
+    """As asked for; else 16,000 where most clips hold more than 8,000 values a second."""
+    asked = options.extra.get("rate")
+    if asked is None:
+        return _RATES[int(np.median([sound.facts.rate for sound in seen]) > _RATES[0])]
+    if str(asked) not in [str(rate) for rate in _RATES]:
+        raise SettingError(f"--rate {asked} is not 8000 or 16000")
+    return int(asked)
+
+
+def _seconds(seen: Sequence[Sound], options: DataOptions) -> float:
+    """As asked for; else what most training clips fit in, in tenths."""
+    if "seconds" in options.extra:
+        return number_of(options.extra, "seconds", 1.0, 0.2, 10.0)
+    longest = float(np.quantile([sound.seconds for sound in seen], _FITTING))
+    return min(max(math.ceil(10 * longest - 1e-6) / 10, _SHORTEST_S), _LONGEST_S)
