@@ -23,6 +23,7 @@ _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
+    "transcription": ("soundfile", "soxr", "jiwer"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),

@@ -404,7 +404,7 @@ class Task(ABC):
         raise SettingError(f"{self.name} does not answer while input arrives")
 
     def streamed(self, records: Records, spec: Spec) -> Iterator[tuple[str, Iterator[Any]]] | None:
-        """Of records that are to be predicted, those that are too long to be held at once: the id and the chunks of each.
+        """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
 
         They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
         come as large as is good for the work. `gathered` makes one answer of what the session says.

@@ -57,4 +57,6 @@ def _texts(model: KneserNey, place: int, names: Sequence[str]) -> list[str]:
         return [names[token] for token in tokens.tolist()]
     before = _texts(model, place - 1, names)
     contexts = model.grams[place].codes // (model.size + 1)
-    return [f"{before[context]} {names[token]}" for context, token in zip(contexts.tolist(), tokens.tolist(), strict=True)]
+    return [
+        f"{before[context]} {names[token]}" for context, token in zip(contexts.tolist(), tokens.tolist(), strict=True)
+    ]

@@ -64,7 +64,9 @@ class DtwWords(Baseline):
             learned, aside = hold_out(len(train), seed)
         sounds = self._frames(train)
         vocabulary = tuple(sorted({word for place in learned for word in sentences[place]}))
-        templates = _templates([sounds[place] for place in learned], [sentences[place] for place in learned], vocabulary, seed)
+        templates = _templates(
+            [sounds[place] for place in learned], [sentences[place] for place in learned], vocabulary, seed
+        )
         self._fitted = (templates, vocabulary)
         held = validation.sample(_MOST_CHOSEN_ON, seed)
         given = self._frames(held) if len(held) else [sounds[place] for place in aside[:_MOST_CHOSEN_ON]]
@@ -145,7 +147,9 @@ def _text(said: Sequence[Said], vocabulary: Sequence[str]) -> str:
 def _word(one: Said, costs: Array, vocabulary: Sequence[str]) -> Word:
     """A word; its confidence is the closer to 1, the closer its frames are to those of the templates."""
     apart = float(costs[one.start : one.end].min(axis=1).mean())
-    return Word(vocabulary[one.word], one.start * _HOP_S, one.end * _HOP_S, float(np.exp(-apart / costs.shape[1] ** 0.5)))
+    return Word(
+        vocabulary[one.word], one.start * _HOP_S, one.end * _HOP_S, float(np.exp(-apart / costs.shape[1] ** 0.5))
+    )
 
 
 def _batch_frames(batch: Any, rate: int) -> list[tuple[Array, float]]:
@@ -194,7 +198,9 @@ def _templates(
         chosen = random.permutation(len(examples))[:each]
         kept += [(place, examples[at]) for at in np.sort(chosen)]
     if not kept:
-        raise DataError("no word could be cut out of the training recordings", "They are too short for what is said in them.")
+        raise DataError(
+            "no word could be cut out of the training recordings", "They are too short for what is said in them."
+        )
     still = np.concatenate(quiet)
     if len(still):
         kept += [(-1, part[None]) for part in still[random.permutation(len(still))[:_SILENCES]]]

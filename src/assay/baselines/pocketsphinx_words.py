@@ -1,4 +1,4 @@
-"""PocketSphinx: Gaussian mixtures and hidden Markov models of English speech, over the words of the training transcripts.
+"""PocketSphinx: Gaussian mixtures and hidden Markov models of English, over the words of the training transcripts.
 
 Its acoustic model and its dictionary come with it; the language model is learned from the training transcripts.
 
@@ -69,7 +69,10 @@ class PocketSphinxWords(Baseline):
             )
         missing = {word for sentence in sentences for word in sentence} - set(words)
         kept = [[word for word in sentence if word in known] for sentence in sentences]
-        self._texts = (arpa_of([one for one in kept if one], words), "\n".join(line for word in words for line in known[word]))
+        self._texts = (
+            arpa_of([one for one in kept if one], words),
+            "\n".join(line for word in words for line in known[word]),
+        )
         self._weight, how = self._chosen(validation, clock, seed)
         lost = f", {len(missing):,} others have no known pronunciation" if missing else ""
         return f"{len(words):,} words{lost}; {how}"

@@ -28,8 +28,8 @@ def why_none(spec: TranscriptSpec) -> str:
         return ""
     language = f"{spec.language!r}" if spec.language else "a language that --language does not name"
     return (
-        f"PocketSphinx comes with English alone, not with {language}, and templates are for at most {MOST_WORDS} different "
-        f"words, of which the transcripts have {words_of(spec):,}"
+        f"PocketSphinx comes with English alone, not with {language}, and templates are for at most {MOST_WORDS} "
+        f"different words, of which the transcripts have {words_of(spec):,}"
     )
 
 

@@ -4,9 +4,9 @@ Stated in full, since word error rates are only comparable under the same form:
 
 1. Unicode NFKC; lower case; typographic apostrophes become plain ones.
 2. Remarks in square brackets, angle brackets or asterisks, such as `[laughter]`, are dropped.
-3. In English, `%`, `&`, `+`, `$`, `£`, `€` beside a number, and numbers in digits become words: `1,250` is "one thousand two
-   hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars"; a row of digits that begins with 0 or
-   has more than six is read digit by digit.
+3. In English, `%`, `&`, `+`, `$`, `£`, `€` beside a number, and numbers in digits become words: `1,250` is "one
+   thousand two hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars"; a row of digits that
+   begins with 0 or has more than six is read digit by digit.
 4. All that is neither a letter, a mark on one, a digit nor an apostrophe inside a word becomes a space; so a hyphen
    parts words.
 5. White space becomes one space.
@@ -27,7 +27,8 @@ from typing import Any
 from assay.errors import MissingExtraError
 
 #: Of a text's words that so many of the commonest of English must be for it to count as English.
-_ENGLISH = frozenset("the of to and a in is it you that he was for on are with as i his they be at one have this".split())
+_ENGLISH = frozenset(("the", "of", "to", "and", "a", "in", "is", "it", "you", "that", "he", "was", "for", "on", "are",
+                      "with", "as", "i", "his", "they", "be", "at", "one", "have", "this"))  # fmt: skip
 _ENGLISH_SHARE, _FEWEST_WORDS = 0.12, 20
 _WITHOUT_SPACES = ("zh", "ja", "th", "lo", "km", "my", "bo", "yue", "wuu", "cmn")
 _REMARK = re.compile(r"\[[^\]]*\]|<[^>]*>|\*[^*\s][^*]*\*")
@@ -76,7 +77,7 @@ def is_english(language: str) -> bool:
 
 
 def guessed_language(texts: Iterable[str]) -> str:
-    """ "en" where the commonest words of English make up enough of some transcripts; else ""."""
+    """The code "en" where the commonest words of English make up enough of some transcripts; else none."""
     words = [word for text in texts for word in re.findall(r"[a-z']+|[^\W\d_]+", text.lower())]
     common = sum(word in _ENGLISH for word in words)
     return "en" if len(words) >= _FEWEST_WORDS and common >= _ENGLISH_SHARE * len(words) else ""

@@ -19,8 +19,8 @@ Array = np.ndarray[Any, Any]
 class _ErrorRate(Additive):
     """Edits over what was said, both in the form of `assay.evaluation.spoken_text`.
 
-    Outputs are `Heard`, `Hypothesis` or strings; truths strings. Statistics are counts of each recording, so that rates of
-    resampled recordings are exact.
+    Outputs are `Heard`, `Hypothesis` or strings; truths strings. Statistics are counts of each recording, so that rates
+    of resampled recordings are exact.
 
     Args:
         language: of the transcripts, a code such as "en".

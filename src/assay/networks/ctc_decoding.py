@@ -73,9 +73,7 @@ def ctc_greedy(log_probabilities: Array, blank: int = 0) -> CtcFound:
     return CtcFound(tuple(ids.tolist()), float(log_probabilities.max(axis=1).sum()))
 
 
-def ctc_beam_search(
-    log_probabilities: Array, search: CtcSearch, language: NextToken | None = None
-) -> CtcFound:
+def ctc_beam_search(log_probabilities: Array, search: CtcSearch, language: NextToken | None = None) -> CtcFound:
     """The best text that a prefix beam search finds.
 
     Args:

@@ -29,7 +29,8 @@ from assay.networks.token_loss import per_text
 
 RATE = 16_000
 _WINDOW, _HOP, _PER_FRAME = 400, 160, 320
-#: Values of silence after a window, and the steps in which its length grows, so that windows of about one length share a batch.
+#: Values of silence after a window, and the steps in which its length grows, so that windows of about one length share
+#: a batch.
 _BEHIND, _STEP = RATE // 4, RATE
 LONGEST_S = 30.0
 
@@ -39,8 +40,8 @@ class HfSpeechSettings(HfBodySettings):
     """Hyper-parameters of a pretrained network that transcribes; it has no head of ours, so `body_rate` is of all.
 
     Attributes:
-        context_s: seconds that the encoder hears at least, silence behind the window; 30 as it was trained, 0 for as long
-            as the window.
+        context_s: seconds that the encoder hears at least, silence behind the window; 30 as it was trained, 0 for as
+            long as the window.
         freeze_encoder: keep what hears as it is, and train what writes.
         marks: the tokens that steer it, as JSON, with which a finished run is built without the folder or the hub.
     """

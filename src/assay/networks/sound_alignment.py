@@ -1,4 +1,4 @@
-"""Which stretch of a recording each token of a text was said in: the best monotonic path through costs or probabilities.
+"""Which stretch of a recording each token of a text was said in: the best monotonic path through scores.
 
 Shapes: F frames, N tokens, V tokens of the vocabulary.
 """

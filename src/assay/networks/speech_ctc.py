@@ -6,12 +6,13 @@ depthwise convolution over its surroundings, a feed-forward part, each beside a 
 Sources: CTC: A. Graves et al., "Connectionist temporal classification", ICML 2006; blocks: A. Gulati et al.,
 "Conformer: Convolution-augmented transformer for speech recognition", Interspeech 2020.
 
-Shapes: B windows, T values of a waveform, M bands, F frames, S frames after the first convolutions, W channels, V tokens
-with the blank.
+Shapes: B windows, T values of a waveform, M bands, F frames, S frames after the first convolutions, W channels, V
+tokens with the blank.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -78,8 +79,7 @@ class SpeechCtc(nn.Module):
         halvings = _STRIDES.index(settings.stride) + 1
         widths = [settings.mels, *[settings.width] * halvings]
         self.first = nn.ModuleList(
-            nn.Conv1d(inputs, outputs, 3, stride=2, padding=1)
-            for inputs, outputs in zip(widths, widths[1:], strict=False)
+            nn.Conv1d(inputs, outputs, 3, stride=2, padding=1) for inputs, outputs in itertools.pairwise(widths)
         )
         self.dropout = Dropout(settings.dropout)
         self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.depth))
@@ -126,7 +126,9 @@ class SpeechCtc(nn.Module):
         count = torch.full_like(heard, target.shape[1]) if target_mask is None else target_mask.sum(dim=1)
         if not target.shape[1]:
             target = target.new_zeros(len(target), 1)
-        found: Tensor = ctc_loss(logs.transpose(0, 1), target.long(), heard, count, reduction="none", zero_infinity=True)
+        found: Tensor = ctc_loss(
+            logs.transpose(0, 1), target.long(), heard, count, reduction="none", zero_infinity=True
+        )
         return found / count.clamp_min(1)
 
 

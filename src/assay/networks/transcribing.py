@@ -98,7 +98,9 @@ def _emitted(
     search = CtcSearch(beams, weight, bonus if language else 0.0, blank=spec.tokenizer.pad)
     lengths = mask.sum(dim=1)
     found: list[Stretch] = []
-    for logs, heard, length in zip(network(sound, mask).numpy(), network.frames(lengths), lengths.tolist(), strict=True):
+    for logs, heard, length in zip(
+        network(sound, mask).numpy(), network.frames(lengths), lengths.tolist(), strict=True
+    ):
         logs = logs[: int(heard)]
         best = ctc_beam_search(logs, search, language)
         found.append(_emitted_stretch(network, logs, best, length / network.rate, spec, options))
@@ -126,7 +128,7 @@ def _emitted_stretch(
 def _written(
     network: HfSpeech, sound: Tensor, mask: Tensor, spec: TranscriptSpec, options: Mapping[str, Any]
 ) -> list[Stretch]:
-    """By a network of Whisper's kind; windows that it pads alike go through it together, whatever else is in the batch."""
+    """By a network of Whisper's kind; windows that it pads alike go through it together, whatever else is there."""
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
     never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
     search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never))
@@ -141,7 +143,12 @@ def _written(
         best = [texts[0] for texts in network.search(heard, limits, search)]
         for place, row in enumerate(rows.tolist()):
             seconds = int(lengths[row]) / RATE
-            found[row] = _written_stretch(network, heard[place : place + 1], best[place], seconds, spec, options)
+            told = (
+                best[place]
+                if len(best[place].ids) < limits[place]
+                else replace(best[place], ids=unlooped(best[place].ids))
+            )
+            found[row] = _written_stretch(network, heard[place : place + 1], told, seconds, spec, options)
     return [found[row] for row in range(len(sound))]
 
 
@@ -156,6 +163,17 @@ def _written_stretch(
         spaced = not has_no_spaces(spec.language)
         words = words_of(spec.tokenizer.token_texts(best.ids), np.minimum(times, seconds), nats[:-1].tolist(), spaced)
     return Stretch(text, 0.0, seconds, best.log_probability, len(best.ids) + 1, words)
+
+
+def unlooped(ids: tuple[int, ...]) -> tuple[int, ...]:
+    """Tokens without what is written three times or more at their end: a network that found no end went in circles."""
+    for period in range(1, len(ids) // 3 + 1):
+        same = 0
+        while same < len(ids) - period and ids[-1 - same] == ids[-1 - same - period]:
+            same += 1
+        if same >= 2 * period:
+            return ids[: len(ids) - same]
+    return ids
 
 
 def _most_tokens(length: int) -> int:

@@ -1,4 +1,4 @@
-"""Recordings as a network hears them: whole where they are short, else in windows of speech; 16-bit values in the cache.
+"""Recordings as a network hears them: whole where they are short, else in windows of speech.
 
 Shapes: W windows, T values of one.
 """

@@ -13,7 +13,7 @@ from typing import Any
 
 #: Characters of a subtitle's line, lines of it, seconds that it stands at most and at least; a pause that parts two.
 _WIDE, _LINES, _LONG_S, _SHORT_S, _PAUSE_S = 42, 2, 6.0, 0.7, 0.8
-_ENDS = (".", "!", "?", "…", "。", "！", "？")  # noqa: RUF001
+_ENDS = (".", "!", "?", "…", "。", "！", "？")
 _LEAST_SENTENCE = 12
 
 
@@ -47,7 +47,9 @@ def vtt(answer: Mapping[str, Any]) -> str:
 def subtitles(answer: Mapping[str, Any]) -> list[Subtitle]:
     """An answer in pieces that can be read; in its segments where no words with times are known."""
     words = answer.get("words") or ()
-    found = _grouped(words) if words else [Subtitle(one["text"], one["start"], one["end"]) for one in answer["segments"]]
+    found = (
+        _grouped(words) if words else [Subtitle(one["text"], one["start"], one["end"]) for one in answer["segments"]]
+    )
     following = [cue.start for cue in found[1:]] + [float("inf")]
     return [
         Subtitle(cue.text, cue.start, max(cue.start + 0.001, min(max(cue.end, cue.start + _SHORT_S), after)))

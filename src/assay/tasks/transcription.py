@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Seconds that a network hears at once, at least and at most; between them a little more than the longest recording.
 _SHORTEST_S, _LONGEST_S, _MORE = 5.0, 30.0, 1.1
-#: Training transcripts that are learned from before the first step, at most, and how many of them a language model keeps.
+#: Training transcripts that are looked at before the first step, and those that a language model keeps, at most.
 _LOOK_AT, _KEPT = 100_000, 20_000
 _PIECES = 512
 
@@ -128,7 +128,9 @@ class Transcription(Task):
             ids = batch.column("id").to_pylist()
             tokens = _tokens([text or "" for text in batch.column("target").to_pylist()], spec)
             nothing = np.zeros(0, np.int32)
-            fields["tokens"] = [tokens[row] if whole else nothing for row, whole in zip(found.row, found.whole, strict=True)]
+            fields["tokens"] = [
+                tokens[row] if whole else nothing for row, whole in zip(found.row, found.whole, strict=True)
+            ]
             for row in np.unique(found.row[~found.whole]).tolist():
                 log.add("recording-too-long-to-learn-from", "kept", ids[row])
         return Encoded(fields, found.row)
@@ -311,7 +313,7 @@ def _tokens(texts: Sequence[str], spec: TranscriptSpec) -> list[np.ndarray[Any, 
 
 
 def _window_s(records: Records, train: np.ndarray[Any, Any]) -> float:
-    """Seconds that a network is to hear at once, by the training recordings; raises `DataError` where all are longer."""
+    """Seconds that a network is to hear at once, by the training recordings; `DataError` where all are longer."""
     seconds = [np.asarray(batch.column("seconds").to_numpy(zero_copy_only=False), float) for batch in records.batches()]
     known = np.concatenate([*seconds, np.zeros(0)])[np.flatnonzero(train)]
     known = known[np.isfinite(known)]
