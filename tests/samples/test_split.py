@@ -155,3 +155,15 @@ def test_shares() -> None:
     assert parse_shares("80/10/10") == (0.8, 0.1, 0.1)
     assert parse_shares(None) is parse_shares("fold") is None
     assert Split(np.asarray([0, 0, 1, 2]), "content").counts() == {"train": 2, "validation": 1, "test": 1}
+
+
+@pytest.mark.parametrize("sizes", [(6, 6, 6), (50, 3, 3), (5, 5, 5, 5), (40, 40, 1)])
+def test_few_groups_leave_no_side_empty(sizes: tuple[int, ...]) -> None:
+    groups = [f"g{number}" for number, size in enumerate(sizes) for _ in range(size)]
+    table = pa.table({"id": [str(row) for row in range(len(groups))], "group": groups,
+                      "target": ["ab"[row % 2] for row in range(len(groups))]})  # fmt: skip
+    side = split(table, None, 0).side
+    assert set(side) == {0, 1, 2}
+    for group in set(groups):
+        assert len(set(side[np.array(groups) == group])) == 1
+    assert (split(table.filter(pa.array([group == "g0" for group in groups])), None, 0).side == 0).all()

@@ -170,7 +170,10 @@ def _assign(
     key: np.ndarray[Any, Any],
     shares: tuple[float, float, float],
 ) -> np.ndarray[Any, Any]:
-    """Large components first, each to the side that lacks it most; then single samples, class by class."""
+    """Large components first, each to the side that lacks it most; then single samples, class by class.
+
+    A side that would stay empty gets the smallest component of the training side, if that has another.
+    """
     count = int(strata.max(initial=-1)) + 1
     wanted = np.outer(shares, np.bincount(strata, minlength=count))
     have = np.zeros_like(wanted)
@@ -194,6 +197,11 @@ def _assign(
         cuts = _cuts(len(rows), wanted[:, stratum] - have[:, stratum], shares)
         side[rows[: cuts[0]]] = TEST
         side[rows[cuts[0] : cuts[0] + cuts[1]]] = VALIDATION
+    for empty in (TEST, VALIDATION):
+        if shares[empty] > 0 and not (side == empty).any():
+            movable = [rows for rows in blocks if side[rows[0]] == TRAIN]
+            if len(movable) > 1 or (movable and (side[singles] == TRAIN).any()):
+                side[min(movable, key=lambda rows: (len(rows), int(key[rows[0]])))] = empty
     return side
 
 

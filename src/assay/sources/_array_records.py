@@ -12,8 +12,9 @@ import pyarrow as pa
 from assay.errors import DataError
 from assay.sources._digest import array_digest
 from assay.sources._image_files import ImageCheck
-from assay.sources._image_records import image_records, listing
+from assay.sources._image_records import image_records
 from assay.sources._image_targets import class_names, read_targets
+from assay.sources._listing import listing
 from assay.sources._parallel import ordered_map
 from assay.sources._splits import asks_for_shares
 from assay.sources.decode import as_integers, channels_lead

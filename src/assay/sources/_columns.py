@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name
 from assay.sources._rows import Rows
 from assay.sources._values import (
@@ -106,13 +107,13 @@ def keep_all(columns: Sequence[Column]) -> list[Column]:
 
 
 def holds_media(column: pa.Array) -> bool:
-    """Whether a column holds images or names of image files."""
+    """Whether a column holds images or recordings, or names of such files."""
     if pa.types.is_binary(column.type) or pa.types.is_struct(column.type):
         return True
     if not is_text(column.type):
         return False
     values = [value for value in column.to_pylist() if value]
-    return bool(values) and sum(map(is_image_name, values)) >= 0.5 * len(values)
+    return bool(values) and sum(is_image_name(value) or is_audio_name(value) for value in values) >= 0.5 * len(values)
 
 
 class _Tally:

@@ -19,6 +19,7 @@ from assay.sources._image_header import (
     orientation_of,
     suffix_of,
 )
+from assay.sources._listing import FileCheck
 from assay.sources._parallel import ordered_map
 from assay.sources._tiff import CUT_OFF, plain_tiff, tiff_layout
 from assay.sources.records import Action
@@ -31,13 +32,10 @@ _MOST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True)
-class ImageCheck:
+class ImageCheck(FileCheck):
     """What the header and the bytes of one image show.
 
     Attributes:
-        name: the file, member or row.
-        problems: kind and action of everything found; one with the action "skipped" makes the image unusable.
-        digest: a hash of the content; "" where unusable.
         height, width: upright, in pixels.
         channels: as `decode_image` gives them.
         bits: 8 or 16 (32 for float values) for each value.
@@ -45,19 +43,12 @@ class ImageCheck:
         format: "JPEG", "PNG", ….
     """
 
-    name: str
-    problems: tuple[tuple[str, Action], ...] = ()
-    digest: str = ""
     height: int = 0
     width: int = 0
     channels: int = 0
     bits: int = 8
     mode: str = ""
     format: str = ""
-
-    @property
-    def usable(self) -> bool:
-        return all(action != "skipped" for _, action in self.problems)
 
 
 def check_files(read: Callable[[str], bytes], size: Callable[[str], int], names: Iterable[str]) -> list[ImageCheck]:

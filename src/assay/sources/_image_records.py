@@ -10,22 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import DataError
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_files import ImageCheck, check_files
+from assay.sources._listing import note, target_facts, usable_files
 from assay.sources.records import ProblemLog, Records, records_from_table
 from assay.sources.store import Store
-
-
-def listing(**columns: Sequence[Any] | pa.Array | None) -> pa.Table:
-    """A table of images, in columns of `Records`; one that is None is left out, sequences are text."""
-    return pa.table(
-        {
-            name: values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, pa.string())
-            for name, values in columns.items()
-            if values is not None
-        }
-    )
 
 
 def records_of_files(images: pa.Table, store: Store, log: ProblemLog, **others: Any) -> Records:
@@ -43,13 +32,6 @@ def records_of_files(images: pa.Table, store: Store, log: ProblemLog, **others: 
         note(check, log)
     in_order = [checks[name] for name in images["location"].to_pylist()]
     return image_records(images, in_order, store.read, log, **others)
-
-
-def note(check: ImageCheck, log: ProblemLog, file: str | None = None, row: int | None = None) -> None:
-    """Add what a check found to the problems."""
-    for kind, action in check.problems:
-        if action == "skipped" or check.usable:
-            log.add(kind, action, file or check.name, row)
 
 
 def image_records(
@@ -76,31 +58,12 @@ def image_records(
     Raises:
         DataError: no image is usable.
     """
+    kept = usable_files(images, checks, noun="images", label=label)
     usable = [check for check in checks if check.usable]
-    if not usable:
-        reasons = Counter(kind for check in checks for kind, action in check.problems if action == "skipped")
-        told = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common())
-        raise DataError(
-            f"none of the {len(checks)} images can be used ({told or 'there is none'}).",
-            "Check that the images open in another program.",
-            file=label,
-        )
-    kept = images.filter(pa.array([check.usable for check in checks]))
-    kept = kept.append_column("digest", pa.array([check.digest for check in usable], pa.string())).combine_chunks()
-    about = {"samples": kept.num_rows, **_target_facts(kept, target), **_look(usable), **(facts or {})}
+    about = {"samples": kept.num_rows, **target_facts(kept, target), **_look(usable), **(facts or {})}
     if "split" in kept.column_names:
         about["split"] = dict(sorted(Counter(kept["split"].to_pylist()).items()))
     return records_from_table(kept, fingerprint_of(kept.to_batches()), problems=log.problems(), load=load, facts=about)
-
-
-def _target_facts(images: pa.Table, target: Mapping[str, Any]) -> dict[str, Any]:
-    facts: dict[str, Any] = {"target": dict(target)}
-    if target["kind"] in ("class", "labels"):
-        values = images["target"].combine_chunks()
-        counts = Counter((values.flatten() if target["kind"] == "labels" else values).to_pylist())
-        facts["classes"] = len(counts)
-        facts["class_counts"] = dict(sorted(counts.items()))
-    return facts
 
 
 def _look(checks: Sequence[ImageCheck]) -> dict[str, Any]:

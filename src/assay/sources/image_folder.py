@@ -5,7 +5,8 @@ from __future__ import annotations
 from assay.errors import DataError
 from assay.sources._class_folders import class_folders
 from assay.sources._image_header import is_image_name
-from assay.sources._image_records import listing, records_of_files
+from assay.sources._image_records import records_of_files
+from assay.sources._listing import listing
 from assay.sources._splits import asks_for_shares
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source

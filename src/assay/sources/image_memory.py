@@ -15,8 +15,9 @@ from assay.sources._array_records import ArrayPart, array_records
 from assay.sources._digest import array_digest
 from assay.sources._frames import MEMORY
 from assay.sources._image_files import ImageCheck, check_image
-from assay.sources._image_records import image_records, listing, note
+from assay.sources._image_records import image_records
 from assay.sources._image_targets import read_targets
+from assay.sources._listing import listing, note
 from assay.sources.decode import image_array
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source

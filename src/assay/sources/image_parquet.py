@@ -16,8 +16,9 @@ import pyarrow as pa
 from assay.errors import AssayError, DataError
 from assay.sources._image_files import ImageCheck, check_image
 from assay.sources._image_header import content_format, is_image_name
-from assay.sources._image_records import image_records, listing, note
+from assay.sources._image_records import image_records
 from assay.sources._image_targets import read_targets
+from assay.sources._listing import listing, note
 from assay.sources._parallel import ordered_map
 from assay.sources._rows import open_parquet
 from assay.sources._splits import are_sides, as_sides, asks_for_shares, split_column_name, split_of

@@ -8,7 +8,8 @@ from types import ModuleType
 from assay.errors import DataError
 from assay.sources import image_arrays, image_folder, image_memory, image_parquet, image_table
 from assay.sources._image_header import is_image_name, suffix_of
-from assay.sources._image_records import listing, records_of_files
+from assay.sources._image_records import records_of_files
+from assay.sources._listing import listing
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
