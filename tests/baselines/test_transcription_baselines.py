@@ -78,7 +78,7 @@ def test_words_are_found_in_a_row() -> None:
     templates = Templates(np.concatenate(words).astype(np.float32), np.array([6, 9, 1]), np.array([0, 1, -1]))
     quiet = np.repeat(words[2], 5, axis=0)
     slow = np.repeat(words[0], 2, axis=0)
-    sound = np.concatenate([quiet, words[1], slow, quiet, words[0], words[0][::2]]).astype(np.float32)
+    sound = np.concatenate([quiet, words[1], slow, quiet, words[0], words[0][[0, 2, 4, 5]]]).astype(np.float32)
     found = best_words(distances(sound, templates), templates, 0.01)
     assert [one.word for one in found] == [1, 0, 0, 0]
     assert found[0] == Said(1, 5, 14) and found[1] == Said(0, 14, 26)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,6 @@ import itertools
 
 import assay
 from assay.check import check_task
-from assay.cli import main
 from assay.errors import AssayError, DataError, SettingError
 from assay.evaluation.transcripts import Heard, Partial, Stretch, Word
 from assay.samples.draws import Draws
@@ -166,18 +166,18 @@ def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: P
     assert ends == sorted(ends) and (not ends or ends[-1] <= len(long) / RATE + 0.1)
 
 
-@pytest.mark.parametrize(
-    ("name", "begins"), [("x.srt", "1\n00:"), ("x.vtt", "WEBVTT\n\n"), ("x.json", "[\n"), ("x.csv", "id,text")]
-)
-def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_path: Path, name: str, begins: str,
-                                                     capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    out = tmp_path / name
-    assert main(["predict", str(run), str(said / "049.wav"), "--out", str(out), "--beams", "1"]) in (0, None)
-    text = out.read_text(encoding="utf-8")
-    assert text.startswith(begins) or "-->" not in text
-    if name.endswith("json"):
-        (row,) = json.loads(text)
-        assert {"id", "text", "confidence", "segments", "words"} <= set(row)
+def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_path: Path, command: Any) -> None:
+    for name in ("x.srt", "x.vtt", "x.json", "x.csv", "x.txt"):
+        done = command("predict", run, said / "049.wav", "--out", tmp_path / name, "--beams", "1")
+        assert done.code == 0, done.err
+    (row,) = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert {"id", "text", "confidence", "segments", "words"} <= set(row)
+    assert (tmp_path / "x.srt").read_text(encoding="utf-8") == srt(row)
+    assert (tmp_path / "x.vtt").read_text(encoding="utf-8") == vtt(row)
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\n049.wav,")
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8") == row["text"] + "\n"
+    two = command("predict", run, said / "001.wav", said / "002.wav", "--out", tmp_path / "two.srt")
+    assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
 
 
 ANSWER = {

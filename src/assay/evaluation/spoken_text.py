@@ -5,8 +5,8 @@ Stated in full, since word error rates are only comparable under the same form:
 1. Unicode NFKC; lower case; typographic apostrophes become plain ones.
 2. Remarks in square brackets, angle brackets or asterisks, such as `[laughter]`, are dropped.
 3. In English, `%`, `&`, `+`, `$`, `£`, `€` beside a number, and numbers in digits become words: `1,250` is "one
-   thousand two hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars"; a row of digits
-   that begins with 0 or has more than six is read digit by digit.
+   thousand two hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars"; a row of
+   digits that begins with 0 or has more than six is read digit by digit.
 4. All that is neither a letter, a mark on one, a digit nor an apostrophe inside a word becomes a space; so a hyphen
    parts words.
 5. White space becomes one space.

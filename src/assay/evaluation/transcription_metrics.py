@@ -27,7 +27,6 @@ class _ErrorRate(Additive):
     """
 
     higher_is_better = False
-    unit = "share"
 
     def __init__(self, language: str = "") -> None:
         self.language = language

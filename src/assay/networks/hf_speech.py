@@ -28,7 +28,7 @@ from assay.networks.seq2seq import with_end
 from assay.networks.token_loss import per_text
 
 RATE = 16_000
-_WINDOW, _HOP, _PER_FRAME = 400, 160, 320
+_WINDOW, _HOP = 400, 160
 #: Values of silence after a window, and the steps in which its length grows, so that windows of about one length share
 #: a batch.
 _BEHIND, _STEP = RATE // 4, RATE

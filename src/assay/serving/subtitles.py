@@ -50,7 +50,7 @@ def subtitles(answer: Mapping[str, Any]) -> list[Subtitle]:
     found = (
         _grouped(words) if words else [Subtitle(one["text"], one["start"], one["end"]) for one in answer["segments"]]
     )
-    following = [cue.start for cue in found[1:]] + [float("inf")]
+    following = [*[cue.start for cue in found[1:]], float("inf")][: len(found)]
     return [
         Subtitle(cue.text, cue.start, max(cue.start + 0.001, min(max(cue.end, cue.start + _SHORT_S), after)))
         for cue, after in zip(found, following, strict=True)

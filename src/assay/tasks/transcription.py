@@ -11,6 +11,7 @@ import numpy as np
 from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Segment, Transcript
 from assay.samples.transcript_spec import RATE, TranscriptSpec
+from assay.sources.recordings import OPTIONS
 from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ class Transcription(Task):
         several_windows=True,
         streams=True,
         options={
+            **OPTIONS,
             "language": "of the transcripts, such as en, where they are not to tell",
             "tokens": "characters or pieces (of words) for a network of ours (characters)",
-            "encoding": "of a table of recordings, such as cp1252",
         },
         answering={
             "beams": "transcripts that are followed at once (8; 1 for a pretrained network)",
@@ -280,10 +281,10 @@ class Transcription(Task):
         return explain_transcripts(self, predictor, batch)
 
     def writings(self) -> Mapping[str, Any]:
-        """Subtitles; see `Task.writings`."""
+        """Plain text and subtitles; see `Task.writings`."""
         from assay.serving.subtitles import srt, vtt
 
-        return {".srt": srt, ".vtt": vtt}
+        return {".txt": lambda answer: f"{answer['text']}\n", ".srt": srt, ".vtt": vtt}
 
     def draw(self, samples: Samples, unit: int, spec: TranscriptSpec) -> Drawing:
         """A recording's name, how long it is, and what is said in it where that is known."""
