@@ -5,7 +5,8 @@ Shapes: U recordings.
 
 from __future__ import annotations
 
-from typing import Any
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,19 +28,21 @@ class _ErrorRate(Additive):
     """
 
     higher_is_better = False
+    #: Whether characters are counted, or words.
+    characters: ClassVar[bool]
 
     def __init__(self, language: str = "") -> None:
         self.language = language
 
-    def form(self, text: str) -> list[str]:
-        """A text in the units that are counted."""
-        raise NotImplementedError
+    @abstractmethod
+    def form(self, text: str) -> str:
+        """A text as it is compared."""
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 4): wrong, missing and added units, and the units of the truth."""
         said = [self.form(str(truth)) for truth in truths]
         told = [self.form(str(getattr(output, "text", output))) for output in outputs]
-        return edits(said, told)
+        return edits(said, told, self.characters)
 
     def from_sums(self, sums: Array) -> Array:
         """See `Additive.from_sums`; NaN where nothing was said."""
@@ -51,25 +54,27 @@ class WordErrorRate(_ErrorRate):
     """Words that are wrong, missing or added, over the words that were said; it may be above 1."""
 
     name = "wer"
+    characters = False
 
-    def form(self, text: str) -> list[str]:
-        """Words; characters where the language writes no spaces."""
-        return units_of(text, self.language).split()
+    def form(self, text: str) -> str:
+        """Words; characters, each for itself, where the language writes no spaces."""
+        return units_of(text, self.language)
 
 
 class CharacterErrorRate(_ErrorRate):
     """Characters that are wrong, missing or added, over those that were said, spaces counted where there are any."""
 
     name = "cer"
+    characters = True
 
-    def form(self, text: str) -> list[str]:
-        """Characters."""
+    def form(self, text: str) -> str:
+        """Characters; spaces among them where the language writes any."""
         said = spoken(text, self.language)
-        return list(said.replace(" ", "") if has_no_spaces(self.language) else said)
+        return said.replace(" ", "") if has_no_spaces(self.language) else said
 
 
-def edits(said: list[list[str]], told: list[list[str]]) -> Array:
-    """(U, 4): substitutions, deletions, insertions, and the length of each text that was said, as jiwer counts them."""
+def edits(said: list[str], told: list[str], characters: bool = False) -> Array:
+    """(U, 4): substitutions, deletions, insertions, and the words or characters of what was said, as jiwer counts."""
     try:
         import jiwer
     except ImportError as error:
@@ -77,9 +82,8 @@ def edits(said: list[list[str]], told: list[list[str]]) -> Array:
     counts = np.zeros((len(said), 4))
     if not said:
         return counts
-    whole = jiwer.Compose([])  # texts come in pieces already
-    found = jiwer.process_words(said, told, whole, whole)
-    for row, (chunks, truth) in enumerate(zip(found.alignments, said, strict=True)):
+    found: Any = jiwer.process_characters(said, told) if characters else jiwer.process_words(said, told)
+    for row, (chunks, truth) in enumerate(zip(found.alignments, found.references, strict=True)):
         counts[row, 3] = len(truth)
         for chunk in chunks:
             if chunk.type == "substitute":

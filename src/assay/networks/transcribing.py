@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.evaluation.spoken_text import has_no_spaces
-from assay.evaluation.transcripts import Stretch
+from assay.evaluation.transcripts import Stretch, Word
 from assay.networks.beam_search import Search
 from assay.networks.ctc_decoding import CtcFound, CtcSearch, ctc_beam_search
 from assay.networks.hf_speech import RATE, HfSpeech
@@ -156,7 +156,7 @@ def _written_stretch(
     network: HfSpeech, heard: Tensor, best: Any, seconds: float, spec: TranscriptSpec, options: Mapping[str, Any]
 ) -> Stretch:
     text = " ".join(spec.tokenizer.decode(best.ids).split())
-    words = ()
+    words: tuple[Word, ...] = ()
     if best.ids and _with_words(options):
         shares, nats = network.looks(heard, torch.tensor([best.ids]))
         times = looked_times(shares, round(seconds / _SECONDS_PER_FRAME), _SECONDS_PER_FRAME)

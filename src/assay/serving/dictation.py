@@ -85,7 +85,7 @@ class Dictation(Session):
                 found.update({place: _told(one, final) for place, one in zip(some, heard, strict=True)})
         return [found[place] for place in range(len(due)) if found[place].text or not found[place].final]
 
-    def _heard(self, pieces: Sequence[Piece], final: bool) -> Sequence[Heard]:
+    def _heard(self, pieces: Sequence[Piece], final: bool) -> list[Heard]:
         import torch
 
         from assay.samples.samples import pad
@@ -101,7 +101,7 @@ class Dictation(Session):
         options = predictor.options if final else {**predictor.options, "words": 0}
         predictor.network.eval()
         with torch.inference_mode():
-            return predictor.task.predict(predictor.network, batch, predictor.spec, options)
+            return list(predictor.task.predict(predictor.network, batch, predictor.spec, options))
 
 
 def gathered(answers: Sequence[Partial]) -> Transcript:

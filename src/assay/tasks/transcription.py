@@ -170,7 +170,7 @@ class Transcription(Task):
 
     def merge(self, outputs: Values, spec: TranscriptSpec) -> Heard:
         """What is heard in all windows, one after the other."""
-        return Heard.joined(outputs)
+        return Heard.joined(list(outputs))
 
     def deciding(self, outputs: Values, spec: TranscriptSpec) -> int:
         """The window in which most is said."""
