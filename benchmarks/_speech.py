@@ -96,6 +96,7 @@ def invented(work: Path) -> Path:
 
 def linked(source: Path, target: Path) -> None:
     """A copy of a file, unless it is there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         target.write_bytes(source.read_bytes())
 
