@@ -155,6 +155,7 @@ import json, resource, sys, time
 import soundfile, transformers
 kind, how = "automatic-speech-recognition", {"chunk_length_s": 30, "batch_size": 8}
 pipe = transformers.pipeline(kind, model=sys.argv[1], device="cpu", **how)
+pipe.tokenizer.pad_token_id = pipe.model.config.eos_token_id
 times = "word" if sys.argv[4] == "words" else False
 def heard(file):
     sound, rate = soundfile.read(file, dtype="float32")

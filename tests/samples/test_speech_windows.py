@@ -71,6 +71,16 @@ def test_nobody_speaks(level: float) -> None:
     assert not list(speech_pieces([np.zeros(3, np.float32)], RATE, 5.0))
 
 
+def test_who_waits_gets_shorter_windows() -> None:
+    sound = recording(4, [(start, start + 1.6) for start in np.arange(0.5, 28.0, 2.4)], 29.0)
+    found = {}
+    for live in (True, False):
+        cutter = SpeechCutter(RATE, 12.0, live)
+        found[live] = [len(one.sound) / RATE for one in (*cutter.push(sound), *cutter.close())]
+    assert len(found[False]) < len(found[True]) and max(found[True]) < 7 and max(found[False]) <= 12
+    assert sum(found[False]) > 27 and sum(found[True]) > 26
+
+
 def test_memory_is_that_of_a_window() -> None:
     cutter = SpeechCutter(RATE, 5.0)
     for _ in range(20):

@@ -28,10 +28,12 @@ _ABOVE_DB, _LOWEST_DB, _HIGHEST_DB = 6.0, -75.0, -35.0
 _SMOOTHED = 5
 #: Frames before and after speech that stay with it.
 _AROUND = 25
-#: A window ends at a pause of so many frames, and where it is not yet a third full, at a longer one.
+#: A window ends at a long pause, of so many frames; where somebody waits and it is a third full, also at a short one.
 _PAUSE, _LONG_PAUSE = 60, 150
 #: The last part of a full window, in which it is cut where it is quietest.
 _LAST = 0.4
+#: Energies up to this multiple of the least count as equally quiet.
+_NEARLY = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,12 @@ class SpeechCutter:
     Args:
         rate: values a second, in hertz.
         longest_s: seconds of a window at most.
+        live: somebody waits for what is said: a window that is a third full ends at the next short pause. Else windows
+            are filled.
     """
 
-    def __init__(self, rate: int, longest_s: float) -> None:
+    def __init__(self, rate: int, longest_s: float, live: bool = False) -> None:
+        self._live = live
         self._frame = round(rate * _FRAME_S)
         self._longest = max(2 * _BLOCK, int(longest_s / _FRAME_S))  # frames
         self._waiting = np.zeros(0, np.float32)  # less than a block, not looked at yet
@@ -135,13 +140,17 @@ class SpeechCutter:
         length = number + 1 - self._begin
         if length >= self._longest:
             return self._cut(number + 1)
-        patience = _PAUSE if 3 * length >= self._longest else _LONG_PAUSE
+        patience = _PAUSE if self._live and 3 * length >= self._longest else _LONG_PAUSE
         return self._taken(self._spoke + 1 + _AROUND) if number - self._spoke >= patience else None
 
     def _cut(self, end: int) -> Piece:
-        """A full window up to where its last part is quietest; the rest begins the next, if there is speech in it."""
+        """A full window up to where its last part is quietest, at the last of several places that are nearly so.
+
+        The rest begins the next, if there is speech in it.
+        """
         low = end - int(_LAST * self._longest)
-        place = low + int(self._energy[low - self._first : end - self._first].argmin())
+        energy = self._energy[low - self._first : end - self._first]
+        place = low + int(np.flatnonzero(energy <= _NEARLY * energy.min())[-1])
         piece = self._taken(place)
         self._begin = place if self._spoke >= place else None
         return piece

@@ -34,12 +34,14 @@ class Dictation(Session):
     Answers do not depend on the chunks, but for when they come.
 
     Args:
-        predictor: a network that transcribes; its option `partials` tells the seconds between partial answers.
+        predictor: a network that transcribes; its option `partials` tells the seconds between partial answers, and
+            `live` (0 or 1) whether somebody waits for them.
     """
 
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._cutter = SpeechCutter(RATE, predictor.spec.longest_s)
+        live = number_of(predictor.options, "live", 1, 0, 1, whole=True) == 1
+        self._cutter = SpeechCutter(RATE, predictor.spec.longest_s, live)
         self._every = round(RATE * number_of(predictor.options, "partials", _PARTIALS_S, 0, 60))
         self._waiting = np.zeros(0, np.float32)
         self._told = (-1, 0)  # the start of the window that was told about last, and how long it was then

@@ -187,7 +187,7 @@ def _streamed(predictor: Predictor, records: Records) -> dict[str, Prediction]:
     task = predictor.task
     found: dict[str, Prediction] = {}
     for name, chunks in (task.streamed(records, predictor.spec) or ()) if task.traits.streams else ():
-        session = task.session(replace(predictor, options={**predictor.options, "partials": 0}))
+        session = task.session(replace(predictor, options={**predictor.options, "partials": 0, "live": 0}))
         answers = [answer for chunk in chunks for answer in session.push(chunk)]
         answers += session.close()
         found[name] = Prediction(name, task.gathered(answers, predictor.spec))
