@@ -24,6 +24,7 @@ _PEERS = {
     "cats_dogs": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
+    "transcription": ("soundfile", "soxr", "jiwer"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),

@@ -209,7 +209,7 @@ def train_units_to_evaluate(test: Evaluation, validation: Evaluation, fit_s: flo
 def _why_no_baseline(made: Made) -> str:
     if made.options.evidence == "none":
         return "--evidence none was asked for"
-    return f"no classical model is known for {made.task.name}"
+    return made.task.why_no_baseline(made.spec) or f"no classical model is known for {made.task.name}"
 
 
 def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:

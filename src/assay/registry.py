@@ -16,6 +16,7 @@ BUILT_IN = {
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
     "text-generation": "assay.tasks.text_generation:TextGeneration",
+    "transcription": "assay.tasks.transcription:Transcription",
     "translation": "assay.tasks.translation:Translation",
     "voice-commands": "assay.tasks.voice_commands:VoiceCommands",
 }

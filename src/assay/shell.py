@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.answer_files import are_parts, write_answers, write_predictions
 from assay.errors import DataError, RunError, SettingError
 from assay.progress import PlainProgress, Progress
-from assay.run import RunFolder, reading, to_json, write_text
+from assay.run import RunFolder, reading, to_json
 
 if TYPE_CHECKING:
     from assay.flow import TrainOptions
@@ -229,9 +228,10 @@ def predict_and_tell(
         if as_json:
             print_json({"format": 1, **row}, one_line=True)
         elif out is None:
-            say("\t".join(_cell(value) for key, value in row.items() if key != "probabilities"))
+            shown = {key: value for key, value in row.items() if key != "probabilities" and not are_parts(value)}
+            say("\t".join(map(_cell, shown.values())))
     if out is not None:
-        write_answers(out, rows)
+        write_predictions(out, rows, model.task.writings())
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
 
 
@@ -295,27 +295,6 @@ def _check_place(out: Path) -> None:
         raise RunError(f"{out} is a folder, not a file", "Name the file with --out, such as answers.csv.")
     if not out.parent.is_dir():
         raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
-
-
-def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV file with a row an answer; mappings become a column a key."""
-    flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    write_text(out, text.getvalue())
-
-
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            flat.update({f"{name}.{key}": item for key, item in value.items()})
-        else:
-            flat[name] = "|".join(map(str, value)) if isinstance(value, list) else value
-    return flat
 
 
 def _cell(value: Any) -> str:

@@ -390,6 +390,17 @@ class Task(ABC):
         """How answers and truths compare, beyond the metrics: a confusion matrix, a scatter plot."""
         return ()
 
+    def writings(self) -> Mapping[str, Callable[[Mapping[str, Any]], str]]:
+        """Forms in which `assay predict --out` can write one answer, by the ending of a file's name, such as ".srt".
+
+        Each takes the answer as JSON (what `answer` gives, as a mapping) and gives the text of the file.
+        """
+        return {}
+
+    def why_no_baseline(self, spec: Spec) -> str:
+        """Why `baselines` gives none but the floor, as the end of a sentence; empty where that needs no reason."""
+        return ""
+
     @abstractmethod
     def baselines(self, spec: Spec) -> Sequence[Baseline]:
         """Fresh classical models that answer the same question, the best of the field first; the dummy floor last."""
@@ -415,6 +426,21 @@ class Task(ABC):
     def session(self, predictor: Predictor) -> Session:
         """A session that takes chunks; only for tasks whose traits say `streams`."""
         raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
+
+    def streamed(self, records: Records, spec: Spec) -> Iterator[tuple[str, Iterator[Any]]] | None:
+        """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
+
+        They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
+        come as large as is good for the work. `gathered` makes one answer of what the session says.
+
+        Returns:
+            None where no input is.
+        """
+        return None
+
+    def gathered(self, answers: Sequence[Any], spec: Spec) -> Any:
+        """The answer to a whole input out of all that a session said about it; see `streamed`."""
+        raise SettingError(f"{self.name} does not answer while input arrives")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples, hold_samples
@@ -166,10 +167,49 @@ def deciding_windows(model: Answering, view: View) -> Array:
 
 def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """A network's or a classical model's answers for records without targets, and what could not be read."""
+    streamed = _streamed(model, records) if isinstance(model, Predictor) else {}
+    if streamed:
+        rest = _without(records, set(streamed))
+        others, problems = _held(model, rest) if _rows(rest) else ([], rest.problems)
+        known = streamed | {one.id: one for one in others}
+        names = [name for batch in records.batches() for name in batch.column("id").to_pylist()]
+        return [known[name] for name in names if name in known], problems
+    return _held(model, records)
+
+
+def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
+    """Answers for records that are decoded before the first is answered."""
     with inputs(model.task, records, model.spec) as (samples, problems):
         view = samples.view(TEST)
         pairs = zip(view.ids(), model.outputs(view), strict=True)
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
+
+
+def _streamed(predictor: Predictor, records: Records) -> dict[str, Prediction]:
+    """By id, answers for records that are too long to be held at once (`Task.streamed`)."""
+    task = predictor.task
+    found: dict[str, Prediction] = {}
+    for name, chunks in (task.streamed(records, predictor.spec) or ()) if task.traits.streams else ():
+        session = task.session(replace(predictor, options={**predictor.options, "partials": 0, "live": 0}))
+        answers = [answer for chunk in chunks for answer in session.push(chunk)]
+        answers += session.close()
+        found[name] = Prediction(name, task.gathered(answers, predictor.spec))
+    return found
+
+
+def _without(records: Records, names: set[str]) -> Records:
+    """Records but those of some ids."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in records.batches():
+            kept = [name not in names for name in batch.column("id").to_pylist()]
+            yield batch.filter(pa.array(kept, pa.bool_()))
+
+    return replace(records, batches=batches)
+
+
+def _rows(records: Records) -> int:
+    return sum(batch.num_rows for batch in records.batches())
 
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:

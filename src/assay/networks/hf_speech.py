@@ -1,0 +1,278 @@
+"""Pretrained networks of Whisper's kind: they hear a window of sound and write what is said in it.
+
+Whisper pads every window to 30 s. Here the encoder hears a window and no more (or as much as is set), which makes short
+ones many times cheaper to learn from and to answer; a training accustoms the network to it.
+
+Source: A. Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023.
+
+Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N tokens, V tokens of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, gelu, pad
+
+from assay.errors import SettingError
+from assay.networks.beam_search import Found, Search, beam_search
+from assay.networks.hf_loading import HfBodySettings, library
+from assay.networks.hf_seq2seq import HfDecoding
+from assay.networks.seq2seq import with_end
+from assay.networks.token_loss import per_text
+
+RATE = 16_000
+_WINDOW, _HOP = 400, 160
+#: Values of silence after a window, and the steps in which its length grows, so that windows of about one length share
+#: a batch.
+_BEHIND, _STEP = RATE // 4, RATE
+LONGEST_S = 30.0
+
+
+@dataclass(frozen=True)
+class HfSpeechSettings(HfBodySettings):
+    """Hyper-parameters of a pretrained network that transcribes; it has no head of ours, so `body_rate` is of all.
+
+    Attributes:
+        context_s: seconds that the encoder hears at least, silence behind the window; 30 as it was trained, 0 for as
+            long as the window.
+        freeze_encoder: keep what hears as it is, and train what writes.
+        marks: the tokens that steer it, as JSON, with which a finished run is built without the folder or the hub.
+    """
+
+    body_rate: float = 1.0
+    layer_decay: float = 1.0
+    context_s: float = 0.0
+    freeze_encoder: bool = False
+    marks: str = ""
+
+
+@dataclass(frozen=True)
+class SpeechMarks:
+    """The tokens that steer a network of Whisper's kind.
+
+    Attributes:
+        start: begins every text.
+        end: ends it.
+        plain: says that no times are to be written; None where there is no such.
+        first: tokens that no text begins with.
+        languages: by code; empty for a network of one language.
+        transcribe: says that nothing is to be translated; None where there is no such.
+        heads: layer and number of the heads that look at where a token is spoken; empty where that is not known.
+    """
+
+    start: int
+    end: int
+    plain: int | None
+    first: tuple[int, ...] = ()
+    languages: Mapping[str, int] | None = None
+    transcribe: int | None = None
+    heads: tuple[tuple[int, int], ...] = ()
+
+    @staticmethod
+    def of(settings: HfSpeechSettings) -> SpeechMarks:
+        """Out of the settings, the folder or the hub; raises `SettingError` where they do not say."""
+        data = json.loads(settings.marks) if settings.marks else _generation(settings.model)
+        start, end = data.get("decoder_start_token_id"), data.get("eos_token_id")
+        if start is None or end is None:
+            raise SettingError(
+                f"the configuration of {settings.model!r} does not say which tokens a transcript begins and ends with",
+                "Give a network that was trained to transcribe, with its generation_config.json.",
+            )
+        languages = {str(name).strip("<|>"): int(token) for name, token in (data.get("lang_to_id") or {}).items()}
+        return SpeechMarks(
+            int(start),
+            int(end[0] if isinstance(end, list) else end),
+            data.get("no_timestamps_token_id"),
+            tuple(data.get("begin_suppress_tokens") or ()),
+            languages or None,
+            (data.get("task_to_id") or {}).get("transcribe"),
+            tuple((int(layer), int(head)) for layer, head in data.get("alignment_heads") or ()),
+        )
+
+    def prefix(self, language: str) -> list[int]:
+        """The tokens before a text; raises `SettingError` where a network of many languages is not told which."""
+        found = [self.start]
+        if self.languages is not None:
+            code = language.lower().replace("_", "-").split("-")[0]
+            if code not in self.languages:
+                raise SettingError(
+                    f"the network knows {len(self.languages)} languages and is not told which one is spoken"
+                    if not code
+                    else f"the network does not know the language {language!r}",
+                    f"Give --language, one of {', '.join(sorted(self.languages))}.",
+                )
+            found.append(self.languages[code])
+            found += [] if self.transcribe is None else [self.transcribe]
+        return found + ([] if self.plain is None else [self.plain])
+
+
+class HfSpeech(nn.Module):
+    """Hears windows and gives the losses of transcripts, or searches for the best ones.
+
+    Args:
+        model: the network of transformers'.
+        marks: the tokens that steer it.
+        language: of the transcripts.
+        context_s: see `HfSpeechSettings`.
+    """
+
+    filters: Tensor
+    hann: Tensor
+
+    def __init__(self, model: Any, marks: SpeechMarks, language: str, context_s: float) -> None:
+        super().__init__()
+        encoder = model.get_encoder()
+        if not all(hasattr(encoder, name) for name in ("conv1", "conv2", "embed_positions", "layers", "layer_norm")):
+            raise SettingError(
+                f"a network of the kind {model.config.model_type!r} is not of Whisper's kind",
+                "Give a Whisper network, such as hf/openai/whisper-tiny.",
+            )
+        self.model: Any = model
+        self.marks, self.prefix, self.context_s = marks, marks.prefix(language), context_s
+        self.register_buffer("filters", _mel_filters(int(model.config.num_mel_bins)), persistent=False)
+        self.register_buffer("hann", torch.hann_window(_WINDOW), persistent=False)
+
+    def padded(self, lengths: Tensor) -> Tensor:
+        """(B,) how many values the encoder hears of windows of so many (B,)."""
+        steps = torch.div(lengths + _BEHIND + _STEP - 1, _STEP, rounding_mode="floor") * _STEP
+        return steps.clamp(max(_STEP, round(self.context_s * RATE)), round(LONGEST_S * RATE))
+
+    def heard(self, sound: Tensor, mask: Tensor | None = None) -> Tensor:
+        """What the encoder says of windows (B, T) float32, (B, F, W); all hear as much as the longest needs."""
+        lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
+        size = int(self.padded(lengths).max()) if len(sound) else _STEP
+        sound = sound[:, :size]
+        encoder = self.model.get_encoder()
+        x = gelu(encoder.conv1(self._bands(pad(sound, (0, size - sound.shape[1])))))
+        x = gelu(encoder.conv2(x)).transpose(1, 2)
+        x = x + encoder.embed_positions.weight[: x.shape[1]]
+        for layer in encoder.layers:
+            said = layer(x, None)
+            x = said[0] if isinstance(said, tuple) else said
+        heard: Tensor = encoder.layer_norm(x)
+        return heard
+
+    def losses(
+        self,
+        sound: Tensor,
+        mask: Tensor | None,
+        target: Tensor,
+        target_mask: Tensor | None,
+        smoothing: float = 0.0,
+    ) -> Tensor:
+        """Cross-entropy in nats, (B,), whose mean is the mean over all tokens of the batch; see `Seq2Seq.losses`."""
+        wanted, there = with_end(target, target_mask, self.marks.end)
+        real = torch.ones_like(wanted, dtype=torch.bool) if there is None else there
+        logits = self._logits(self.heard(sound, mask), wanted[:, :-1])[real].float()
+        return per_text(cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing), real)
+
+    def search(self, heard: Tensor, longest: Sequence[int], how: Search) -> list[list[Found]]:
+        """The best transcripts of windows that the encoder heard (B, F, W), of at most so many tokens each."""
+
+        def start(beams: int) -> HfDecoding:
+            said = heard.repeat_interleave(beams, dim=0)
+            return HfDecoding(self.model, said, torch.ones(said.shape[:2], dtype=torch.bool), self.prefix[:-1])
+
+        return beam_search(start, longest, how)
+
+    @torch.inference_mode()
+    def looks(self, heard: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Where the network looks while it writes a transcript, and how probable its tokens are.
+
+        Args:
+            heard: (1, F, W) of one window.
+            tokens: (1, N), without marks.
+
+        Returns:
+            (H, N + 1, F) shares of the heads that tell where a token is spoken, the end counted, and (N + 1,) nats.
+        """
+        taken: dict[int, Tensor] = {}
+        layers = self.model.get_decoder().layers
+        heads = self.marks.heads or _later_heads(layers)
+
+        def watch(number: int) -> Any:
+            def keep(_: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
+                taken[number] = positional[0] if positional else named["hidden_states"]
+
+            return keep
+
+        handles = [
+            layers[number].encoder_attn.register_forward_pre_hook(watch(number), with_kwargs=True)
+            for number in sorted({layer for layer, _ in heads})
+        ]
+        try:
+            logits = self._logits(heard, tokens)[0].float()
+        finally:
+            for handle in handles:
+                handle.remove()
+        wanted = torch.cat([tokens[0], tokens.new_tensor([self.marks.end])])
+        nats = logits.log_softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
+        shares = [_head_share(layers[layer].encoder_attn, taken[layer], heard, head) for layer, head in heads]
+        return torch.stack(shares)[:, len(self.prefix) - 1 :], nats
+
+    def _logits(self, heard: Tensor, given: Tensor) -> Tensor:
+        """(B, N + 1, V) of each token of transcripts (B, N) and of what follows."""
+        before = given.new_tensor(self.prefix).expand(len(given), -1)
+        output = self.model(
+            encoder_outputs=(heard,), decoder_input_ids=torch.cat([before, given], dim=1).long(), use_cache=False
+        )
+        logits: Tensor = output.logits[:, len(self.prefix) - 1 :]
+        return logits
+
+    def _bands(self, sound: Tensor) -> Tensor:
+        """Whisper's log-mel spectrum (B, M, 2 F) of sound whose length is a multiple of a frame's."""
+        spectrum = torch.stft(sound, _WINDOW, _HOP, window=self.hann, return_complex=True)[..., :-1].abs() ** 2
+        bands = (self.filters @ spectrum).clamp_min(1e-10).log10()
+        loudest = bands.amax(dim=(1, 2), keepdim=True)
+        return (torch.maximum(bands, loudest - 8) + 4) / 4
+
+
+def marks_of(settings: HfSpeechSettings) -> str:
+    """The steering tokens as JSON, for `HfSpeechSettings.marks`."""
+    return settings.marks or json.dumps(_generation(settings.model))
+
+
+def _generation(model: str) -> dict[str, Any]:
+    try:
+        found = library().GenerationConfig.from_pretrained(model).to_dict()
+    except (OSError, ValueError) as error:
+        raise SettingError(
+            f"{model!r} has no generation_config.json, which says how a transcript begins",
+            "Give a folder that transformers saved a Whisper network in, or check the name and the network.",
+        ) from error
+    names = (
+        "decoder_start_token_id", "eos_token_id", "no_timestamps_token_id", "begin_suppress_tokens", "lang_to_id",
+        "task_to_id", "alignment_heads",
+    )  # fmt: skip
+    return {name: found[name] for name in names if found.get(name) is not None}
+
+
+def _mel_filters(bands: int) -> Tensor:
+    library()
+    from transformers.audio_utils import mel_filter_bank
+
+    found = mel_filter_bank(1 + _WINDOW // 2, bands, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney")
+    return torch.from_numpy(found.T.copy()).float()
+
+
+def _later_heads(layers: Any) -> tuple[tuple[int, int], ...]:
+    """All heads of the later half of the layers, which follow the sound best where nobody says which do."""
+    return tuple(
+        (number, head) for number in range(len(layers) // 2, len(layers))
+        for head in range(layers[number].encoder_attn.num_heads)
+    )  # fmt: skip
+
+
+def _head_share(attention: Any, x: Tensor, heard: Tensor, head: int) -> Tensor:
+    """(N, F): how much one head of a cross-attention looks at each frame."""
+    width = attention.head_dim
+    part = slice(head * width, (head + 1) * width)
+    queries, keys = attention.q_proj(x)[0, :, part], attention.k_proj(heard)[0, :, part]
+    return torch.softmax(queries @ keys.T / math.sqrt(width), dim=-1)

@@ -1,0 +1,247 @@
+"""Transcription as an application: the acceptance test, long recordings, partial answers, subtitles, bad input."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("soundfile")
+pytest.importorskip("soxr")
+pytest.importorskip("jiwer")
+
+import itertools
+
+import assay
+from assay.check import check_task
+from assay.errors import AssayError, DataError, SettingError
+from assay.evaluation.transcripts import Heard, Partial, Stretch, Word
+from assay.samples.draws import Draws
+from assay.samples.recording_windows import long_recordings
+from assay.samples.speech_augment import played, speech_augmented
+from assay.serving.dictation import Dictation, gathered
+from assay.serving.subtitles import srt, subtitles, vtt
+from assay.sources.records import ProblemLog
+from assay.sources.source import DataOptions, open_source
+from assay.tasks.transcription import Transcription
+from speech_examples import RATE, sentence, write_sentences
+
+CHANGES = {"speed": 0.1, "gain": 6.0, "noise": 1.0, "mask_time": 0.1, "mask_band": 0.2, "tilt": 3.0}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sentences(tmp_path_factory.mktemp("said") / "said", 48)
+
+
+@pytest.fixture(scope="module")
+def run(said: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assay.train(
+        said, task="transcription", epochs=2, evidence="none", out=folder, settings={"depth": "1", "width": "32"}
+    )
+    return folder
+
+
+@pytest.mark.slow
+def test_it_fulfils_the_contract(said: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    broken = write_sentences(tmp_path / "broken", 30, long=0)
+    (broken / "003.wav").write_bytes(b"RIFF nothing")
+    (broken / "007.wav").write_bytes(b"")
+    results = check_task(Transcription(), said, corrupt=[tmp_path / "empty", broken])
+    bad = [(result.name, result.detail) for result in results if not result.ok]
+    assert not bad, bad
+
+
+def test_what_is_learned_before_the_first_step(said: Path) -> None:
+    task, options = Transcription(), DataOptions(extra={"language": "de"})
+    records = task.read(open_source(said), options)
+    sides = np.asarray(records.index()["split"].to_pylist())
+    spec = task.fit_spec(records, sides == "train", options)
+    assert spec.language == "de" and spec.longest_s == 5 and len(spec.sentences) == (sides == "train").sum()
+    assert task.spec_type.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    log, whole = ProblemLog(), next(iter(records.batches()))
+    encoded = task.encode(whole, records, spec, log)
+    tokens, rows = encoded.fields["tokens"], encoded.row
+    texts = whole.column("target").to_pylist()
+    counts = np.bincount(rows)
+    assert counts[:48].tolist() == [1] * 48 and (counts[48:] > 5).all()
+    for ids, row in zip(tokens, rows, strict=True):
+        assert spec.tokenizer.decode(ids) == (texts[row] if row < 48 else "")
+    assert [problem.kind for problem in log.problems()] == ["recording-too-long-to-learn-from"]
+    with pytest.raises(SettingError, match="tokens"):
+        task.fit_spec(records, sides == "train", DataOptions(extra={"tokens": "words"}))
+
+
+def test_recordings_that_are_all_too_long_are_told(tmp_path: Path) -> None:
+    folder = write_sentences(tmp_path / "long", 0, long=3)
+    task = Transcription()
+    records = task.read(open_source(folder), DataOptions())
+    with pytest.raises(DataError, match="longer than 30 s"):
+        task.fit_spec(records, np.ones(3, bool), DataOptions())
+
+
+def test_changes_depend_on_the_window_alone() -> None:
+    torch.manual_seed(0)
+    mask = torch.arange(9000) < torch.tensor([4000, 9000, 6000])[:, None]
+    sound = torch.randn(3, 9000) * 0.1 * mask
+    together, kept = speech_augmented(sound, mask, CHANGES, 16_000, Draws(0, 1, np.array([5, 6, 7])))
+    alone, one = speech_augmented(sound[:1, :4000], mask[:1, :4000], CHANGES, 16_000, Draws(0, 1, np.array([5])))
+    assert int(kept[0].sum()) == int(one.sum()) and not together[~kept].any()
+    torch.testing.assert_close(together[0, : one.shape[1]], alone[0], atol=1e-5, rtol=1e-4)
+    assert not torch.equal(together[1, :4000], sound[1, :4000])
+
+
+def test_played_faster_it_is_shorter() -> None:
+    tone = torch.sin(torch.arange(8000) * 0.1)[None]
+    sound, mask = played(tone, torch.ones_like(tone, dtype=torch.bool), torch.tensor([1.25]))
+    assert int(mask.sum()) == 6400
+    torch.testing.assert_close(sound[0, 1000:5000], torch.sin(torch.arange(8000) * 0.125)[1000:5000], atol=2e-3, rtol=0)
+
+
+class Echo:
+    """A task whose network tells the seconds of each window."""
+
+    @staticmethod
+    def predict(network: object, batch: object, spec: object, options: dict) -> list[Heard]:
+        lengths = batch.mask.sum(dim=1).tolist()  # type: ignore[attr-defined]
+        starts = batch.start.tolist()  # type: ignore[attr-defined]
+        words = () if options.get("words") == 0 else (Word("so", 0.0, 0.1, 1.0),)
+        return [Heard((Stretch(f"{length / 16000:.2f}", start, start + length / 16000, -1.0, 2, words),))
+                for length, start in zip(lengths, starts, strict=True)]  # fmt: skip
+
+
+def dictation(**options: object) -> Dictation:
+    from types import SimpleNamespace
+
+    task = SimpleNamespace(predict=Echo.predict, batch_type=Transcription.batch_type)
+    network = SimpleNamespace(eval=lambda: None)
+    predictor = SimpleNamespace(task=task, network=network, spec=SimpleNamespace(longest_s=5.0), options=options)
+    return Dictation(predictor)  # type: ignore[arg-type]
+
+
+def test_partial_answers_come_before_final_ones() -> None:
+    import soxr
+
+    random = np.random.default_rng(0)
+    sound = soxr.resample(sentence(["up", "down"] * 4, random), RATE, 16_000)
+    sound = np.concatenate([sound, np.zeros(40_000, np.float32), sound])
+    whole = dictation()
+    expected = [*whole.push(sound), *whole.close()]
+    small = dictation()
+    given = [answer for start in range(0, len(sound), 777) for answer in small.push(sound[start : start + 777])]
+    assert [*given, *small.close()] == expected
+    final = [one for one in expected if one.final]
+    assert len(final) >= 2 and len(expected) > len(final) + 1
+    for one in final:
+        assert one.words and one.end > one.start
+    silent = dictation(partials=0)
+    assert [*silent.push(sound), *silent.close()] == final
+    text = gathered(final)
+    assert text.text.split() == [one.text for one in final] and text.confidence == pytest.approx(np.exp(-0.5))
+    with pytest.raises(SettingError):
+        dictation(partials=-1)
+
+
+def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    random = np.random.default_rng(3)
+    long = np.concatenate([sentence(["up", "left", "down"], random, 0.6) for _ in range(120)])
+    assert len(long) > 300 * RATE
+    soundfile.write(tmp_path / "long.wav", long, RATE)
+    soundfile.write(tmp_path / "short.wav", long[: 20 * RATE], RATE)
+    model = assay.load(run)
+    records = model.task.read_inputs(open_source(tmp_path), model.spec)
+    assert [name for name, _ in long_recordings(records)] == ["long.wav"]
+    found, _ = model.predictions(tmp_path, options={"beams": 1})
+    assert [one.id for one in found] == ["long.wav", "short.wav"]
+    ends = [line.end for line in found[0].answer.segments]
+    assert ends == sorted(ends) and (not ends or ends[-1] <= len(long) / RATE + 0.1)
+
+
+def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_path: Path, command: Any) -> None:
+    for name in ("x.srt", "x.vtt", "x.json", "x.csv", "x.txt"):
+        done = command("predict", run, said / "049.wav", "--out", tmp_path / name, "--beams", "1")
+        assert done.code == 0, done.err
+    (row,) = json.loads((tmp_path / "x.json").read_text(encoding="utf-8"))
+    assert {"id", "text", "confidence", "segments", "words"} <= set(row)
+    assert (tmp_path / "x.srt").read_text(encoding="utf-8") == srt(row)
+    assert (tmp_path / "x.vtt").read_text(encoding="utf-8") == vtt(row)
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\n049.wav,")
+    assert (tmp_path / "x.txt").read_text(encoding="utf-8") == row["text"] + "\n"
+    two = command("predict", run, said / "001.wav", said / "002.wav", "--out", tmp_path / "two.srt")
+    assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
+
+
+ANSWER = {
+    "text": "Hello there. This goes on & on",
+    "segments": [{"text": "Hello there.", "start": 0.0, "end": 2.0}],
+    "words": [
+        {"text": word, "start": 3600 + place, "end": 3600.4 + place, "confidence": 1.0}
+        for place, word in enumerate(["Hello", "there", "world."])
+    ]
+    + [
+        {"text": f"word{place}", "start": 3603.1 + place / 5, "end": 3603.3 + place / 5, "confidence": 1.0}
+        for place in range(60)
+    ],
+}
+
+
+def test_subtitles_can_be_read() -> None:
+    lines = subtitles(ANSWER)
+    assert " ".join(line.text for line in lines).split() == [word["text"] for word in ANSWER["words"]]
+    for line, after in itertools.pairwise(lines):
+        assert line.end <= after.start + 1e-9 and line.end - line.start <= 6.8
+    assert all(len(line.text) <= 84 for line in lines)
+    text = srt(ANSWER)
+    assert text.startswith("1\n01:00:00,000 --> ") and re.search(r"^\d+\n\d\d:\d\d:\d\d,\d{3} --> ", text, re.M)
+    bare = {"segments": [{"text": "a & b --> c", "start": 59.9996, "end": 61.0}], "words": []}
+    assert vtt(bare) == "WEBVTT\n\n00:01:00.000 --> 00:01:01.000\na &amp; b -&gt; c\n\n"
+    assert srt({"segments": [], "words": []}) == ""
+
+
+@pytest.mark.parametrize("kind", ["empty", "tiny", "silent", "loud", "nan", "fast", "channels", "name"])
+def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: str) -> None:
+    import soundfile
+
+    random = np.random.default_rng(0)
+    speech = sentence(["up", "down"], random)
+    file = tmp_path / ("x.mp3" if kind == "name" else "x.wav")
+    match kind:
+        case "empty":
+            file.write_bytes(b"")
+        case "tiny":
+            soundfile.write(file, speech[:80], RATE)
+        case "silent":
+            soundfile.write(file, np.zeros(400 * RATE), RATE)
+        case "loud":
+            soundfile.write(file, np.clip(speech * 100, -1, 1), RATE)
+        case "nan":
+            soundfile.write(file, np.where(np.arange(len(speech)) % 1000 == 0, np.nan, speech), RATE, subtype="FLOAT")
+        case "fast":
+            soundfile.write(file, np.repeat(speech, 24), 24 * RATE)
+        case "channels":
+            soundfile.write(file, np.stack([speech] * 8, axis=1), RATE)
+        case "name":
+            soundfile.write(tmp_path / "y.wav", speech, RATE)
+            (tmp_path / "y.wav").rename(file)
+    try:
+        (answer,) = assay.load(run).predict(file)
+    except AssayError as error:
+        assert kind in ("empty", "name") and error.message
+        return
+    assert kind != "empty"
+    assert isinstance(answer.text, str) and 0 <= answer.confidence <= 1
+    if kind in ("silent", "tiny"):
+        assert answer.text == "" and not answer.words
+
+
+def test_partial_answers_are_plain() -> None:
+    assert Partial("a", 0.0, 1.0, True, 0.5, 2).words == ()
