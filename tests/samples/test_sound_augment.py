@@ -134,3 +134,19 @@ def test_a_window_holds_the_whole_of_a_short_sound_and_the_loudest_part_of_a_lon
     assert window.shape == (length,) and window.dtype == np.int16
     assert int((window != 0).sum()) == 30
     assert float(as_waves(torch.from_numpy(window)).max()) == pytest.approx(0.5, abs=1e-4)
+
+
+def test_a_background_is_another_sound_of_the_batch_and_softer() -> None:
+    sounds = torch.cat([tones(440.0, 3), tones(1500.0, 1)])
+    others = torch.tensor([False, False, False, True])
+    draws = Draws(0, 0, np.arange(4))
+    mixed = change.background(sounds, others, 1.0, draws)
+    for one, before in zip(mixed[:3], sounds[:3], strict=True):
+        added = one - before
+        assert pitch(added) == pytest.approx(1500.0, abs=2)
+        ratio = 20 * math.log10(float(before.pow(2).mean().sqrt() / added.pow(2).mean().sqrt()))
+        assert 4 < ratio < 36
+    assert torch.equal(change.background(sounds, others, 0.0, draws), sounds)
+    assert torch.equal(change.background(sounds, torch.zeros(4, dtype=torch.bool), 1.0, draws), sounds)
+    silent = torch.cat([tones(440.0, 3), torch.zeros(1, RATE)])
+    assert torch.equal(change.background(silent, others, 1.0, draws), silent)

@@ -49,6 +49,7 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
             "mask_band": 0.1,
             "tilt": 3.0,
             "gain": 6.0,
+            "background": 0.5,
             "noise": 0.3,
         },
         checks=10,

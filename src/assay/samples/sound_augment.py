@@ -24,6 +24,8 @@ from assay.samples.sound_position import cut_off, moved, placed
 
 #: Seconds of the pieces in which the spectrum is stretched.
 _PIECE_S = 0.032
+#: Decibels that a sound is louder than its background, at least and at most; softer partners are no background.
+_LEAST_RATIO_DB, _MOST_RATIO_DB, _AUDIBLE = 5.0, 35.0, 1e-3
 
 
 def speed(sounds: Tensor, most: float, draws: Draws) -> Tensor:
@@ -107,6 +109,29 @@ def noise(sounds: Tensor, share: float, draws: Draws, least_db: float = 5.0, mos
     return torch.where(chosen[:, None], sounds + added * loudness_for(sounds, ratio)[:, None], sounds)
 
 
+def background(sounds: Tensor, others: Tensor, share: float, draws: Draws) -> Tensor:
+    """Put a share of the sounds over another sound of the batch in which no command is said, some decibels softer.
+
+    A partner is drawn as mixup draws it, out of the batch; where there is none, nothing changes.
+
+    Args:
+        sounds: (B, T).
+        others: (B,) bool, in which no command is said.
+        share: of the sounds.
+        draws: the random numbers.
+    """
+    places = torch.nonzero(others)[:, 0]
+    if not len(places):
+        return sounds
+    chosen, pick, level = draws.uniform("background", 3).unbind(1)
+    partner = sounds[places[(pick * len(places)).long().clamp(max=len(places) - 1)]]
+    power = partner.pow(2).mean(dim=1).clamp(min=1e-10).sqrt()
+    ratio = _LEAST_RATIO_DB + (_MOST_RATIO_DB - _LEAST_RATIO_DB) * level
+    mixed = sounds + partner * (loudness_for(sounds, ratio) / power)[:, None]
+    heard = (chosen < share) & (partner.abs().amax(dim=1) > _AUDIBLE)
+    return torch.where(heard[:, None], mixed, sounds)
+
+
 def loudness_for(sounds: Tensor, ratio_db: Tensor) -> Tensor:
     """(B,) how loud noise of unit power has to be for a signal-to-noise ratio (B,), in decibels.
 
@@ -177,17 +202,24 @@ def filtered(sounds: Tensor, most_mels: float, tilt_db: float, rate: int, draws:
 
 
 def augmented(
-    sounds: Tensor, strength: Mapping[str, float], rate: int, draws: Draws, cut: Tensor | None = None
+    sounds: Tensor,
+    strength: Mapping[str, float],
+    rate: int,
+    draws: Draws,
+    cut: Tensor | None = None,
+    others: Tensor | None = None,
 ) -> Tensor:
     """Sounds (B, T) with every change that has a strength, in the order in which a voice, a room and a microphone act.
 
     Args:
         sounds: (B, T).
-        strength: `speed`, `throat`, `shift`, `place`, `mask_time`, `mask_band` and `noise` as shares, `tilt` and
+        strength: `speed`, `throat`, `shift`, `place`, `mask_time`, `mask_band`, `background` and
+            `noise` as shares, `tilt` and
             `gain` in decibels; what is not there does nothing.
         rate: values a second, in hertz.
         draws: the random numbers.
         cut: (B,) bool, those of whose word the window holds a piece alone; None for none.
+        others: (B,) bool, those in which no command is said; None for none.
     """
     if strength.get("speed"):
         sounds = speed(sounds, strength["speed"], draws)
@@ -203,6 +235,8 @@ def augmented(
         sounds = mask_time(sounds, strength["mask_time"], draws)
     if strength.get("mask_band") or strength.get("tilt"):
         sounds = filtered(sounds, strength.get("mask_band", 0.0), strength.get("tilt", 0.0), rate, draws)
+    if strength.get("background") and others is not None:
+        sounds = background(sounds, others, strength["background"], draws)
     if strength.get("gain"):
         sounds = gain(sounds, strength["gain"], draws)
     if strength.get("noise"):

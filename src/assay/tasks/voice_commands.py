@@ -148,17 +148,18 @@ class VoiceCommands(TargetTask):
         from assay.samples.sound_augment import augmented
         from assay.samples.sound_windows import as_waves
 
-        sound, target, cut = as_waves(batch.sound), batch.target, None
+        sound, target, cut, others = as_waves(batch.sound), batch.target, None, None
         if target is not None and spec.other is not None:
             import torch
 
             from assay.samples.sound_others import made_others
 
+            others = target == spec.other
             chosen = draws.uniform("other") < plan.augment.get("other", 0.0)
             cut = ~chosen & (draws.uniform("cut") < plan.augment.get("cut", 0.0))
             sound = torch.where(chosen[:, None], made_others(sound, draws), sound) if chosen.any() else sound
             target = torch.where(chosen | cut, torch.full_like(target, spec.other), target)
-        return replace(batch, sound=augmented(sound, plan.augment, spec.rate, draws, cut), target=target)
+        return replace(batch, sound=augmented(sound, plan.augment, spec.rate, draws, cut, others), target=target)
 
     def objective(self, network: nn.Module, batch: SoundBatch, plan: Plan, spec: ClipSpec) -> Tensor:
         """Cross-entropy."""
