@@ -19,14 +19,29 @@ Shapes: B windows in a batch, U units, K statistics of a unit.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from assay.errors import SettingError
+from assay.task_evidence import TaskEvidence
+from assay.task_parts import (
+    Batch,
+    Corruption,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Output,
+    Session,
+    Settings,
+    Situation,
+    Spec,
+    Support,
+    Traits,
+    number_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,192 +53,31 @@ if TYPE_CHECKING:
     from assay.evidence.finding import Figure
     from assay.progress import Progress
     from assay.samples.draws import Draws
-    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples, View
-    from assay.samples.text_spans import Recital
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-Spec = Any  # a frozen dataclass of the task's own with `to_json()` and a static `from_json(data)`
-Settings = Any  # a frozen dataclass of a network's own
-Output = Any  # what a task's `predict` gives for one window
+__all__ = [
+    "Batch",
+    "Corruption",
+    "Drawing",
+    "Encoded",
+    "NetworkKind",
+    "Output",
+    "Session",
+    "Settings",
+    "Situation",
+    "Spec",
+    "Support",
+    "Task",
+    "Traits",
+    "number_of",
+]
 
 
-@dataclass(frozen=True)
-class Traits:
-    """Where applications differ, as data; asked for instead of the task's name.
-
-    Attributes:
-        title: the application in a few words.
-        data: the data it takes, as `assay tasks` prints it.
-        extra: the optional dependencies it needs, as `pip install "assay[extra]"` names them.
-        default_budget_s: seconds of fitting where the user says neither `--budget` nor `--epochs`.
-        variable_length: samples differ in length; batches carry a padding mask.
-        several_windows: a unit may be cut into windows.
-        closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
-        streams: it answers while input still arrives (`session`).
-        options: the data options that it adds, by name, with their help text.
-        answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
-    """
-
-    title: str
-    data: str
-    extra: str
-    default_budget_s: float = 120.0
-    variable_length: bool = False
-    several_windows: bool = False
-    closed_loop: bool = False
-    streams: bool = False
-    options: Mapping[str, str] = field(default_factory=dict)
-    answering: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Windows that go through the network together; each task adds its tensors by subclassing.
-
-    The fields that a subclass adds carry the names of the fields that `Task.encode` gives; those that a prediction does
-    without (targets) default to None. A ragged field arrives padded with zeros. Where several are, each has a mask of
-    its own: the subclass declares `NAME_mask` beside the field `NAME`.
-
-    Attributes:
-        index: (B,) int64, each window's number among the samples; it keys the window's randomness.
-        mask: (B, T) bool, True where a ragged field without a mask of its own is real; None where nothing is padded.
-    """
-
-    index: Tensor
-    mask: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What `Task.encode` makes of a record batch.
-
-    Attributes:
-        fields: by name, an array (W, ...) for W windows, or a list of W arrays (T_i, ...) that differ in length.
-        row: (W,) int64, the row of the record batch that each window was cut from, ascending. A row that gives no
-            window was skipped, and the problem log says why.
-    """
-
-    fields: Mapping[str, np.ndarray[Any, Any] | list[np.ndarray[Any, Any]]]
-    row: np.ndarray[Any, Any]
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a network's recipe may look at when it chooses hyper-parameters.
-
-    Attributes:
-        spec: the task's sample spec.
-        samples: how many training windows there are.
-        budget_s: seconds for fitting; None where `epochs` is given.
-        epochs: passes over the training windows that the user asked for; None where the time decides.
-        seconds_per_sample: measures one training step of a network with given settings on this machine and gives
-            seconds per training window (forward, backward and optimiser).
-    """
-
-    spec: Spec
-    samples: int
-    budget_s: float | None
-    epochs: float | None
-    seconds_per_sample: Callable[[Settings, Plan], float]
-
-
-@dataclass(frozen=True)
-class NetworkKind:
-    """A network that suits a task, with its hyper-parameters.
-
-    Attributes:
-        name: what `--network` calls it; a name that ends in "/" takes the rest as an argument (`timm/resnet18`).
-        settings: the frozen dataclass of its hyper-parameters, all with defaults.
-        build: makes the module for a spec and settings.
-        recipe: proposes settings and a plan for a situation; what the user sets by hand overrides both.
-        summary: one line for `assay tasks`.
-        prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
-        portable: settings with which `build` makes the module without any file from outside the run.
-        features: where its features come from, for the comparison with a classical model.
-    """
-
-    name: str
-    settings: type[Any]
-    build: Callable[[Spec, Settings], nn.Module]
-    recipe: Callable[[Situation], tuple[Settings, Plan]]
-    summary: str
-    prepare: Callable[[nn.Module, Samples, Plan], None] | None = None
-    portable: Callable[[Settings], Settings] = field(default=lambda settings: settings)
-    features: Callable[[Settings], str] = field(default=lambda settings: "learned from this data")
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A unit as the page shows it: a small picture (data URI) or lines of text, or both; a sound beside them.
-
-    Attributes:
-        image: a data URI.
-        lines: the unit's name first; "name: value" is set as a definition.
-        spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
-            spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
-        audio: the sound that the page plays, a data URI.
-    """
-
-    image: str | None = None
-    lines: tuple[str, ...] = ()
-    spans: tuple[tuple[str, float], ...] = ()
-    audio: str | None = None
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """One way in which inputs get worse.
-
-    Attributes:
-        change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch.
-        against: the augmentation (a name in `Plan.augment`) that prepares for it, and how strong it then has to be at
-            least; None where there is none.
-    """
-
-    change: Callable[[Any, int, Draws], Any]
-    against: tuple[str, float] | None = None
-
-
-@dataclass(frozen=True)
-class Support:
-    """How much of some answers is left in the outputs of changed inputs.
-
-    Attributes:
-        values: (U,) the larger, the more is left: a probability; of a number minus the distance from the one answered.
-        unit: "%" for a probability, else what the values are counted in.
-        by_size: what lowers an answer made it what it is as much as what raises it, as with numbers.
-    """
-
-    values: np.ndarray[Any, Any]
-    unit: str = "%"
-    by_size: bool = False
-
-
-class Session(ABC):
-    """Takes input in chunks and answers while more arrives.
-
-    Attributes:
-        rate_hz: samples a second of the sound that it takes, one channel; None where its input is no sound.
-        commands: what the `command` of its answers can be, for what is to follow from them; empty where they have none.
-    """
-
-    rate_hz: int | None = None
-    commands: Sequence[str] = ()
-
-    @abstractmethod
-    def push(self, chunk: Any) -> Sequence[Any]:
-        """Take the next chunk and give the answers that it completes (JSON-able dataclasses, may be none)."""
-
-    @abstractmethod
-    def close(self) -> Sequence[Any]:
-        """Say that the input has ended and give the answers still owed."""
-
-
-class Task(ABC):
+class Task(TaskEvidence):
     """One application."""
 
     name: ClassVar[str]
@@ -445,176 +299,3 @@ class Task(ABC):
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
         raise SettingError(f"{self.name} does not answer while input arrives")
-
-    # Evidence --------------------------------------------------------------------------------------------------------
-    #
-    # What findings ask of an application beyond its answers. Each has a default that says "not applicable".
-
-    def probabilities(self, outputs: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
-        """(U, C) class probabilities, where a truth is the number of one of C classes; None for other answers.
-
-        Calibration, conformal sets and the search for wrong labels need them.
-        """
-        return None
-
-    def sharpened(self, outputs: Values, temperature: float, spec: Spec) -> Values:
-        """Outputs whose probabilities were taken at another temperature; those of 1 are as they are."""
-        raise SettingError(f"the answers of {self.name} have no temperature")
-
-    def residuals(self, outputs: Values, truths: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
-        """(U,) truth minus output, where both are numbers; None for other answers. Prediction intervals need them."""
-        return None
-
-    def confidences(
-        self, outputs: Values, truths: Values, spec: Spec
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:
-        """(U,) how good each output says that it is, and (U,) how good it was, both from 0 to 1.
-
-        For answers that are neither a class nor a number: the probability of a span and whether it was right, the mean
-        probability of a translation's tokens and its chrF over 100. A confidence need not be on the scale of the
-        goodness; it should only rise with it. None where outputs do not say how good they are.
-        """
-        return None
-
-    def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
-        """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
-
-        The one named "rim", where an input has one, is all that should not decide an answer by itself. Findings hide
-        places and train networks that see nothing else. Empty where inputs differ in shape (see `part_names`).
-        """
-        return {}
-
-    def part_names(self, samples: Samples, window: int, spec: Spec) -> Sequence[str] | None:
-        """The parts of one input in their order, where inputs differ in length: the text of each of its tokens.
-
-        One after the other they are the input's text: a name holds the white space that stands before it, and is ""
-        where a part has no text, such as a special token. There are as many as the input has places without padding.
-
-        Args:
-            samples: all samples.
-            window: the window's number among them.
-            spec: the sample spec.
-
-        Returns:
-            None where parts have no names.
-        """
-        return None
-
-    def masked(self, batch: Any, kept: Tensor, spec: Spec, instead: Any = None) -> Any:
-        """The batch with everything outside of what is kept made to say nothing, or taken from other inputs.
-
-        Args:
-            batch: the inputs.
-            kept: (B, ...) or (...) bool, shaped as `parts`; where inputs differ in length (B, T), shaped as what
-                `explain` gives for the same batch, and True wherever that is NaN.
-            spec: the sample spec.
-            instead: a batch of as many inputs, whose values stand where nothing is kept; None for the training mean.
-        """
-        raise SettingError(f"the inputs of {self.name} cannot be masked")
-
-    def corruptions(self, spec: Spec) -> Mapping[str, Corruption]:
-        """Ways in which inputs get worse, by name."""
-        return {}
-
-    def regularisation(self, spec: Spec) -> Mapping[str, tuple[float, float]]:
-        """What else than weight decay and the network's own settings can hold this application back from memorising.
-
-        Returns:
-            By the name of a setting of the plan, `augment.NAME` for an augmentation: the value at which it does
-            nothing, and a moderate one. What usually helps most comes first.
-        """
-        return {}
-
-    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:
-        """Which units are copies of those asked about, exact or changed a little.
-
-        Args:
-            samples: all samples; copies are looked for on every side.
-            asked: (A,) int64, the units whose copies are wanted.
-            budget_s: seconds that it may take, about; what it gives says how many of `asked` it got to.
-
-        Returns:
-            None where the application cannot tell copies.
-        """
-        return None
-
-    def recital(self, predictor: Predictor, samples: Samples, budget_s: float) -> Recital | None:
-        """How much of what the network writes stands word for word in what it learned from.
-
-        Args:
-            predictor: the network.
-            samples: all samples.
-            budget_s: seconds that it may take, about.
-
-        Returns:
-            None where the application writes nothing of its own.
-        """
-        return None
-
-    def support(self, outputs: Values, answered: Values, spec: Spec) -> Support | None:
-        """How much of the answers that outputs (U,) gave is left in the outputs of the same units, changed.
-
-        Explanations are judged by it: where they are right, little is left once what they mark is gone. None where that
-        cannot be measured.
-        """
-        return None
-
-    def explain(self, predictor: Answering, batch: Any) -> np.ndarray[Any, Any]:
-        """How much each part of the input weighed in the answers of a batch.
-
-        Args:
-            predictor: the network, or where the application can explain such answers, too, a classical model.
-            batch: the inputs, as they were answered.
-
-        Returns:
-            (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Where
-            inputs differ in length (B, T), padded, and NaN where an input has no such part or where the part is none
-            of the input's content: padding, special tokens. Raises `SettingError` where answers of this kind cannot be
-            explained.
-        """
-        raise SettingError(f"{self.name} cannot explain its answers")
-
-    def draw_explained(
-        self,
-        samples: Samples,
-        unit: int,
-        weights: np.ndarray[Any, Any],
-        spec: Spec,
-        window: int | None = None,
-    ) -> Drawing:
-        """One unit as the page shows it, with what weighed.
-
-        Args:
-            samples: all samples.
-            unit: the unit.
-            weights: what `explain` gave for a window of the unit: (...) as `parts`, or (T,) with NaN at its end where
-                other inputs were longer.
-            spec: the sample spec.
-            window: the window's number among the samples; None where the unit has no other.
-        """
-        drawing = self.draw(samples, unit, spec)
-        number = int(samples.view_of(np.asarray([unit])).windows[0]) if window is None else window
-        names = self.part_names(samples, number, spec)
-        if names is None:
-            return drawing
-        spans = tuple((name, float(weight)) for name, weight in zip(names, weights, strict=False))
-        return replace(drawing, lines=drawing.lines[:1], spans=spans)
-
-    def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
-        """One unit as the page shows it."""
-        return Drawing(lines=(samples.id(unit),))
-
-
-def number_of(
-    options: Mapping[str, Any], name: str, default: float, low: float, high: float, *, whole: bool = False
-) -> float:
-    """A number among the options of an answer; raises `SettingError` where it is none, or out of bounds."""
-    given = options.get(name, default)
-    try:
-        value = float(given)
-    except (TypeError, ValueError):
-        value = float("nan")
-    if not low <= value <= high or (whole and value != int(value)):
-        shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
-        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
-    return value

@@ -1,0 +1,213 @@
+"""The words in which an application talks to the stages: see `assay.task`.
+
+Shapes: B windows in a batch, U units.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from assay.samples.draws import Draws
+    from assay.samples.samples import Samples
+    from assay.training.plan import Plan
+
+Spec = Any  # a frozen dataclass of the task's own with `to_json()` and a static `from_json(data)`
+Settings = Any  # a frozen dataclass of a network's own
+Output = Any  # what a task's `predict` gives for one window
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Where applications differ, as data; asked for instead of the task's name.
+
+    Attributes:
+        title: the application in a few words.
+        data: the data it takes, as `assay tasks` prints it.
+        extra: the optional dependencies it needs, as `pip install "assay[extra]"` names them.
+        default_budget_s: seconds of fitting where the user says neither `--budget` nor `--epochs`.
+        variable_length: samples differ in length; batches carry a padding mask.
+        several_windows: a unit may be cut into windows.
+        closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
+        streams: it answers while input still arrives (`session`).
+        options: the data options that it adds, by name, with their help text.
+        answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
+    """
+
+    title: str
+    data: str
+    extra: str
+    default_budget_s: float = 120.0
+    variable_length: bool = False
+    several_windows: bool = False
+    closed_loop: bool = False
+    streams: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    answering: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Windows that go through the network together; each task adds its tensors by subclassing.
+
+    The fields that a subclass adds carry the names of the fields that `Task.encode` gives; those that a prediction does
+    without (targets) default to None. A ragged field arrives padded with zeros. Where several are, each has a mask of
+    its own: the subclass declares `NAME_mask` beside the field `NAME`.
+
+    Attributes:
+        index: (B,) int64, each window's number among the samples; it keys the window's randomness.
+        mask: (B, T) bool, True where a ragged field without a mask of its own is real; None where nothing is padded.
+    """
+
+    index: Tensor
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What `Task.encode` makes of a record batch.
+
+    Attributes:
+        fields: by name, an array (W, ...) for W windows, or a list of W arrays (T_i, ...) that differ in length.
+        row: (W,) int64, the row of the record batch that each window was cut from, ascending. A row that gives no
+            window was skipped, and the problem log says why.
+    """
+
+    fields: Mapping[str, np.ndarray[Any, Any] | list[np.ndarray[Any, Any]]]
+    row: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a network's recipe may look at when it chooses hyper-parameters.
+
+    Attributes:
+        spec: the task's sample spec.
+        samples: how many training windows there are.
+        budget_s: seconds for fitting; None where `epochs` is given.
+        epochs: passes over the training windows that the user asked for; None where the time decides.
+        seconds_per_sample: measures one training step of a network with given settings on this machine and gives
+            seconds per training window (forward, backward and optimiser).
+    """
+
+    spec: Spec
+    samples: int
+    budget_s: float | None
+    epochs: float | None
+    seconds_per_sample: Callable[[Settings, Plan], float]
+
+
+@dataclass(frozen=True)
+class NetworkKind:
+    """A network that suits a task, with its hyper-parameters.
+
+    Attributes:
+        name: what `--network` calls it; a name that ends in "/" takes the rest as an argument (`timm/resnet18`).
+        settings: the frozen dataclass of its hyper-parameters, all with defaults.
+        build: makes the module for a spec and settings.
+        recipe: proposes settings and a plan for a situation; what the user sets by hand overrides both.
+        summary: one line for `assay tasks`.
+        prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
+        portable: settings with which `build` makes the module without any file from outside the run.
+        features: where its features come from, for the comparison with a classical model.
+    """
+
+    name: str
+    settings: type[Any]
+    build: Callable[[Spec, Settings], nn.Module]
+    recipe: Callable[[Situation], tuple[Settings, Plan]]
+    summary: str
+    prepare: Callable[[nn.Module, Samples, Plan], None] | None = None
+    portable: Callable[[Settings], Settings] = field(default=lambda settings: settings)
+    features: Callable[[Settings], str] = field(default=lambda settings: "learned from this data")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A unit as the page shows it: a small picture (data URI) or lines of text, or both; a sound beside them.
+
+    Attributes:
+        image: a data URI.
+        lines: the unit's name first; "name: value" is set as a definition.
+        spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
+            spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
+        audio: the sound that the page plays, a data URI.
+    """
+
+    image: str | None = None
+    lines: tuple[str, ...] = ()
+    spans: tuple[tuple[str, float], ...] = ()
+    audio: str | None = None
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One way in which inputs get worse.
+
+    Attributes:
+        change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch.
+        against: the augmentation (a name in `Plan.augment`) that prepares for it, and how strong it then has to be at
+            least; None where there is none.
+    """
+
+    change: Callable[[Any, int, Draws], Any]
+    against: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Support:
+    """How much of some answers is left in the outputs of changed inputs.
+
+    Attributes:
+        values: (U,) the larger, the more is left: a probability; of a number minus the distance from the one answered.
+        unit: "%" for a probability, else what the values are counted in.
+        by_size: what lowers an answer made it what it is as much as what raises it, as with numbers.
+    """
+
+    values: np.ndarray[Any, Any]
+    unit: str = "%"
+    by_size: bool = False
+
+
+class Session(ABC):
+    """Takes input in chunks and answers while more arrives.
+
+    Attributes:
+        rate_hz: samples a second of the sound that it takes, one channel; None where its input is no sound.
+        commands: what the `command` of its answers can be, for what is to follow from them; empty where they have none.
+    """
+
+    rate_hz: int | None = None
+    commands: Sequence[str] = ()
+
+    @abstractmethod
+    def push(self, chunk: Any) -> Sequence[Any]:
+        """Take the next chunk and give the answers that it completes (JSON-able dataclasses, may be none)."""
+
+    @abstractmethod
+    def close(self) -> Sequence[Any]:
+        """Say that the input has ended and give the answers still owed."""
+
+
+def number_of(
+    options: Mapping[str, Any], name: str, default: float, low: float, high: float, *, whole: bool = False
+) -> float:
+    """A number among the options of an answer; raises `SettingError` where it is none, or out of bounds."""
+    given = options.get(name, default)
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not low <= value <= high or (whole and value != int(value)):
+        shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
+        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
+    return value
