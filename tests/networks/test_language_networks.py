@@ -58,6 +58,22 @@ def test_an_embedding_is_a_sum_over_ngrams_and_neighbours() -> None:
         TokenEmbedding(9, 4, ngrams=5)
 
 
+def test_ngrams_are_left_out_in_training_alone_and_make_up_for_it() -> None:
+    torch.manual_seed(0)
+    embedding = TokenEmbedding(9, 4, ngrams=2, buckets=11, ngram_dropout=0.5)
+    (table,) = embedding.ngrams
+    with torch.no_grad():
+        table.normal_()
+    tokens = torch.randint(0, 9, (40, 50))
+    whole = embedding.eval()(tokens)
+    assert torch.equal(whole, embedding(tokens))
+    own = torch.nn.functional.embedding(tokens, embedding.table)
+    left = embedding.train()(tokens) - own
+    gone = (left == 0).all(dim=2)
+    assert 0.45 < float(gone.float().mean()) < 0.55
+    assert torch.allclose(left[~gone], 2 * (whole - own)[~gone], atol=1e-5)
+
+
 def test_ngrams_spread_over_the_buckets() -> None:
     tokens = torch.cartesian_prod(torch.arange(60), torch.arange(60))
     counts = torch.bincount(ngram_buckets(tokens, 2, 900)[:, 1], minlength=900)
