@@ -200,7 +200,9 @@ class Model:
         return predict(answering, self.task.read_inputs(open_source(inputs), self.spec))
 
     def stream(self, inputs: Any, options: Mapping[str, Any] | None = None) -> Iterator[str] | None:
-        """The answer to the first of some inputs in pieces of text, as it is written; None where answers come at once.
+        """The answer to an input in pieces of text, as it is written; None where answers come at once.
+
+        Where there are several inputs it is None, too: they are answered together.
 
         Args:
             inputs: as `predict` takes them.
@@ -210,13 +212,14 @@ class Model:
             DataError: nothing can be read.
             SettingError: the task knows no such option, or not that value.
         """
-        from assay.serving.predictor import growing
+        from assay.serving.predictor import are_more_than, growing
 
         if type(self.task).growing is Task.growing:
             return None
         predictor = self.predictor
         predictor.options = self._options(options)
-        return growing(predictor, self.task.read_inputs(open_source(inputs), self.spec))
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        return None if are_more_than(records, 1) else growing(predictor, records)
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.
@@ -264,6 +267,9 @@ class Model:
         from assay.serving.predictor import Classical
 
         chosen = self._options(options)
+        if baseline and chosen:
+            shown = next(iter(chosen)).replace("_", "-")
+            raise SettingError(f"the classical model has no option --{shown}", "Leave it out, or ask the network.")
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
         predictor = self.predictor
