@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from assay.networks.dropout import drop_tokens
 from assay.networks.transformer import token_table
 
 #: Numbers that the tokens of an n-gram are multiplied with, the last token's first, and the prime that the sum is
@@ -69,7 +68,8 @@ class TokenEmbedding(nn.Module):
         for place, table in enumerate(self.ngrams):
             found = embedding(ngram_buckets(tokens, place + 2, len(table)), table)
             if self.training and self.ngram_dropout:
-                found = drop_tokens(found, self.ngram_dropout) / (1 - self.ngram_dropout)
+                kept = torch.rand(tokens.shape, device=tokens.device) >= self.ngram_dropout
+                found = found * (kept / (1 - self.ngram_dropout))[:, :, None]
             vectors = vectors + found
         if self.shares is None:
             return vectors
