@@ -44,9 +44,9 @@ def read_squad(source: Source, options: DataOptions) -> Records:
 
     Returns:
         Records with `id` (the question's, made unique), `context`, `question`, `target` (list of structs `text` and
-        `start`, in code points of the context; empty where the context has no answer), `group` (the article's title), where files say so `split`, and `digest`. An offset that does
-        not fit is repaired where the answer stands in the context once, or within 20 characters; else the question is
-        skipped; both are counted.
+        `start`, in code points of the context; empty where the context has no answer), `group` (the article's title),
+        where files say so `split`, and `digest`. An offset that does not fit is repaired where the answer stands in the
+        context once, or within 20 characters; else the question is skipped; both are counted.
 
     Raises:
         DataError: no questions, or JSON that is broken or of another layout.
