@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.evaluation.answers import WITHOUT_SPACES
 from assay.progress import Progress
 from assay.samples.draws import U64, mix, order
 from assay.samples.lookalikes import Lookalikes
@@ -52,8 +53,7 @@ _SHINGLE, _SKETCH, _RARE, _SHARED = 4, 200, 40, 2
 #: In how many orders texts are laid beside one another, and how many neighbours are looked at in each.
 _ORDERS, _BESIDE = 3, 3
 _CHARACTERS_A_SECOND, _UNITS_AT_ONCE = 150_000, 4096
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\s{_UNSPACED}]+")
+_WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\s{WITHOUT_SPACES}]+")
 
 
 def copied_text_rows(texts: Sequence[str], progress: Progress) -> Array | None:
