@@ -89,7 +89,7 @@ def read_inputs(
     extra = {} if encoding is None else {"encoding": encoding}
     log = ProblemLog()
     parts = open_parts(source, DataOptions(extra=extra), header)
-    named = find_language(language, parts[0].rows.names) if language and not wanted else None
+    named = find_language(language, list(parts[0].rows.names)) if language and not wanted else None
     texts = (named,) if named else _input_columns(parts[0], wanted, is_text_list(source.value))
     plan = _Plan(tuple(parts), texts, log_rows=True)
     return text_records(plan.samples, Shape((payload,), empty="kept", label=source.label), log)
