@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -44,6 +45,33 @@ def named(network: Mapping[str, Any]) -> dict[str, Any]:
     """A summary's network without the folder that it came from."""
     kind, slash, name = str(network["name"]).partition("/")
     return {**network, "name": f"{kind}{slash}{Path(name).name}"}
+
+
+def asked_in_turn(run: Path, questions: Sequence[Any]) -> dict[str, float]:
+    """Milliseconds of one question after the other, as a program asks that has loaded the network once."""
+    import assay
+
+    begun = time.perf_counter()
+    model = assay.load(run)
+    loaded_s = time.perf_counter() - begun
+    taken: list[float] = []
+    for question in questions:
+        begun = time.perf_counter()
+        model.predict([question])
+        taken.append(1000 * (time.perf_counter() - begun))
+    settled = taken[1:]
+    return {"load_s": loaded_s, "first_ms": taken[0], "median_ms": statistics.median(settled), "most_ms": max(settled)}
+
+
+def train_or_resume(run: Path, *how: object, cache: Path | None = None) -> tuple[Finished, float | None]:
+    """One `assay train` into a folder, or its end where it was stopped; and how long it took, None of a resumed one.
+
+    The time of fitting of what was stopped counts on.
+    """
+    if (run / "plan.json").exists():
+        return run_assay("resume", run, "--json", cache=cache), None
+    done = run_assay("train", *how, "--out", run, "--json", cache=cache)
+    return done, done.wall_s
 
 
 def stages_of(done: Finished) -> dict[str, float]:

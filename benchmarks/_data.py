@@ -66,6 +66,11 @@ def pretrained_folder(name: str = "tf_efficientnet_lite0", variable: str = "ASSA
     return folder
 
 
+def minilm() -> list[str]:
+    """What asks a command for MiniLM-L6."""
+    return ["--network", f"hf/{pretrained_folder('minilm-l6', 'ASSAY_MINILM').resolve()}"]
+
+
 def enlarged_digits() -> Images:
     """scikit-learn's digits at 28 px: 600 to train, 200 for the test."""
     from sklearn.datasets import load_digits

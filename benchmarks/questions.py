@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
 import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _command import named, run_assay, stages_of
+from _command import asked_in_turn, named, run_assay, stages_of
 from _common import Bench, Json, Target, data_root, mean_interval, open_bench, write_json
-from _data import pretrained_folder
+from _data import minilm
 
 _FOLDS = 5
 _CASES = (*(f"xquad-fold-{fold}" for fold in range(_FOLDS)), "jaquad", "latency")
@@ -71,7 +69,7 @@ def _invented(count: int) -> list[Json]:
 
 def _encoder(bench: Bench) -> list[str]:
     """What asks for MiniLM; nothing in the smoke test, which takes the network of ours."""
-    return [] if bench.smoke else ["--network", f"hf/{pretrained_folder('minilm-l6', 'ASSAY_MINILM').resolve()}"]
+    return [] if bench.smoke else minilm()
 
 
 def measure(bench: Bench, case: str) -> Json:
@@ -92,26 +90,16 @@ def measure(bench: Bench, case: str) -> Json:
 
 
 def latency(bench: Bench) -> Json:
-    """One question after the other about a long text, as a program asks that has loaded the network once."""
-    import assay
-
+    """One question after the other about a long text."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         run_assay("train", fold_of(bench, 0), *_encoder(bench), "--budget", "2s", "--evidence", "none", "--json",
                   "--out", run, "--task", "question-answering", cache=Path(folder) / "cache")  # fmt: skip
-        begun = time.perf_counter()
-        model = assay.load(run)
-        loaded_s = time.perf_counter() - begun
         words = [f"The {number}th house of the street was built by another family." for number in range(_WORDS)]
         text = " ".join(" ".join(words).split()[:_WORDS])
-        taken: list[float] = []
-        for number in range(3 if bench.smoke else _ASKED):
-            begun = time.perf_counter()
-            model.predict([(f"Who built the {number}th house of the street?", text)])
-            taken.append(1000 * (time.perf_counter() - begun))
-    settled = taken[1:]
-    return {"words": _WORDS, "load_s": loaded_s, "first_ms": taken[0], "median_ms": statistics.median(settled),
-            "most_ms": max(settled)}  # fmt: skip
+        count = 3 if bench.smoke else _ASKED
+        asked = [(f"Who built the {number}th house of the street?", text) for number in range(count)]
+        return {"words": _WORDS, **asked_in_turn(run, asked)}
 
 
 def main() -> None:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
-from _command import named, run_assay, stages_of
+from _command import asked_in_turn, named, run_assay, stages_of
 from _common import Bench, Json, Target, data_root, open_bench
-from _data import pretrained_folder
+from _data import minilm
 
 #: The lines "LABEL TEXT" of each side, as the sets come.
 _SIDES = {
@@ -65,11 +63,7 @@ def _table(file: Path, rows: list[tuple[str, str, str]]) -> Path:
 def measure(bench: Bench, case: str) -> Json:
     """One `assay train`, quick evidence and everything else included."""
     name, network, budget, _ = _CASES[case]
-    how: list[str] = (
-        []
-        if network == "own" or bench.smoke
-        else ["--network", f"hf/{pretrained_folder('minilm-l6', 'ASSAY_MINILM').resolve()}"]
-    )
+    how = [] if network == "own" or bench.smoke else minilm()
     target = [] if name == "sms" and not bench.smoke else ["--target", "label"]
     with tempfile.TemporaryDirectory() as folder:
         done = run_assay("train", source_of(bench, name), *how, *target, "--budget", "2s" if bench.smoke else budget,
@@ -83,25 +77,17 @@ def measure(bench: Bench, case: str) -> Json:
 
 
 def latency(bench: Bench) -> Json:
-    """One sentence after the other, as a program asks that has loaded the network once."""
-    import assay
-
-    encoder = [] if bench.smoke else ["--network", f"hf/{pretrained_folder('minilm-l6', 'ASSAY_MINILM').resolve()}"]
+    """One sentence after the other."""
+    encoder = [] if bench.smoke else minilm()
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         run_assay("train", source_of(bench, "trec"), "--target", "label", *encoder, "--budget", "2s", "--evidence",
                   "none", "--json", "--out", run, "--task", "text-classification",
                   cache=Path(folder) / "cache")  # fmt: skip
-        begun = time.perf_counter()
-        model = assay.load(run)
-        loaded_s = time.perf_counter() - begun
-        taken: list[float] = []
-        for number in range(5 if bench.smoke else _ASKED):
-            begun = time.perf_counter()
-            model.predict([f"Who was the {number}th president of the United States?"])
-            taken.append(1000 * (time.perf_counter() - begun))
-    settled = taken[1:]
-    return {"load_s": loaded_s, "first_ms": taken[0], "median_ms": statistics.median(settled), "most_ms": max(settled)}
+        count = 5 if bench.smoke else _ASKED
+        return asked_in_turn(
+            run, [f"Who was the {number}th president of the United States?" for number in range(count)]
+        )
 
 
 def main() -> None:

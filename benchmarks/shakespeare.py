@@ -14,7 +14,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from _command import run_assay
+from _command import train_or_resume
 from _common import ROOT, Bench, Json, Target, data_root, open_bench
 
 #: Seconds of fitting, and the loss that is wanted; None: a third of what nanoGPT's setting takes.
@@ -56,12 +56,11 @@ def nanogpt(bench: Bench) -> Json:
 def measure(bench: Bench, case: str, budget_s: float) -> Json:
     """One `assay train`."""
     run = bench.work / f"run-{case}"
-    how = ("train", source_of(bench), "--task", "text-generation", "--budget", f"{budget_s:.1f}s",
-           "--seed", bench.options.seed, "--evidence", "quick", "--out", run)  # fmt: skip
-    resumed = (run / "plan.json").exists()  # what was stopped goes on, and its time of fitting counts on
-    done = run_assay(*(("resume", run) if resumed else how), "--json", cache=bench.work / "cache")
+    how = (source_of(bench), "--task", "text-generation", "--budget", f"{budget_s:.1f}s", "--seed", bench.options.seed,
+           "--evidence", "quick")  # fmt: skip
+    done, wall_s = train_or_resume(run, *how, cache=bench.work / "cache")
     summary = done.json
-    return {"case": case, "budget_s": budget_s, "wall_s": None if resumed else done.wall_s,
+    return {"case": case, "budget_s": budget_s, "wall_s": wall_s,
             "fit_s": summary["seconds"], "loss": summary["metrics"]["nats_per_character"],
             "bits_per_byte": summary["metric"],
             "kneser_ney": summary["baseline"], "verdict": summary["verdict"], "samples": summary["samples"],

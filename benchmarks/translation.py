@@ -15,7 +15,7 @@ import time
 from functools import partial
 from typing import Any
 
-from _command import run_assay
+from _command import train_or_resume
 from _common import ROOT, Bench, Json, Target, data_root, interleaved, open_bench, spread
 
 #: Languages and time of fitting.
@@ -51,14 +51,12 @@ def measure(bench: Bench, case: str) -> Json:
     """One `assay train`, and what the network reaches on each test set."""
     languages, budget = _CASES[case]
     source, run = source_of(bench, languages), bench.work / f"run-{case}"
-    how = ("train", source, "--task", "translation", "--languages", languages, "--budget",
-           "2s" if bench.smoke else budget, "--seed", bench.options.seed, "--evidence", "quick",
-           "--out", run)  # fmt: skip
-    resumed = (run / "plan.json").exists()  # what was stopped goes on, and its time of fitting counts on
-    done = run_assay(*(("resume", run) if resumed else how), "--json", cache=bench.work / "cache")
+    how = (source, "--task", "translation", "--languages", languages, "--budget",
+           "2s" if bench.smoke else budget, "--seed", bench.options.seed, "--evidence", "quick")  # fmt: skip
+    done, wall_s = train_or_resume(run, *how, cache=bench.work / "cache")
     summary = done.json
     found = {name: judged(run, source, languages, name) for name in _TEST_SETS}
-    return {"case": case, "budget": budget, "wall_s": None if resumed else done.wall_s, "fit_s": summary["seconds"],
+    return {"case": case, "budget": budget, "wall_s": wall_s, "fit_s": summary["seconds"],
             "bleu": summary["metric"], "phrase_based": summary["baseline"], "verdict": summary["verdict"],
             "samples": summary["samples"], "network": summary["network"], "test_sets": found,
             "speed": speed(run, source, languages), "stages": dict(done.stages)}  # fmt: skip

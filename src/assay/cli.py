@@ -35,6 +35,7 @@ SplitOption = Annotated[
     str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")
 ]
 SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples between the sides.")]
+MORE_ANSWERS = "Applications add options of their own, such as --beams or --length: see assay tasks."
 MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
 
 
@@ -51,8 +52,10 @@ def tasks(json: Json = False) -> None:
         return
     for task in known:
         say(f"{task.name}\n    {task.traits.title}\n    takes: {task.traits.data}")
-        for name, text in {**task.traits.options, **task.traits.answering}.items():
+        for name, text in task.traits.options.items():
             say(f"    --{name.replace('_', '-')}: {text}")
+        for name, text in task.traits.answering.items():
+            say(f"    predict --{name.replace('_', '-')}: {text}")
 
 
 @app.command(epilog=MORE_OPTIONS)
@@ -134,7 +137,7 @@ def evaluate(
     evaluate_and_tell(run, source, _data_options(context, None, target, group, split, 0), json)
 
 
-@app.command(epilog=MORE_OPTIONS)
+@app.command(epilog=MORE_ANSWERS)
 def predict(
     context: typer.Context,
     run: RunArgument,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay._task_options import answering_options
-from assay.errors import RunError
+from assay.errors import RunError, SettingError
 from assay.evidence.finding import Finding
 from assay.registry import load_task
 from assay.run import DAMAGE, RunFolder, reading, to_json, write_text, writing
@@ -228,7 +228,9 @@ class Model:
         return predict(answering, self.task.read_inputs(open_source(inputs), self.spec))
 
     def stream(self, inputs: Any, options: Mapping[str, Any] | None = None) -> Iterator[str] | None:
-        """The answer to the first of some inputs in pieces of text, as it is written; None where answers come at once.
+        """The answer to an input in pieces of text, as it is written; None where answers come at once.
+
+        Where there are several inputs it is None, too: they are answered together.
 
         Args:
             inputs: as `predict` takes them.
@@ -238,13 +240,14 @@ class Model:
             DataError: nothing can be read.
             SettingError: the task knows no such option, or not that value.
         """
-        from assay.serving.predictor import growing
+        from assay.serving.predictor import are_more_than, growing
 
         if type(self.task).growing is Task.growing:
             return None
         predictor = self.predictor
         predictor.options = answering_options(self.task, options)
-        return growing(predictor, self.task.read_inputs(open_source(inputs), self.spec))
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        return None if are_more_than(records, 1) else growing(predictor, records)
 
     def session(self, options: Mapping[str, Any] | None = None) -> Session:
         """A session that takes input in chunks and answers while more arrives.
@@ -306,6 +309,9 @@ class Model:
         from assay.serving.predictor import Classical
 
         chosen = answering_options(self.task, options)
+        if baseline and chosen:
+            shown = next(iter(chosen)).replace("_", "-")
+            raise SettingError(f"the classical model has no option --{shown}", "Leave it out, or ask the network.")
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
         predictor = self.predictor

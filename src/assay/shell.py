@@ -35,8 +35,12 @@ def print_json(value: Any, *, one_line: bool = False) -> None:
 
 def say(text: str = "") -> None:
     """A line on standard output that no terminal encoding can break."""
+    _write(text + "\n")
+
+
+def _write(text: str) -> None:
     encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
 
 
 def listener() -> Progress:
@@ -218,7 +222,7 @@ def predict_and_tell(
     alone = len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty()
     if alone and (pieces := model.stream(inputs[0], options)) is not None:
         for piece in pieces:
-            sys.stdout.write(piece)
+            _write(piece)
             sys.stdout.flush()
         say("")
         return

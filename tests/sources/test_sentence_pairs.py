@@ -270,7 +270,7 @@ def test_translation_memories(tmp_path: Path) -> None:
         records = read(file)
         assert pairs(records) == [("A dog runs & eats.", "Ein Hund rennt ä."), ("Home", "Heim")]
         assert [row["id"] for row in rows(records)] == [f"{name}:1", f"{name}:4"]
-        assert (records.facts["languages"], records.facts["languages_chosen"]) == ("en-US-de", "as the data says")
+        assert (records.facts["languages"], records.facts["languages_chosen"]) == ("en_US-de", "as the data says")
         assert kinds(records) == {"missing-language": (1, "skipped"), "empty-text": (1, "skipped")}
         assert places(records, "missing-language") == [6]
     assert pairs(read(file, languages="de-en"))[1] == ("Heim", "Home")
@@ -447,3 +447,53 @@ def test_multi30k(data_set: Any) -> None:
     assert row["source"] == "Two young, White males are outside near many bushes."
     assert row["target"] == "Zwei junge weiße Männer sind im Freien in der Nähe vieler Büsche."
     assert read(folder, languages="en-fr", test_set="test_2017_mscoco").facts["split"]["test"] == 461
+
+
+def test_the_table_that_taught_can_be_asked(tmp_path: Path) -> None:
+    table = write(tmp_path, [f"{one}\t{other}" for one, other in [("en_GB", "de"), *PAIRS]], "p.tsv")
+    found = read_sentence_pairs_inputs(open_source(table), language="en_GB")
+    assert [row["source"] for row in rows(found)] == ENGLISH
+    with pytest.raises(DataError, match="several columns of text"):
+        read_sentence_pairs_inputs(open_source(table))
+
+
+@pytest.mark.parametrize("languages", [("en-US", "de-DE"), ("pt_BR", "zh-CN"), ("source-text", "target-text")])
+def test_regions_in_languages_can_be_asked_for_again(tmp_path: Path, languages: tuple[str, str]) -> None:
+    lines = ["\t".join(languages), *(f"{one}\t{other}" for one, other in PAIRS)]
+    table = write(tmp_path, lines, "p.tsv")
+    told = read(table, languages=" to ".join(languages)).facts["languages"]
+    assert read(table, languages=told).facts["languages"] == told
+
+
+def test_an_encoding_that_no_parser_reads_is_told(tmp_path: Path) -> None:
+    body = "<tmx><header srclang='ja'/><body/></tmx>"
+    file = write(tmp_path, f"<?xml version='1.0' encoding='Shift_JIS'?>{body}", "m.tmx", "shift_jis")
+    with pytest.raises(DataError, match=r"cannot be read .*encoding"):
+        read(file)
+
+
+def test_what_an_obsolete_message_was_before_is_a_comment(tmp_path: Path) -> None:
+    catalogue = """msgid ""
+msgstr "Language: de\\n"
+
+msgid "house"
+msgstr "Haus"
+
+#~| msgid "old"
+#~ msgid "older"
+#~ msgstr "\u00e4lter"
+"""
+    file = write(tmp_path, catalogue, "de.po")
+    assert [entry.message for entry in entries_of(open_source(file).store, file.name, None)][1] == "house"
+
+
+def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "x.zip"
+    with zipfile.ZipFile(place, "w") as archive:
+        for stem in ("en", "de"):
+            archive.writestr(f"train.{stem}", "a line of text that is long enough\n" * 50)
+    data = bytearray(place.read_bytes())
+    data[100] ^= 1
+    place.write_bytes(bytes(data))
+    with pytest.raises(DataError, match="damaged"):
+        read(place, languages="en-de")

@@ -437,3 +437,18 @@ def test_sides_by_files_reach_the_split(tmp_path: Path) -> None:
     found = split(read(tmp_path).index(), None, 0)
     assert found.by == "given"
     assert found.counts()["test"] == 6 and found.counts()["validation"] >= 1
+
+
+def test_lists_are_no_text(tmp_path: Path) -> None:
+    file = tmp_path / "x.jsonl"
+    file.write_text("".join(json.dumps({"tokens": ["a", "b"], "label": kind}) + "\n" for kind in "xyxyxy"))
+    with pytest.raises(DataError, match="'tokens' holds list"):
+        rows(read(file, target="label", text="tokens"))
+
+
+def test_shares_take_the_columns_of_the_training_file(tmp_path: Path) -> None:
+    (tmp_path / "train.tsv").write_text(
+        "sentence\tlabel\n" + "".join(f"some words {n}\t{'ab'[n % 2]}\n" for n in range(9))
+    )
+    (tmp_path / "test.tsv").write_text("index\tsentence\n" + "".join(f"{n}\tother words {n}\n" for n in range(9)))
+    assert {row["target"] for row in rows(read(tmp_path, split="80/10/10", target="label"))} == {"a", "b"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._bitext import Bitext, words_of
+from assay.baselines._bitext import Bitext
 from assay.baselines._kneser_ney import build, estimated, tune
 from assay.baselines._ngrams import Grams, Tokens, count_ngrams, join
 from assay.baselines._phrase_search import FEATURES, Limits, Option, Path, PhraseSearch
@@ -56,7 +56,7 @@ class PhraseTranslator:
         self.discounts = estimated(grams, len(grams)) if discounts is None else list(discounts[: len(grams)])
         self._model = WordModel(build(grams, self._size, len(self.discounts), self.discounts))
         self._targets = bitext.target.values.tolist()
-        self._at_the_start = Casing(words_of(bitext.target, bitext.target_words)[:0])
+        self._at_the_start = Casing([])
         self._at_the_start.capitals = bitext.capitals
 
     def search(self, weights: Array, limits: Limits) -> PhraseSearch:

@@ -106,14 +106,14 @@ def fit_vocabulary(questions: Sequence[str], texts: Sequence[str]) -> Vocabulary
     said: Counter[str] = Counter()
     for text in texts:
         whole = cut(text)
-        held.update({unit for units in whole.units for unit in units})
+        held.update(list(dict.fromkeys(unit for units in whole.units for unit in units)))  # in a fixed order
         said.update(word.lower() for word in whole.words)
     count = max(1, len(texts))
     rarity = {unit: float(np.log((1 + count) / (1 + number)) + 0.1) for unit, number in held.most_common(_UNITS)}
     rarity[_NOTHING] = float(np.log(1 + count) + 0.1)
     kinds: Counter[str] = Counter()
     for question in questions:
-        kinds.update(set(_told(cut(question))))
+        kinds.update(list(dict.fromkeys(_told(cut(question)))))
     first = tuple(word for word, _ in said.most_common(_FREQUENT))
     return Vocabulary(rarity, first, tuple(kind for kind, _ in kinds.most_common(_KINDS)))
 
@@ -215,9 +215,9 @@ def _numbers(text: Cut, spans: Array, found: Array, rare: Array, wanted: dict[st
 
 def _sentence_scores(text: Cut, wanted: dict[str, float], whole: float) -> Array:
     """(S,) the share of the question, by rarity, that stands in each sentence."""
-    seen: list[set[str]] = [set() for _ in range(int(text.sentence[-1]) + 1)]
+    seen: list[dict[str, None]] = [{} for _ in range(int(text.sentence[-1]) + 1)]
     for units, sentence in zip(text.units, text.sentence.tolist(), strict=True):
-        seen[sentence].update(unit for unit in units if unit in wanted)
+        seen[sentence].update(dict.fromkeys(unit for unit in units if unit in wanted))
     return np.asarray([sum(wanted[unit] for unit in units) / whole for units in seen])
 
 

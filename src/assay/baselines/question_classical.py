@@ -193,9 +193,8 @@ def _answer(model: _Fitted, question: str, text: str) -> Span:
     length = spans[:, 1] - spans[:, 0] + 1
     shared = np.minimum(spans[:, None, 1], spans[None, :, 1]) - np.maximum(spans[:, None, 0], spans[None, :, 0]) + 1
     alike = 2 * np.maximum(0, shared) / (length[:, None] + length[None, :])
-    expected = alike @ chances[top]
-    place = int(np.argmax(expected))
-    sure = float(min(1.0, expected[place]))
+    place = int(np.argmax(alike @ chances[top]))  # shares most with all that may be right
+    sure = float(chances[top][place])
     first, last = spans[place].tolist()
     if first < 0:
         return Span(-1, -1, "", sure)

@@ -17,7 +17,12 @@ from assay.evaluation.metrics import Additive, Values
 Array = np.ndarray[Any, Any]
 _BLEU_ORDER, _CHRF_ORDER, _BETA = 4, 6, 2
 #: ISO 639 codes of languages that are written without spaces, for which sacreBLEU has no tokens without more packages.
-_WITHOUT_SPACES = frozenset(("ja", "jpn", "th", "tha", "km", "khm", "lo", "lao", "my", "mya", "bo", "bod"))
+_WITHOUT_SPACES = frozenset(
+    ("ja", "jpn", "th", "tha", "km", "khm", "lo", "lao", "my", "mya", "bo", "bod", "japanese", "thai")
+)
+
+#: The name of sacreBLEU's tokens of languages with spaces between words.
+SPACED = "13a"
 
 
 class Bleu(Additive):
@@ -94,5 +99,5 @@ def _counted(metric: Any, outputs: Values, truths: Values, columns: int) -> Arra
 
 def tokenise_for(languages: str) -> str:
     """How sacreBLEU cuts the target of a pair such as "en-de": into characters where words have no spaces."""
-    target = languages.rpartition("-")[2][:3].lower()
-    return "zh" if target in ("zh", "zho", "chi") else "char" if target in _WITHOUT_SPACES else "13a"
+    target = languages.rpartition("-")[2].split("_")[0].lower()
+    return "zh" if target in ("zh", "zho", "chi", "chinese") else "char" if target in _WITHOUT_SPACES else SPACED

@@ -99,15 +99,6 @@ class CrossAttention(nn.Module):
         mixed: Tensor = self.out(seen.transpose(1, 2).reshape(x.shape))
         return mixed
 
-    def weights(self, x: Tensor, keys: Tensor, keys_mask: Tensor | None = None) -> Tensor:
-        """(B, T, S): how much each token looks at each of the other text, the mean over heads."""
-        queries = self.queries(x).unflatten(-1, (self.heads, self.head_width)).transpose(1, 2)
-        scores = queries @ keys.transpose(2, 3) / self.head_width**0.5
-        if keys_mask is not None:
-            scores = scores.masked_fill(~keys_mask, float("-inf"))
-        shares: Tensor = scores.softmax(dim=-1).mean(dim=1)
-        return shares
-
 
 def check_heads(width: int, heads: int) -> int:
     """Channels of a head; raises `ValueError` where the heads do not share the channels evenly."""

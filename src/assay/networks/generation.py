@@ -23,14 +23,12 @@ class Sampling:
     Attributes:
         temperature: below 1 the probable becomes more so; 0 takes the most probable token each time.
         top_p: draw from the most probable tokens that together hold this share; 1 for all.
-        end: the token after which nothing follows; None to go on.
         never: tokens that are not to be written.
         seed: of the draws.
     """
 
     temperature: float = 0.8
     top_p: float = 0.95
-    end: int | None = None
     never: tuple[int, ...] = ()
     seed: int = 0
 
@@ -67,8 +65,6 @@ def write_on(
         text.append(token)
         unread = [token]
         yield token, log_probability
-        if token == how.end:
-            return
 
 
 def draw(logits: Tensor, how: Sampling, generator: torch.Generator) -> tuple[int, float]:

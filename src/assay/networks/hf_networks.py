@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
-from assay.networks.dropout import Dropout, drop_tokens
+from assay.networks.dropout import Dropout
 from assay.networks.head import set_head
 from assay.networks.hf_loading import (
     PREFIX,
@@ -41,12 +41,10 @@ class HfSettings(HfBodySettings):
     Attributes:
         pooling: the features of a text are the `mean` over its tokens, or what stands at the `first` mark.
         dropout: before the head.
-        word_dropout: the share of tokens that are left out at each training step.
     """
 
     pooling: Literal["mean", "first"] = "mean"
     dropout: float = 0.1
-    word_dropout: float = 0.0
 
 
 class HfBody(nn.Module):
@@ -92,7 +90,6 @@ class HfEncoder(nn.Module):
         super().__init__()
         self.encoder = HfBody(body, settings.pretrained and settings.freeze)
         self.pooling, self.pretrained = settings.pooling, settings.pretrained
-        self.word_dropout = settings.word_dropout
         self.dropout = Dropout(settings.dropout)
         self.head = nn.Linear(self.encoder.width, outputs)
 
@@ -111,7 +108,6 @@ class HfEncoder(nn.Module):
 
     def from_vectors(self, vectors: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, T, W) to logits (B, O); attributions follow its gradient."""
-        vectors = drop_tokens(vectors, self.word_dropout) if self.training else vectors
         logits: Tensor = self.head(self.dropout(self.features_of(vectors, mask)))
         return logits
 

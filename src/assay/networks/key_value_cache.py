@@ -56,7 +56,3 @@ class KeyValueCache:
         elif not torch.equal(rows, torch.arange(len(rows), device=rows.device)):
             self._keys[:, :, :held] = self._keys[rows, :, :held]
             self._values[:, :, :held] = self._values[rows, :, :held]
-
-    def clear(self) -> None:
-        """Forget all tokens."""
-        self.length = 0

@@ -24,11 +24,13 @@ class LanguageModelSettings(TransformerSettings):
         ngrams: tokens of the longest n-gram that has vectors of its own; 1 for none beyond the token itself.
         buckets: vectors that the n-grams of each length share.
         neighbours: how many tokens before each lend it a share of their vectors.
+        ngram_dropout: the share of n-grams that are left out at each training step.
     """
 
     ngrams: int = 3
     buckets: int = 8192
     neighbours: int = 2
+    ngram_dropout: float = 0.0
 
 
 class LanguageModel(nn.Module):
@@ -48,7 +50,9 @@ class LanguageModel(nn.Module):
     def __init__(self, size: int, longest: int, settings: LanguageModelSettings) -> None:
         super().__init__()
         self.longest = longest
-        self.embedding = TokenEmbedding(size, settings.width, settings.ngrams, settings.buckets, settings.neighbours)
+        self.embedding = TokenEmbedding(
+            size, settings.width, settings.ngrams, settings.buckets, settings.neighbours, settings.ngram_dropout
+        )
         self.transformer = Transformer(settings, longest, causal=True)
 
     def features(self, tokens: Tensor) -> Tensor:

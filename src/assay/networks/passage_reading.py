@@ -55,14 +55,13 @@ def written(network: nn.Module, batch: Any, row: int, spec: PassageSpec, options
 
 def pieces_of(network: nn.Module, batch: Any, row: int, spec: PassageSpec, options: Mapping[str, Any]) -> Iterator[str]:
     """The same in pieces, as they are written; a character waits for its last byte."""
-    ids: list[int] = []
-    told = ""
+    waiting: list[int] = []
     for token, _ in _tokens(network, batch, row, spec, options):
-        ids.append(token)
-        text = spec.tokenizer.decode(ids)
+        waiting.append(token)
+        text = spec.tokenizer.decode(waiting)
         if not text.endswith("\ufffd"):
-            yield text[len(told) :]
-            told = text
+            yield text
+            waiting = []
 
 
 def _tokens(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from assay.networks.attention import CrossAttention
 from assay.networks.beam_search import Found, Search, beam_search
 from assay.networks.decoding import TransformerDecoding
 from assay.networks.token_embedding import TokenEmbedding
@@ -109,29 +108,6 @@ class Seq2Seq(nn.Module):
         """The best targets of sources (B, S), each of at most so many tokens; see `beam_search`."""
         with torch.inference_mode():
             return beam_search(lambda beams: self.decoding(source, mask, beams, max(longest) + 1), longest, how)
-
-    @torch.inference_mode()
-    def alignment(self, source: Tensor, target: Tensor, source_mask: Tensor | None = None) -> Tensor:
-        """(B, T, S): how much the decoder looked at each source token to write each target token.
-
-        The mean over heads and layers, without the look at the source's end; a token's shares sum to 1.
-        """
-        memory, looks = self.encode(source, source_mask), []
-
-        def watch(cross: CrossAttention, given: tuple[Tensor, ...]) -> None:
-            looks.append(cross.weights(given[0], given[1], memory.mask))
-
-        crossed = [module for module in self.decoder.modules() if isinstance(module, CrossAttention)]
-        handles = [module.register_forward_pre_hook(watch) for module in crossed]
-        try:
-            self.decoder(self.target(self._shifted(target)), memory=memory)
-        finally:
-            for handle in handles:
-                handle.remove()
-        shares = torch.stack(looks).mean(dim=0)[:, :-1, :-1]
-        if source_mask is not None:
-            shares = shares * source_mask[:, None]
-        return shares / shares.sum(dim=-1, keepdim=True).clamp_min(1e-9)
 
     def _said(self, source: Tensor, target: Tensor, source_mask: Tensor | None) -> Tensor:
         memory = self.encode(source, source_mask)

@@ -43,17 +43,13 @@ class SpanScores:
 
         Returns:
             First tokens, last tokens (B, count) int64, and log-probabilities (B, count) float32 among all spans and no
-            answer; the log-probability of no answer is what is left, see `none_log_probability`. Places that no answer
+            answer; the probability of no answer is what is left. Places that no answer
             may stand at have a log-probability below -1000.
         """
         scores = self._scores(longest)
         total = self._total(scores)
         best, place = scores.flatten(1).topk(min(count, scores[0].numel()), dim=1)
         return place // scores.shape[2], place % scores.shape[2], best - total[:, None]
-
-    def none_log_probability(self, longest: int) -> Tensor:
-        """(B,) the log-probability of no answer among all spans of at most `longest` tokens and none."""
-        return 2 * self.none.float() - self._total(self._scores(longest))
 
     def log_odds(self, longest: int) -> Tensor:
         """(B,) the log-odds of all spans of at most `longest` tokens together against no answer."""
@@ -85,7 +81,9 @@ def likely(first: Tensor, last: Tensor, logs: Tensor) -> Tensor:
     Source: S. Kumar, W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL 2004.
     """
     shared = torch.minimum(last[:, :, None], last[:, None]) - torch.maximum(first[:, :, None], first[:, None]) + 1
-    size = last - first + 1
+    size = (last - first + 1).clamp_min(
+        1
+    )  # a short text has fewer spans than were asked for: others end before they begin
     f1 = 2 * shared.clamp_min(0) / (size[:, :, None] + size[:, None])
     return (f1 * logs.softmax(dim=1)[:, None]).sum(dim=2).argmax(dim=1)
 

@@ -10,6 +10,7 @@ Shapes: B windows, T tokens, E width of an embedding, F filters of a width, O ou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -73,8 +74,9 @@ class TextConvNet(nn.Module):
         for size, filters in enumerate(self.filters, 1):
             seen = torch.cat([x[:, place : place + places] for place in range(size)], dim=2)
             some = torch.stack([there[:, place : place + places] for place in range(size)]).any(dim=0)
-            fired = self.activation(filters(seen)) * some[..., None]
-            found.append(fired.amax(dim=1))
+            fired = self.activation(filters(seen)).masked_fill(~some[..., None], -math.inf)
+            most = fired.amax(dim=1)
+            found.append(torch.where(most.isfinite(), most, torch.zeros_like(most)))
         hidden: Tensor = self.hidden(self.dropout(torch.cat(found, dim=1)))
         return hidden
 

@@ -33,17 +33,28 @@ class TokenEmbedding(nn.Module):
         ngrams: tokens of the longest n-gram that has vectors, 1 for none beyond the token itself, up to 4.
         buckets: vectors of each length of n-gram.
         neighbours: how many tokens before each lend it a share of their vectors.
+        ngram_dropout: the share of n-grams that are left out at each training step, since a long training learns the
+            text's own n-grams by heart.
 
     Raises:
         ValueError: `ngrams` is not from 1 to 4.
     """
 
-    def __init__(self, size: int, width: int, ngrams: int = 1, buckets: int = 8192, neighbours: int = 0) -> None:
+    def __init__(
+        self,
+        size: int,
+        width: int,
+        ngrams: int = 1,
+        buckets: int = 8192,
+        neighbours: int = 0,
+        ngram_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         if not 1 <= ngrams <= len(_FACTORS):
             raise ValueError(f"ngrams is a number from 1 to {len(_FACTORS)}, not {ngrams}")
         self.table = token_table(size, width)
         self.ngrams = nn.ParameterList([_zeros(buckets, width) for _ in range(ngrams - 1)])
+        self.ngram_dropout = ngram_dropout
         self.shares = nn.Parameter(torch.zeros(neighbours, width)) if neighbours else None
 
     @property
@@ -55,7 +66,11 @@ class TokenEmbedding(nn.Module):
         """(B, T) int64 or int32 to (B, T, W)."""
         vectors = embedding(tokens, self.table)
         for place, table in enumerate(self.ngrams):
-            vectors = vectors + embedding(ngram_buckets(tokens, place + 2, len(table)), table)
+            found = embedding(ngram_buckets(tokens, place + 2, len(table)), table)
+            if self.training and self.ngram_dropout:
+                kept = torch.rand(tokens.shape, device=tokens.device) >= self.ngram_dropout
+                found = found * (kept / (1 - self.ngram_dropout))[:, :, None]
+            vectors = vectors + found
         if self.shares is None:
             return vectors
         mixed = vectors

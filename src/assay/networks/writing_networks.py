@@ -26,18 +26,21 @@ class _Size:
     width: int
     heads: int
     dropout: float
+    ngrams: int
+    ngram_dropout: float
     tokens: int  # of a batch, about
     learning_rate: float
 
 
-#: Chosen on the end of the training part of Tiny Shakespeare, see `docs/log.md`.
+#: Chosen on the end of the training part of Tiny Shakespeare, see `docs/log.md`; the last by judgement.
 _SIZES = (
-    _Size(0, 2, 128, 2, 0.0, 1536, 0.04),
-    _Size(60, 3, 128, 2, 0.0, 1536, 0.04),
-    _Size(240, 4, 192, 3, 0.1, 2048, 0.03),
-    _Size(1500, 5, 256, 4, 0.2, 3072, 0.02),
+    _Size(0, 2, 128, 2, 0.0, 4, 0.0, 1536, 0.04),
+    _Size(60, 3, 128, 2, 0.0, 4, 0.0, 1536, 0.04),
+    _Size(240, 4, 128, 2, 0.0, 3, 0.5, 1536, 0.04),
+    _Size(1800, 4, 192, 3, 0.1, 3, 0.5, 2048, 0.03),
+    _Size(5400, 5, 256, 4, 0.2, 3, 0.5, 3072, 0.02),
 )
-_NGRAMS, _BUCKETS = 4, 16384
+_BUCKETS = 16384
 
 
 def writing_networks(spec: PassageSpec) -> Sequence[NetworkKind]:
@@ -54,7 +57,13 @@ def _recipe(situation: Situation) -> tuple[LanguageModelSettings, Plan]:
     budget = situation.budget_s if situation.budget_s is not None else 120.0
     size = [size for size in _SIZES if size.from_s <= budget][-1]
     settings = LanguageModelSettings(
-        depth=size.depth, width=size.width, heads=size.heads, dropout=size.dropout, ngrams=_NGRAMS, buckets=_BUCKETS
+        depth=size.depth,
+        width=size.width,
+        heads=size.heads,
+        dropout=size.dropout,
+        ngram_dropout=size.ngram_dropout,
+        ngrams=size.ngrams,
+        buckets=_BUCKETS,
     )
     batch = max(1, size.tokens // situation.spec.longest)
     plan = Plan(

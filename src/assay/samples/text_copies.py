@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.evaluation.answers import WITHOUT_SPACES
 from assay.progress import Progress
 from assay.samples.draws import U64, mix, order
 from assay.samples.lookalikes import Lookalikes
@@ -51,9 +52,8 @@ _MISTYPED = 0.4
 _SHINGLE, _SKETCH, _RARE, _SHARED = 4, 200, 40, 2
 #: In how many orders texts are laid beside one another, and how many neighbours are looked at in each.
 _ORDERS, _BESIDE = 3, 3
-_CHARACTERS_A_SECOND = 150_000
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\s{_UNSPACED}]+")
+_CHARACTERS_A_SECOND, _UNITS_AT_ONCE = 150_000, 4096
+_WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\s{WITHOUT_SPACES}]+")
 
 
 def copied_text_rows(texts: Sequence[str], progress: Progress) -> Array | None:
@@ -71,7 +71,11 @@ def copied_text_rows(texts: Sequence[str], progress: Progress) -> Array | None:
 
 def copied_record_rows(records: Records, column: str, progress: Progress) -> Array | None:
     """As `copied_text_rows`, of the texts in a column of records."""
-    texts = [text or "" for batch in records.batches() for text in batch.column(column).to_pylist()]
+    texts: list[str] = []
+    for batch in records.batches():
+        texts += [text or "" for text in batch.column(column).to_pylist()]
+        if len(texts) > MOST_TEXTS:
+            return None
     return copied_text_rows(texts, progress)
 
 
@@ -85,9 +89,14 @@ def text_lookalikes(samples: Samples, asked: Array, budget_s: float, field: str 
 
     count = len(samples.side)
     ordered = np.concatenate([order(asked, "texts", 0), order(np.setdiff1d(np.arange(count), asked), "texts", 1)])
-    texts = unit_texts(samples.view_of(ordered), field)
-    spent = np.cumsum([len(text) for text in texts])
-    room = max(2, int(np.searchsorted(spent, _CHARACTERS_A_SECOND * budget_s, side="right")))
+    texts: list[str] = []
+    spent, most = 0, _CHARACTERS_A_SECOND * budget_s
+    for start in range(0, count, _UNITS_AT_ONCE):
+        texts += unit_texts(samples.view_of(ordered[start : start + _UNITS_AT_ONCE]), field)
+        spent += sum(map(len, texts[start:]))
+        if spent > most:
+            break
+    room = max(2, int(np.searchsorted(np.cumsum([len(text) for text in texts]), most, side="right")))
     pairs = find_copied_texts(texts[:room])
     return Lookalikes(np.unique(np.sort(ordered[pairs], axis=1), axis=0), np.sort(ordered[: min(room, len(asked))]))
 

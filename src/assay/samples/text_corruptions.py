@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.evaluation.answers import WITHOUT_SPACES
 from assay.samples.draws import U64, Draws, uniform
 from assay.samples.samples import pad
 
@@ -38,9 +39,8 @@ STRENGTHS: Mapping[str, tuple[float, ...]] = {
 _KEYS = (("qwertyuiop", 0.0), ("asdfghjkl", 0.25), ("zxcvbnm", 0.75))
 #: Keys whose middles are nearer than this are neighbours: those beside a key, and those that touch it above and below.
 _NEAR = 1.3
-#: Scripts that are written without spaces, as in `evaluation/answers.py`: so many of their letters pass for a word.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_PIECE = re.compile(f"[{_UNSPACED}]{{1,3}}|[^\\s{_UNSPACED}]+|\\s+")
+#: Of scripts that are written without spaces so many letters pass for a word.
+_PIECE = re.compile(f"[{WITHOUT_SPACES}]{{1,3}}|[^\\s{WITHOUT_SPACES}]+|\\s+")
 _LATIN = re.compile("[a-z]")
 
 

@@ -80,17 +80,12 @@ class Tokenizer:
         """The inverse of `to_json`."""
         return Tokenizer(**data)
 
-    def encode_batch(self, texts: Sequence[str], marks: bool = False) -> list[Array]:
-        """The tokens (T,) int32 of each text.
-
-        Args:
-            texts: any.
-            marks: put the tokeniser's own marks around each text, such as `[CLS]` and `[SEP]`.
-        """
+    def encode_batch(self, texts: Sequence[str]) -> list[Array]:
+        """The tokens (T,) int32 of each text, without marks."""
         parsed = _parsed(self.data)
         encoded: list[Array] = []
         for part in _parts(texts):
-            found = parsed.encode_batch_fast(part, add_special_tokens=marks)
+            found = parsed.encode_batch_fast(part, add_special_tokens=False)
             encoded += [np.asarray(item.ids, np.int32) for item in found]
         return encoded
 
@@ -108,10 +103,6 @@ class Tokenizer:
                 ids.append(np.asarray(item.ids, np.int32))
                 places.append(np.asarray(item.offsets, np.int32).reshape(-1, 2))
         return ids, places
-
-    def offsets(self, text: str) -> Array:
-        """(T, 2) int32: the first character of each token of a text, and the one after its last."""
-        return self.encode_with_offsets([text])[1][0]
 
     def join(self, first: Array, second: Array | None = None) -> Joined:
         """One text's tokens, or two texts', with the tokeniser's marks: what a pretrained network was trained on."""

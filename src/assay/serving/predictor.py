@@ -213,7 +213,7 @@ def _rows(records: Records) -> int:
 
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:
-    """The answer to the first of some records in pieces of text, as it is written (`Task.growing`)."""
+    """The answer to a single record in pieces of text, as it is written (`Task.growing`)."""
     import torch
 
     task = predictor.task
@@ -232,7 +232,7 @@ def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, 
     """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
     log = ProblemLog()
     log.extend(records.problems)
-    if _are_few(records):
+    if not are_more_than(records, _FEW):
         samples = hold_samples(task, records, spec, log)
         yield samples, log.problems()
         return
@@ -241,10 +241,11 @@ def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, 
         yield samples, log.problems()
 
 
-def _are_few(records: Records) -> bool:
+def are_more_than(records: Records, count: int) -> bool:
+    """Whether there are more records than that; no more of them are read than tell it."""
     rows = 0
     for batch in records.batches():
         rows += batch.num_rows
-        if rows > _FEW:
-            return False
-    return True
+        if rows > count:
+            return True
+    return False

@@ -39,8 +39,9 @@ def recital(predictor: Predictor, samples: Samples, budget_s: float, field: str,
     for text in texts:
         if written and time.monotonic() - begun > budget_s / 2:
             break
-        written.append(_continued(predictor, text[:prompt]))
-        real.append(text[prompt : prompt + len(written[-1])])
+        told, left = _continued(predictor, text[:prompt]), text[prompt:]
+        written.append(told[: len(left)])  # as much of both
+        real.append(left[: len(told)])
     if not written:
         return None
     whole = _training_text(samples, field)

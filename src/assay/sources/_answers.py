@@ -48,6 +48,14 @@ def located(
     return None if given and not found else found
 
 
+def whole_number(value: Any) -> int | None:
+    """A number without a fraction, also as text; None for anything else."""
+    try:
+        return int(float(value)) if value is not None and not isinstance(value, bool) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def place_of(context: str, text: Any, start: Any) -> tuple[int | None, str]:
     """Where an answer stands (None where that cannot be told), and what was wrong: "" where nothing was.
 
@@ -55,7 +63,7 @@ def place_of(context: str, text: Any, start: Any) -> tuple[int | None, str]:
     """
     if not isinstance(text, str) or not text or text.isspace():
         return None, "empty-answer"
-    offset = start if isinstance(start, int) and not isinstance(start, bool) else None
+    offset = whole_number(start)
     if offset is not None and offset >= 0 and context.startswith(text, offset):
         return offset, ""
     first = context.find(text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import lzma
+import zipfile
 import zlib
 from collections.abc import Iterator
 
@@ -11,10 +13,10 @@ from assay.sources._rows import open_bytes
 from assay.sources.store import Store
 
 _BLOCK_BYTES = 1 << 20
-_OTHER = "Save the file as UTF-8, or name its encoding, such as --encoding cp1252."
+_OTHER = "Save the file as UTF-8. What trains can also be read by its encoding's name, such as --encoding cp1252."
 
 #: What reading a damaged compressed file raises.
-DAMAGED = (EOFError, OSError, zlib.error)
+DAMAGED = (EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError)
 
 
 def encoding_of(head: bytes) -> str:

@@ -67,7 +67,7 @@ def entries_of(store: Store, name: str, encoding: str | None) -> Iterator[Entry]
     entry, place = Entry(), ("", 0)
     for number, line in enumerate(lines_of(store, name, encoding), 1):
         text = (line or "").strip()
-        obsolete = text.startswith("#~")
+        obsolete = text.startswith("#~") and not text.startswith("#~|")
         if obsolete:
             text = text[2:].strip()
         found = _FIELD.fullmatch(text)
@@ -75,7 +75,7 @@ def entries_of(store: Store, name: str, encoding: str | None) -> Iterator[Entry]
         if entry.translations and (not text or begins):
             yield entry
             entry, place = Entry(), ("", 0)
-        if not text or text.startswith("#"):
+        if not text or text.startswith(("#", "|")):  # "#~|" tells what an obsolete message was before
             entry.fuzzy = entry.fuzzy or (text.startswith("#,") and "fuzzy" in text)
             continue
         more = _MORE.fullmatch(text) if found is None else None

@@ -13,5 +13,9 @@ def pair_shape(label: str, *, split: bool, group: bool = False) -> Shape:
 
 
 def pair_facts(source: str, target: str, chosen: str, **others: Any) -> dict[str, Any]:
-    """The languages of sentence pairs, and how it was chosen which of them is the source."""
-    return {"languages": f"{source}-{target}", "languages_chosen": chosen, **others}
+    """The languages of sentence pairs, and how it was chosen which of them is the source.
+
+    A hyphen stands between the two alone: regions are written `pt_BR`, as `asked_languages` takes them.
+    """
+    names = (name.replace("-", "_") for name in (source, target))
+    return {"languages": "-".join(names), "languages_chosen": chosen, **others}

@@ -75,6 +75,8 @@ def xml_events(store: Store, name: str, encoding: str | None = None) -> Iterator
                         row=parser.CurrentLineNumber) from error  # fmt: skip
     except DAMAGED as error:
         raise damaged(name, error) from error
+    except (ValueError, LookupError) as error:  # an encoding that the parser cannot read
+        raise DataError(f"the document cannot be read ({error}).", "Save it in UTF-8.", file=name) from error
 
 
 def _listen(parser: expat.XMLParserType, events: list[Event]) -> None:

@@ -84,7 +84,7 @@ def open_parts(source: Source, options: DataOptions, has_header: HasHeader) -> l
         )
     sides = (given_sides(names, options) if len(names) > 1 else None) or dict.fromkeys(names)
     parts = [Part(_flat(_open(source.store, name, encoding, has_header)), sides[name]) for name in names]
-    return sorted(parts, key=lambda part: part.side != "train")
+    return sorted(parts, key=lambda part: (part.side or side_of_name(part.rows.file)) != "train")
 
 
 def first_rows(source: Source, has_header: HasHeader) -> Rows | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from assay.evaluation.answers import WITHOUT_SPACES
+
 #: A text with more characters is skipped as `overlong-text`: no line of a book comes near it.
 LONGEST = 10 * 1024 * 1024
 
-_WRITTEN_WITHOUT_SPACES = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
-)
+_WRITTEN_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DOUBTFUL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 _REPLACEMENT = "\ufffd"

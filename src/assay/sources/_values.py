@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.errors import DataError
+
 #: What stands for a missing value, in lower case and without spaces around.
 MISSING = ("", "na", "n/a", "nan", "null", "?", "-", "none", "<na>", "#n/a", "nat")
 
@@ -112,6 +114,14 @@ def date_like(texts: pa.Array) -> np.ndarray[Any, Any]:
 def is_text(kind: pa.DataType) -> bool:
     """Whether an Arrow type is text."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def as_text(column: pa.Array, name: str, file: str) -> pa.Array:
+    """A column as text, numbers as they are written; raises `DataError` for lists and objects."""
+    if pa.types.is_nested(column.type):
+        raise DataError(f"the column {name!r} holds {column.type}, and text is wanted.",
+                        "Join its words with spaces, or name another column with --text.", file=file)  # fmt: skip
+    return column.cast(pa.string())
 
 
 def _finite(numbers: pa.Array, wrong: np.ndarray[Any, Any]) -> tuple[pa.Array, np.ndarray[Any, Any]]:

@@ -13,7 +13,7 @@ from assay.sources._splits import as_sides, side_column
 from assay.sources._text_columns import Look, look, names_columns
 from assay.sources._text_records import Sample, text_records
 from assay.sources._text_tables import Part, first_rows, open_parts, strings
-from assay.sources._values import as_category
+from assay.sources._values import as_category, as_text
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -94,7 +94,7 @@ def _samples(
     file = part.rows.file
     for batch, numbers in part.rows.batches(log):
         count = batch.num_rows
-        texts = [batch.column(name).cast(pa.string()).to_pylist() for name in (left, right)]
+        texts = [as_text(batch.column(name), name, file).to_pylist() for name in (left, right)]
         sides = [part.side] * count if side is None else as_sides(batch.column(side), file).to_pylist()
         groups = [None] * count if group is None else as_category(batch.column(group)).to_pylist()
         for number, pair, where, member in zip(numbers.tolist(), zip(*texts, strict=True), sides, groups, strict=True):

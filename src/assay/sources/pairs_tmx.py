@@ -102,13 +102,19 @@ def tmx_units(
         elif element == "tu":
             yield unit
         elif element == "tuv" and started:
-            language = attributes.get("xml:lang") or attributes.get("lang") or ""
+            language = _code(attributes.get("xml:lang") or attributes.get("lang") or "")
         elif element == "seg" and started:
             pieces = []
         elif element == "seg":
             if language:
                 unit.segments.setdefault(language, "".join(pieces or ()))
             pieces = None
+
+
+def _code(language: str) -> str:
+    """A language's code as it is usually written: whether letters are capital says nothing (BCP 47, section 2.1.1)."""
+    first, *others = language.replace("_", "-").split("-")
+    return "-".join([first.lower(), *(part.upper() if len(part) == 2 else part.title() for part in others)])
 
 
 def _files(source: Source) -> Sequence[str]:

@@ -58,7 +58,7 @@ def read_sentence_pairs(source: Source, options: DataOptions) -> Records:
 
 
 def read_sentence_pairs_inputs(
-    source: Source, text: Sequence[str] | None = None, encoding: str | None = None
+    source: Source, text: Sequence[str] | None = None, encoding: str | None = None, language: str = ""
 ) -> Records:
     """Sentences to be translated: text files, a sentence a line; a table; a list of strings.
 
@@ -66,6 +66,7 @@ def read_sentence_pairs_inputs(
         source: files or data in memory.
         text: the column of a table that holds the sentences; None to find it.
         encoding: of the files.
+        language: of the sentences; of a table with a column of that name, this one is taken.
 
     Returns:
         Records with `id` ("FILE:LINE"), `source` and `digest`. An empty line is kept, so that answers stay in line.
@@ -75,7 +76,7 @@ def read_sentence_pairs_inputs(
     """
     names = [] if source.path is None else source.store.names
     if source.path is None or has_tables(names):
-        return text_table.read_inputs(source, text, encoding, "source")
+        return text_table.read_inputs(source, text, encoding, "source", language)
     files = [name for name in names if not is_about(name)] or names
     store = source.store
 

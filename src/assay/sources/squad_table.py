@@ -98,7 +98,7 @@ def _questions(
                 if target is None:
                     continue  # the log has the reason
             name, title = str(row["id"] or where), str(row["title"] or context)
-            question = row["question"]
+            context, question = (value if isinstance(value, str) else None for value in (context, row["question"]))
             yield Question(name, context, question, title, file, number, target, sides[place])
 
 
@@ -112,22 +112,14 @@ def _given(answer: Any, start: Any) -> Iterator[tuple[Any, Any]]:
     if answer is None or answer == "":
         return
     if not isinstance(answer, list):
-        yield answer, _whole(start[0] if isinstance(start, list) and start else start)
+        yield answer, start[0] if isinstance(start, list) and start else start
         return
     starts = start if isinstance(start, list) else [start] * len(answer)
     for place, one in enumerate(answer):
         if isinstance(one, dict):
-            yield one.get("text"), _whole(one.get("answer_start", one.get("start")))
+            yield one.get("text"), one.get("answer_start", one.get("start"))
         else:
-            yield one, _whole(starts[place] if place < len(starts) else None)
-
-
-def _whole(value: Any) -> int | None:
-    """A number without a fraction, also as text; None for anything else."""
-    try:
-        return int(float(value)) if value is not None else None
-    except (TypeError, ValueError, OverflowError):
-        return None
+            yield one, starts[place] if place < len(starts) else None
 
 
 def _find(names: Sequence[str]) -> _Columns:

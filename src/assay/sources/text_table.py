@@ -11,13 +11,14 @@ import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._columns import profile
+from assay.sources._languages import find_language
 from assay.sources._splits import as_sides, side_column
 from assay.sources._table_target import TARGET_NAMES, choose_name
 from assay.sources._text_columns import TEXT_NAMES, WORDS, Look, has_header, look, named_columns, select
 from assay.sources._text_records import Sample, Shape, text_records
 from assay.sources._text_tables import Part, chained, first_rows, is_text_list, is_text_pair, open_parts
 from assay.sources._text_targets import choose_text_target, text_targets
-from assay.sources._values import as_category, is_text
+from assay.sources._values import as_category, as_text, is_text
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -72,8 +73,13 @@ def read(source: Source, options: DataOptions, learnable: bool = True) -> Record
     return text_records(plan.samples, shape, log, facts)
 
 
-def read_inputs(source: Source, text: Sequence[str] | None, encoding: str | None, payload: str = "text") -> Records:
-    """The texts of a table without targets, in a column called `payload`; see `read_texts_inputs`."""
+def read_inputs(
+    source: Source, text: Sequence[str] | None, encoding: str | None, payload: str = "text", language: str = ""
+) -> Records:
+    """The texts of a table without targets, in a column called `payload`; see `read_texts_inputs`.
+
+    Where `text` names no column, that of the `language` is taken, if there is one.
+    """
     wanted = tuple(text or ())
 
     def header(rows: list[list[str]]) -> bool:
@@ -83,7 +89,8 @@ def read_inputs(source: Source, text: Sequence[str] | None, encoding: str | None
     extra = {} if encoding is None else {"encoding": encoding}
     log = ProblemLog()
     parts = open_parts(source, DataOptions(extra=extra), header)
-    texts = _input_columns(parts[0], wanted, is_text_list(source.value))
+    named = find_language(language, list(parts[0].rows.names)) if language and not wanted else None
+    texts = (named,) if named else _input_columns(parts[0], wanted, is_text_list(source.value))
     plan = _Plan(tuple(parts), texts, log_rows=True)
     return text_records(plan.samples, Shape((payload,), empty="kept", label=source.label), log)
 
@@ -110,7 +117,7 @@ class _Plan:
             file = part.rows.file
             for batch, numbers in part.rows.batches(log if self.log_rows else None):
                 count = batch.num_rows
-                columns = [batch.column(name).cast(pa.string()).to_pylist() for name in self.texts]
+                columns = [as_text(batch.column(name), name, file).to_pylist() for name in self.texts]
                 targets = [None] * count if self.targets is None else self.targets.slice(place, count).to_pylist()
                 groups = [None] * count if self.group is None else as_category(batch.column(self.group)).to_pylist()
                 sides = [part.side] * count

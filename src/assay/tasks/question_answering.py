@@ -163,7 +163,7 @@ class QuestionAnswering(Task):
     def predict(
         self, network: nn.Module, batch: QuestionBatch, spec: QuestionSpec, options: Mapping[str, Any]
     ) -> Values:
-        """The best span of each window, and how probable the others are."""
+        """The span of each window that shares most with what may be right, and how probable the others are."""
         from assay.networks.question_reading import read_windows
 
         return [decide([reading], spec.may_lack) for reading in read_windows(network, batch, spec.answer)]
@@ -173,7 +173,7 @@ class QuestionAnswering(Task):
         return surest_window([output.readings[0] for output in outputs])
 
     def merge(self, outputs: Values, spec: QuestionSpec) -> Span:
-        """The most probable answer over all windows of a text."""
+        """The answer of the surest window of a text, or that there is none, see `decide`."""
         return decide([reading for output in outputs for reading in output.readings], spec.may_lack)
 
     def answer(self, output: Span, spec: QuestionSpec) -> TextAnswer:

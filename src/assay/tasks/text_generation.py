@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import DataError, SettingError
 from assay.evaluation.sequences import Hypothesis
 from assay.samples.passage_spec import PassageSpec
-from assay.task import Batch, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Batch, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -305,7 +305,4 @@ class TextGeneration(Task):
 
 def _context(options: DataOptions) -> int:
     """The tokens that a network is to read at once."""
-    text = options.extra.get("context", str(_LONGEST))
-    if not text.isdigit() or not 8 <= int(text) <= 4096:
-        raise SettingError(f"--context {text} is not possible", "Give a whole number from 8 to 4096.")
-    return int(text)
+    return int(number_of(options.extra, "context", _LONGEST, 8, 4096, whole=True))

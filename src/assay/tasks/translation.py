@@ -118,7 +118,7 @@ class Translation(Task):
         """Text files, a sentence a line; a table's column; strings in memory."""
         from assay.sources.sentence_pairs import read_sentence_pairs_inputs
 
-        return read_sentence_pairs_inputs(source)
+        return read_sentence_pairs_inputs(source, language=spec.languages.partition("-")[0])
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> PairSpec:
         """A vocabulary learned from the training pairs, both languages together, or that of the pretrained network."""
@@ -181,7 +181,10 @@ class Translation(Task):
         """The translations of a text's pieces, one after the other."""
         if len(outputs) == 1:
             return outputs[0]  # type: ignore[no-any-return]
-        text = " ".join(output.text.strip() for output in outputs)
+        from assay.evaluation.translation_metrics import SPACED, tokenise_for
+
+        between = " " if tokenise_for(spec.languages) == SPACED else ""
+        text = between.join(output.text.strip() for output in outputs)
         return Hypothesis(
             text, sum(output.log_probability for output in outputs), sum(output.tokens for output in outputs)
         )
@@ -218,8 +221,9 @@ class Translation(Task):
         """A phrase-based system; a translation memory."""
         from assay.baselines.translation_classical import TranslationClassical
         from assay.baselines.translation_memory import TranslationMemory
+        from assay.evaluation.translation_metrics import tokenise_for
 
-        return (TranslationClassical(), TranslationMemory())
+        return (TranslationClassical(tokenise=tokenise_for(spec.languages)), TranslationMemory())
 
     def regularisation(self, spec: PairSpec) -> Mapping[str, tuple[float, float]]:
         """Dropout, label smoothing."""

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
+from torch.optim.adamw import adamw
 
 from assay.training.plan import Plan
 
@@ -83,8 +84,7 @@ class Muon(Optimizer):
     def _matrices(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
         stacks: dict[tuple[int, int], list[tuple[nn.Parameter, Tensor]]] = {}
         for parameter in parameters:
-            gradient, state = _gradient(parameter), self.state[parameter]
-            buffer = state.setdefault("momentum", torch.zeros_like(parameter))
+            gradient, (buffer,) = _gradient(parameter), self._held(parameter, "momentum")
             buffer.lerp_(gradient, 1 - group["momentum"])
             blocks = _blocks(gradient.lerp(buffer, group["momentum"]).flatten(1), getattr(parameter, "block", None))
             stacks.setdefault((blocks.shape[1], blocks.shape[2]), []).append((parameter, blocks))
@@ -98,15 +98,33 @@ class Muon(Optimizer):
                 parameter.add_(_whole(update, rows).view_as(parameter), alpha=-group["lr"] * size)
 
     def _vectors(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
-        for parameter in parameters:
-            gradient, state = _gradient(parameter), self.state[parameter]
-            first = state.setdefault("first", torch.zeros_like(parameter))
-            second = state.setdefault("second", torch.zeros_like(parameter))
-            count = state["count"] = state.get("count", 0) + 1
-            first.lerp_(gradient, 0.1)
-            second.mul_(0.99).addcmul_(gradient, gradient, value=0.01)
-            size = (second / (1 - 0.99**count)).sqrt_().add_(1e-8)
-            parameter.addcdiv_(first / (1 - 0.9**count), size, value=-0.1 * group["lr"])
+        """AdamW's step in one pass over the memory."""
+        held = [self._held(parameter, "first", "second") for parameter in parameters]
+        counts = [self.state[parameter].setdefault("count", torch.zeros(())) for parameter in parameters]
+        adamw(
+            list(parameters),
+            [_gradient(parameter) for parameter in parameters],
+            [first for first, _ in held],
+            [second for _, second in held],
+            [],
+            counts,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.99,
+            lr=0.1 * group["lr"],
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
+
+    def _held(self, parameter: nn.Parameter, *names: str) -> list[Tensor]:
+        """What is remembered of a parameter from step to step; zeros before the first."""
+        state = self.state[parameter]
+        for name in names:
+            if name not in state:
+                state[name] = torch.zeros_like(parameter)
+        return [state[name] for name in names]
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:
