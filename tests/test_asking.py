@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 from assay.serving.label_next import choose
+from assay.serving.predictor import Prediction
 from test_cli import complains
 
 # assay explain -------------------------------------------------------------------------------------------------------
@@ -126,3 +130,47 @@ def test_the_same_seed_suggests_the_same(digits: Path, digits_run: Any, count: i
     model = assay.load(digits_run[0])
     first, again = (model.label_next(digits / "8", count, seed=4) for _ in range(2))
     assert first.chosen == again.chosen
+
+
+class Terminal(io.TextIOWrapper):
+    """A terminal that knows ASCII alone."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="ascii", newline="\n")
+
+    def isatty(self) -> bool:
+        return True
+
+    @property
+    def shown(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Told:
+    text: str
+
+
+class Grower:
+    """Writes its answer to one input in pieces, and answers several at once."""
+
+    def stream(self, inputs: str, options: dict[str, str]) -> Iterator[str] | None:
+        return iter(("gro", "w\u201c")) if inputs == "one" else None
+
+    def predictions(self, inputs: str, *, baseline: bool = False, options: object = None) -> Any:
+        return [Prediction(name, Told("ready")) for name in ("first", "second")], ()
+
+
+@pytest.mark.parametrize(("given", "lines"), [("one", ["grow?"]), ("many", ["first", "second"])])
+def test_on_a_terminal_one_answer_grows_and_several_are_told_together(
+    given: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import assay.api
+    from assay.shell import predict_and_tell
+
+    terminal = Terminal()
+    monkeypatch.setattr(assay.api, "load", lambda path: Grower())
+    monkeypatch.setattr("sys.stdout", terminal)
+    predict_and_tell(tmp_path, [given], False, None, False, {})
+    assert [line.split("\t")[0] for line in terminal.shown.splitlines()] == lines
