@@ -28,6 +28,7 @@ class _ErrorRate(Additive):
     """
 
     higher_is_better = False
+    unit = "rate"
     #: Whether characters are counted, or words.
     characters: ClassVar[bool]
 
