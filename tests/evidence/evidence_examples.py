@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.metrics import Accuracy, Metric
@@ -143,7 +144,7 @@ def context(
     made = Context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
-        samples=SimpleNamespace(view=lambda side: ("view", side)),  # type: ignore[arg-type]
+        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({})),  # type: ignore[arg-type]
         predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),

@@ -29,8 +29,8 @@ class Metric(ABC):
     best: ClassVar[float] = 1.0
     #: False where lower is better and nobody knows how low it can get, as with the bits that a text takes.
     best_known: ClassVar[bool] = True
-    #: "share" for a number between 0 and 1 that is a proportion of units; "rate" for one of what units are made of, such
-    #: as wrong words over words, which may go beyond 1; else the unit's name or "".
+    #: "share" for a number between 0 and 1 that is a proportion of units; "rate" for one of what units are made of,
+    #: such as wrong words over words, which may go beyond 1; else the unit's name or "".
     unit: ClassVar[str] = ""
 
     @abstractmethod

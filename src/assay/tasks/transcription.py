@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.serving.dictation import Dictation
@@ -195,6 +197,12 @@ class Transcription(Task):
         from assay.evaluation.transcription_metrics import CharacterErrorRate, WordErrorRate
 
         return (WordErrorRate(spec.language), CharacterErrorRate(spec.language))
+
+    def figures(self, evaluation: Evaluation, spec: TranscriptSpec) -> Sequence[Figure]:
+        """See `assay.evidence.word_figures`."""
+        from assay.evidence.word_figures import word_figures
+
+        return word_figures(evaluation, spec.language)
 
     def losses(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
         """(U,) the word error rate of each recording."""
