@@ -103,6 +103,9 @@ class Application:
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
 
+    def amount(self, samples: Any, units: Any, spec: Any) -> None:
+        return None
+
     def recital(self, predictor: Any, samples: Any, budget_s: float) -> None:
         return None
 
