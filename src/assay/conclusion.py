@@ -15,6 +15,7 @@ from assay.evidence.baseline import compare
 from assay.evidence.context import Context
 from assay.evidence.evidence import find_all
 from assay.evidence.finding import Finding
+from assay.evidence.words import unit_of
 from assay.progress import Progress
 from assay.run import RunFolder, reading, to_json, write_text, writing
 from assay.samples.split import SIDES
@@ -64,7 +65,12 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
         },
         "samples": {**counts, "skipped": skipped},
-        "metric": {"name": metric.name, **vars(own), "higher_is_better": metric.higher_is_better},
+        "metric": {
+            "name": metric.name,
+            **vars(own),
+            "unit": unit_of(metric),
+            "higher_is_better": metric.higher_is_better,
+        },
         "metrics": metrics,
         "baseline": baseline,
         "verdict": compare(context)[0] if context.baseline is not None and len(test) else None,

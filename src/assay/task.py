@@ -28,6 +28,7 @@ import numpy as np
 from assay.errors import SettingError
 from assay.task_evidence import TaskEvidence
 from assay.task_parts import (
+    Amount,
     Batch,
     Corruption,
     Drawing,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from assay.training.plan import Plan
 
 __all__ = [
+    "Amount",
     "Batch",
     "Corruption",
     "Drawing",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Corruption, Drawing, Spec, Support
+from assay.task_parts import Amount, Corruption, Drawing, Spec, Support
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -116,6 +116,10 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         Returns:
             None where the application cannot tell copies.
         """
+        return None
+
+    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: Spec) -> Amount | None:
+        """How much some units (U,) are, where people count such data in something else than samples; None elsewhere."""
         return None
 
     def recital(self, predictor: Predictor, samples: Samples, budget_s: float) -> Recital | None:

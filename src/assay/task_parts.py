@@ -157,10 +157,26 @@ class Corruption:
         change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch.
         against: the augmentation (a name in `Plan.augment`) that prepares for it, and how strong it then has to be at
             least; None where there is none.
+        strengths: what each of the five strengths is, in a few words, such as "20 dB signal to noise"; empty where that
+            cannot be said.
     """
 
     change: Callable[[Any, int, Draws], Any]
     against: tuple[str, float] | None = None
+    strengths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much some samples are, in what such data is counted in.
+
+    Attributes:
+        value: how much.
+        name: of what, such as "minutes of speech".
+    """
+
+    value: float
+    name: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.metrics import Accuracy, Metric
@@ -102,6 +103,9 @@ class Application:
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
 
+    def amount(self, samples: Any, units: Any, spec: Any) -> None:
+        return None
+
     def recital(self, predictor: Any, samples: Any, budget_s: float) -> None:
         return None
 
@@ -143,7 +147,7 @@ def context(
     made = Context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
-        samples=SimpleNamespace(view=lambda side: ("view", side)),  # type: ignore[arg-type]
+        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({})),  # type: ignore[arg-type]
         predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),

@@ -14,6 +14,8 @@ from assay.evaluation.learning_curve import FLATTENING
 from assay.evaluation.metrics import RootMeanSquaredError
 from assay.evidence.data import find
 from assay.evidence.finding import Finding
+from assay.evidence.words import three_digits
+from assay.task import Amount
 
 TRAINING = 8000
 UNITS = 4000
@@ -27,7 +29,11 @@ def wrong_in(share: float, seed: int) -> Any:
 
 
 def told(
-    slope: float, error: float, classical: tuple[float, float] | None = None, divisors: tuple[int, ...] = (8, 16)
+    slope: float,
+    error: float,
+    classical: tuple[float, float] | None = None,
+    divisors: tuple[int, ...] = (8, 16),
+    amount: Amount | None = None,
 ) -> Finding:
     """The finding about a network with that error and slope, and about a classical model with others."""
 
@@ -48,7 +54,9 @@ def told(
     test = wrong_in(error, 1)
     baseline = None if classical is None else fitted(Linear(), wrong_in(classical[1], 2))
     samples = SimpleNamespace(side=np.zeros(TRAINING), view_of=lambda units: units)
-    return find(replace(context(test, test, test, baseline=baseline, side=side), samples=samples))  # type: ignore[arg-type]
+    made = replace(context(test, test, test, baseline=baseline, side=side), samples=samples)  # type: ignore[arg-type]
+    made.task.amount = lambda samples, units, spec: amount  # type: ignore[method-assign]
+    return find(made)
 
 
 def test_a_steep_curve_asks_for_more_data() -> None:
@@ -118,3 +126,19 @@ def test_too_few_test_samples_are_said(count: int) -> None:
     side = classes(count, 0.8) if count else NOTHING
     found = find(context(side, side, side, side=SimpleNamespace(halves=(1, 2))))
     assert found.status == "unknown" and f"Only {count}" in found.verdict
+
+
+def test_a_curve_goes_by_what_the_data_is_counted_in() -> None:
+    plain = told(0.5, 0.2, (0.2, 0.3))
+    found = told(0.5, 0.2, (0.2, 0.3), amount=Amount(TRAINING / 50, "minutes of speech"))
+    assert found.numbers["minutes of speech to learn from"].value == TRAINING / 50
+    assert "minutes of speech to learn from" not in plain.numbers and found.verdict == plain.verdict
+    before, after = plain.figures[0].data, found.figures[0].data
+    assert (before["x"], after["x"]) == ("training samples", "minutes of speech to learn from")
+    for one, other in zip(before["series"], after["series"], strict=True):
+        assert other["x"] == pytest.approx(np.asarray(one["x"]) / 50) and other["y"] == one["y"]
+    assert [mark["x"] for mark in after["marks"]] == pytest.approx([mark["x"] / 50 for mark in before["marks"]])
+    assert after["marks"][0]["label"] == f"this data set: {three_digits(TRAINING / 50)}"
+    assert f"The {TRAINING:,} training samples are {three_digits(TRAINING / 50)} minutes of speech." in (
+        found.figures[0].caption
+    )

@@ -8,7 +8,9 @@ import pytest
 
 from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Accuracy, RootMeanSquaredError
-from assay.evidence.words import duration, gained, shown, size, spread, three_digits
+from assay.evaluation.transcription_metrics import WordErrorRate
+from assay.evidence.words import duration, gained, number, shown, size, spread, three_digits, title, unit_of
+from assay.report._words import measure
 
 
 @pytest.mark.parametrize(
@@ -52,3 +54,12 @@ def test_differences_of_metrics() -> None:
     assert gained(Accuracy(), Estimate(-0.0231)) == "-2.3 points"
     assert gained(Accuracy(), Estimate(0.0, -0.0001, 0.0)) == "+0.0 points [0.0, 0.0]"
     assert gained(RootMeanSquaredError(), Estimate(0.1234, 0.1, 0.15)) == "+0.123 [0.1, 0.15]"
+
+
+def test_error_rates_are_told_in_per_cent() -> None:
+    metric = WordErrorRate("en")
+    assert title(metric) == "word error rate"
+    assert spread(metric, Estimate(1.125, 1.0, 1.5)) == "112.5 % [100.0, 150.0]"
+    assert gained(metric, Estimate(-0.031, -0.05, -0.01)) == "-3.1 points [-5.0, -1.0]"
+    told = number(Estimate(0.0512, 0.04, 0.0625), unit_of(metric))
+    assert measure(told.value, told.low, told.high, told.unit) == ("5.1\u00a0%", "[4.0, 6.2]")

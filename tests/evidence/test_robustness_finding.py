@@ -53,13 +53,17 @@ class Hurting(Application):
 
     costs: dict[str, tuple[float, ...]] = field(default_factory=dict)
     against: dict[str, tuple[str, float]] = field(default_factory=dict)
+    means: dict[str, tuple[str, ...]] = field(default_factory=dict)
     traits = SimpleNamespace(closed_loop=False)
 
     def corruptions(self, spec: Any) -> dict[str, Corruption]:
         def of(costs: tuple[float, ...]) -> Any:
             return lambda batch, at, draws: replace(batch, hurt=batch.hurt + costs[at - 1])
 
-        return {name: Corruption(of(costs), self.against.get(name)) for name, costs in self.costs.items()}
+        return {
+            name: Corruption(of(costs), self.against.get(name), self.means.get(name, ()))
+            for name, costs in self.costs.items()
+        }
 
 
 @dataclass
@@ -195,3 +199,13 @@ def test_a_metric_that_is_not_defined_says_nothing() -> None:
     given = made(costs=GENTLE)
     task = Hurting(R2(), costs=GENTLE)
     assert find(replace(given, task=task, test=constant, floor=None)).status == "unknown"  # type: ignore[arg-type]
+
+
+def test_strengths_are_told_by_what_they_are() -> None:
+    means = {"dust": tuple(f"{grams} g of dust" for grams in (1, 2, 4, 8, 16))}
+    found = find(made(costs={"dust": (0.0, 0.0, 0.3, 0.3, 0.4), "rain": (0.0,) * 5}, means=means))
+    assert "Dust hurts it most: at strength 3 of 5 (4 g of dust) more than a fifth of what" in found.verdict
+    table = found.figures[-1]
+    assert [row[:3] for row in table.data["rows"]] == [["dust", at + 1, means["dust"][at]] for at in range(5)]
+    assert table.data["rows"][0][3].startswith("95.0 % [") and table.data["rows"][4][3].startswith("55.0 % [")
+    assert "16 g of dust" in draw(table)

@@ -174,6 +174,8 @@ def test_a_sound_can_be_played_where_it_is_one() -> None:
     assert (
         f'<audio controls="" preload="none" src="{AUDIO}" aria-label="yes">' in page and 'class="gallery heard"' in page
     )
+    both = draw(Figure("gallery", "Twins", {"items": [{**items[0], "audio_beside": AUDIO}]}))
+    assert both.count("<audio ") == 2 and 'aria-label="beside yes"' in both
     for bad in ("https://example.org/a.wav", "data:text/html;base64,AAAA", None, 3):
         other = draw(Figure("gallery", "Clips", {"items": [{**items[0], "audio": bad}]}))
         assert "<audio" not in other and "heard" not in other

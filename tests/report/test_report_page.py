@@ -80,6 +80,13 @@ def test_the_headline_says_who_is_better(verdict: str | None, headline: str, sen
     assert sentence in told
 
 
+def test_error_rates_are_told_in_per_cent_by_their_unit() -> None:
+    metric = {"name": "wer", "value": 0.0512, "low": 0.04, "high": 0.0601, "unit": "%", "higher_is_better": False}
+    told = Parsed(render(summary_of(metric=metric, baseline=None), [], title="t")).words
+    assert "The network reaches 5.1\u00a0% WER." in told
+    assert "WER (lower is better) 5.1\u00a0% [4.0, 6.0]" in told
+
+
 def test_without_a_baseline_the_headline_says_so() -> None:
     told = text_of(render(summary_of(baseline=None, verdict=None), [], title="t"))
     assert "The network reaches 98.1 % accuracy." in told
@@ -173,7 +180,7 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     rest = page.replace("http://www.w3.org/2000/svg", "")
     assert "http://" not in rest and "https://" not in rest and "@import" not in rest and "url(" not in rest
     parsed = Parsed(page)
-    assert all(value.startswith("data:image/") for value in parsed.values("src"))
+    assert all(value.startswith(("data:image/", "data:audio/")) for value in parsed.values("src"))
     assert not [tag for tag, _ in parsed.tags if tag in ("link", "iframe", "object", "embed", "base")]
 
 

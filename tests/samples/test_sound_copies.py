@@ -185,3 +185,41 @@ def test_words_that_one_voice_says_again_are_no_copies() -> None:
     planted = [noisy(0.5 * sound) for sound in sounds[:20]]
     pairs = find_copied_sounds(prints_of_sounds([*sounds, *planted])).pairs
     assert {tuple(pair) for pair in pairs.tolist()} == {(place, 200 + place) for place in range(20)}
+
+
+def test_copies_of_recordings_beside_one_of_several_windows(tmp_path: Path) -> None:
+    import csv
+
+    from assay.samples.samples import build_samples
+    from assay.samples.sound_windows import minutes_of_sound
+    from assay.tasks.transcription import Transcription
+
+    random, folder = np.random.default_rng(1), tmp_path / "said"
+    folder.mkdir()
+    rows = []
+    for number in range(12):
+        words = [str(word) for word in random.choice(list(FORMANTS), 90 if number == 3 else 3)]
+        sound = np.concatenate([np.pad(voiced(word, random), 600) for word in words])
+        rows.append((f"{number:02}.wav", " ".join(words)))
+        soundfile.write(folder / rows[-1][0], sound, RATE)
+    for number in (2, 5):
+        sound = soundfile.read(folder / f"{number:02}.wav", dtype="float32")[0]
+        soundfile.write(folder / f"z{number}.ogg", noisy(0.4 * np.pad(sound, (900, 0)), 25), RATE, format="OGG")
+        rows.append((f"z{number}.ogg", rows[number][1]))
+    with (folder / "said.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("file", "text"), *rows])
+    task = Transcription()
+    records = task.read(open_source(folder), DataOptions())
+    ids = records.index().column("id").to_pylist()
+    pairs = task.copied_rows(records, Progress())
+    planted = [("02.wav", "z2.ogg"), ("05.wav", "z5.ogg")]
+    assert pairs is not None and sorted(tuple(sorted((ids[a], ids[b]))) for a, b in pairs.tolist()) == planted
+    side = np.zeros(len(ids), np.int8)
+    spec = task.fit_spec(records, side == 0, DataOptions())
+    samples = build_samples(task, records, spec, side, folder=tmp_path / "samples")
+    assert len(samples.unit) > len(samples.side) == 14
+    found = task.lookalikes(samples, np.arange(14), 20.0)
+    assert sorted(tuple(sorted(samples.id(int(unit)) for unit in pair)) for pair in found.pairs) == planted
+    place = [samples.id(unit) for unit in range(14)].index("00.wav")
+    seconds = len(soundfile.read(folder / "00.wav")[0]) / RATE
+    assert 60 * minutes_of_sound(samples, np.asarray([place]), 16_000) == pytest.approx(seconds, abs=0.2)

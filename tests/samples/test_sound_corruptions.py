@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from assay.samples.draws import Draws
-from assay.samples.sound_corruptions import noisy, reverberant, sound_corruptions, telephone
+from assay.samples.sound_corruptions import NOISE_DB, noisy, reverberant, sound_corruptions, telephone
+from assay.tasks.transcription import RecordingBatch
 from assay.tasks.voice_commands import SoundBatch
 
 RATE = 8000
+NAMES = ["noise", "telephone", "reverberation"]
 
 
 def sounds(count: int = 4) -> torch.Tensor:
@@ -46,7 +48,7 @@ def test_a_room_rings_on_behind_the_sound() -> None:
     assert float(clean[:, 4400:].abs().max()) == 0 and 0 < float(behind[0]) < float(behind[1])
 
 
-@pytest.mark.parametrize("name", ["noise", "telephone", "reverberation"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_gets_worse_with_its_strength_and_is_no_chance(name: str) -> None:
     whole = (sounds() * 20000).to(torch.int16)
     batch = SoundBatch(index=torch.arange(4), sound=whole)
@@ -57,3 +59,25 @@ def test_each_gets_worse_with_its_strength_and_is_no_chance(name: str) -> None:
     assert torch.equal(change(batch, 3, draws()).sound, changed[1])
     alone = change(SoundBatch(index=torch.arange(2, 3), sound=whole[2:3]), 3, Draws(0, 1, np.asarray([2]))).sound
     assert torch.allclose(alone[0], changed[1][2], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_padding_stays_silent_and_changes_nothing(name: str) -> None:
+    change = sound_corruptions(RATE)[name].change
+    long = 0.3 * torch.randn(3, 2 * RATE, generator=torch.Generator().manual_seed(1))
+    lengths = torch.tensor([3000, 0, 2 * RATE])
+    mask = torch.arange(2 * RATE) < lengths[:, None]
+    padded = RecordingBatch(index=torch.arange(3), mask=mask, sound=long * mask, start=torch.zeros(3))
+    changed = change(padded, 3, draws(3)).sound
+    assert not changed[~mask].any()
+    alone = SoundBatch(index=torch.arange(1), sound=long[:1, :3000])
+    assert torch.equal(changed[0, :3000], change(alone, 3, draws(1)).sound[0])
+    assert not torch.allclose(changed[2], long[2], atol=0.01)
+
+
+def test_each_strength_says_what_it_is() -> None:
+    found = sound_corruptions(RATE)
+    assert found["noise"].strengths == tuple(f"{ratio:.0f} dB signal to noise" for ratio in NOISE_DB)
+    assert found["telephone"].strengths[1] == "300 to 3,400 Hz"
+    assert found["reverberation"].strengths[0] == "0.2 s of reverberation, 30 % of the power"
+    assert all(len(one.strengths) == 5 for one in found.values())

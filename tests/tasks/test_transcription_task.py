@@ -245,3 +245,35 @@ def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: st
 
 def test_partial_answers_are_plain() -> None:
     assert Partial("a", 0.0, 1.0, True, 0.5, 2).words == ()
+
+
+def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -> None:
+    import base64
+    import io
+
+    import soundfile
+
+    from assay.samples.samples import build_samples
+
+    task = Transcription()
+    records = task.read(open_source(said), DataOptions())
+    train = np.asarray(records.index()["split"].to_pylist()) == "train"
+    spec = task.fit_spec(records, train, DataOptions())
+    samples = build_samples(task, records, spec, np.zeros(len(train), np.int8), folder=tmp_path / "samples")
+
+    def seconds(audio: str | None) -> float:
+        assert audio is not None and audio.startswith("data:audio/")
+        return soundfile.info(io.BytesIO(base64.b64decode(audio.partition(",")[2]))).duration
+
+    short, long = task.draw(samples, 1, spec), task.draw(samples, 48, spec)
+    length = soundfile.info(said / "001.wav").duration
+    assert short.image and short.lines == ("001.wav", f"seconds: {length:.1f}")
+    assert seconds(short.audio) == pytest.approx(length, abs=0.2) and seconds(long.audio) == pytest.approx(30, abs=0.2)
+    windows = samples.view_of(np.asarray([48])).windows
+    sound = samples.field("sound", windows[2:3])[0]
+    weights = np.pad(np.arange(len(sound)) / len(sound) - 0.5, (0, 500), constant_values=np.nan)
+    drawn = task.draw_explained(samples, 48, weights, spec, int(windows[2]))
+    assert drawn.image and drawn.image != long.image
+    assert seconds(drawn.audio) == pytest.approx(len(sound) / 16_000, abs=0.2)
+    other = task.draw_explained(samples, 48, -weights, spec, int(windows[2]))
+    assert other.image != drawn.image

@@ -29,7 +29,8 @@ class Metric(ABC):
     best: ClassVar[float] = 1.0
     #: False where lower is better and nobody knows how low it can get, as with the bits that a text takes.
     best_known: ClassVar[bool] = True
-    #: "share" for a number between 0 and 1 that is a proportion of units, else the unit's name or "".
+    #: "share" for a number between 0 and 1 that is a proportion of units; "rate" for one of what units are made of,
+    #: such as wrong words over words, which may go beyond 1; else the unit's name or "".
     unit: ClassVar[str] = ""
 
     @abstractmethod
@@ -39,6 +40,11 @@ class Metric(ABC):
     @abstractmethod
     def aggregate(self, statistics: Values, weights: Array) -> float:
         """The metric over units that count `weights` (U,) times each; NaN where it is not defined."""
+
+    @property
+    def in_per_cent(self) -> bool:
+        """Whether its values are written in per cent."""
+        return self.unit in ("share", "rate")
 
     @property
     def perfect(self) -> float:

@@ -6,6 +6,7 @@ Shapes: U recordings.
 from __future__ import annotations
 
 from abc import abstractmethod
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,6 +29,7 @@ class _ErrorRate(Additive):
     """
 
     higher_is_better = False
+    unit = "rate"
     #: Whether characters are counted, or words.
     characters: ClassVar[bool]
 
@@ -40,9 +42,12 @@ class _ErrorRate(Additive):
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 4): wrong, missing and added units, and the units of the truth."""
-        said = [self.form(str(truth)) for truth in truths]
+        return edits(*self.forms(outputs, truths), self.characters)
+
+    def forms(self, outputs: Values, truths: Values) -> tuple[list[str], list[str]]:
+        """(U,) what was said and (U,) what was told, both as they are compared."""
         told = [self.form(str(getattr(output, "text", output))) for output in outputs]
-        return edits(said, told, self.characters)
+        return [self.form(str(truth)) for truth in truths], told
 
     def from_sums(self, sums: Array) -> Array:
         """See `Additive.from_sums`; NaN where nothing was said."""
@@ -75,21 +80,40 @@ class CharacterErrorRate(_ErrorRate):
 
 def edits(said: list[str], told: list[str], characters: bool = False) -> Array:
     """(U, 4): substitutions, deletions, insertions, and the words or characters of what was said, as jiwer counts."""
+    counts = np.zeros((len(said), 4))
+    for row, pairs in enumerate(aligned(said, told, characters)):
+        for truth, word in pairs:
+            kind = 2 if truth is None else 1 if word is None else 0
+            counts[row, kind] += truth != word
+            counts[row, 3] += truth is not None
+    return counts
+
+
+def aligned(said: list[str], told: list[str], characters: bool = False) -> list[list[tuple[str | None, str | None]]]:
+    """For each of U texts its words or characters beside those that were told, as jiwer aligns them.
+
+    Args:
+        said: (U,) the truths in the form in which they are compared.
+        told: (U,) what was told, likewise.
+        characters: whether characters are aligned, or words.
+
+    Returns:
+        (U,) pairs in their order: equal, substituted; None in the place of what is missing, on either side.
+    """
     try:
         import jiwer
     except ImportError as error:
         raise MissingExtraError("word error rates", "audio") from error
-    counts = np.zeros((len(said), 4))
     if not said:
-        return counts
+        return []
     found: Any = jiwer.process_characters(said, told) if characters else jiwer.process_words(said, told)
-    for row, (chunks, truth) in enumerate(zip(found.alignments, found.references, strict=True)):
-        counts[row, 3] = len(truth)
-        for chunk in chunks:
-            if chunk.type == "substitute":
-                counts[row, 0] += chunk.ref_end_idx - chunk.ref_start_idx
-            elif chunk.type == "delete":
-                counts[row, 1] += chunk.ref_end_idx - chunk.ref_start_idx
-            elif chunk.type == "insert":
-                counts[row, 2] += chunk.hyp_end_idx - chunk.hyp_start_idx
-    return counts
+    return [
+        [
+            pair
+            for chunk in chunks
+            for pair in zip_longest(
+                truth[chunk.ref_start_idx : chunk.ref_end_idx], words[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            )
+        ]
+        for chunks, truth, words in zip(found.alignments, found.references, found.hypotheses, strict=True)
+    ]

@@ -12,7 +12,8 @@ from assay.evaluation.intervals import Estimate
 from assay.evaluation.learning_curve import Meeting, PowerLaw, meeting, value_of
 from assay.evaluation.metrics import Metric
 from assay.evidence.finding import Figure, Number
-from assay.evidence.words import number, title, unit_of
+from assay.evidence.words import number, three_digits, title, unit_of
+from assay.task_parts import Amount
 
 #: How many times the data at hand the laws are followed.
 FURTHEST = 8
@@ -80,21 +81,42 @@ def rounded(size: float) -> int:
     return int(round(size / 10**digits) * 10**digits)
 
 
-def figure(metric: Metric, network: Curve, classical: Curve | None, met: Meeting | None) -> Figure:
+def figure(
+    metric: Metric, network: Curve, classical: Curve | None, met: Meeting | None, whole: Amount | None = None
+) -> Figure:
     """Both curves on one plot: measured points, laws with their intervals, where they cross, and where the data stands.
 
     Until the data at hand a law is drawn through, beyond it dashed.
+
+    Args:
+        metric: what is measured.
+        network: its curve.
+        classical: that of the classical model; None for none.
+        met: where they cross.
+        whole: how much the training samples at hand are, where they are counted in something else than samples: the
+            plot then goes by that.
     """
     series: list[dict[str, Any]] = []
     for place, curve in enumerate(curve for curve in (network, classical) if curve is not None):
         series += _series(metric, curve, place)
     here = network.points[-1][0]
-    marks = [{"x": here, "label": f"this data set: {here:,}"}]
+    marks: list[dict[str, Any]] = [{"x": float(here), "label": f"this data set: {here:,}"}]
     if met is not None and met.at is not None and met.order != "unknown":
         marks.append({"x": met.at.value, "label": f"they cross: {rounded(met.at.value):,}"})
-    data = {"series": series, "x": "training samples", "y": title(metric), "unit": unit_of(metric), "log_x": True,
-            "marks": marks}  # fmt: skip
-    caption = "Marked points were measured, with their 95 % intervals."
+    axis, counted = "training samples", ""
+    if whole is not None and whole.value > 0:
+        each = whole.value / here
+        for one in series:
+            one["x"] = [each * size for size in one["x"]]
+        for mark in marks:
+            mark["x"] *= each
+        marks[0]["label"] = f"this data set: {three_digits(whole.value)}"
+        for mark in marks[1:]:
+            mark["label"] = f"they cross: {three_digits(mark['x'])}"
+        axis = f"{whole.name} to learn from"
+        counted = f" The {here:,} training samples are {three_digits(whole.value)} {whole.name}."
+    data = {"series": series, "x": axis, "y": title(metric), "unit": unit_of(metric), "log_x": True, "marks": marks}
+    caption = f"Marked points were measured, with their 95 % intervals.{counted}"
     if network.law is not None:
         caption += (
             " The lines are power laws with the points' slopes through the models at hand, dashed where they look "

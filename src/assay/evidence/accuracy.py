@@ -9,6 +9,7 @@ import numpy as np
 from assay.evaluation.intervals import difference
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
+from assay.evidence.groups import by_group
 from assay.evidence.words import number, spread, title, unit_of
 from assay.report.explained import heard
 
@@ -18,7 +19,7 @@ _FEW = 30
 
 
 def find(context: Context) -> Finding:
-    """Test metrics with intervals, how answers and truths compare, and the worst mistakes."""
+    """Test metrics with intervals, how answers and truths compare, each group by itself, and the worst mistakes."""
     test, task, spec = context.test, context.task, context.spec
     if not len(test):
         verdict = "No sample was set aside for testing, so nobody knows."
@@ -27,7 +28,7 @@ def find(context: Context) -> Finding:
     found = {metric.name: test.measure(metric) for metric in metrics}
     first = metrics[0]
     verdict = f"On {len(test):,} test samples its {title(first)} is {spread(first, found[first.name])}."
-    figures = (*task.figures(test, spec), _worst(context))
+    figures = (*task.figures(test, spec), *by_group(context), _worst(context))
     groups = len(np.unique(test.groups))
     status: Status = "good"
     step = ""

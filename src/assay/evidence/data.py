@@ -38,7 +38,8 @@ def find(context: Context) -> Finding:
     metric, samples = context.metric, int((context.samples.side == TRAIN).sum())
     network, classical = _network(context, samples), _classical(context, samples)
     met = compared(network, classical)
-    drawn = figure(metric, network, classical, met)
+    whole = context.task.amount(context.samples, np.flatnonzero(context.samples.side == TRAIN), context.spec)
+    drawn = figure(metric, network, classical, met, whole)
     if network.law is None:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
         return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,))
@@ -52,6 +53,8 @@ def find(context: Context) -> Finding:
         "slope": Number(network.law.slope, *_bounds(network.law.slopes)),
         **numbers(met),
     }
+    if whole is not None:
+        found[f"{whole.name} to learn from"] = Number(whole.value)
     if met is not None and classical is not None and met.order == "overtakes" and met.at is not None:
         step = f"Until then use {classical.label}. {step}".strip() if met.at.value > samples else step
     verdict = f"{verdict} {told(met, network, classical)}".strip()

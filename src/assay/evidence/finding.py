@@ -13,8 +13,8 @@ Status = Literal["good", "watch", "act", "unknown"]
 class Number:
     """A measured value with its 95 % interval (None where there is none) and its unit.
 
-    The unit `%` marks a share from 0 to 1, `points` a difference of two shares, which the page both shows times 100; ""
-    a plain number.
+    The unit `%` marks a share from 0 to 1 or a rate of which 1 is 100 %, `points` a difference of two of these, which
+    the page both shows times 100; "" a plain number.
     """
 
     value: float | None

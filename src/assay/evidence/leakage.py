@@ -188,7 +188,8 @@ def _gallery(context: Context, looked: Evaluation, twins: _Twins) -> Figure:
         own, twin = (context.task.draw(context.samples, one, context.spec) for one in (unit, other))
         name, *lines = own.lines or (context.samples.id(unit),)
         about = f"{_SIDES[int(context.samples.side[other])]}: {context.samples.id(other)}"
-        items.append({"image": own.image, "beside": twin.image, "title": name, "lines": [about, _KINDS[kind], *lines]})
+        shown = {"image": own.image, "beside": twin.image, "audio": own.audio, "audio_beside": twin.audio}
+        items.append({**shown, "title": name, "lines": [about, _KINDS[kind], *lines]})
     text = "On the left the test sample, on the right what the network learned from."
     return Figure("gallery", "Test samples and their twins", {"items": items}, text)
 

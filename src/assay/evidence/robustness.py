@@ -14,7 +14,7 @@ from assay.evaluation.intervals import Estimate, difference
 from assay.evidence._worsened import FEW, Condition, Tried, try_classical, try_network
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import duration, number, shown, title, unit_of
+from assay.evidence.words import duration, number, shown, spread, title, unit_of
 
 QUESTION = "Does it hold when the input is worse?"
 #: The share of the training's time that it may take, and the least seconds.
@@ -59,6 +59,7 @@ def find(context: Context) -> Finding:
     figures = [_lines(context, losses, clean, guess)]
     if classical is not None:
         figures.append(_beside(context, tried, classical))
+    figures += _stated(context, losses)
     steps = f"{len(tried.strengths)} strength{'s' if len(tried.strengths) > 1 else ''}"
     certainty = (
         f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {steps}, in "
@@ -135,10 +136,12 @@ def _judge(context: Context, losses: Sequence[_Loss], clean: Estimate) -> tuple[
             f"{title(metric)} at {shown(metric, worst.values[last].value)} instead of {shown(metric, clean.value)}."
         )
         return "good", verdict, ""
+    means = context.task.corruptions(context.spec)[worst.name].strengths
+    stated = f" ({means[worst.at - 1]})" if means else ""
+    fell = f"{title(metric)} {shown(metric, worst.values[worst.at].value)} instead of {shown(metric, clean.value)}"
     verdict = (
-        f"{worst.name[:1].upper()}{worst.name[1:]} hurts it most: at strength {worst.at} of 5 more than a fifth of "
-        f"what it has learned is lost ({title(metric)} {shown(metric, worst.values[worst.at].value)} instead of "
-        f"{shown(metric, clean.value)})."
+        f"{worst.name[:1].upper()}{worst.name[1:]} hurts it most: at strength {worst.at} of 5{stated} more than a "
+        f"fifth of what it has learned is lost ({fell})."
     )
     status: Status = "act" if worst.at == 1 else "watch" if worst.at <= 3 else "good"
     return status, verdict, _step(context, worst.name)
@@ -161,6 +164,22 @@ def _lines(context: Context, losses: Sequence[_Loss], clean: Estimate, guess: fl
         series.append({"label": "guessing", "x": ends, "y": [guess, guess], "dashed": True, "series": 5})
     caption = "Each line is one way in which the same test samples get worse; bands are 95 % intervals."
     return Figure("lines", "The worse the input", _axes(context, series), caption)
+
+
+def _stated(context: Context, losses: Sequence[_Loss]) -> list[Figure]:
+    """What the strengths stand for, with what the network reaches under each; none where that cannot be said."""
+    known = context.task.corruptions(context.spec)
+    rows = [
+        [one.name, at, known[one.name].strengths[at - 1], spread(context.metric, found)]
+        for one in losses
+        if known[one.name].strengths
+        for at, found in one.values.items()
+    ]
+    if not rows:
+        return []
+    name = title(context.metric)
+    columns = ["what gets worse", "strength", "which is", name]
+    return [Figure("table", f"What the strengths are, and the {name}", {"columns": columns, "rows": rows})]
 
 
 def _beside(context: Context, tried: Tried, classical: Tried) -> Figure:

@@ -26,7 +26,8 @@ TITLES = {
     "bits_per_byte": "bits per byte",
     "exact_match": "exact match",
     "f1": "F1",
-    "word_error_rate": "word error rate",
+    "wer": "word error rate",
+    "cer": "character error rate",
 }
 #: From which best value on a metric is written with one decimal, as BLEU of 0 to 100 is.
 _LARGE = 10.0
@@ -39,20 +40,20 @@ def title(metric: Metric) -> str:
 
 
 def unit_of(metric: Metric) -> str:
-    """A metric's unit as findings write it: `%` for a share (a value from 0 to 1)."""
-    return "%" if metric.unit == "share" else metric.unit
+    """A metric's unit as findings write it: `%` for a share or a rate (1 is 100 %)."""
+    return "%" if metric.in_per_cent else metric.unit
 
 
 def unit_of_difference(metric: Metric) -> str:
-    """The unit of a difference of two of a metric's values: `points` between two shares."""
-    return "points" if metric.unit == "share" else metric.unit
+    """The unit of a difference of two of a metric's values: `points` between two shares or rates."""
+    return "points" if metric.in_per_cent else metric.unit
 
 
 def shown(metric: Metric, value: float | None) -> str:
-    """A value of a metric: shares in per cent, BLEU and its like with a decimal, all else to three digits."""
+    """A value of a metric: shares and rates in per cent, BLEU and its like with a decimal, all else to three digits."""
     if value is None or math.isnan(value):
         return "unknown"
-    if metric.unit == "share":
+    if metric.in_per_cent:
         return f"{100 * value:.1f} %"
     return f"{value:z.1f}" if _large(metric) else three_digits(value)
 
@@ -66,8 +67,8 @@ def spread(metric: Metric, found: Estimate) -> str:
 
 
 def gained(metric: Metric, gain: Estimate) -> str:
-    """A difference of a metric with its interval: "+2.3 points [0.4, 4.2]" of a share, else a signed number."""
-    share = metric.unit == "share"
+    """A difference of a metric with its interval: "+2.3 points [0.4, 4.2]" of a share or rate, else a signed number."""
+    share = metric.in_per_cent
     factor, form = 100 if share else 1, "z.1f" if share or _large(metric) else "z.3g"
     unit = unit_of_difference(metric)
     written = f"{factor * gain.value:+{form}} {unit}".rstrip()

@@ -20,7 +20,7 @@ _CODE = re.compile(r"`([^`]+)`|(?<![\w-])(--[a-z][\w-]*(?: [a-z][\w.]*=[^\s,;)]*
 _BEFORE_UNIT = re.compile("(?<=[0-9]) ")
 _TERMS = {
     **{term.lower(): term for term in ("AUC", "BLEU", "chrF", "CPU", "ECE", "F1", "GPU", "HOG", "IoU", "LightGBM")},
-    **{term.lower(): term for term in ("MAE", "mAP", "mAP50", "ONNX", "RMSE", "SVM", "TF-IDF", "WER")},
+    **{term.lower(): term for term in ("MAE", "mAP", "mAP50", "ONNX", "RMSE", "SVM", "TF-IDF", "WER", "CER")},
     "r2": "R²",
 }
 _PER_CENT = ("%", "share")

@@ -16,11 +16,36 @@ from assay.report.kinds.heat import COLOURS
 if TYPE_CHECKING:
     import numpy as np
 
+    from assay.task import Drawing
+
 #: Of a picture, in pixels: its width, and the heights of the waveform and of the spectrum.
 WIDTH, _WAVE, _SPECTRUM = 224, 40, 80
 _BANDS = 40
 #: Natural logarithms of energy that are told apart, below the loudest place.
 _RANGE = 11.5
+#: Seconds of a recording that a page shows and plays at most.
+LONGEST_S = 30.0
+
+
+def sound_drawing(
+    sound: np.ndarray[Any, Any], rate: int, lines: tuple[str, ...], weights: np.ndarray[Any, Any] | None = None
+) -> Drawing:
+    """A sound as the page shows and plays it, of a long one the beginning; without values it is its lines alone.
+
+    Args:
+        sound: (T,) float from -1 to 1.
+        rate: values a second, in hertz.
+        lines: the unit's name first.
+        weights: what weighed, as `explained_picture` takes it, of a sound of no more than `LONGEST_S`; None for a
+            picture in colours.
+    """
+    from assay.task import Drawing
+
+    shown = sound[: round(LONGEST_S * rate)]
+    if not len(shown):
+        return Drawing(lines=lines)
+    image = picture(shown, rate) if weights is None else explained_picture(shown, rate, weights)
+    return Drawing(image, lines, audio=audio_uri(shown, rate))
 
 
 def spectrum_of(sound: np.ndarray[Any, Any], rate: int) -> np.ndarray[Any, Any]:

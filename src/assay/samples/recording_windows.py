@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Seconds of a recording that are decoded at once.
 BLOCK_S = 60.0
+#: Seconds that a network hears at once, at least and at most; between them a little more than the longest recording.
+_SHORTEST_S, _LONGEST_S, _MORE = 5.0, 30.0, 1.1
 #: Longer recordings are answered while they are decoded.
 LONG_S = 300.0
 
@@ -43,6 +45,26 @@ class RecordingWindows:
     start: Array
     whole: Array
     row: Array
+
+
+def window_seconds(records: Records, train: Array) -> float:
+    """Seconds that a network is to hear at once, by the training recordings; `DataError` where all are longer.
+
+    Args:
+        records: all recordings, with their `seconds` where these are known.
+        train: (rows,) bool, True for a row of the training side.
+    """
+    seconds = [np.asarray(batch.column("seconds").to_numpy(zero_copy_only=False), float) for batch in records.batches()]
+    known = np.concatenate([*seconds, np.zeros(0)])[np.flatnonzero(train)]
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return _LONGEST_S
+    if (known > _LONGEST_S).all():
+        raise DataError(
+            f"every training recording is longer than {_LONGEST_S:g} s, so that no transcript can be learned from",
+            "Cut the recordings into sentences, each with its transcript.",
+        )
+    return float(np.clip(np.ceil(_MORE * known[known <= _LONGEST_S].max()), _SHORTEST_S, _LONGEST_S))
 
 
 def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, log: ProblemLog) -> RecordingWindows:

@@ -4,8 +4,9 @@
    nearest vectors are candidates.
 2. Two candidates are copies where their waveforms agree at some shift, as they are, or with their high frequencies
    raised, as a telephone takes away the lowest. The same word said twice by one voice is alike in its bands, but not so
-   much in its waves. A copy that is played faster or slower, that comes out of another room or through a strong filter,
-   or of which a part is cut away, is not found.
+   much in its waves. Of a long sound its loudest two seconds are looked at: where several parts are about as loud, a
+   noisy copy may be known by another of them and is not found then. A copy that is played faster or slower, that comes
+   out of another room or through a strong filter, or of which a part is cut away, is not found.
 
 Shapes: N sounds, A asked about, P pairs.
 """
@@ -62,7 +63,7 @@ def copied_sound_rows(records: Records, progress: Progress) -> Array | None:
 
 
 def sound_lookalikes(samples: Samples, asked: Array, budget_s: float, rate: int, field: str = "sound") -> Lookalikes:
-    """Copies of units whose sounds are a field (N, T) of the samples, a window a unit: see `Task.lookalikes`."""
+    """Copies of units whose sounds are a field of the samples, (W, T) or ragged: see `Task.lookalikes`."""
     return find_copied_sounds(prints_of_samples(samples, rate, field), asked, budget_s)
 
 

@@ -36,12 +36,25 @@ _LAW = 255.0
 
 def sound_corruptions(rate: int) -> dict[str, Corruption]:
     """The three by name, for batches whose field `sound` holds (B, T) int16 or float at so many values a second."""
-    changes: dict[str, tuple[Callable[[Tensor, int, Draws], Tensor], tuple[str, float] | None]] = {
-        "noise": (lambda sounds, at, draws: noisy(sounds, NOISE_DB[at - 1], draws), _NOISE),
-        "telephone": (lambda sounds, at, draws: telephone(sounds, *TELEPHONE_HZ[at - 1], rate), None),
-        "reverberation": (lambda sounds, at, draws: reverberant(sounds, *ROOM[at - 1], rate, draws), None),
+
+    def of_batch(change: Callable[[Tensor, int, Draws], Tensor]) -> Callable[[Any, int, Draws], Any]:
+        return partial(_of_batch, change)
+
+    return {
+        "noise": Corruption(
+            of_batch(lambda sounds, at, draws: noisy(sounds, NOISE_DB[at - 1], draws)),
+            _NOISE,
+            tuple(f"{ratio:g} dB signal to noise" for ratio in NOISE_DB),
+        ),
+        "telephone": Corruption(
+            of_batch(lambda sounds, at, draws: telephone(sounds, *TELEPHONE_HZ[at - 1], rate)),
+            strengths=tuple(f"{low:,g} to {high:,g} Hz" for low, high in TELEPHONE_HZ),
+        ),
+        "reverberation": Corruption(
+            of_batch(lambda sounds, at, draws: reverberant(sounds, *ROOM[at - 1], rate, draws)),
+            strengths=tuple(f"{decay:g} s of reverberation, {100 * echo:g} % of the power" for decay, echo in ROOM),
+        ),
     }
-    return {name: Corruption(partial(_of_batch, change), against) for name, (change, against) in changes.items()}
 
 
 def noisy(sounds: Tensor, ratio_db: float, draws: Draws) -> Tensor:
@@ -77,6 +90,14 @@ def reverberant(sounds: Tensor, decay_s: float, echo: float, rate: int, draws: D
 
 
 def _of_batch(change: Callable[[Tensor, int, Draws], Tensor], batch: Any, strength: int, draws: Draws) -> Any:
-    return (
-        replace(batch, sound=change(as_waves(batch.sound), strength, draws).clamp(-1, 1)) if len(batch.sound) else batch
-    )
+    """The batch changed; padded windows one by one, so that no change depends on the padding, which stays silent."""
+    if not len(batch.sound):
+        return batch
+    sounds = as_waves(batch.sound)
+    if batch.mask is None:
+        return replace(batch, sound=change(sounds, strength, draws).clamp(-1, 1))
+    changed = torch.zeros_like(sounds)
+    for row, length in enumerate(batch.mask.sum(dim=1).tolist()):
+        if length:
+            changed[row, :length] = change(sounds[row : row + 1, :length], strength, draws.of(row))[0]
+    return replace(batch, sound=changed.clamp(-1, 1))

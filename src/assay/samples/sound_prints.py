@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +29,7 @@ _RANGE = 5.0
 _PADDED, _KEPT = 128, 32  # frames, and the slow waves of each band that are kept
 _SOFTEST = 1e-3
 _EMPHASIS = 0.95  # takes away the hum that recordings of one room share
-_AT_ONCE = 256
+_AT_ONCE, _BYTES_AT_ONCE = 256, 64e6
 
 
 @dataclass(frozen=True)
@@ -63,15 +64,21 @@ def prints_of_records(records: Records, progress: Progress) -> SoundPrints:
 
 
 def prints_of_samples(samples: Samples, rate: int, field: str = "sound") -> SoundPrints:
-    """Prints of all windows, out of a field (N, T) of whole numbers at so many values a second."""
+    """Prints of all N units, whose windows are a field (W, T) or ragged, whole numbers at so many values a second."""
     from assay.samples.sound_windows import SCALE
 
+    units = len(samples.side)
+    unit_bytes = samples.window_bytes * len(samples.unit) / max(1, units)
+    at_once = int(np.clip(_BYTES_AT_ONCE // unit_bytes, 1, _AT_ONCE))
+
     def sounds() -> Iterator[Array]:
-        windows = np.arange(len(samples.unit))
-        for start in range(0, len(windows), _AT_ONCE):
-            stored = np.asarray(samples.field(field, windows[start : start + _AT_ONCE]), np.float32) / SCALE
-            heard = _resampled(stored, rate, RATE)
-            yield from (_loudest_part(sound) for sound in heard)
+        for start in range(0, units, at_once):
+            view = samples.view_of(np.arange(start, min(units, start + at_once)))
+            stored = samples.field(field, view.windows)
+            ends = np.cumsum(np.bincount(samples.unit[view.windows] - start, minlength=len(view)))
+            for begin, end in pairwise([0, *ends.tolist()]):
+                whole = np.concatenate([np.zeros(0, np.int16), *stored[begin:end]]).astype(np.float32) / SCALE
+                yield _loudest_part(_resampled(whole[None], rate, RATE)[0])
 
     return _joined(sounds())
 

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.samples.draws import order
+
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from assay.samples.samples import Samples
 
 Array = np.ndarray[Any, Any]
 #: Full scale in the cache.
 SCALE = 32767
+#: Windows that are looked at to say how much sound there is.
+_LOOK_AT = 256
 
 
 def window_of(samples: Array, length: int) -> Array:
@@ -39,3 +45,21 @@ def as_waves(sounds: Tensor) -> Tensor:
     import torch
 
     return sounds.float() if sounds.is_floating_point() else sounds.to(torch.float32) / SCALE
+
+
+def minutes_of_sound(samples: Samples, units: Array, rate: int, field: str = "sound") -> float:
+    """How many minutes the sounds of some units take, without the silence of no noise at all about them.
+
+    Read from some hundred of their windows, drawn evenly, where there are more.
+
+    Args:
+        samples: all samples.
+        units: (U,) the units.
+        rate: values a second, in hertz.
+        field: where the sounds are: a field (W, T) or of W arrays (T_i,).
+    """
+    windows = samples.view_of(units).windows
+    chosen = order(windows, "minutes", 0)[:_LOOK_AT]
+    there = [np.flatnonzero(sound) for sound in samples.field(field, chosen)]
+    values = [int(places[-1] - places[0]) + 1 if len(places) else 0 for places in there]
+    return float(np.mean(values)) * len(windows) / rate / 60 if values else 0.0

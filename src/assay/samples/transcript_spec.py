@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from assay.samples.tokens import Tokenizer
 
@@ -29,6 +31,13 @@ class TranscriptSpec:
     language: str = ""
     plain: bool = True
     sentences: tuple[str, ...] = ()
+
+    def tokens_of(self, texts: Sequence[str]) -> list[np.ndarray[Any, Any]]:
+        """(N,) int32 of each transcript: in plain form, or as a pretrained network writes it, after a space."""
+        from assay.evaluation.spoken_text import spoken
+
+        said = [spoken(text, self.language) if self.plain else f" {text.strip()}" for text in texts]
+        return self.tokenizer.encode_batch(said)
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

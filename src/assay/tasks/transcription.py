@@ -12,15 +12,19 @@ from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Segment, Transcript
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.sources.recordings import OPTIONS
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
+    from assay.progress import Progress
     from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
     from assay.serving.dictation import Dictation
     from assay.serving.predictor import Answering, Predictor
@@ -28,8 +32,6 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-#: Seconds that a network hears at once, at least and at most; between them a little more than the longest recording.
-_SHORTEST_S, _LONGEST_S, _MORE = 5.0, 30.0, 1.1
 #: Training transcripts that are looked at before the first step, and those that a language model keeps, at most.
 _LOOK_AT, _KEPT = 100_000, 20_000
 _PIECES = 512
@@ -98,16 +100,35 @@ class Transcription(Task):
 
         return read_recordings_inputs(source)
 
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.sound_copies`."""
+        from assay.samples.sound_copies import copied_sound_rows
+
+        return copied_sound_rows(records, progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.sound_copies`."""
+        from assay.samples.sound_copies import sound_lookalikes
+
+        return sound_lookalikes(samples, asked, budget_s, RATE)
+
+    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: TranscriptSpec) -> Amount:
+        """Minutes of speech."""
+        from assay.samples.sound_windows import minutes_of_sound
+
+        return Amount(minutes_of_sound(samples, units, RATE), "minutes of speech")
+
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TranscriptSpec:
         """A vocabulary of the training transcripts, or that of the pretrained network; how long a window is."""
         from assay.evaluation.spoken_text import guessed_language, spoken
         from assay.networks.text_networks import pretrained_argument
+        from assay.samples.recording_windows import window_seconds
         from assay.samples.tokens import characters, pretrained, train_bpe
         from assay.samples.unit_texts import training_texts
 
         texts = training_texts(records, train, "target", _LOOK_AT)
         language = str(options.extra.get("language") or guessed_language(texts))
-        longest_s, name = _window_s(records, train), pretrained_argument(options.network)
+        longest_s, name = window_seconds(records, train), pretrained_argument(options.network)
         if name is not None:
             return TranscriptSpec(pretrained(name), longest_s, language, plain=False)
         kind = options.extra.get("tokens", "characters")
@@ -127,7 +148,7 @@ class Transcription(Task):
         fields: dict[str, Any] = {"sound": found.sound, "start": found.start}
         if "target" in batch.schema.names:
             ids = batch.column("id").to_pylist()
-            tokens = _tokens([text or "" for text in batch.column("target").to_pylist()], spec)
+            tokens = spec.tokens_of([text or "" for text in batch.column("target").to_pylist()])
             nothing = np.zeros(0, np.int32)
             fields["tokens"] = [
                 tokens[row] if whole else nothing for row, whole in zip(found.row, found.whole, strict=True)
@@ -195,6 +216,12 @@ class Transcription(Task):
         from assay.evaluation.transcription_metrics import CharacterErrorRate, WordErrorRate
 
         return (WordErrorRate(spec.language), CharacterErrorRate(spec.language))
+
+    def figures(self, evaluation: Evaluation, spec: TranscriptSpec) -> Sequence[Figure]:
+        """See `assay.evidence.word_figures`."""
+        from assay.evidence.word_figures import word_figures
+
+        return word_figures(evaluation, spec.language)
 
     def losses(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
         """(U,) the word error rate of each recording."""
@@ -287,11 +314,29 @@ class Transcription(Task):
         return {".txt": lambda answer: f"{answer['text']}\n", ".srt": srt, ".vtt": vtt}
 
     def draw(self, samples: Samples, unit: int, spec: TranscriptSpec) -> Drawing:
-        """A recording's name, how long it is, and what is said in it where that is known."""
-        view = samples.view_of(np.asarray([unit]))
-        seconds = len(self.stream(samples, unit, spec)) / RATE
-        said = view.truths() if "target" in samples.index.column_names else ()
-        return Drawing(lines=(samples.id(unit), f"seconds: {seconds:.1f}", *(f"said: {one}" for one in said)))
+        """The waveform above its spectrum, the sound, and how long the recording is; of a long one the beginning."""
+        from assay.report.sounds import sound_drawing
+
+        sound = self.stream(samples, unit, spec)
+        return sound_drawing(sound, RATE, (samples.id(unit), f"seconds: {len(sound) / RATE:.1f}"))
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: TranscriptSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """The window in grey with the stretches that weighed in colour, and its sound."""
+        from assay.report.sounds import sound_drawing
+        from assay.samples.sound_windows import SCALE
+
+        windows = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
+        sound = np.asarray(samples.field("sound", windows)[0], np.float32) / SCALE
+        begin = float(samples.field("start", windows)[0])
+        told = f"seconds: {begin:.1f} to {begin + len(sound) / RATE:.1f}"
+        return sound_drawing(sound, RATE, (samples.id(unit), told), weights[None, : len(sound)])
 
 
 def _confidence(output: Heard) -> float:
@@ -303,26 +348,3 @@ def _error_rates(outputs: Values, truths: Values, spec: TranscriptSpec) -> np.nd
 
     counts = WordErrorRate(spec.language).statistics(outputs, truths)
     return np.asarray(counts[:, :3].sum(axis=1) / np.maximum(1, counts[:, 3]))
-
-
-def _tokens(texts: Sequence[str], spec: TranscriptSpec) -> list[np.ndarray[Any, Any]]:
-    """(N,) int32 of each transcript: plain, or as a pretrained network writes it, after a space."""
-    from assay.evaluation.spoken_text import spoken
-
-    said = [spoken(text, spec.language) for text in texts] if spec.plain else [" " + text.strip() for text in texts]
-    return spec.tokenizer.encode_batch(said)
-
-
-def _window_s(records: Records, train: np.ndarray[Any, Any]) -> float:
-    """Seconds that a network is to hear at once, by the training recordings; `DataError` where all are longer."""
-    seconds = [np.asarray(batch.column("seconds").to_numpy(zero_copy_only=False), float) for batch in records.batches()]
-    known = np.concatenate([*seconds, np.zeros(0)])[np.flatnonzero(train)]
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return _LONGEST_S
-    if (known > _LONGEST_S).all():
-        raise DataError(
-            f"every training recording is longer than {_LONGEST_S:g} s, so that no transcript can be learned from",
-            "Cut the recordings into sentences, each with its transcript.",
-        )
-    return float(np.clip(np.ceil(_MORE * known[known <= _LONGEST_S].max()), _SHORTEST_S, _LONGEST_S))

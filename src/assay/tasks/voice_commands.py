@@ -15,7 +15,7 @@ from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER, ClipSpec
 from assay.sources.recordings import OPTIONS
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Session, Traits, number_of
+from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Session, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,6 +101,12 @@ class VoiceCommands(TargetTask):
         from assay.samples.sound_copies import sound_lookalikes
 
         return sound_lookalikes(samples, asked, budget_s, samples.spec.rate)
+
+    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: ClipSpec) -> Amount:
+        """Minutes of speech."""
+        from assay.samples.sound_windows import minutes_of_sound
+
+        return Amount(minutes_of_sound(samples, units, spec.rate), "minutes of speech")
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> ClipSpec:
         """Rate and seconds from a sample of the training clips; the class of no command is always there."""
@@ -244,10 +250,9 @@ class VoiceCommands(TargetTask):
 
     def draw(self, samples: Samples, unit: int, spec: ClipSpec) -> Drawing:
         """The waveform above its spectrum, and the sound."""
-        from assay.report.sounds import audio_uri, picture
+        from assay.report.sounds import sound_drawing
 
-        sound = _sound(samples, unit)
-        return Drawing(picture(sound, spec.rate), (samples.id(unit),), audio=audio_uri(sound, spec.rate))
+        return sound_drawing(_sound(samples, unit), spec.rate, (samples.id(unit),))
 
     def draw_explained(
         self,
@@ -258,11 +263,9 @@ class VoiceCommands(TargetTask):
         window: int | None = None,
     ) -> Drawing:
         """The same in grey with what weighed in colour."""
-        from assay.report.sounds import audio_uri, explained_picture
+        from assay.report.sounds import sound_drawing
 
-        sound = _sound(samples, unit)
-        image = explained_picture(sound, spec.rate, weights)
-        return Drawing(image, (samples.id(unit),), audio=audio_uri(sound, spec.rate))
+        return sound_drawing(_sound(samples, unit), spec.rate, (samples.id(unit),), weights)
 
 
 def _classes(spec: ClipSpec) -> tuple[str, ...]:

@@ -19,7 +19,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
         items: list of {"image": data URI of a PNG, WebP, JPEG or GIF, or null, "title": str, "lines": [str]
             ("name: value" is set as a definition), "wrong"?: bool (marked with a cross and the word), "beside"?: data
             URI of a second picture, such as where the network looked, "spans"?: list of (str, number | null), text in
-            pieces with what each weighed, "audio"?: data URI of an MP3, WAV or OGG}; at most 60 are shown.
+            pieces with what each weighed, "audio"?: data URI of an MP3, WAV or OGG, "audio_beside"?: that
+            of the second picture}; at most 60 are shown.
         longest?: int, characters of a text in spans, 1,500 by default; of a longer one what weighed most is shown.
 
     `report.images` makes the pictures.
@@ -45,8 +46,12 @@ def _card(item: Mapping[str, Any], longest: int) -> str:
     images = "".join(f'<img src="{source}" alt="{name if not place else ""}"/>' for place, source in enumerate(sources))
     picture = f'<div class="pictures">{images}</div>' if images else ""
     wrong = '<span class="wrong"><span aria-hidden="true">✕</span> wrong</span>' if item.get("wrong") else ""
-    sound = audio_source(item.get("audio"))
-    player = f'<audio controls="" preload="none" src="{sound}" aria-label="{name}"></audio>' if sound else ""
+    sounds = [audio_source(item.get(key)) for key in ("audio", "audio_beside")]
+    player = "".join(
+        f'<audio controls="" preload="none" src="{sound}" aria-label="{label}"></audio>'
+        for sound, label in zip(sounds, (name, f"beside {name}"), strict=True)
+        if sound
+    )
     heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
     text = draw_spans(item["spans"], longest) if item.get("spans") else ""
     return picture + player + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
