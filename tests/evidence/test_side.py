@@ -76,6 +76,9 @@ def test_the_first_half_of_the_classical_model_is_a_point_of_its_curve() -> None
     asked: list[tuple[int, float]] = []
 
     class Model:
+        def load_libraries(self) -> None:
+            """It needs none."""
+
         def fit(self, view: Any, validation: Any, seconds: float, seed: int) -> str:
             asked.append((len(view), seconds))
             return ""

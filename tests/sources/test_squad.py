@@ -95,7 +95,7 @@ def test_the_fingerprint_sees_answers(tmp_path: Path) -> None:
     ("sat on the", 35 + NEAR, None, "wrong-answer-offset"), ("the bird", 5, None, "answer-not-in-context"),
     ("The cat", None, CAT, "no-answer-offset"), ("sat on the", None, 10, "no-answer-offset"),
     ("", 0, None, "empty-answer"), (" ", 1, None, "empty-answer"), (None, 1, None, "empty-answer"),
-    ("The cat", True, CAT, "no-answer-offset"), ("The cat", "2", CAT, "no-answer-offset"),
+    ("The cat", True, CAT, "no-answer-offset"), ("The cat", "2", CAT, ""), ("The cat", "two", CAT, "no-answer-offset"),
 ])  # fmt: skip
 def test_offsets_that_do_not_fit(tmp_path: Path, text: Any, start: Any, expected: int | None, problem: str) -> None:
     assert CONTEXT.index("sat on the") == 10 and CONTEXT.rindex("sat on the") == 34

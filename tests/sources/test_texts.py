@@ -443,7 +443,7 @@ def test_lists_are_no_text(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text("".join(json.dumps({"tokens": ["a", "b"], "label": kind}) + "\n" for kind in "xyxyxy"))
     with pytest.raises(DataError, match="'tokens' holds list"):
-        rows(read(file, target="label", text="tokens"))
+        rows(read(file, target="label", extra={"text": "tokens"}))
 
 
 def test_shares_take_the_columns_of_the_training_file(tmp_path: Path) -> None:
