@@ -32,7 +32,8 @@ class _Size:
     learning_rate: float
 
 
-#: Chosen on the end of the training part of Tiny Shakespeare, see `docs/log.md`; the last by judgement.
+#: Chosen on the end of the training part of Tiny Shakespeare, see `docs/log.md`; those from 1,800 s on
+#: by judgement.
 _SIZES = (
     _Size(0, 2, 128, 2, 0.0, 4, 0.0, 1536, 0.04),
     _Size(60, 3, 128, 2, 0.0, 4, 0.0, 1536, 0.04),
