@@ -73,3 +73,15 @@ def test_a_pretrained_encoder_is_saved_with_its_architecture(spec: TextSpec, tmp
 def test_only_a_pretrained_network_brings_its_own_tokens() -> None:
     assert pretrained_argument("hf/minilm") == "minilm"
     assert pretrained_argument("textconv") is None and pretrained_argument(None) is None
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+def test_what_is_batched_beside_a_text_changes_nothing(activation: str) -> None:
+    torch.manual_seed(0)
+    network = TextConvNet(30, 0, 3, TextConvNetSettings(width=8, filters=6, activation=activation)).eval()
+    for bias in (filters.bias for filters in network.filters):
+        torch.nn.init.constant_(bias, -1.0)  # so that most places answer below zero
+    tokens = torch.randint(1, 30, (1, 7))
+    padded = torch.cat([tokens, torch.zeros(1, 9, dtype=torch.int64)], 1)
+    mask = torch.arange(16)[None] < 7
+    assert torch.allclose(network(tokens), network(padded, mask), atol=1e-6)

@@ -17,13 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._ngrams import Grams, Tokens, look_up
+from assay.samples.ngrams import (
+    LEAST_DISCOUNT,
+    Grams,
+    Tokens,
+    absolute_discounts,
+    counts_at,
+    look_up,
+    sums_of_contexts,
+)
 
 Array = np.ndarray[Any, Any]
-#: Used where too few counts are one, two or three to estimate from, as KenLM (Heafield et al. 2013) does.
-_FALLBACK = (0.5, 1.0, 1.5)
 _COUNTS = np.array([1.0, 2.0, 3.0])
-_LEAST = 0.02  # of a count: discounts never vanish, so that something is left for what was never seen
 _STEPS = 30
 
 
@@ -87,8 +92,8 @@ def build(grams: Sequence[Grams], size: int, order: int, discounts: Sequence[Arr
     lefts: list[Array] = []
     below: Array = np.full(1, 1 / size)
     for place, (one, discount) in enumerate(zip(taken, discounts, strict=True)):
-        counts, contexts = _counts(taken, place), one.codes // (size + 1)
-        total, kinds = _sums(contexts, counts, len(taken[place - 1]) if place else 1)
+        counts, contexts = counts_at(taken, place), one.codes // (size + 1)
+        total, kinds = sums_of_contexts(contexts, counts, len(taken[place - 1]) if place else 1)
         left = np.where(total > 0, (kinds @ discount) / np.maximum(total, 1), 1.0)
         kept = np.maximum(counts - _discount(counts, discount), 0) / np.maximum(total, 1)[contexts]
         below = kept + left[contexts] * (below[one.suffix] if place else below[0])
@@ -99,17 +104,7 @@ def build(grams: Sequence[Grams], size: int, order: int, discounts: Sequence[Arr
 
 def estimated(grams: Sequence[Grams], order: int) -> list[Array]:
     """The discounts (3,) of each order that follow from the counts themselves."""
-    return [absolute_discounts(_counts(grams[:order], place)) for place in range(order)]
-
-
-def absolute_discounts(counts: Array) -> Array:
-    """(3,) the discounts of counts of one, two, and three or more, from how many counts (G,) are one to four."""
-    one, two, three, four = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
-    if not one or not two or not three:
-        return np.array(_FALLBACK)
-    share = one / (one + 2 * two)
-    found = _COUNTS - _COUNTS * share * np.array([2 * two / one, 3 * three / two / 2, 4 * four / three / 3])
-    return np.asarray(np.clip(found, _LEAST * _COUNTS, _COUNTS))
+    return [absolute_discounts(counts_at(grams[:order], place)) for place in range(order)]
 
 
 def tune(grams: Sequence[Grams], order: int, aside: Tokens, steps: int = _STEPS) -> list[Array]:
@@ -119,7 +114,7 @@ def tune(grams: Sequence[Grams], order: int, aside: Tokens, steps: int = _STEPS)
     places = [_Places.of(grams[:order], place, found, aside.size, aside.real)
               for place, found in enumerate(look_up(grams[:order], aside))]  # fmt: skip
     start = np.concatenate(estimated(grams, order))
-    limits = [(_LEAST * most, most) for most in _COUNTS] * order
+    limits = [(LEAST_DISCOUNT * most, most) for most in _COUNTS] * order
     found = minimize(
         _loss, start, (places, aside.size), "L-BFGS-B", jac=True, bounds=limits, options={"maxiter": steps}
     )
@@ -145,8 +140,8 @@ class _Places:
     @staticmethod
     def of(grams: Sequence[Grams], place: int, found: tuple[Array, Array], size: int, real: Array) -> _Places:
         """One order's part of what `look_up` found."""
-        counts, codes = _counts(grams, place), grams[place].codes
-        total, kinds = _sums(codes // (size + 1), counts, len(grams[place - 1]) if place else 1)
+        counts, codes = counts_at(grams, place), grams[place].codes
+        total, kinds = sums_of_contexts(codes // (size + 1), counts, len(grams[place - 1]) if place else 1)
         contexts, numbers = found[0][real], found[1][real]
         there = np.flatnonzero((contexts >= 0) & (total[contexts] > 0))
         contexts, numbers = contexts[there], numbers[there]
@@ -176,18 +171,6 @@ def _loss(flat: Array, places: Sequence[_Places], size: int) -> tuple[float, Arr
     return float(-np.log(values[-1]).mean()) if count else 0.0, gradient.ravel()
 
 
-def _counts(grams: Sequence[Grams], place: int) -> Array:
-    """(G,) what counts at an order: occurrences at the highest, different tokens before it at the others."""
-    return grams[place].count if place == len(grams) - 1 else grams[place].before
-
-
 def _discount(counts: Array, discount: Array) -> Array:
     """(G,) what is taken from each count."""
     return np.asarray(np.concatenate([[0.0], discount])[np.minimum(counts, 3)])
-
-
-def _sums(contexts: Array, counts: Array, size: int) -> tuple[Array, Array]:
-    """Of each context (C,) the sum of counts, and (C, 3) how many are one, two, and three or more."""
-    total = np.bincount(contexts, counts, size)
-    kinds = [np.bincount(contexts, np.minimum(counts, 3) == kind, size) for kind in (1, 2, 3)]
-    return total, np.stack(kinds, axis=1)

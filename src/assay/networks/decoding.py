@@ -6,6 +6,7 @@ Shapes: R rows that are written at once, T tokens, V tokens of the vocabulary.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,12 +42,25 @@ class TransformerDecoding(Decoding):
         rows: written at once.
         longest: tokens of a row at most.
         memory: of the other texts, where it looks at any.
+        following: takes features (R, 1, W) and the last tokens (R, T), and gives the logits (R, 1, V) of what follows;
+            None for the products with the embedding's table.
+        looks_back: how many tokens before it change what is said of a token, beside what the transformer sees; None for
+            those that the embedding looks at.
     """
 
     def __init__(
-        self, embedding: Any, transformer: Transformer, rows: int, longest: int, memory: Memory | None = None
+        self,
+        embedding: Any,
+        transformer: Transformer,
+        rows: int,
+        longest: int,
+        memory: Memory | None = None,
+        following: Callable[[Tensor, Tensor], Tensor] | None = None,
+        looks_back: int | None = None,
     ) -> None:
         self._embedding, self._transformer, self._memory = embedding, transformer, memory
+        self._following = following
+        self._looks_back = embedding.looks_back if looks_back is None else looks_back
         self._caches = transformer.caches(rows, longest)
         self._earlier = torch.zeros(rows, 0, dtype=torch.int64)
 
@@ -59,9 +73,11 @@ class TransformerDecoding(Decoding):
         """See `Decoding.step`."""
         whole = torch.cat([self._earlier, tokens], dim=1)
         x = self._embedding(whole)[:, -tokens.shape[1] :]
-        self._earlier = whole[:, max(0, whole.shape[1] - self._embedding.looks_back) :]
-        said = self._transformer(x, memory=self._memory, caches=self._caches)
-        return nn.functional.linear(said[:, -1], self._embedding.table)
+        self._earlier = whole[:, max(0, whole.shape[1] - self._looks_back) :]
+        said = self._transformer(x, memory=self._memory, caches=self._caches)[:, -1:]
+        if self._following is not None:
+            return self._following(said, whole)[:, 0]
+        return nn.functional.linear(said[:, 0], self._embedding.table)
 
     def keep(self, rows: Tensor, texts: Tensor | None = None) -> None:
         """See `Decoding.keep`."""

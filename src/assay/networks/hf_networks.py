@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from assay.networks.bert_layers import bert_features, is_plain_bert
 from assay.networks.dropout import Dropout
 from assay.networks.head import set_head
 from assay.networks.hf_loading import (
@@ -61,6 +62,7 @@ class HfBody(nn.Module):
         self.frozen = frozen
         self.width = int(body.config.hidden_size)
         self._segments = int(getattr(body.config, "type_vocab_size", 0) or 0) > 1
+        self._plain = is_plain_bert(body)
 
     def train(self, mode: bool = True) -> HfBody:
         """As in PyTorch; a frozen body stays as in evaluation."""
@@ -76,6 +78,8 @@ class HfBody(nn.Module):
 
     def forward(self, vectors: Tensor, mask: Tensor | None = None, segments: Tensor | None = None) -> Tensor:
         """Vectors (B, T, W), their mask (B, T) and, of two texts, 0 and 1 (B, T), to (B, T, W)."""
+        if self._plain and not self.body.training:
+            return bert_features(self.body, vectors, mask, segments)
         options: dict[str, Any] = {} if mask is None else {"attention_mask": mask.long()}
         if segments is not None and self._segments:
             options["token_type_ids"] = segments.long()

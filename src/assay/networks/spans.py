@@ -81,9 +81,8 @@ def likely(first: Tensor, last: Tensor, logs: Tensor) -> Tensor:
     Source: S. Kumar, W. Byrne, "Minimum Bayes-risk decoding for statistical machine translation", NAACL 2004.
     """
     shared = torch.minimum(last[:, :, None], last[:, None]) - torch.maximum(first[:, :, None], first[:, None]) + 1
-    size = (last - first + 1).clamp_min(
-        1
-    )  # a short text has fewer spans than were asked for: others end before they begin
+    # A short text has fewer spans than were asked for: the others end before they begin.
+    size = (last - first + 1).clamp_min(1)
     f1 = 2 * shared.clamp_min(0) / (size[:, :, None] + size[:, None])
     return (f1 * logs.softmax(dim=1)[:, None]).sum(dim=2).argmax(dim=1)
 

@@ -76,7 +76,7 @@ class TextConvNet(nn.Module):
             some = torch.stack([there[:, place : place + places] for place in range(size)]).any(dim=0)
             fired = self.activation(filters(seen)).masked_fill(~some[..., None], -math.inf)
             most = fired.amax(dim=1)
-            found.append(torch.where(most.isfinite(), most, torch.zeros_like(most)))
+            found.append(most.masked_fill(most == -math.inf, 0.0))  # of a text without a token that is left
         hidden: Tensor = self.hidden(self.dropout(torch.cat(found, dim=1)))
         return hidden
 

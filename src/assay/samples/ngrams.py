@@ -3,6 +3,7 @@
 An n-gram's number is its place among those of its order; its code is the number of its context (the n-gram without the
 last token) times the alphabet's size, plus its last token. So a text is looked up order by order with one binary search
 for all of its places at once. Each sequence begins with a mark of its own, which is only ever a context.
+What Kneser-Ney smoothing takes from counts stands here, too.
 
 Shapes: T tokens of all sequences with their marks, G n-grams of one order.
 """
@@ -16,6 +17,11 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+#: Of a count: discounts never vanish, so that something is left for what was never seen.
+LEAST_DISCOUNT = 0.02
+#: Used where too few counts are one, two or three to estimate from, as KenLM (Heafield et al. 2013) does.
+_FALLBACK = (0.5, 1.0, 1.5)
+_COUNTS = np.array([1.0, 2.0, 3.0])
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,28 @@ def look_up(grams: Sequence[Grams], tokens: Tokens) -> list[tuple[Array, Array]]
         numbers = np.where(contexts >= 0, one.find(codes), -1)
         found.append((contexts, numbers))
     return found
+
+
+def counts_at(grams: Sequence[Grams], place: int) -> Array:
+    """(G,) what counts at an order: occurrences at the highest, different tokens before it at the others."""
+    return grams[place].count if place == len(grams) - 1 else grams[place].before
+
+
+def sums_of_contexts(contexts: Array, counts: Array, size: int) -> tuple[Array, Array]:
+    """Of each context (C,) the sum of counts, and (C, 3) how many are one, two, and three or more."""
+    total = np.bincount(contexts, counts, size)
+    kinds = [np.bincount(contexts, np.minimum(counts, 3) == kind, size) for kind in (1, 2, 3)]
+    return total, np.stack(kinds, axis=1)
+
+
+def absolute_discounts(counts: Array) -> Array:
+    """(3,) the discounts of counts of one, two, and three or more, from how many counts (G,) are one to four."""
+    one, two, three, four = np.bincount(np.minimum(counts, 5), minlength=6)[1:5].astype(float)
+    if not one or not two or not three:
+        return np.array(_FALLBACK)
+    share = one / (one + 2 * two)
+    found = _COUNTS - _COUNTS * share * np.array([2 * two / one, 3 * three / two / 2, 4 * four / three / 3])
+    return np.asarray(np.clip(found, LEAST_DISCOUNT * _COUNTS, _COUNTS))
 
 
 def _with_before(grams: Grams, suffix: Array) -> Grams:
