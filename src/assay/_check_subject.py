@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import threading
 from collections.abc import Mapping
@@ -120,7 +121,11 @@ class Subject:
     @cached_property
     def predictor(self) -> Predictor:
         """The briefly trained network, ready to answer."""
-        return Predictor(self.task, self.spec, self.trained.network)
+        kind, _, plan = self.chosen
+        network = copy.deepcopy(self.trained.network)
+        if kind.conclude is not None:
+            kind.conclude(network, self.trained.samples, plan)
+        return Predictor(self.task, self.spec, network)
 
     def train(self, plan: Plan, folder: Path, stop_after: int | None = None) -> Trained:
         """Train from the seed's own first weights, or from the checkpoint in `folder`.
