@@ -58,20 +58,20 @@ _MOST_TOKENS, _MOST_ASIDE, _TRAINED_PER_ASIDE, _WINDOWS_AT_ONCE = 8_000_000, 100
 def writing_networks(spec: PassageSpec) -> Sequence[NetworkKind]:
     """The networks for text in this form, the default first."""
     summary = "a causal Transformer beside counted n-grams"
-    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary, conclude=count),)
+    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary, conclude=count_beside),)
 
 
 def _build(spec: PassageSpec, settings: LanguageModelSettings) -> nn.Module:
     return LanguageModel(spec.tokenizer.size, spec.longest, settings, spec.tokenizer.begin)
 
 
-def count(network: nn.Module, samples: Samples, plan: Plan) -> None:
+def count_beside(network: nn.Module, samples: Samples, plan: Plan) -> None:
     """Count the training text, of a very long one the beginning; the validation side says how far to trust it."""
     model: Any = network
     spec, aside = samples.spec, samples.view(VALIDATION)
     room = min(_MOST_ASIDE, plan.steps * plan.batch_size * spec.longest // _TRAINED_PER_ASIDE)
     aside = samples.view_of(aside.units[: _units_within(aside, room)])
-    if not model.counts.order or not len(aside):
+    if not model.counts.order or not len(aside.windows):
         return
 
     def asked() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
