@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import threading
 from collections.abc import Mapping
@@ -121,7 +122,11 @@ class Subject:
     @cached_property
     def predictor(self) -> Predictor:
         """The briefly trained network, ready to answer."""
-        predictor = Predictor(self.task, self.spec, self.trained.network)
+        kind, _, plan = self.chosen
+        network = copy.deepcopy(self.trained.network)
+        if kind.conclude is not None:
+            kind.conclude(network, self.trained.samples, plan)
+        predictor = Predictor(self.task, self.spec, network)
         predictor.settled = self.task.settled(predictor, self.samples, _SETTLING_S)
         return predictor
 

@@ -67,7 +67,11 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext(), watched() as memory:
         state = fit(network, job)
-    run.record({"step": state.position.step, "fit_seconds": state.position.seconds, "fit_memory_bytes": memory.most})
+    begun = time.perf_counter()
+    if made.kind.conclude is not None:
+        made.kind.conclude(network, made.samples, made.plan)
+    seconds = state.position.seconds + time.perf_counter() - begun
+    run.record({"step": state.position.step, "fit_seconds": seconds, "fit_memory_bytes": memory.most})
     portable = made.kind.portable(made.settings)
     predictor = Predictor(made.task, made.spec, network)
     predictor.temperature = _temperature(predictor, made)

@@ -117,6 +117,8 @@ class NetworkKind:
         recipe: proposes settings and a plan for a situation; what the user sets by hand overrides both.
         summary: one line for `assay tasks`.
         prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
+        conclude: changes a trained network after the last step, such as fitting to the validation side how far to trust
+            what was only counted.
         portable: settings with which `build` makes the module without any file from outside the run.
         features: where its features come from, for the comparison with a classical model.
     """
@@ -127,6 +129,7 @@ class NetworkKind:
     recipe: Callable[[Situation], tuple[Settings, Plan]]
     summary: str
     prepare: Callable[[nn.Module, Samples, Plan], None] | None = None
+    conclude: Callable[[nn.Module, Samples, Plan], None] | None = None
     portable: Callable[[Settings], Settings] = field(default=lambda settings: settings)
     features: Callable[[Settings], str] = field(default=lambda settings: "learned from this data")
 

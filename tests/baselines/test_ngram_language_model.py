@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.baselines._kneser_ney import KneserNey, _loss, _Places, build, estimated, tune
 from assay.baselines.ngram_language_model import NgramLanguageModel
 from assay.errors import DataError, RunError, SettingError
 from assay.evaluation.generation_metrics import BitsPerByte
-from assay.samples.ngrams import count_ngrams, join, look_up
+from assay.ngrams.counts import count_ngrams, join, look_up
+from assay.ngrams.kneser_ney import KneserNey, _loss, _Places, build, estimated, tune
 from fakes.text_samples import DATA, Timer, needs, samples_of, sides, view
 
 TEXTS = ["the cat sat on the mat", "", "the dog sat on the log", "日本語の文", "a"] * 4

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.baselines._kneser_ney import KneserNey, build, estimated
 from assay.baselines._phrase_search import FEATURES, Limits, Option, PhraseSearch
 from assay.baselines._phrase_translator import Translation
 from assay.baselines._translation_tuning import Lists, _log_bleu, _loss, tune_weights
 from assay.baselines._word_model import WordModel
 from assay.evaluation.translation_metrics import Bleu
-from assay.samples.ngrams import count_ngrams, join
+from assay.ngrams.counts import count_ngrams, join
+from assay.ngrams.kneser_ney import KneserNey, build, estimated
 
 SIZE = 7  # five words, the unknown one, the end
 WIDE = Limits(beam=10_000, tries=100_000, distance=20)

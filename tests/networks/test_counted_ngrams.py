@@ -1,4 +1,4 @@
-"""Counts of n-grams in a network: those of the classical model, and without the place that is asked about."""
+"""Counts of n-grams in a network: those of the classical model, in shares that text set aside chose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from assay.baselines._kneser_ney import build, estimated
 from assay.networks.counted_ngrams import CountedNgrams
-from assay.networks.language_model import LanguageModel, LanguageModelSettings
-from assay.samples.ngrams import absolute_discounts, count_ngrams, join
+from assay.networks.language_model import LanguageModel, LanguageModelSettings, fit_trust
+from assay.ngrams.counts import count_ngrams, join
+from assay.ngrams.kneser_ney import build, tune
 
 SIZE, BEGIN, ORDER = 9, 1, 4
 SETTINGS = LanguageModelSettings(depth=1, width=32, heads=1, buckets=16, counted=ORDER)
@@ -38,7 +38,7 @@ def marked(text: np.ndarray) -> Tensor:
 def counted() -> CountedNgrams:
     counts = CountedNgrams(SIZE, BEGIN, ORDER)
     assert counts.empty
-    counts.count(texts())
+    counts.count(texts(), texts(2, 60))
     return counts
 
 
@@ -47,7 +47,7 @@ def test_they_are_those_of_the_classical_model(counted: CountedNgrams) -> None:
     whole = marked(unseen)
     found, longest = counted.probabilities(whole[:, :-1], whole[:, 1:])
     grams = count_ngrams(join(texts(), SIZE), ORDER)
-    model = build(grams, SIZE, ORDER, estimated(grams, ORDER))
+    model = build(grams, SIZE, ORDER, tune(grams, ORDER, join(texts(2, 60), SIZE)))
     assert np.allclose(found.log()[0], model.log_probabilities(join([unseen], SIZE))[1:], atol=1e-5)
     assert longest.min() >= 1 and longest.max() == ORDER
 
@@ -63,80 +63,44 @@ def test_all_that_can_follow_sums_to_one_and_holds_what_follows(counted: Counted
     assert torch.equal(last[:, 0], found[:, -1])
 
 
-def test_a_place_is_left_out_as_if_it_had_not_been_counted(counted: CountedNgrams) -> None:
-    everything = texts()
-    whole = marked(everything[1])
-    found, _ = counted.probabilities(whole[:, :-1], whole[:, 1:], leaves_out=True)
-    for place in (3, 50, 120, 199):
-        assert found[0, place].item() == pytest.approx(without(everything, 1, place), rel=1e-4)
+def counting() -> LanguageModel:
+    torch.manual_seed(0)
+    network = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
+    asked = torch.cat([marked(text) for text in texts(2, 60)])
+    network.count(texts(), [text for text in texts(2, 60)], [(asked[:, :-1], asked[:, 1:], asked[:, 1:] > 0)])
+    return network
 
 
-def without(everything: list[np.ndarray], text: int, place: int) -> float:
-    """Kneser-Ney by the book, from dictionaries, with the discounts of all counts and one n-gram counted less."""
-    size, lines = SIZE, [[SIZE, *one.tolist()] for one in everything]
-    top: dict[tuple[int, ...], int] = {}
-    for line in lines:
-        for end in range(1, len(line)):
-            for length in range(1, ORDER + 1):
-                if end - length + 1 >= 0 and (length == ORDER or end - length + 1 == 0):
-                    gram = tuple(line[end - length + 1 : end + 1])
-                    top[gram] = top.get(gram, 0) + 1
-    discounts = [np.r_[0.0, absolute_discounts(np.asarray(list(at(top, length).values())))]
-                 for length in range(1, ORDER + 1)]  # fmt: skip
-    line = lines[text]
-    end = place + 1
-    asked = tuple(line[max(0, end - ORDER + 1) : end + 1])
-    top[asked] -= 1
-    top = {gram: count for gram, count in top.items() if count}
-    value = 1 / size
-    for length in range(1, len(asked) + 1):
-        counts, context, own = at(top, length), asked[len(asked) - length : -1], asked[len(asked) - length :]
-        there = {gram: count for gram, count in counts.items() if gram[:-1] == context}
-        total = sum(there.values())
-        if not total:
-            break
-        discount = discounts[length - 1]
-        left = sum(discount[min(count, 3)] for count in there.values())
-        count = there.get(own, 0)
-        value = (max(0.0, count - discount[min(count, 3)]) + left * value) / total
-    return float(value)
-
-
-def at(top: dict[tuple[int, ...], int], length: int) -> dict[tuple[int, ...], int]:
-    """What counts at an order: occurrences of the longest and of those that begin a text, else tokens before."""
-    grams = {gram: count for gram, count in top.items() if len(gram) == length}
-    if length == ORDER:
-        return grams
-    longer: set[tuple[int, ...]] = {gram[-length - 1 :] for gram in top if len(gram) > length}
-    for gram in longer:
-        grams[gram[1:]] = grams.get(gram[1:], 0) + 1
-    return grams
-
-
-def test_a_network_trusts_its_counts_only_once_there_are_any(counted: CountedNgrams) -> None:
+def test_a_network_trusts_its_counts_once_there_are_any() -> None:
     torch.manual_seed(0)
     network = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
     whole = torch.cat([marked(text[:40]) for text in texts(2)])
     inputs, targets = whole[:, :-1], whole[:, 1:]
     alone = network.losses(inputs, targets)
-    network.counts.count(texts())
+    network = counting()
     both = network.losses(inputs, targets)
     assert both.mean() < alone.mean() - 0.3
     logs = network(inputs).log_softmax(-1)
     assert torch.allclose(-logs.gather(-1, targets[..., None])[..., 0], both, atol=1e-4)
-    trained = network.train().losses(inputs, targets)
-    assert trained.mean() > both.mean() + 0.01  # without the places themselves
     mask = torch.ones_like(targets, dtype=torch.bool)
     mask[1, 20:] = False
-    assert torch.allclose(network.losses(inputs, targets, mask), trained[mask], atol=1e-5)
+    assert torch.allclose(network.losses(inputs, targets, mask), both[mask], atol=1e-5)
+    assert torch.allclose(network.train().losses(inputs, targets), alone)  # it learns by itself
+
+
+def test_trust_goes_to_who_knows_and_where() -> None:
+    torch.manual_seed(0)
+    said, longest = torch.randn(4000, 8), torch.randint(0, 3, (4000,))
+    knows = (said[:, 0] > 0) & (longest == 2)
+    counted, own = torch.where(knows, -0.1, -3.0), torch.full((4000,), -1.0)
+    weights, by_length = fit_trust(said, longest, counted, own, 2)
+    share = torch.sigmoid(said @ weights + by_length[longest])
+    assert share[knows].mean() > 0.7 and share[~knows].mean() < 0.1
+    assert abs(weights[0]) > 5 * weights[1:].abs().max()
 
 
 def test_what_is_written_step_by_step_is_what_the_whole_network_says() -> None:
-    torch.manual_seed(0)
-    network = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
-    network.counts.count(texts())
-    with torch.no_grad():
-        network.trust.normal_()
+    network = counting()
     tokens = marked(texts()[0][:30])
     decoding = network.decoding(1)
     with torch.inference_mode():
@@ -147,9 +111,7 @@ def test_what_is_written_step_by_step_is_what_the_whole_network_says() -> None:
 
 
 def test_counts_are_saved_with_the_weights() -> None:
-    torch.manual_seed(0)
-    network = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
-    network.counts.count(texts())
+    network = counting()
     again = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
     again.load_state_dict(network.state_dict())
     tokens = marked(texts()[0][:30])

@@ -144,6 +144,14 @@ def test_sides_and_unique_ids(tmp_path: Path) -> None:
         read(tmp_path, split="column")
 
 
+def test_a_single_article_goes_by_paragraph(tmp_path: Path) -> None:
+    pets = copy.deepcopy(SQUAD["data"][0])
+    pets["paragraphs"].append(SQUAD["data"][1]["paragraphs"][0])
+    groups = read(write(tmp_path, {"version": "1.1", "data": [pets]})).index().column("group").to_pylist()
+    assert groups == ["Pets, paragraph 1", "Pets, paragraph 1", "Pets, paragraph 2"]
+    assert set(read(write(tmp_path, SQUAD)).index().column("group").to_pylist()) == {"Pets", "More"}
+
+
 @pytest.mark.parametrize(("path", "value", "message"), [
     (("data",), None, "data is no list of objects, but missing"),
     (("data",), [1], r"data is no list of objects, but \[1\]"),

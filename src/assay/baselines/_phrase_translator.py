@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from assay.baselines._bitext import Bitext
-from assay.baselines._kneser_ney import build, estimated, tune
 from assay.baselines._phrase_search import FEATURES, Limits, Option, Path, PhraseSearch
 from assay.baselines._phrases import extract
 from assay.baselines._word_model import WordModel
 from assay.baselines._words import Casing, together, tokens
-from assay.samples.ngrams import Grams, Tokens, count_ngrams, join
+from assay.ngrams.counts import Grams, Tokens, count_ngrams, join
+from assay.ngrams.kneser_ney import build, estimated, tune
 
 Array = np.ndarray[Any, Any]
 #: By the place in `FEATURES`, before they are tuned; about what Moses (Koehn et al. 2007) begins with.

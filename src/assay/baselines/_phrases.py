@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from assay.baselines._alignments import Flat
-from assay.samples.ngrams import Grams, absolute_discounts, count_ngrams, join, look_up
+from assay.ngrams.counts import Grams, absolute_discounts, count_ngrams, join, look_up
 
 Array = np.ndarray[Any, Any]
 _FAR = 1 << 40

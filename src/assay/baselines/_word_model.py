@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from assay.baselines._kneser_ney import KneserNey
+from assay.ngrams.kneser_ney import KneserNey
 
 _MOST_REMEMBERED = 300_000  # steps
 

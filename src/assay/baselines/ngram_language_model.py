@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._fitting import Clock, hold_out, require_fitted, require_training
-from assay.baselines._kneser_ney import KneserNey, build, estimated, tune
 from assay.baselines._storage import read_arrays, read_integers, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
 from assay.errors import SettingError
 from assay.evaluation.sequences import Hypothesis
-from assay.samples.ngrams import Grams, Tokens, count_ngrams, join
+from assay.ngrams.counts import Grams, Tokens, count_ngrams, join
+from assay.ngrams.kneser_ney import KneserNey, build, estimated, tune
 from assay.samples.unit_texts import unit_bytes
 
 if TYPE_CHECKING:

@@ -250,6 +250,9 @@ class Side:
         elif self._kind.prepare is not None:
             self._kind.prepare(network, samples, plan)
         fit(network, Job(task, self.spec, samples, plan))
+        if self._kind.conclude is not None:
+            side[self.samples.side == VALIDATION] = VALIDATION
+            self._kind.conclude(network, self.samples.with_side(side), plan)
 
     def _write(self, name: str, network: nn.Module) -> None:
         if self._folder is None:

@@ -123,7 +123,7 @@ class HfEncoder(nn.Module):
 def hf_kind() -> NetworkKind:
     """The entry `hf/`, whose rest names the model or folder."""
     summary = "a pretrained encoder of transformers' (hf/NAME or hf/FOLDER)"
-    return NetworkKind(PREFIX, HfSettings, _build, _recipe, summary, fit_head, portable, origin_of_features)
+    return NetworkKind(PREFIX, HfSettings, _build, _recipe, summary, fit_head, None, portable, origin_of_features)
 
 
 @torch.no_grad()

@@ -5,17 +5,22 @@ Shapes: B texts, T tokens, V tokens of the vocabulary, W channels.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, logsigmoid
+from torch.nn.functional import linear, logsigmoid, one_hot
 
 from assay.networks.counted_ngrams import CountedNgrams
 from assay.networks.decoding import TransformerDecoding
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.token_loss import token_losses
 from assay.networks.transformer import Transformer, TransformerSettings
+
+#: Rounds of the search for how far to trust counts, and its penalty.
+_ROUNDS, _PENALTY = 100, 1e-4
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,11 @@ class LanguageModelSettings(TransformerSettings):
 class LanguageModel(nn.Module):
     """Tokens (B, T) to the logits (B, T, V) of what follows each.
 
-    Where n-grams were counted (`counts`), a token's probability is a mixture of the Transformer's and theirs, in shares
-    that the Transformer chooses at each place. So it need not learn by heart what counting tells, and a small network
-    after a short training is no worse than its classical rival. Sources: T. Mikolov et al., "Empirical evaluation and
-    combination of advanced language modeling techniques", Interspeech 2011; for shares that the network chooses,
-    S. Merity et al., "Pointer sentinel mixture models", ICLR 2017.
+    Where n-grams were counted (`count`), a token's probability is a mixture of the Transformer's and theirs, in shares
+    that depend on what the Transformer says of the place. Short trainings of small networks know more of a text's
+    ways, counts more of its words. Sources: T. Mikolov et al., "Empirical evaluation and combination of advanced
+    language modeling techniques", Interspeech 2011; for shares that depend on the place, S. Merity et al., "Pointer
+    sentinel mixture models", ICLR 2017.
 
     Args:
         size: of the vocabulary, V.
@@ -67,8 +72,8 @@ class LanguageModel(nn.Module):
         self.transformer = Transformer(settings, longest, causal=True)
         self.counts = CountedNgrams(size, begin, settings.counted)
         if settings.counted:
-            self.trust = nn.Parameter(torch.zeros(settings.width))
-            self.trust_by_length = nn.Parameter(torch.zeros(settings.counted + 1))
+            self.register_buffer("trust", torch.zeros(settings.width))
+            self.register_buffer("trust_by_length", torch.zeros(settings.counted + 1))
 
     def features(self, tokens: Tensor) -> Tensor:
         """(B, T, W): what the last layer says of each token."""
@@ -82,23 +87,42 @@ class LanguageModel(nn.Module):
     def losses(self, tokens: Tensor, targets: Tensor, mask: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
         """Cross-entropy in nats of each token's target: (B, T), or (N,) of the N real ones where there is a mask.
 
-        In training each place is left out of the counts that it is asked about.
+        In training it is the Transformer's alone: the counts hold the answers of the text that they were made of.
 
         Args:
             tokens: (B, T).
             targets: (B, T), what follows each.
             mask: (B, T) bool, True where a target counts; what is padded comes last.
-            smoothing: the share of a target's weight that is spread over the vocabulary, in what the Transformer says.
+            smoothing: the share of a target's weight that is spread over the vocabulary.
         """
         real = torch.ones_like(targets, dtype=torch.bool) if mask is None else mask
         said = self.features(tokens)[real]
         losses = token_losses(said, self.embedding.table, targets[real].long(), smoothing)
-        if not self.counts.empty:
-            with torch.no_grad():
-                counted, longest = self.counts.probabilities(tokens, targets, leaves_out=self.training)
+        if not self.training and not self.counts.empty:
+            counted, longest = self.counts.probabilities(tokens, targets)
             counting, own = self._shares(said, longest[real])
             losses = -torch.logaddexp(own - losses, counting + counted[real].log())
         return losses if mask is not None else losses.view(targets.shape)
+
+    @torch.no_grad()
+    def count(self, texts: Sequence[Any], aside: Sequence[Any], asked: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Count the training text, and choose on text that is set aside how far to trust the counts at each place.
+
+        Args:
+            texts: of tokens (T_i,), which are counted.
+            aside: the same of other text, to choose by.
+            asked: batches of that text: tokens (B, T), what follows each, and (B, T) bool, which are asked about.
+        """
+        self.counts.count(texts, aside)
+        self.eval()
+        places: list[tuple[Tensor, ...]] = []
+        for tokens, targets, mask in asked:
+            said, wanted = self.features(tokens)[mask], targets[mask].long()
+            counted, longest = self.counts.probabilities(tokens, targets)
+            own = -token_losses(said, self.embedding.table, wanted)
+            places.append((said, longest[mask], counted[mask].log(), own))
+        said, longest, counted, own = (torch.cat(parts) for parts in zip(*places, strict=True))
+        self.trust, self.trust_by_length = fit_trust(said.float(), longest, counted, own, self.counts.order)
 
     def decoding(self, rows: int, longest: int | None = None) -> TransformerDecoding:
         """Begin to write so many rows of at most `longest` tokens."""
@@ -120,3 +144,34 @@ class LanguageModel(nn.Module):
         """The logarithms of the shares of the counts and of the Transformer, each of the shape of `longest`."""
         trust = said.float() @ self.trust + self.trust_by_length[longest]
         return logsigmoid(trust), logsigmoid(-trust)
+
+
+def fit_trust(said: Tensor, longest: Tensor, counted: Tensor, own: Tensor, order: int) -> tuple[Tensor, Tensor]:
+    """Weights (W,) of features and (K + 1,) of n-grams' lengths, whose sum is the log-odds of the counts' share.
+
+    They are those under which the mixture foretells the N places best, with a penalty on large ones.
+
+    Args:
+        said: (N, W), features of each place.
+        longest: (N,) int64, the longest n-gram that counted there, up to K.
+        counted: (N,), the logarithm of the probability that the counts give what followed.
+        own: (N,), that of the Transformer.
+        order: K.
+    """
+    scale = said.std(dim=0).clamp_min(1e-6)
+    inputs = torch.cat([said / scale, one_hot(longest, order + 1).float()], dim=1)
+    with torch.enable_grad():
+        weights = torch.zeros(inputs.shape[1], requires_grad=True)
+        search = torch.optim.LBFGS([weights], max_iter=_ROUNDS, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            search.zero_grad()
+            trust = inputs @ weights
+            mixed = torch.logaddexp(logsigmoid(-trust) + own, logsigmoid(trust) + counted)
+            found = _PENALTY * weights.square().sum() - mixed.mean()
+            found.backward()
+            return found
+
+        search.step(loss)
+    found = weights.detach()
+    return found[: said.shape[1]] / scale, found[said.shape[1] :].clone()

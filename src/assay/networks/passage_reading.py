@@ -39,11 +39,16 @@ def shifted(batch: Any, spec: PassageSpec) -> tuple[Tensor, Tensor, Tensor]:
 def nats_of(network: nn.Module, batch: Any, spec: PassageSpec) -> np.ndarray[Any, Any]:
     """(B,) minus the natural logarithm of the probability of the tokens that each window foretells."""
     inputs, targets, real = shifted(batch, spec)
-    from_end = real.sum(dim=1, keepdim=True) - torch.arange(targets.shape[1])
-    counted = real & (from_end <= batch.scored[:, None])
     network_: Any = network
     losses = network_.losses(inputs, targets, None)
-    return np.asarray((losses * counted).double().sum(dim=1).numpy())
+    return np.asarray((losses * scored(batch, real)).double().sum(dim=1).numpy())
+
+
+def scored(batch: Any, real: Tensor) -> Tensor:
+    """(B, T) bool, which of the targets that `shifted` gives are foretold by their window, and not by one before."""
+    from_end = real.sum(dim=1, keepdim=True) - torch.arange(real.shape[1])
+    counted: Tensor = real & (from_end <= batch.scored[:, None])
+    return counted
 
 
 def written(network: nn.Module, batch: Any, row: int, spec: PassageSpec, options: Mapping[str, Any]) -> Hypothesis:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from assay.networks.language_model import LanguageModel, LanguageModelSettings
+from assay.networks.passage_reading import scored, shifted
 from assay.samples.passage_spec import PassageSpec
-from assay.samples.split import TRAIN
+from assay.samples.split import TRAIN, VALIDATION
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
 
 if TYPE_CHECKING:
-    from assay.samples.samples import Samples
+    from assay.samples.samples import Samples, View
 
 #: Passes over the training windows after which a network only learns the text by heart; a window's stretch of text is
 #: about twice as long as what it foretells.
@@ -49,38 +50,59 @@ _SIZES = (
 )
 _BUCKETS = 16384
 _COUNTED = 7
-#: Tokens that are counted, about, and how many windows are read at once for it.
-_MOST_TOKENS, _WINDOWS_AT_ONCE = 8_000_000, 1024
+#: Tokens that are counted and that are asked about at most, how many are trained on for each that is asked about, and
+#: the windows that are read at once.
+_MOST_TOKENS, _MOST_ASIDE, _TRAINED_PER_ASIDE, _WINDOWS_AT_ONCE = 8_000_000, 100_000, 20, 1024
 
 
 def writing_networks(spec: PassageSpec) -> Sequence[NetworkKind]:
     """The networks for text in this form, the default first."""
     summary = "a causal Transformer beside counted n-grams"
-    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary, count_training_text),)
+    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary, conclude=count_beside),)
 
 
 def _build(spec: PassageSpec, settings: LanguageModelSettings) -> nn.Module:
     return LanguageModel(spec.tokenizer.size, spec.longest, settings, spec.tokenizer.begin)
 
 
-def count_training_text(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Count the n-grams of the training side's tokens, before the first step; of the beginning of a very long one."""
-    counts: Any = network.counts
-    if not counts.order:
+def count_beside(network: nn.Module, samples: Samples, plan: Plan) -> None:
+    """Count the training text, of a very long one the beginning; the validation side says how far to trust it."""
+    model: Any = network
+    spec, aside = samples.spec, samples.view(VALIDATION)
+    room = min(_MOST_ASIDE, plan.steps * plan.batch_size * spec.longest // _TRAINED_PER_ASIDE)
+    aside = samples.view_of(aside.units[: _units_within(aside, room)])
+    if not model.counts.order or not len(aside.windows):
         return
-    view = samples.view(TRAIN)
-    pieces: list[np.ndarray[Any, Any]] = []
-    taken = 0
+
+    def asked() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        for batch in aside.batches(plan.batch_size):
+            inputs, targets, real = shifted(batch, spec)
+            yield inputs, targets, scored(batch, real)
+
+    train = samples.view(TRAIN)
+    train = samples.view_of(train.units[: _units_within(train, _MOST_TOKENS)])
+    model.count(_tokens(train), _tokens(aside), asked())
+
+
+def _units_within(view: View, tokens: int) -> int:
+    """How many of a view's first units hold about so many tokens; at least one of them, if there are any."""
+    lengths = np.bincount(view.samples.unit[view.windows], view.array("scored"), len(view.samples.side))[view.units]
+    return max(min(1, len(view)), int(np.searchsorted(np.cumsum(lengths), tokens, side="right")))
+
+
+def _tokens(view: View) -> list[np.ndarray[Any, Any]]:
+    """The tokens of each unit of a view, without the mark before them."""
+    found: dict[int, list[np.ndarray[Any, Any]]] = {}
     for start in range(0, len(view.windows), _WINDOWS_AT_ONCE):
         windows = view.windows[start : start + _WINDOWS_AT_ONCE]
-        for ids, scored in zip(samples.field("tokens", windows), samples.field("scored", windows), strict=True):
-            pieces.append(ids[len(ids) - scored :])
-        taken += sum(map(len, pieces[start:]))
-        if taken >= _MOST_TOKENS:
-            break
-    firsts = np.flatnonzero(np.diff(samples.unit[view.windows[: len(pieces)]], prepend=-1))
-    bounds = zip(firsts, [*firsts[1:], len(pieces)], strict=True)
-    counts.count([np.concatenate(pieces[first:end]) for first, end in bounds])
+        held = (
+            view.samples.unit[windows],
+            view.samples.field("tokens", windows),
+            view.samples.field("scored", windows),
+        )
+        for unit, ids, foretold in zip(*held, strict=True):
+            found.setdefault(int(unit), []).append(ids[len(ids) - foretold :])
+    return [np.concatenate(pieces) for pieces in found.values()]
 
 
 def _recipe(situation: Situation) -> tuple[LanguageModelSettings, Plan]:

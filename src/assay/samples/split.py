@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.samples.draws import key_of, mix
+from assay.sources._splits import split_of
 from assay.sources.records import ProblemLog
 
 SIDES = ("train", "validation", "test")
@@ -218,27 +219,17 @@ def _cuts(rows: int, lack: np.ndarray[Any, Any], shares: tuple[float, float, flo
 
 def _given(values: list[str | None], index: pa.Table) -> np.ndarray[Any, Any]:
     """(N,) the side that came with the data, -1 where a row has none."""
-    known = {
-        "train": TRAIN,
-        "training": TRAIN,
-        "val": VALIDATION,
-        "valid": VALIDATION,
-        "validation": VALIDATION,
-        "dev": VALIDATION,
-        "test": TEST,
-        "testing": TEST,
-    }
     side = np.full(len(values), -1, np.int8)
     for row, value in enumerate(values):
         if value is not None:
-            number = known.get(str(value).strip().lower())
-            if number is None:
+            name = split_of(str(value))
+            if name is None:
                 raise DataError(
                     f"split {value!r} is not train, validation or test",
                     did_you_mean(str(value), SIDES),
                     file=index.column("id")[row].as_py(),
                 )
-            side[row] = number
+            side[row] = SIDES.index(name)
     return side
 
 

@@ -44,9 +44,10 @@ def read_squad(source: Source, options: DataOptions) -> Records:
 
     Returns:
         Records with `id` (the question's, made unique), `context`, `question`, `target` (list of structs `text` and
-        `start`, in code points of the context; empty where the context has no answer), `group` (the article's title),
-        where files say so `split`, and `digest`. An offset that does not fit is repaired where the answer stands in the
-        context once, or within 20 characters; else the question is skipped; both are counted.
+        `start`, in code points of the context; empty where the context has no answer), `group` (the article's title;
+        where there is one article alone, its paragraph), where files say so `split`, and `digest`. An offset that does
+        not fit is repaired where the answer stands in the context once, or within 20 characters; else the question is
+        skipped; both are counted.
 
     Raises:
         DataError: no questions, or JSON that is broken or of another layout.
@@ -78,17 +79,29 @@ def _read(source: Source, options: DataOptions, labelled: bool) -> Records:
 
     def questions(log: ProblemLog | None) -> Iterator[Question]:
         for name in names:
-            yield from _questions(source.store, name, encoding, sides[name] if sides else None, labelled, log)
+            yield from _questions(
+                source.store, name, encoding, sides[name] if sides else None, labelled, log, len(names) == 1
+            )
 
     return question_records(questions, ProblemLog(), source.label, split=sides is not None, labelled=labelled)
 
 
 def _questions(
-    store: Store, name: str, encoding: str | None, side: str | None, labelled: bool, log: ProblemLog | None
+    store: Store,
+    name: str,
+    encoding: str | None,
+    side: str | None,
+    labelled: bool,
+    log: ProblemLog | None,
+    alone: bool = True,
 ) -> Iterator[Question]:
-    """The questions of one file in their order; those without a usable answer are noted."""
+    """The questions of one file in their order; those without a usable answer are noted.
+
+    They go by article; where the only file holds a single one, by paragraph, or no side but one would have any.
+    """
     data = parse_json(whole_text(store, name, encoding) or "", name)
-    for first, article in enumerate(_items(data, "data", "", name)):
+    articles = _items(data, "data", "", name)
+    for first, article in enumerate(articles):
         where = f"data[{first}]"
         title = mended(article.get("title")) or f"{name}, article {first + 1}"
         for second, paragraph in enumerate(_items(article, "paragraphs", where, name)):
@@ -104,8 +117,9 @@ def _questions(
                 if labelled and target is None and _has_answers(item):
                     continue  # the log has the reason
                 text = item.get("question")
+                group = f"{title}, paragraph {second + 1}" if alone and len(articles) == 1 else str(title)
                 yield Question(told if identity not in (None, "") else f"{name}:{first}.{second}.{third}",
-                               context, text if isinstance(text, str) else None, str(title), place, None, target,
+                               context, text if isinstance(text, str) else None, group, place, None, target,
                                side)  # fmt: skip
 
 

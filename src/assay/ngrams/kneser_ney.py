@@ -6,7 +6,7 @@ for each different token before it; below all orders all tokens are equally prob
 probability. Sources: Kneser and Ney 1995; Chen and Goodman 1999, whose three discounts for counts of one, two, and
 three or more are those that `estimated` gives, and which `tune` improves on held-out text.
 
-Shapes: T tokens with marks (see `_ngrams`), G n-grams of an order, C contexts (n-grams of the order below), V alphabet.
+Shapes: T tokens with marks (see `counts`), G n-grams of an order, C contexts (n-grams of the order below), V alphabet.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.samples.ngrams import (
+from assay.ngrams.counts import (
     LEAST_DISCOUNT,
     Grams,
     Tokens,
