@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._kneser_ney import KneserNey, build, estimated
-from assay.baselines._ngrams import count_ngrams, join
+from assay.ngrams.counts import count_ngrams, join
+from assay.ngrams.kneser_ney import KneserNey, build, estimated
 
 Array = np.ndarray[Any, Any]
 _ORDER, _MOST = 3, 2_000_000

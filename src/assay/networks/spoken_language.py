@@ -17,7 +17,7 @@ _ORDER, _MOST = 8, 3_000_000
 
 
 class SpokenLanguage:
-    """Kneser-Ney n-grams over token sequences; see `assay.baselines._kneser_ney`.
+    """Kneser-Ney n-grams over token sequences; see `assay.ngrams.kneser_ney`.
 
     Args:
         sequences: the tokens of each training transcript.
@@ -25,8 +25,8 @@ class SpokenLanguage:
     """
 
     def __init__(self, sequences: Sequence[Any], size: int) -> None:
-        from assay.baselines._kneser_ney import build, estimated
-        from assay.baselines._ngrams import count_ngrams, join
+        from assay.ngrams.counts import count_ngrams, join
+        from assay.ngrams.kneser_ney import build, estimated
 
         grams = count_ngrams(join(sequences, size), _ORDER, _MOST)
         order = len(grams)
