@@ -57,11 +57,18 @@ _MOST_TOKENS, _MOST_ASIDE, _TRAINED_PER_ASIDE, _WINDOWS_AT_ONCE = 8_000_000, 100
 def writing_networks(spec: PassageSpec) -> Sequence[NetworkKind]:
     """The networks for text in this form, the default first."""
     summary = "a causal Transformer beside counted n-grams"
-    return (NetworkKind("transformer", LanguageModelSettings, _build, _recipe, summary, conclude=count_beside),)
+    own = NetworkKind(
+        "transformer", LanguageModelSettings, _build, _recipe, summary, conclude=count_beside, features=_origin
+    )
+    return (own,)
 
 
 def _build(spec: PassageSpec, settings: LanguageModelSettings) -> nn.Module:
     return LanguageModel(spec.tokenizer.size, spec.longest, settings, spec.tokenizer.begin)
+
+
+def _origin(settings: LanguageModelSettings) -> str:
+    return "learned from this data" + (", with counts of its n-grams beside" if settings.counted else "")
 
 
 def count_beside(network: nn.Module, samples: Samples, plan: Plan) -> None:
