@@ -71,7 +71,7 @@ def check_saved(subject: Subject) -> str:
     task, spec, folder = subject.task, subject.spec, subject.folder / "model"
     kind, settings, _ = subject.chosen
     name = subject.network or kind.name
-    write_network(folder, task, spec, name, kind.portable(settings), subject.trained.network)
+    write_network(folder, task, spec, name, kind.portable(settings), subject.predictor.network)
     _, read_spec, network, _ = read_network(folder, task)
     demand(to_json(read_spec.to_json()) == to_json(spec.to_json()), "the spec that is read is not the one written")
     view = subject.samples.view(TEST)
