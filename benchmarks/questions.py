@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", default=",".join(_CASES), help="which of them, separated by commas")
     parser.add_argument("--seed", default="0", help="of the trainings")
     parser.add_argument("--xquad-budget", default="7m", help="the time of fitting of each fold")
-    parser.add_argument("--jaquad-budget", default="50m", help="the time of fitting on JaQuAD")
+    parser.add_argument("--jaquad-budget", default="15m", help="the time of fitting on JaQuAD")
 
 
 def fold_of(bench: Bench, fold: int) -> Path:

@@ -72,7 +72,7 @@ def check_saved(subject: Subject) -> str:
     kind, settings, _ = subject.chosen
     name = subject.network or kind.name
     settled = subject.predictor.settled
-    write_network(folder, task, spec, name, kind.portable(settings), subject.trained.network, settled=settled)
+    write_network(folder, task, spec, name, kind.portable(settings), subject.predictor.network, settled=settled)
     _, read_spec, network, facts = read_network(folder, task)
     demand(facts["settled"] == to_json(settled), "what was settled after the training is not what is read")
     demand(to_json(read_spec.to_json()) == to_json(spec.to_json()), "the spec that is read is not the one written")

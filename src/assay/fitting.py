@@ -165,7 +165,8 @@ def _conclude(
         "validation": task.evaluate(predictor, samples.view(VALIDATION)),
     }
     count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run))
-    sides["train"] = task.evaluate(predictor, samples.view(TRAIN).sample(count))
+    learned = replace(predictor, options={**predictor.options, **task.traits.of_learned})
+    sides["train"] = task.evaluate(learned, samples.view(TRAIN).sample(count))
     context = Context(
         task,
         made.spec,

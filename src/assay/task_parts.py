@@ -41,6 +41,8 @@ class Traits:
         streams: it answers while input still arrives (`session`).
         options: the data options that it adds, by name, with their help text.
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
+        of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
+            does not look them up.
     """
 
     title: str
@@ -53,6 +55,7 @@ class Traits:
     streams: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
+    of_learned: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

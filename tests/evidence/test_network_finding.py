@@ -98,6 +98,7 @@ def test_layers_that_no_gradient_reaches_are_named() -> None:
     found = flow((0.0, 2.0, 3.0), (0.0, 2.0, 3.0))
     assert found.status == "watch"
     assert "no gradient ever reached layer 0, which learned nothing" in found.verdict
+    assert "no gradient" not in flow((0.0, 2.0, 3.0)).verdict  # the first step says nothing of branches that start at 0
 
 
 def test_frozen_layers_are_no_fault() -> None:

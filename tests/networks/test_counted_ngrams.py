@@ -63,6 +63,55 @@ def test_all_that_can_follow_sums_to_one_and_holds_what_follows(counted: Counted
     assert torch.equal(last[:, 0], found[:, -1])
 
 
+def test_a_place_is_left_out_as_if_it_had_not_been_counted(counted: CountedNgrams) -> None:
+    everything = texts()
+    whole = marked(everything[1])
+    found, _ = counted.probabilities(whole[:, :-1], whole[:, 1:], leaves_out=True)
+    for place in (3, 50, 120, 199):
+        assert found[0, place].item() == pytest.approx(without(counted, everything, 1, place), rel=1e-4)
+
+
+def without(counted: CountedNgrams, everything: list[np.ndarray], text: int, place: int) -> float:
+    """Kneser-Ney by the book, from dictionaries, with one n-gram counted less."""
+    size, lines = SIZE, [[SIZE, *one.tolist()] for one in everything]
+    top: dict[tuple[int, ...], int] = {}
+    for line in lines:
+        for end in range(1, len(line)):
+            for length in range(1, ORDER + 1):
+                if end - length + 1 >= 0 and (length == ORDER or end - length + 1 == 0):
+                    gram = tuple(line[end - length + 1 : end + 1])
+                    top[gram] = top.get(gram, 0) + 1
+    discounts = [np.r_[0.0, one] for one in counted.get_buffer("discounts").numpy()]
+    line = lines[text]
+    end = place + 1
+    asked = tuple(line[max(0, end - ORDER + 1) : end + 1])
+    top[asked] -= 1
+    top = {gram: count for gram, count in top.items() if count}
+    value = 1 / size
+    for length in range(1, len(asked) + 1):
+        counts, context, own = at(top, length), asked[len(asked) - length : -1], asked[len(asked) - length :]
+        there = {gram: count for gram, count in counts.items() if gram[:-1] == context}
+        total = sum(there.values())
+        if not total:
+            break
+        discount = discounts[length - 1]
+        left = sum(discount[min(count, 3)] for count in there.values())
+        count = there.get(own, 0)
+        value = (max(0.0, count - discount[min(count, 3)]) + left * value) / total
+    return float(value)
+
+
+def at(top: dict[tuple[int, ...], int], length: int) -> dict[tuple[int, ...], int]:
+    """What counts at an order: occurrences of the longest and of those that begin a text, else tokens before."""
+    grams = {gram: count for gram, count in top.items() if len(gram) == length}
+    if length == ORDER:
+        return grams
+    longer: set[tuple[int, ...]] = {gram[-length - 1 :] for gram in top if len(gram) > length}
+    for gram in longer:
+        grams[gram[1:]] = grams.get(gram[1:], 0) + 1
+    return grams
+
+
 def counting() -> LanguageModel:
     torch.manual_seed(0)
     network = LanguageModel(SIZE, 64, SETTINGS, BEGIN).eval()
@@ -85,6 +134,7 @@ def test_a_network_trusts_its_counts_once_there_are_any() -> None:
     mask = torch.ones_like(targets, dtype=torch.bool)
     mask[1, 20:] = False
     assert torch.allclose(network.losses(inputs, targets, mask), both[mask], atol=1e-5)
+    assert network.losses(inputs, targets, leaves_out=True).mean() > both.mean() + 0.01  # without the places themselves
     assert torch.allclose(network.train().losses(inputs, targets), alone)  # it learns by itself
 
 

@@ -106,3 +106,14 @@ def test_a_forked_process_encodes_too() -> None:
     if not child:
         os._exit(0 if [ids.tolist() for ids in BPE.encode_batch(TEXTS)] == here else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_of_one_case_capitals_and_first_words_are_as_any_other() -> None:
+    tokenizer = train_bpe(TEXTS, 400, one_case=True)
+    small, large = tokenizer.encode_batch(["the cat. The Straße", "THE CAT. the STRASSE"])
+    assert small[:3].tolist() == large[:3].tolist()
+    the = tokenizer.encode_batch(["The"])[0].tolist()
+    assert tokenizer.encode_batch(["on the"])[0].tolist()[-len(the) :] == the
+    text = "Der HUND läuft"
+    _, (places,) = tokenizer.encode_with_offsets([text])
+    assert "".join(text[start:end] for start, end in places) == "DerHUNDläuft"  # as it was written

@@ -68,7 +68,8 @@ def read_gradients(history: Sequence[Mapping[str, Any]]) -> Gradients | None:
     trend: Literal["", "vanishing", "exploding"] = ""
     if not 1 / _STEADY <= ratio <= _STEADY:
         trend = "vanishing" if ratio < 1 else "exploding"
-    unreached = tuple(name for name, met in zip(names, reached, strict=True) if not met)
+    several = len(lines) > 1  # a branch that starts at zero lets no gradient through at the first step
+    unreached = tuple(name for name, met in zip(names, reached, strict=True) if several and not met)
     broken = float(np.mean(~np.isfinite(norms).all(axis=1))) if len(lines) >= _FEWEST_LINES else 0.0
     return Gradients(names, unreached, max(ratio, 1 / ratio), trend, _grown(norms), broken)
 

@@ -30,13 +30,17 @@ class _Order:
 
     Attributes:
         codes: (G,) int64, ascending: the context's number times (V + 1), plus the last token.
-        kept: (G,), the last token's probability after the context, less what discounts took of it.
-        left: (C,), what discounts left of each context for the order below.
+        counts: (G,).
+        totals: (C,), of each context the sum of counts.
+        kinds: (C, 3), of each context how many counts are one, two, and three or more.
+        discounts: (4,), of counts of zero, one, two, and three or more.
     """
 
     codes: Tensor
-    kept: Tensor
-    left: Tensor
+    counts: Tensor
+    totals: Tensor
+    kinds: Tensor
+    discounts: Tensor
 
     def find(self, codes: Tensor) -> Tensor:
         """Numbers of n-grams by their codes; -1 where there is none."""
@@ -87,7 +91,7 @@ class CountedNgrams(nn.Module):
             self.get_buffer("discounts")[place] = torch.from_numpy(discounts[place]) if there else 0.0
         self._orders = None
 
-    def probabilities(self, tokens: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def probabilities(self, tokens: Tensor, targets: Tensor, leaves_out: bool = False) -> tuple[Tensor, Tensor]:
         """The probability of each target, and which n-grams had a say: (B, T) float32 and (B, T) int64.
 
         The second is the length of the longest n-gram whose context was seen, 0 for none.
@@ -95,14 +99,25 @@ class CountedNgrams(nn.Module):
         Args:
             tokens: (B, T).
             targets: (B, T), what follows each token.
+            leaves_out: the texts were counted, and each place is asked about as if it had not been.
         """
+        orders, contexts = self._looked_up(), self._contexts(tokens)
+        numbers = [torch.where(context >= 0, order.find(context * (self.size + 1) + targets), -1)
+                   for order, context in zip(orders, contexts, strict=True)]  # fmt: skip
+        counts = [torch.where(number >= 0, order.counts[number.clamp_min(0)], 0.0)
+                  for order, number in zip(orders, numbers, strict=True)]  # fmt: skip
+        fewer = _fewer(counts, contexts) if leaves_out else [torch.zeros_like(one) for one in counts]
         found = torch.full(tokens.shape, 1 / self.size)
         longest = torch.zeros(tokens.shape, dtype=torch.int64)
-        for place, (order, context) in enumerate(zip(self._looked_up(), self._contexts(tokens), strict=True)):
-            number = torch.where(context >= 0, order.find(context * (self.size + 1) + targets), -1)
-            kept = torch.where(number >= 0, order.kept[number.clamp_min(0)], 0.0)
-            there = context >= 0
-            found = torch.where(there, kept + order.left[context.clamp_min(0)] * found, found)
+        for place, (order, context, count, less) in enumerate(zip(orders, contexts, counts, fewer, strict=True)):
+            at = context.clamp_min(0)
+            total, own = order.totals[at] - less, count - less
+            left = order.kinds[at] @ order.discounts[1:]
+            discount = order.discounts[own.clamp_max(3).long()]
+            left = left - (order.discounts[count.clamp_max(3).long()] - discount)  # nothing where nothing is left out
+            there = (context >= 0) & (total > 0)
+            mixed = ((own - discount).clamp_min(0) + left * found) / total.clamp_min(1)
+            found = torch.where(there, mixed, found)
             longest = longest.masked_fill(there, place + 1)
         return found, longest
 
@@ -118,14 +133,17 @@ class CountedNgrams(nn.Module):
         found = torch.full((shape.numel(), self.size), 1 / self.size)
         longest = torch.zeros(shape.numel(), dtype=torch.int64)
         for place, (order, context) in enumerate(zip(self._looked_up(), contexts, strict=True)):
-            context = context.flatten()
-            there, first = context >= 0, context * (self.size + 1)
-            low, high = (torch.searchsorted(order.codes, first + more) for more in (0, self.size))
-            known = torch.where(there, high - low, 0)
+            at, first = context.flatten().clamp_min(0), context.flatten() * (self.size + 1)
+            total = order.totals[at]
+            there = (context.flatten() >= 0) & (total > 0)
+            low = torch.searchsorted(order.codes, first)
+            known = torch.where(there, torch.searchsorted(order.codes, first + self.size) - low, 0)
             rows = torch.repeat_interleave(torch.arange(len(known)), known)
             places = torch.arange(len(rows)) + (low - known.cumsum(0) + known)[rows]
-            found *= torch.where(there, order.left[context.clamp_min(0)], 1.0)[:, None]
-            found[rows, order.codes[places] - first[rows]] += order.kept[places]
+            kept = (order.counts[places] - order.discounts[order.counts[places].clamp_max(3).long()]).clamp_min(0)
+            left = torch.where(there, (order.kinds[at] @ order.discounts[1:]) / total.clamp_min(1), 1.0)
+            found *= left[:, None]
+            found[rows, order.codes[places] - first[rows]] += kept / total[rows]
             longest = longest.masked_fill(there, place + 1)
         return found.view(*shape, self.size), longest.view(shape)
 
@@ -154,11 +172,9 @@ class CountedNgrams(nn.Module):
         codes, counts = (self.get_buffer(f"{name}_{place}") for name in ("codes", "counts"))
         contexts = codes // (self.size + 1)
         sums = sums_of_contexts(contexts.numpy(), counts.numpy(), self._grams(place - 1) if place else 1)
+        discounts = torch.cat([torch.zeros(1), self.get_buffer("discounts")[place]])
         total, kinds = (torch.from_numpy(one).float() for one in sums)
-        discount = torch.cat([torch.zeros(1), self.get_buffer("discounts")[place]])
-        left = torch.where(total > 0, (kinds @ discount[1:]) / total.clamp_min(1), 1.0)
-        kept = (counts - discount[counts.clamp_max(3).long()]).clamp_min(0) / total.clamp_min(1)[contexts]
-        return _Order(codes, kept, left)
+        return _Order(codes, counts.float(), total, kinds, discounts)
 
     def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: Any) -> None:
         """Take the counts of a saved network, however many they are."""
@@ -167,3 +183,17 @@ class CountedNgrams(nn.Module):
                 setattr(self, name, buffer.new_zeros(state[prefix + name].shape))
         self._orders = None
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def _fewer(counts: list[Tensor], contexts: list[Tensor]) -> list[Tensor]:
+    """By how much each order's count (B, T) is too high where the place itself was counted, 0 or 1.
+
+    The longest n-gram was counted once for each of its places. A shorter one was counted once for each token before it,
+    so that it loses one only where the longer one vanishes.
+    """
+    fewer: list[Tensor] = []
+    lost = torch.ones_like(counts[0], dtype=torch.bool)
+    for count, context in zip(reversed(counts), reversed(contexts), strict=True):
+        fewer.append((lost & (count > 0)).float())
+        lost = torch.where(context >= 0, lost & (count <= 1), lost)
+    return fewer[::-1]

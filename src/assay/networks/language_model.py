@@ -84,7 +84,14 @@ class LanguageModel(nn.Module):
         """See the class."""
         return self._following(self.features(tokens), tokens)
 
-    def losses(self, tokens: Tensor, targets: Tensor, mask: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
+    def losses(
+        self,
+        tokens: Tensor,
+        targets: Tensor,
+        mask: Tensor | None = None,
+        smoothing: float = 0.0,
+        leaves_out: bool = False,
+    ) -> Tensor:
         """Cross-entropy in nats of each token's target: (B, T), or (N,) of the N real ones where there is a mask.
 
         In training it is the Transformer's alone: the counts hold the answers of the text that they were made of.
@@ -94,12 +101,13 @@ class LanguageModel(nn.Module):
             targets: (B, T), what follows each.
             mask: (B, T) bool, True where a target counts; what is padded comes last.
             smoothing: the share of a target's weight that is spread over the vocabulary.
+            leaves_out: the texts were counted, and each place is asked about as if it had not been.
         """
         real = torch.ones_like(targets, dtype=torch.bool) if mask is None else mask
         said = self.features(tokens)[real]
         losses = token_losses(said, self.embedding.table, targets[real].long(), smoothing)
         if not self.training and not self.counts.empty:
-            counted, longest = self.counts.probabilities(tokens, targets)
+            counted, longest = self.counts.probabilities(tokens, targets, leaves_out)
             counting, own = self._shares(said, longest[real])
             losses = -torch.logaddexp(own - losses, counting + counted[real].log())
         return losses if mask is not None else losses.view(targets.shape)

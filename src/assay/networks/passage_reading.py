@@ -36,11 +36,18 @@ def shifted(batch: Any, spec: PassageSpec) -> tuple[Tensor, Tensor, Tensor]:
     return inputs[:, :-1], targets[:, 1:], real[:, 1:]
 
 
-def nats_of(network: nn.Module, batch: Any, spec: PassageSpec) -> np.ndarray[Any, Any]:
-    """(B,) minus the natural logarithm of the probability of the tokens that each window foretells."""
+def nats_of(network: nn.Module, batch: Any, spec: PassageSpec, leaves_out: bool = False) -> np.ndarray[Any, Any]:
+    """(B,) minus the natural logarithm of the probability of the tokens that each window foretells.
+
+    Args:
+        network: a `LanguageModel`.
+        batch: as `shifted` takes it.
+        spec: the sample spec.
+        leaves_out: the network counted these texts, and each place is left out of the counts that it is asked about.
+    """
     inputs, targets, real = shifted(batch, spec)
     network_: Any = network
-    losses = network_.losses(inputs, targets, None)
+    losses = network_.losses(inputs, targets, leaves_out=leaves_out)
     return np.asarray((losses * scored(batch, real)).double().sum(dim=1).numpy())
 
 

@@ -141,7 +141,7 @@ class Tokenizer:
         return [str(text) for text in _parsed(self.data).decode_batch(rows, skip_special_tokens=False)]
 
 
-def train_bpe(texts: Iterable[str], size: int) -> Tokenizer:
+def train_bpe(texts: Iterable[str], size: int, one_case: bool = False) -> Tokenizer:
     """Byte-level byte-pair encoding, learned from texts: any text can be written, and comes back exactly.
 
     Sources: R. Sennrich, B. Haddow, A. Birch, "Neural machine translation of rare words with subword units", ACL 2016;
@@ -150,6 +150,8 @@ def train_bpe(texts: Iterable[str], size: int) -> Tokenizer:
     Args:
         texts: what it is learned from.
         size: the most tokens, at least `SMALLEST`; few texts give fewer.
+        one_case: capitals are read as small letters, and a text's first word as any other; what comes back is in small
+            letters.
 
     Raises:
         SettingError: `size` is below `SMALLEST`.
@@ -158,10 +160,12 @@ def train_bpe(texts: Iterable[str], size: int) -> Tokenizer:
         raise SettingError(f"a vocabulary of {size} tokens is too small", f"Give at least {SMALLEST}.")
     _library()
     from tokenizers import Tokenizer as Parsed
-    from tokenizers import decoders, models, pre_tokenizers, trainers
+    from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
     made: Any = Parsed(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    if one_case:
+        made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=one_case)
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=size,

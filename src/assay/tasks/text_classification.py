@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-#: Tokens of a window, where no pretrained network says otherwise; and of a vocabulary of ours at most.
-_LONGEST, _VOCABULARY = 256, 8000
+#: Tokens of a window, where no pretrained network says otherwise.
+_LONGEST = 256
+#: Tokens of a vocabulary of ours at least and at most, and the characters of training text that are worth one: of words
+#: that were seen twice, their pieces say more.
+_LEAST_VOCABULARY, _VOCABULARY, _CHARACTERS_A_TOKEN = 1000, 8000, 120
 #: Training texts that a vocabulary is learned from at most.
 _LOOK_AT = 100_000
 _SHOWN = 600
@@ -110,7 +113,8 @@ class TextClassification(TargetTask):
         if name is not None:
             return TextSpec(pretrained(name), min(_LONGEST, context_of(name)), target, columns)
         texts = training_texts(records, train, "text", _LOOK_AT)
-        return TextSpec(train_bpe(texts, _VOCABULARY), _LONGEST, target, columns)
+        size = int(np.clip(sum(map(len, texts)) // _CHARACTERS_A_TOKEN, _LEAST_VOCABULARY, _VOCABULARY))
+        return TextSpec(train_bpe(texts, size, one_case=True), _LONGEST, target, columns)
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: TextSpec, log: ProblemLog) -> Encoded:
         """Tokens in windows; a text without a target that is known is left out."""

@@ -104,6 +104,7 @@ class TextGeneration(Task):
             "top_p": "draw among the most probable tokens that together have this share (0.95)",
             "draw_seed": "of the draws (0)",
         },
+        of_learned={"learned": True},
     )
     batch_type = PassageBatch
     spec_type = PassageSpec
@@ -206,7 +207,7 @@ class TextGeneration(Task):
         from assay.networks.passage_reading import nats_of, written
 
         if not len(batch.scored) or int(batch.scored.max()):
-            return nats_of(network, batch, spec)
+            return nats_of(network, batch, spec, bool(options.get("learned")))
         return [written(network, batch, row, spec, options) for row in range(len(batch.tokens))]
 
     def growing(
