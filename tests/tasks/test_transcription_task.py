@@ -24,6 +24,7 @@ from assay.evaluation.transcripts import Heard, Partial, Stretch, Word
 from assay.samples.draws import Draws
 from assay.samples.recording_windows import long_recordings
 from assay.samples.speech_augment import played, speech_augmented
+from assay.samples.speech_places import BANDS, stretches
 from assay.serving.dictation import Dictation, gathered
 from assay.serving.subtitles import srt, subtitles, vtt
 from assay.sources.records import ProblemLog
@@ -271,7 +272,11 @@ def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -
     assert seconds(short.audio) == pytest.approx(length, abs=0.2) and seconds(long.audio) == pytest.approx(30, abs=0.2)
     windows = samples.view_of(np.asarray([48])).windows
     sound = samples.field("sound", windows[2:3])[0]
-    weights = np.pad(np.arange(len(sound)) / len(sound) - 0.5, (0, 500), constant_values=np.nan)
+    grid = np.linspace(-0.5, 0.5, BANDS * stretches(len(sound))).reshape(BANDS, -1)
+    weights = np.pad(grid, ((0, 0), (0, 3)), constant_values=np.nan)
+    names = task.part_names(samples, int(windows[2]), spec)
+    begin = float(samples.field("start", windows[2:3])[0])
+    assert len(names) == grid.size and names[0].startswith(f"{begin:.2f} to ")
     drawn = task.draw_explained(samples, 48, weights, spec, int(windows[2]))
     assert drawn.image and drawn.image != long.image
     assert seconds(drawn.audio) == pytest.approx(len(sound) / 16_000, abs=0.2)

@@ -121,5 +121,4 @@ def gathered(answers: Sequence[Partial]) -> Transcript:
 
 def _told(heard: Heard, final: bool) -> Partial:
     (stretch,) = heard.stretches
-    confidence = float(np.exp(min(0.0, heard.log_probability / max(1, heard.tokens))))
-    return Partial(stretch.text, stretch.start, stretch.end, final, confidence, heard.tokens, stretch.words)
+    return Partial(stretch.text, stretch.start, stretch.end, final, heard.confidence, heard.tokens, stretch.words)

@@ -201,7 +201,7 @@ class Transcription(Task):
         """The transcript with its lines and words."""
         told = [one for one in output.stretches if one.text]
         segments = tuple(Segment(one.text, one.start, one.end) for one in told)
-        return Transcript(output.text, _confidence(output), segments, tuple(word for one in told for word in one.words))
+        return Transcript(output.text, output.confidence, segments, tuple(word for one in told for word in one.words))
 
     def words(self, output: Heard, spec: TranscriptSpec) -> str:
         """The transcript."""
@@ -235,7 +235,7 @@ class Transcription(Task):
         self, outputs: Values, truths: Values, spec: TranscriptSpec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The mean probability of a transcript's tokens; the share of words that are right."""
-        sure = np.asarray([_confidence(output) for output in outputs], float)
+        sure = np.asarray([output.confidence for output in outputs], float)
         return sure, np.clip(1 - _error_rates(outputs, truths, spec), 0, 1)
 
     def why_no_baseline(self, spec: TranscriptSpec) -> str:
@@ -290,9 +290,19 @@ class Transcription(Task):
 
         return gathered(answers)
 
+    def part_names(self, samples: Samples, window: int, spec: TranscriptSpec) -> Sequence[str]:
+        """When each cell of the grid over a window is, and which frequencies it holds."""
+        from assay.samples.speech_places import place_names
+
+        begin = float(samples.field("start", np.asarray([window]))[0])
+        return place_names(len(samples.field("sound", np.asarray([window]))[0]), begin)
+
     def masked(self, batch: RecordingBatch, kept: Tensor, spec: TranscriptSpec, instead: Any = None) -> RecordingBatch:
-        """Silence where nothing is kept."""
-        return replace(batch, sound=batch.sound * kept)
+        """Silence where nothing is kept; see `assay.samples.speech_places`."""
+        from assay.samples.sound_windows import as_waves
+        from assay.samples.speech_places import mask_speech
+
+        return replace(batch, sound=mask_speech(as_waves(batch.sound), batch.mask, kept))
 
     def support(self, outputs: Values, answered: Values, spec: TranscriptSpec) -> Support:
         """The share of the characters of a transcript that is still heard."""
@@ -302,10 +312,10 @@ class Transcription(Task):
         return Support(np.clip(1 - counts[:, :3].sum(axis=1) / np.maximum(1, counts[:, 3]), 0, 1))
 
     def explain(self, predictor: Answering, batch: RecordingBatch) -> np.ndarray[Any, Any]:
-        """How much less probable (nats) the transcript is where a stretch of the sound is silent."""
+        """How much less probable (nats) the transcript is where a band of a stretch of the sound is silent."""
         from assay.evidence.speech_attribution import explain_transcripts
 
-        return explain_transcripts(self, predictor, batch)
+        return explain_transcripts(predictor, batch)
 
     def writings(self) -> Mapping[str, Any]:
         """Plain text and subtitles; see `Task.writings`."""
@@ -328,19 +338,16 @@ class Transcription(Task):
         spec: TranscriptSpec,
         window: int | None = None,
     ) -> Drawing:
-        """The window in grey with the stretches that weighed in colour, and its sound."""
+        """The window in grey with the places that weighed in colour, and its sound."""
         from assay.report.sounds import sound_drawing
         from assay.samples.sound_windows import SCALE
+        from assay.samples.speech_places import stretches
 
         windows = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
         sound = np.asarray(samples.field("sound", windows)[0], np.float32) / SCALE
         begin = float(samples.field("start", windows)[0])
         told = f"seconds: {begin:.1f} to {begin + len(sound) / RATE:.1f}"
-        return sound_drawing(sound, RATE, (samples.id(unit), told), weights[None, : len(sound)])
-
-
-def _confidence(output: Heard) -> float:
-    return float(np.exp(min(0.0, output.log_probability / max(1, output.tokens))))
+        return sound_drawing(sound, RATE, (samples.id(unit), told), weights[:, : stretches(len(sound))])
 
 
 def _error_rates(outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
