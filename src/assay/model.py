@@ -259,7 +259,7 @@ class Model:
             SettingError: the application answers whole inputs alone, or knows no such option.
         """
         predictor = self.predictor
-        predictor.options = answering_options(self.task, options)
+        predictor.options = answering_options(self.task, options, session=True)
         with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
             return self.task.session(predictor)
 

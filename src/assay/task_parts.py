@@ -41,6 +41,7 @@ class Traits:
         streams: it answers while input still arrives (`session`).
         options: the data options that it adds, by name, with their help text.
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
+        listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
     """
 
     title: str
@@ -53,6 +54,7 @@ class Traits:
     streams: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
+    listening: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

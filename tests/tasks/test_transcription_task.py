@@ -19,8 +19,9 @@ import itertools
 
 import assay
 from assay.check import check_task
-from assay.errors import AssayError, DataError, SettingError
-from assay.evaluation.transcripts import Heard, Partial, Stretch, Word
+from assay.errors import DataError, SettingError
+from assay.evaluation.transcripts import Heard, Stretch, Transcript, Word
+from assay.model import Model
 from assay.samples.draws import Draws
 from assay.samples.recording_windows import long_recordings
 from assay.samples.speech_augment import played, speech_augmented
@@ -118,6 +119,12 @@ class Echo:
                 for length, start in zip(lengths, starts, strict=True)]  # fmt: skip
 
 
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run's network hears in a window are the window's seconds."""
+    monkeypatch.setattr(Transcription, "predict", staticmethod(Echo.predict))
+
+
 def dictation(**options: object) -> Dictation:
     from types import SimpleNamespace
 
@@ -208,18 +215,40 @@ def test_subtitles_can_be_read() -> None:
     assert srt({"segments": [], "words": []}) == ""
 
 
-@pytest.mark.parametrize("kind", ["empty", "tiny", "silent", "loud", "nan", "fast", "channels", "name"])
-def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: str) -> None:
+def test_subtitles_have_the_spaces_of_the_text() -> None:
+    signs = "今日はとても良い天気ですね明日もきっと晴れるでしょう" * 3
+    words = [{"text": sign, "start": place / 8, "end": (place + 1) / 8, "confidence": 1.0}
+             for place, sign in enumerate(signs)]  # fmt: skip
+    lines = subtitles({"text": signs, "segments": [], "words": words})
+    assert "".join(line.text for line in lines) == signs and not any(" " in line.text for line in lines)
+    assert len(lines) > 1 and all(line.end - line.start <= 6.01 for line in lines)
+    mixed = {"text": "OK 今日は", "segments": [], "words": [{**words[0], "text": "OK"}, *words[1:2], words[2]]}
+    mixed["words"] = [{**one, "text": text} for one, text in zip(words, ("OK", "今", "日", "は"), strict=False)]
+    assert [line.text for line in subtitles(mixed)] == ["OK 今日は"]
+    assert all(len(line) <= 42 for line in srt({"text": signs, "segments": [], "words": words}).splitlines())
+
+
+def test_subtitles_without_times_of_words_are_short_too() -> None:
+    text = " ".join(f"word{place}" for place in range(40))
+    lines = subtitles({"text": text, "segments": [{"text": text, "start": 100.0, "end": 128.0}], "words": []})
+    assert " ".join(line.text for line in lines) == text and len(lines) >= 5
+    assert lines[0].start == 100 and lines[-1].end == pytest.approx(128, abs=0.01)
+    assert all(len(line.text) <= 84 and line.end - line.start <= 6.8 for line in lines)
+    assert all(line.end <= after.start + 1e-9 for line, after in itertools.pairwise(lines))
+
+
+def bad_recording(folder: Path, kind: str) -> tuple[Path, float]:
+    """A recording with something wrong about it, and its seconds."""
     import soundfile
 
-    random = np.random.default_rng(0)
-    speech = sentence(["up", "down"], random)
-    file = tmp_path / ("x.mp3" if kind == "name" else "x.wav")
+    speech = sentence(["up", "down"], np.random.default_rng(0))
+    file, seconds = folder / ("x.mp3" if kind == "name" else "x.wav"), len(speech) / RATE
     match kind:
         case "empty":
             file.write_bytes(b"")
         case "tiny":
             soundfile.write(file, speech[:80], RATE)
+            seconds = 80 / RATE
         case "silent":
             soundfile.write(file, np.zeros(400 * RATE), RATE)
         case "loud":
@@ -231,21 +260,46 @@ def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: st
         case "channels":
             soundfile.write(file, np.stack([speech] * 8, axis=1), RATE)
         case "name":
-            soundfile.write(tmp_path / "y.wav", speech, RATE)
-            (tmp_path / "y.wav").rename(file)
-    try:
-        (answer,) = assay.load(run).predict(file)
-    except AssayError as error:
-        assert kind in ("empty", "name") and error.message
-        return
-    assert kind != "empty"
-    assert isinstance(answer.text, str) and 0 <= answer.confidence <= 1
-    if kind in ("silent", "tiny"):
-        assert answer.text == "" and not answer.words
+            soundfile.write(folder / "y.wav", speech, RATE)
+            (folder / "y.wav").rename(file)
+    return file, seconds
 
 
-def test_partial_answers_are_plain() -> None:
-    assert Partial("a", 0.0, 1.0, True, 0.5, 2).words == ()
+@pytest.mark.parametrize(("kind", "told"), [
+    ("tiny", {"short-recording"}), ("loud", {"clipped-recording"}), ("nan", {"not-finite-samples"}), ("fast", set()),
+    ("channels", set()), ("name", {"mislabelled-file"}),
+])  # fmt: skip
+def test_bad_recordings_are_heard_and_told(run: Path, tmp_path: Path, kind: str, told: set[str], echo: None) -> None:
+    file, seconds = bad_recording(tmp_path, kind)
+    (found,), problems = assay.load(run).predictions(file)
+    assert float(found.answer.text) == pytest.approx(seconds, abs=0.011)
+    assert {problem.kind for problem in problems} >= told and (told or not problems)
+
+
+def test_where_nothing_can_be_heard_nothing_is_said(run: Path, tmp_path: Path) -> None:
+    model = assay.load(run)
+    for kind in ("silent", "tiny"):
+        (answer,) = model.predict(bad_recording(tmp_path, kind)[0])
+        assert answer.text == "" and not answer.words and not answer.segments and 0 <= answer.confidence <= 1
+    with pytest.raises(DataError):
+        model.predict(bad_recording(tmp_path, "empty")[0])
+
+
+def test_what_is_understood_so_far_is_told_while_a_recording_is_listened_to(
+    run: Path, said: Path, command: Any
+) -> None:
+    file = said / "048.wav"
+    done = command("listen", run, "--wav", file, "--json", "--beams", "1", "--partials", "0.5")
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["final"] for row in rows].count(False) > 5 and any(row["final"] for row in rows)
+    assert all({"text", "start", "end", "words", "actions"} <= set(row) for row in rows)
+    told = command("listen", run, "--wav", file, "--beams", "1", "--partials", "0")
+    lines = [line.split("\t") for line in told.out.splitlines()]
+    assert [line[0] for line in lines] == [row["text"] for row in rows if row["final"]]
+    assert all(len(line) == 6 and "[" not in line for line in lines)
+    refused = command("predict", run, file, "--partials", "1")
+    assert refused.code == 1 and "--partials" in refused.err and "assay listen" in refused.err
 
 
 def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ class Dictation(Session):
             `live` (0 or 1) whether somebody waits for them.
     """
 
+    rate_hz = RATE
+
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         live = number_of(predictor.options, "live", 1, 0, 1, whole=True) == 1

@@ -76,8 +76,9 @@ class Transcription(Task):
             "language_weight": "what the language model counts, of a network of ours (0.4)",
             "token_bonus": "nats that each token gains there (0.5)",
             "words": "1 for the times of words, 0 for none (1)",
-            "partials": "seconds between partial answers while sound arrives, 0 for none (1)",
+            "partials": "with assay listen: seconds between partial answers, 0 for none (1)",
         },
+        listening=("partials",),
     )
     batch_type = RecordingBatch
     spec_type = TranscriptSpec
