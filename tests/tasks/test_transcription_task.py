@@ -157,7 +157,7 @@ def test_partial_answers_come_before_final_ones() -> None:
         dictation(partials=-1)
 
 
-def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: Path) -> None:
+def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: Path, echo: None) -> None:
     import soundfile
 
     random = np.random.default_rng(3)
@@ -167,11 +167,35 @@ def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: P
     soundfile.write(tmp_path / "short.wav", long[: 20 * RATE], RATE)
     model = assay.load(run)
     records = model.task.read_inputs(open_source(tmp_path), model.spec)
-    assert [name for name, _ in long_recordings(records)] == ["long.wav"]
+    assert [name for name, _ in long_recordings(records, ProblemLog())] == ["long.wav"]
     found, _ = model.predictions(tmp_path, options={"beams": 1})
     assert [one.id for one in found] == ["long.wav", "short.wav"]
-    ends = [line.end for line in found[0].answer.segments]
-    assert ends == sorted(ends) and (not ends or ends[-1] <= len(long) / RATE + 0.1)
+    lines = found[0].answer.segments
+    assert len(lines) > 50 and found[0].answer.text.split() == [line.text for line in lines]
+    assert all(line.start < line.end <= after.start + 1e-6 for line, after in itertools.pairwise(lines))
+    heard = sum(line.end - line.start for line in lines)
+    assert 0.8 * len(long) / RATE < heard <= len(long) / RATE and lines[-1].end <= len(long) / RATE + 0.1
+    assert sum(float(line.text) for line in lines) == pytest.approx(heard, abs=0.01 * len(lines))
+
+
+def test_a_damaged_long_recording_costs_no_other_its_answer(run: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    random = np.random.default_rng(4)
+    long = np.concatenate([sentence(["up", "left"], random, 1.0) for _ in range(160)])
+    assert len(long) > 300 * RATE
+    soundfile.write(tmp_path / "a.flac", long, RATE)
+    whole = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(whole[: len(whole) // 2])
+    soundfile.write(tmp_path / "b.wav", np.where(np.arange(len(long)) % 1000 == 0, np.nan, long), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "c.wav", long[: 4 * RATE], RATE)
+    model = assay.load(run)
+    found, problems = model.predictions(tmp_path, options={"beams": 1})
+    assert [one.id for one in found] == ["b.wav", "c.wav"]
+    told = {problem.kind: (problem.action, problem.examples[0].file) for problem in problems}
+    assert told["unreadable-input"] == ("skipped", "a.flac") and told["not-finite-samples"] == ("repaired", "b.wav")
+    with pytest.raises(DataError, match="damaged"):
+        model.predictions(tmp_path / "a.flac")
 
 
 def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_path: Path, command: Any) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from assay.samples.transcript_spec import RATE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from assay.sources.records import ProblemLog, Records
+    from assay.sources.records import Action, ProblemLog, Records
 
 Array = np.ndarray[Any, Any]
 #: Seconds of a recording that are decoded at once.
@@ -92,15 +93,23 @@ def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, lo
     return RecordingWindows(sound, np.asarray(starts, np.float32), np.asarray(whole, bool), np.asarray(rows, np.int64))
 
 
-def long_recordings(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
-    """The name of each recording of more than some minutes, and its sound (T,) float32 in blocks."""
+def long_recordings(records: Records, log: ProblemLog) -> Iterator[tuple[str, Iterator[Array]]]:
+    """The name of each recording of more than some minutes, and its sound (T,) float32 in blocks.
+
+    What is doubtful about one is noted in `log` once its last block was taken; a damaged one raises `DataError` there.
+    """
     from assay.sources.audio import audio_blocks
 
     for batch in records.batches():
         columns = (batch.column(name).to_pylist() for name in ("id", "location", "seconds"))
         for name, place, seconds in zip(*columns, strict=True):
             if seconds is not None and seconds > LONG_S and records.load is not None:
-                yield name, audio_blocks(records.load(place), RATE, BLOCK_S, name)
+                noted = partial(_note, log, name)
+                yield name, audio_blocks(records.load(place), RATE, BLOCK_S, name, noted)
+
+
+def _note(log: ProblemLog, name: str, kind: str, action: Action) -> None:
+    log.add(kind, action, name)
 
 
 def whole_numbers(sound: Array) -> Array:
@@ -117,7 +126,7 @@ def _pieces(data: Any, name: str, longest_s: float, log: ProblemLog) -> tuple[Se
         for kind, action in begun.problems():
             log.add(kind, action, name)
         return [Piece(0, whole_numbers(begun.samples))], True
-    blocks = audio_blocks(data, RATE, BLOCK_S, name)
+    blocks = audio_blocks(data, RATE, BLOCK_S, name, partial(_note, log, name))
     found = [Piece(one.start, whole_numbers(one.sound)) for one in speech_pieces(blocks, RATE, longest_s)]
     if not found:
         log.add("no-speech", "kept", name)

@@ -279,11 +279,13 @@ class Transcription(Task):
         windows = samples.field("sound", samples.view_of(np.asarray([unit])).windows)
         return np.concatenate([np.asarray(one, np.float32) for one in windows]) / SCALE
 
-    def streamed(self, records: Records, spec: TranscriptSpec) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(
+        self, records: Records, spec: TranscriptSpec, log: ProblemLog
+    ) -> Iterator[tuple[str, Iterator[Any]]] | None:
         """Recordings that are too long to be held: see `Task.streamed`."""
         from assay.samples.recording_windows import long_recordings
 
-        return long_recordings(records)
+        return long_recordings(records, log)
 
     def gathered(self, answers: Sequence[Any], spec: TranscriptSpec) -> Transcript:
         """One transcript out of a session's final answers."""
