@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, gelu, pad
 
 from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
-from assay.networks.hf_loading import HfBodySettings, library
+from assay.networks.hf_loading import HfBodySettings, config_of, library
 from assay.networks.hf_seq2seq import HfDecoding
 from assay.networks.seq2seq import with_end
 from assay.networks.token_loss import per_text
@@ -33,6 +33,8 @@ _WINDOW, _HOP = 400, 160
 #: a batch.
 _BEHIND, _STEP = RATE // 4, RATE
 LONGEST_S = 30.0
+#: Tokens before a transcript, at most: the start, the language, what to do, and that no times are written.
+_STEERING = 4
 
 
 @dataclass(frozen=True)
@@ -232,6 +234,17 @@ class HfSpeech(nn.Module):
         bands = (self.filters @ spectrum).clamp_min(1e-10).log10()
         loudest = bands.amax(dim=(1, 2), keepdim=True)
         return (torch.maximum(bands, loudest - 8) + 4) / 4
+
+
+@lru_cache(maxsize=8)
+def _unmasked(kind: type[nn.Module]) -> dict[str, None]:
+    """What a layer wants to be told beside its input: releases before 5 of transformers ask for a mask of heads."""
+    return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(kind.forward).parameters else {}
+
+
+def most_tokens(model: str) -> int:
+    """The most tokens of a transcript that a pretrained network has places for, those that steer it left out."""
+    return max(1, int(getattr(config_of(HfSpeechSettings(model)), "max_target_positions", 448)) - _STEERING)
 
 
 def marks_of(settings: HfSpeechSettings) -> str:

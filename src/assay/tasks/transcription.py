@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Segment, Transcript
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.sources.recordings import OPTIONS
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
-
-#: Training transcripts that are looked at before the first step, and those that a language model keeps, at most.
-_LOOK_AT, _KEPT = 100_000, 20_000
-_PIECES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,26 +115,10 @@ class Transcription(Task):
         return Amount(minutes_of_sound(samples, units, RATE), "minutes of speech")
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TranscriptSpec:
-        """A vocabulary of the training transcripts, or that of the pretrained network; how long a window is."""
-        from assay.evaluation.spoken_text import guessed_language, spoken
-        from assay.networks.text_networks import pretrained_argument
-        from assay.samples.recording_windows import window_seconds
-        from assay.samples.tokens import characters, pretrained, train_bpe
-        from assay.samples.unit_texts import training_texts
+        """See `assay.samples.transcript_spec`."""
+        from assay.samples.transcript_spec import fitted_spec
 
-        texts = training_texts(records, train, "target", _LOOK_AT)
-        language = str(options.extra.get("language") or guessed_language(texts))
-        longest_s, name = window_seconds(records, train), pretrained_argument(options.network)
-        if name is not None:
-            return TranscriptSpec(pretrained(name), longest_s, language, plain=False)
-        kind = options.extra.get("tokens", "characters")
-        if kind not in ("characters", "pieces"):
-            raise SettingError(f"--tokens {kind} is not possible", "Give characters or pieces.")
-        said = [text for text in (spoken(text, language) for text in texts) if text]
-        if not said:
-            raise DataError("the training transcripts hold no words", "Give what is said in the recordings.")
-        tokenizer = characters(said) if kind == "characters" else train_bpe(said, _PIECES)
-        return TranscriptSpec(tokenizer, longest_s, language, True, tuple(said[:: max(1, -(-len(said) // _KEPT))]))
+        return fitted_spec(records, train, options)
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: TranscriptSpec, log: ProblemLog) -> Encoded:
         """Windows of sound; the tokens of a transcript beside a recording that is heard as a whole."""
@@ -150,10 +129,15 @@ class Transcription(Task):
         if "target" in batch.schema.names:
             ids = batch.column("id").to_pylist()
             tokens = spec.tokens_of([text or "" for text in batch.column("target").to_pylist()])
+            fits = [not spec.most_tokens or len(one) <= spec.most_tokens for one in tokens]
             nothing = np.zeros(0, np.int32)
             fields["tokens"] = [
-                tokens[row] if whole else nothing for row, whole in zip(found.row, found.whole, strict=True)
+                tokens[row] if whole and fits[row] else nothing
+                for row, whole in zip(found.row, found.whole, strict=True)
             ]
+            for row in np.unique(found.row[found.whole]).tolist():
+                if not fits[row]:
+                    log.add("transcript-too-long-to-learn-from", "kept", ids[row])
             for row in np.unique(found.row[~found.whole]).tolist():
                 log.add("recording-too-long-to-learn-from", "kept", ids[row])
         return Encoded(fields, found.row)
