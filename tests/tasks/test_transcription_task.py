@@ -344,6 +344,12 @@ def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -
         assert audio is not None and audio.startswith("data:audio/")
         return soundfile.info(io.BytesIO(base64.b64decode(audio.partition(",")[2]))).duration
 
+    shortest = task.amount(samples, np.arange(48), spec)
+    lengths = [soundfile.info(said / f"{number:03}.wav").duration for number in range(48)]
+    assert shortest.value == pytest.approx(sum(lengths) / 60, rel=0.02)
+    assert task.amount(samples, np.arange(50), spec).value == pytest.approx(shortest.value, rel=0.02)
+    assert task.amount(samples, np.asarray([48, 49]), spec).value == 0  # too long to learn from
+
     short, long = task.draw(samples, 1, spec), task.draw(samples, 48, spec)
     length = soundfile.info(said / "001.wav").duration
     assert short.image and short.lines == ("001.wav", f"seconds: {length:.1f}")

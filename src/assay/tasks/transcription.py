@@ -109,10 +109,10 @@ class Transcription(Task):
         return sound_lookalikes(samples, asked, budget_s, RATE)
 
     def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: TranscriptSpec) -> Amount:
-        """Minutes of speech."""
+        """Minutes of speech whose transcripts can be learned."""
         from assay.samples.sound_windows import minutes_of_sound
 
-        return Amount(minutes_of_sound(samples, units, RATE), "minutes of speech")
+        return Amount(minutes_of_sound(samples, units, RATE, learned="tokens"), "minutes of speech")
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TranscriptSpec:
         """See `assay.samples.transcript_spec`."""
