@@ -18,6 +18,7 @@ pytest.importorskip("jiwer")
 import itertools
 
 import assay
+from assay.answer_files import part_names
 from assay.check import check_task
 from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Stretch, Transcript, Word
@@ -208,8 +209,30 @@ def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_
     assert (tmp_path / "x.vtt").read_text(encoding="utf-8") == vtt(row)
     assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\n049.wav,")
     assert (tmp_path / "x.txt").read_text(encoding="utf-8") == row["text"] + "\n"
-    two = command("predict", run, said / "001.wav", said / "002.wav", "--out", tmp_path / "two.srt")
-    assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
+    assert part_names(Transcript("", 1.0)) == {"segments", "words"}
+
+
+def test_silence_has_the_columns_that_speech_has(run: Path, said: Path, tmp_path: Path, command: Any) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    done = command("predict", run, tmp_path / "silent.wav", "--out", tmp_path / "x.csv")
+    assert done.code == 0, done.err
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\nsilent.wav,,")
+    told = command("predict", run, tmp_path / "silent.wav")
+    assert told.out.count("\t") == 2
+
+
+def test_several_answers_for_one_file_are_refused_before_the_work(
+    run: Path, said: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("it went to work")
+
+    monkeypatch.setattr(Model, "predictions", never)
+    for inputs in ((said / "001.wav", said / "002.wav"), (said,)):
+        two = command("predict", run, *inputs, "--out", tmp_path / "two.srt")
+        assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
 
 
 ANSWER = {
