@@ -10,10 +10,12 @@ Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N t
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -156,7 +158,7 @@ class HfSpeech(nn.Module):
         x = gelu(encoder.conv2(x)).transpose(1, 2)
         x = x + encoder.embed_positions.weight[: x.shape[1]]
         for layer in encoder.layers:
-            said = layer(x, None)
+            said = layer(x, None, **_unmasked(type(layer)))
             x = said[0] if isinstance(said, tuple) else said
         heard: Tensor = encoder.layer_norm(x)
         return heard
