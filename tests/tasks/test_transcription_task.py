@@ -108,6 +108,16 @@ def test_played_faster_it_is_shorter() -> None:
     torch.testing.assert_close(sound[0, 1000:5000], torch.sin(torch.arange(8000) * 0.125)[1000:5000], atol=2e-3, rtol=0)
 
 
+def test_played_slower_nothing_goes_beyond_what_a_network_hears() -> None:
+    rate = 200
+    sound = torch.ones(64, 29 * rate)
+    mask = torch.arange(29 * rate) < torch.tensor([29 * rate, 5 * rate] * 32)[:, None]
+    changed, kept = speech_augmented(sound * mask, mask, {"speed": 0.3}, rate, Draws(0, 1, np.arange(64)))
+    lengths = kept.sum(dim=1) / rate
+    assert float(lengths.max()) <= 30 and changed.shape[1] <= 30 * rate
+    assert float(lengths[::2].max()) > 29.9 and float(lengths[1::2].max()) > 5.8 and float(lengths.min()) < 4.5
+
+
 class Echo:
     """A task whose network tells the seconds of each window."""
 

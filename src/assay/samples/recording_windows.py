@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 #: Seconds of a recording that are decoded at once.
 BLOCK_S = 60.0
 #: Seconds that a network hears at once, at least and at most; between them a little more than the longest recording.
-_SHORTEST_S, _LONGEST_S, _MORE = 5.0, 30.0, 1.1
+_SHORTEST_S, LONGEST_S, _MORE = 5.0, 30.0, 1.1
 #: Longer recordings are answered while they are decoded.
 LONG_S = 300.0
 
@@ -59,13 +59,13 @@ def window_seconds(records: Records, train: Array) -> float:
     known = np.concatenate([*seconds, np.zeros(0)])[np.flatnonzero(train)]
     known = known[np.isfinite(known)]
     if not len(known):
-        return _LONGEST_S
-    if (known > _LONGEST_S).all():
+        return LONGEST_S
+    if (known > LONGEST_S).all():
         raise DataError(
-            f"every training recording is longer than {_LONGEST_S:g} s, so that no transcript can be learned from",
+            f"every training recording is longer than {LONGEST_S:g} s, so that no transcript can be learned from",
             "Cut the recordings into sentences, each with its transcript.",
         )
-    return float(np.clip(np.ceil(_MORE * known[known <= _LONGEST_S].max()), _SHORTEST_S, _LONGEST_S))
+    return float(np.clip(np.ceil(_MORE * known[known <= LONGEST_S].max()), _SHORTEST_S, LONGEST_S))
 
 
 def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, log: ProblemLog) -> RecordingWindows:
