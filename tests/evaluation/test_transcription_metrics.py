@@ -25,7 +25,7 @@ from assay.evaluation.transcription_metrics import CharacterErrorRate, WordError
             "five dollars and twenty five cents for one thousand two hundred and fifty at three point five percent",
         ),
         ("007 and 12345678", "zero zero seven and one two three four five six seven eight"),
-        ("$1 & 100th", "one dollar one hundredth"),
+        ("$1 & 100th", "one dollar and one hundredth"),
         ("‘Tis’ \u2019twas  rock'n'roll", "tis twas rock'n'roll"),
         ("ＡＢＣ\n\tdef", "abc def"),
         ("press *1 or *2", "press one or two"),

@@ -116,5 +116,5 @@ def test_a_hidden_place_is_silent_and_no_other() -> None:
 def test_places_are_named_by_their_time() -> None:
     names = place_names(2 * RATE, 10.0)
     assert len(names) == BANDS * stretches(2 * RATE) == BANDS * 8
-    assert names[0] == "10.00 to 10.25 s, 0 to 614 Hz" and names[-1] == "11.75 to 12.00 s, 3932 to 8000 Hz"
+    assert names[0] == "10.00 to 10.25 s, 0 to 614 Hz" and names[-1] == "11.75 to 12.00 s, 3934 to 8000 Hz"
     assert place_names(0) == () and stretches(30 * RATE) == 14 and stretches(80) == 1

@@ -424,10 +424,10 @@ def test_kaldi_segments_are_stretches_of_recordings(tmp_path: Path) -> None:
     data = kaldi(
         tmp_path / "data", f"r0 corpus/0.wav\nr1 {tmp_path}/corpus/1.flac\nr2 cat x |\n",
         segments="u0 r0 0.25 0.75\nu1 r1 1.0 -1\nu2 r0 0.9 0.8\nu3 r2 0 1\nu4 r0 5 6\nu5 r0 x y\nu6 r1 0 0.5\n",
-        text="".join(f"u{number} word {number}\n" for number in range(8)), utt2spk="u0 a\nu1 b\nu6 b\n",
+        text="".join(f"u{number} word {number}\n" for number in range(8)), utt2spk="u0 a\nu1 b\nu6 c\n",
     )  # fmt: skip
     records = transcripts(data)
-    assert column(records, "id") == ["u0", "u1", "u6"] and column(records, "group") == ["a", "b", "b"]
+    assert column(records, "id") == ["u0", "u1", "u6"] and column(records, "group") == ["a", "b", "c"]
     assert [round(value, 4) for value in column(records, "seconds")] == [0.5, 1.0, 0.5]
     told = kinds(records)
     assert told["unusable-segment"] == (3, "skipped") and told["unreadable-file"] == (1, "skipped")

@@ -183,7 +183,7 @@ def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: P
     assert [one.id for one in found] == ["long.wav", "short.wav"]
     lines = found[0].answer.segments
     assert len(lines) > 50 and found[0].answer.text.split() == [line.text for line in lines]
-    assert all(line.start < line.end <= after.start + 1e-6 for line, after in itertools.pairwise(lines))
+    assert all(line.start < line.end <= after.start + 1e-3 for line, after in itertools.pairwise(lines))
     heard = sum(line.end - line.start for line in lines)
     assert 0.8 * len(long) / RATE < heard <= len(long) / RATE and lines[-1].end <= len(long) / RATE + 0.1
     assert sum(float(line.text) for line in lines) == pytest.approx(heard, abs=0.01 * len(lines))
@@ -343,7 +343,7 @@ def test_where_nothing_can_be_heard_nothing_is_said(run: Path, tmp_path: Path) -
 
 
 def test_what_is_understood_so_far_is_told_while_a_recording_is_listened_to(
-    run: Path, said: Path, command: Any
+    run: Path, said: Path, command: Any, echo: None
 ) -> None:
     file = said / "048.wav"
     done = command("listen", run, "--wav", file, "--json", "--beams", "1", "--partials", "0.5")
