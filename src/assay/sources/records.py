@@ -79,8 +79,7 @@ class Records:
         batches: called without arguments, iterates over the record batches from the start. Columns: `id` (string,
             unique, stable across machines: a relative path, an archive member, `rows.csv:17`), optional `location`,
             `target` (whatever the task reads: string, list of strings, double, struct; null where there is none),
-            optional `group`, `speaker`, `time`, `split` ("train", "validation", "test"), `digest`; all other columns are
-            payload.
+            optional `group`, `speaker`, `time`, `split` ("train", "validation", "test"), `digest`; others are payload.
         fingerprint: hash over ids, digests and targets; the same data gives the same value on every machine.
         problems: what was skipped, repaired or kept with a doubt, and where.
         load: takes a `location` and returns the payload that lies there (file bytes or an array); None where all
