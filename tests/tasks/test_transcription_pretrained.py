@@ -74,6 +74,9 @@ def test_a_transcript_too_long_for_the_network_is_told_and_left_out(said: Path, 
     _, network = built(whisper)
     tokens = torch.from_numpy(np.resize(spec.tokenizer.encode_batch([" up"])[0], spec.most_tokens))[None]
     assert np.isfinite(float(network.losses(torch.randn(1, 16_000), None, tokens, None).detach()[0]))
+    torch.manual_seed(0)
+    (long,) = transcribed(network, torch.randn(1, 20 * 16_000), None, spec, {})  # it would write far more than 60
+    assert 1 < long.tokens <= 61
 
 
 def test_no_text_begins_with_what_the_network_never_begins_with(tmp_path: Path) -> None:

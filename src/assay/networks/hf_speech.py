@@ -120,6 +120,8 @@ class SpeechMarks:
 class HfSpeech(nn.Module):
     """Hears windows and gives the losses of transcripts, or searches for the best ones.
 
+    `most` is how many tokens of a transcript it has places for.
+
     Args:
         model: the network of transformers'.
         marks: the tokens that steer it.
@@ -140,6 +142,7 @@ class HfSpeech(nn.Module):
             )
         self.model: Any = model
         self.marks, self.prefix, self.context_s = marks, marks.prefix(language), context_s
+        self.most = max(1, int(getattr(model.config, "max_target_positions", 448)) - _STEERING)
         self.register_buffer("filters", _mel_filters(int(model.config.num_mel_bins)), persistent=False)
         self.register_buffer("hann", torch.hann_window(_WINDOW), persistent=False)
 

@@ -143,7 +143,7 @@ def _written(
         rows = (sizes == size).nonzero().flatten()
         most = int(lengths[rows].max())
         heard = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
-        limits = [_most_tokens(length) for length in lengths[rows].tolist()]
+        limits = [min(network.most, _most_tokens(length)) for length in lengths[rows].tolist()]
         best = [texts[0] for texts in network.search(heard, limits, search)]
         for place, row in enumerate(rows.tolist()):
             seconds = int(lengths[row]) / RATE
@@ -204,7 +204,7 @@ def answered_batch(network: nn.Module, batch: Any, row: int, length: int, spec: 
     sound = as_waves(batch.sound[row : row + 1, :length])
     (told,) = transcribed(network, sound, None, spec, {"words": 0})
     text = told.text if spec.plain else " " + told.text
-    tokens = spec.tokenizer.encode_batch([text])[0]
+    tokens = spec.tokenizer.encode_batch([text])[0][: spec.most_tokens or None]
     return replace(batch, index=batch.index[row : row + 1], mask=None, sound=sound, start=batch.start[row : row + 1],
                    tokens=torch.from_numpy(tokens)[None], tokens_mask=None)  # fmt: skip
 
