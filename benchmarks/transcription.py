@@ -45,10 +45,8 @@ _WANTED_YESNO, _WANTED_LESS, _WANTED_FACTOR = 0.02, 0.30, 0.12
 _SHORT_S, _LONG_S, _FLAT = 600.0, 3600.0, 1.1
 #: Turns that each takes at the shorter one, in an order that turns round.
 _ROUNDS = 3
-#: One case of each kind, for the smoke test.
 _KINDS = ("yesno-fold-0", "whisper-fold-0", "own-fold-0", "own-2-minutes", "own-4-minutes", "speed")
-#: Word error rates that the learning curve says the data for.
-_ASKED = (0.2, 0.1, 0.05)
+_ASKED = (0.2, 0.1, 0.05)  # word error rates that the learning curve says the data for
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
