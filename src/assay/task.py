@@ -30,6 +30,7 @@ from assay.task_evidence import TaskEvidence
 from assay.task_parts import (
     Amount,
     Batch,
+    Confusion,
     Corruption,
     Drawing,
     Encoded,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Amount",
     "Batch",
+    "Confusion",
     "Corruption",
     "Drawing",
     "Encoded",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Amount, Corruption, Drawing, Spec, Support
+from assay.task_parts import Amount, Confusion, Corruption, Drawing, Spec, Support
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +55,10 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         goodness; it should only rise with it. None where outputs do not say how good they are.
         """
         return None
+
+    def confusions(self, outputs: Values, truths: Values, spec: Spec) -> Sequence[Confusion]:
+        """Parts of answers that stand in the place of others, the commonest first; empty where none is known."""
+        return ()
 
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).

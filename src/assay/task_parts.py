@@ -199,6 +199,21 @@ class Support:
     by_size: bool = False
 
 
+@dataclass(frozen=True)
+class Confusion:
+    """A part of the truth, such as a word, for which answers had another.
+
+    Attributes:
+        truth: what it was.
+        told: what stands in the answer in its place.
+        rows: the positions of the answers in which that happened, each once.
+    """
+
+    truth: str
+    told: str
+    rows: tuple[int, ...]
+
+
 class Session(ABC):
     """Takes input in chunks and answers while more arrives.
 

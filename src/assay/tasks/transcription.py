@@ -11,7 +11,7 @@ import numpy as np
 from assay.evaluation.transcripts import Heard, Segment, Transcript
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.sources.recordings import OPTIONS
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Amount, Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -207,6 +207,12 @@ class Transcription(Task):
         from assay.evidence.word_figures import word_figures
 
         return word_figures(evaluation, spec.language)
+
+    def confusions(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> Sequence[Confusion]:
+        """See `assay.evaluation.word_errors`."""
+        from assay.evaluation.word_errors import confusions
+
+        return confusions(outputs, truths, spec.language)
 
     def losses(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
         """(U,) the word error rate of each recording."""
