@@ -15,7 +15,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -160,8 +159,9 @@ class HfSpeech(nn.Module):
         x = gelu(encoder.conv1(self._bands(pad(sound, (0, size - sound.shape[1])))))
         x = gelu(encoder.conv2(x)).transpose(1, 2)
         x = x + encoder.embed_positions.weight[: x.shape[1]]
+        more = _unmasked(encoder.layers[0])
         for layer in encoder.layers:
-            said = layer(x, None, **_unmasked(type(layer)))
+            said = layer(x, None, **more)
             x = said[0] if isinstance(said, tuple) else said
         heard: Tensor = encoder.layer_norm(x)
         return heard
@@ -241,10 +241,9 @@ class HfSpeech(nn.Module):
         return (torch.maximum(bands, loudest - 8) + 4) / 4
 
 
-@lru_cache(maxsize=8)
-def _unmasked(kind: type[nn.Module]) -> dict[str, None]:
-    """What a layer wants to be told beside its input: releases before 5 of transformers ask for a mask of heads."""
-    return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(kind.forward).parameters else {}
+def _unmasked(layer: Any) -> dict[str, None]:
+    """What a layer wants to be told beside its input: older releases of transformers ask for a mask of heads."""
+    return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(type(layer).forward).parameters else {}
 
 
 def most_tokens(model: str) -> int:
