@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +32,12 @@ def prompts() -> list[tuple[str, str, float]]:
         return [(row["file"], row["text"], float(row["seconds"])) for row in csv.DictReader(file, delimiter="\t")]
 
 
-def fold_of_text(text: str) -> int:
-    """The fold of a prompt, by what is said, so that the same text never lies on two sides."""
+def fold_of_text(text: str) -> tuple[int, int]:
+    """The fold of a prompt, and which half of it, by what is said, so that the same text never lies on two sides."""
     from assay.evaluation.spoken_text import spoken
 
-    return int(hashlib.sha256(spoken(text, "en").encode()).hexdigest(), 16) % FOLDS
+    half, fold = divmod(int(hashlib.sha256(spoken(text, "en").encode()).hexdigest(), 16), FOLDS)
+    return fold, half % 2
 
 
 def yesno_folder(work: Path, fold: int) -> Path:
@@ -47,15 +49,15 @@ def yesno_folder(work: Path, fold: int) -> Path:
             target = folder / Path(name).name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(name))
-            rows.append((target.name, text, _side((number - fold) % FOLDS, number)))
+            rows.append((target.name, text, side_of((number - fold) % FOLDS, number % 2)))
     return _table(folder, rows)
 
 
-def _side(distance: int, number: int) -> str:
+def side_of(distance: int, half: int) -> str:
     """Test for a fold, validation for half of the next, training for the rest."""
     if distance == 0:
         return "test"
-    return "validation" if distance == 1 and number % 2 else "train"
+    return "validation" if distance == 1 and half else "train"
 
 
 def prompts_folder(work: Path, fold: int, minutes: float | None = None) -> Path:
@@ -64,9 +66,10 @@ def prompts_folder(work: Path, fold: int, minutes: float | None = None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     sides: list[tuple[str, str, float, str]] = []
-    for number, (name, text, seconds) in enumerate(prompts()):
+    for name, text, seconds in prompts():
         linked(data_root() / "asterisk_prompts_en" / "flac" / name, folder / name)
-        sides.append((name, text, seconds, _side((fold_of_text(text) - fold) % FOLDS, number)))
+        where, half = fold_of_text(text)
+        sides.append((name, text, seconds, side_of((where - fold) % FOLDS, half)))
     order = sorted(range(len(sides)), key=lambda place: hashlib.sha256(sides[place][0].encode()).hexdigest())
     used = 0.0
     for place in order:
@@ -90,7 +93,7 @@ def invented(work: Path) -> Path:
         tones = [np.sin(np.arange(3000) * (0.3 if word == "yes" else 0.8)) * 0.3 for word in words]
         sound = np.concatenate([part for tone in tones for part in (np.zeros(1500), tone)])
         soundfile.write(folder / f"{number}.wav", sound + random.normal(0, 0.001, len(sound)), 8000)
-        rows.append((f"{number}.wav", " ".join(words), _side(number % FOLDS, number)))
+        rows.append((f"{number}.wav", " ".join(words), side_of(number % FOLDS, number // FOLDS % 2)))
     return _table(folder, rows)
 
 
@@ -107,25 +110,39 @@ def _table(folder: Path, rows: Sequence[Row]) -> Path:
     return folder
 
 
-def long_recording(work: Path, seconds: float) -> Path:
-    """Prompts one after the other, with half a second between them, up to so many seconds; again from the first on."""
+def long_recording(work: Path, seconds: float, recordings: Sequence[tuple[Path, str]]) -> tuple[Path, str]:
+    """Recordings one after the other, with half a second between them, and all that is said in them.
+
+    They begin again from the first where they end, and stop before they would take more than so many seconds.
+    """
     import soundfile
     import soxr
 
-    file = work / f"long-{seconds:g}.wav"
-    if file.exists():
-        return file
-    names = [name for name, _, _ in prompts()]
-    random = np.random.default_rng(0)
+    file, told = work / f"long-{seconds:g}.wav", work / f"long-{seconds:g}.txt"
+    if file.exists() and told.exists():
+        return file, told.read_text(encoding="utf-8")
+    random, said, written = np.random.default_rng(0), list[str](), 0
     with soundfile.SoundFile(file, "w", RATE, 1, "PCM_16") as out:
-        written = number = 0
-        while written < seconds * RATE:
-            sound, rate = soundfile.read(
-                data_root() / "asterisk_prompts_en" / "flac" / names[number % len(names)], dtype="float32"
-            )
-            part = np.concatenate(
-                [soxr.resample(sound, rate, RATE), random.normal(0, 1e-4, RATE // 2).astype(np.float32)]
-            )
-            out.write(part[: round(seconds * RATE) - written])
-            written, number = written + len(part), number + 1
-    return file
+        for place, text in itertools.cycle(recordings):
+            sound, rate = soundfile.read(place, dtype="float32")
+            pause = random.normal(0, 1e-4, RATE // 2).astype(np.float32)
+            part = np.concatenate([soxr.resample(sound, rate, RATE), pause])
+            if written + len(part) > seconds * RATE:
+                break
+            out.write(part)
+            said.append(text)
+            written += len(part)
+    told.write_text(" ".join(said), encoding="utf-8")
+    return file, " ".join(said)
+
+
+def prompt_files() -> list[tuple[Path, str]]:
+    """The prompts with what is said in them, in their order."""
+    return [(data_root() / "asterisk_prompts_en" / "flac" / name, text) for name, text, _ in prompts()]
+
+
+def invented_files(work: Path) -> list[tuple[Path, str]]:
+    """Those of `invented`, with what is said in them."""
+    folder = invented(work)
+    with (folder / "transcripts.csv").open(encoding="utf-8") as file:
+        return [(folder / row["file"], row["text"]) for row in csv.DictReader(file)]

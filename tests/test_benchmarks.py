@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -24,7 +26,7 @@ _PEERS = {
     "cats_dogs": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
-    "transcription": ("soundfile", "soxr", "jiwer"),
+    "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),
@@ -138,3 +140,42 @@ def test_the_answers_of_several_splits_are_compared_by_row(common: Any) -> None:
     assert found["pooled"]["LightGBM"]["value"] == pytest.approx(25 / 40)
     winners = {name: other["winner"] for name, other in found["network minus"].items()}
     assert winners == {"LightGBM": "network", "linear": "tie", "LightGBM, its defaults": "network"}
+
+
+def test_no_text_of_a_prompt_is_on_two_sides(common: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("inflect")
+    speech = importlib.import_module("_speech")
+    said = [(f"{number}.flac", f"Text number {number // 3}{'.' * (number % 3)}", 30.0) for number in range(240)]
+    monkeypatch.setattr(speech, "prompts", lambda: said)
+    monkeypatch.setattr(speech, "linked", lambda *_: None)
+    for fold in range(speech.FOLDS):
+        with (speech.prompts_folder(tmp_path, fold) / "transcripts.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        sides: dict[str, set[str]] = {}
+        for row in rows:
+            sides.setdefault(row["text"].rstrip("."), set()).add(row["split"])
+        assert len(rows) == 240 and all(len(found) == 1 for found in sides.values())
+        assert {side for found in sides.values() for side in found} == {"train", "validation", "test"}
+    rows = (speech.prompts_folder(tmp_path, 0, 4.0) / "transcripts.csv").read_text(encoding="utf-8").splitlines()
+    assert sum(row.endswith(",train") for row in rows) == 8
+
+
+def test_the_learning_curve_says_how_much_more_speech_it_takes(common: Any) -> None:
+    pytest.importorskip("jiwer")
+    module = importlib.import_module("transcription")
+    truth = {f"{number:03}": "one two three four five six seven eight nine ten" for number in range(200)}
+
+    def run(minutes: float, rate: float) -> Any:
+        """A share `rate` of all words wrong, which is a power of the minutes."""
+        random = np.random.default_rng(int(minutes))
+        texts = {name: " ".join("x" if random.random() < rate else word for word in text.split())
+                 for name, text in truth.items()}  # fmt: skip
+        return {"minutes": minutes, "wer": {"value": rate}, "told": {"truth": truth, "text": texts}}
+
+    found = module.curve_of([run(minutes, 0.8 * minutes**-0.5) for minutes in (2.0, 4.0, 8.0, 16.0)])
+    assert found["slope"]["low"] < 0.5 < found["slope"]["high"] and abs(found["slope"]["value"] - 0.5) < 0.1
+    needed = found["minutes_needed"]
+    # At 16 minutes 20 % are wrong, within chance; a tenth takes about four times as much, more since curves flatten.
+    assert needed["0.2"]["value"] < 20 and 50 < needed["0.1"]["value"] < 150
+    assert needed["0.1"]["low"] < needed["0.1"]["value"] and needed["0.05"]["value"] > 2 * needed["0.1"]["value"]
+    assert found["with_twice_the_speech"]["value"] < 0.2

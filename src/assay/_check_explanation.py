@@ -28,6 +28,8 @@ def check_explanation(subject: Subject) -> str:
     demand(not np.isinf(weights).any(), "an explanation holds what is not finite")
     if subject.task.traits.variable_length and weights.ndim == 2:
         return _check_ragged(subject, batch, weights, windows)
+    if subject.task.traits.variable_length and weights.ndim == 3:
+        return _check_grids(subject, batch, weights, windows)
     demand(bool(np.isfinite(weights).all()), "an explanation holds what is no number")
     parts = subject.task.parts(subject.spec)
     if parts:
@@ -45,6 +47,32 @@ def _shapes(batch: Any) -> list[tuple[int, ...]]:
         for name, value in vars(batch).items()
         if isinstance(value, torch.Tensor) and value.dim() > 1 and not name.endswith("mask")
     ]
+
+
+def _check_grids(subject: Subject, batch: Any, weights: Array, windows: Array) -> str:
+    """Cells (B, R, S) over inputs of different lengths: NaN behind an input's own, the same alone, named one by one."""
+    task, spec = subject.task, subject.spec
+    there = ~np.isnan(weights)
+    own = there.any(axis=1).sum(axis=1)
+    behind = np.arange(weights.shape[2]) < own[:, None, None]
+    demand(np.array_equal(there, np.broadcast_to(behind, there.shape)), "an explanation has gaps")
+    demand(bool((own > 0).all()), "an explanation weighs no part of an input")
+    kept = subject.predictor.respond(task.masked(batch, torch.ones(weights.shape, dtype=torch.bool), spec))
+    demand(alike(kept, subject.predictor.respond(batch), _CLOSE), "keeping every part changes the answers")
+    nothing = task.masked(batch, torch.from_numpy(~there), spec)
+    other = task.masked(nothing, torch.from_numpy(~there), spec)
+    same = alike(subject.predictor.respond(nothing), subject.predictor.respond(other), _CLOSE)
+    demand(same, "hiding everything leaves something to hide")
+    for row, window in enumerate(windows.tolist()):
+        alone = np.asarray(task.explain(subject.predictor, subject.samples.batch(windows[[row]])))[0]
+        beside = weights[row, :, : own[row]]
+        same = alone.shape == beside.shape and bool(
+            np.abs(alone - beside).max() <= _LIKE * np.abs(alone).max() + _CLOSE
+        )
+        demand(same, f"window {window} is explained otherwise alone than beside others")
+        names = task.part_names(subject.samples, window, spec)
+        demand(names is None or len(names) == alone.size, f"{len(names or ())} names for {alone.size} parts")
+    return f"{weights.shape[1]} by {own.min()} to {own.max()} parts"
 
 
 def _check_ragged(subject: Subject, batch: Any, weights: Array, windows: Array) -> str:

@@ -63,10 +63,19 @@ def task_options(answering: bool = False) -> dict[str, str]:
     return {name: text for one in tasks for name, text in (one.answering if answering else one.options).items()}
 
 
-def answering_options(task: Task, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Options of answers that an application knows; raises `SettingError` where it knows one not."""
+def answering_options(task: Task, options: Mapping[str, Any] | None, session: bool = False) -> dict[str, Any]:
+    """Options of answers that an application knows; raises `SettingError` where it knows one not.
+
+    Args:
+        task: the application.
+        options: by name.
+        session: input arrives in chunks, so that options of a session count, too.
+    """
     known = task.traits.answering
     for name in options or {}:
+        if name in task.traits.listening and not session:
+            shown = name.replace("_", "-")
+            raise SettingError(f"--{shown} counts for nothing where whole inputs are answered", "See assay listen.")
         if name not in known:
             listed = ", ".join(f"--{other.replace('_', '-')}" for other in known)
             hint = f"Known: {listed}." if listed else "Leave it out."

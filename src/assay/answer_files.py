@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import typing
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,10 @@ from assay.run import write_text
 
 
 def write_predictions(
-    out: Path, rows: Sequence[Mapping[str, Any]], forms: Mapping[str, Callable[[Mapping[str, Any]], str]]
+    out: Path,
+    rows: Sequence[Mapping[str, Any]],
+    forms: Mapping[str, Callable[[Mapping[str, Any]], str]],
+    parts: Collection[str] = (),
 ) -> None:
     """Write answers in the form that the file's name asks for: JSON, one that the application knows, else CSV.
 
@@ -22,20 +27,19 @@ def write_predictions(
         out: the file.
         rows: the answers as JSON, each with its `id`.
         forms: what the application knows, by the ending of a name (`Task.writings`); a file of it holds one answer.
+        parts: what CSV does not hold (`part_names`).
 
     Raises:
         SettingError: there are several answers, and the form holds one.
     """
     form = forms.get(out.suffix.lower())
     if form is not None:
-        if len(rows) != 1:
-            hint = "Ask about one input at a time."
-            raise SettingError(f"a {out.suffix} file holds one answer, not {len(rows)}", hint)
+        check_form(out, forms, len(rows))
         write_text(out, form(rows[0]))
     elif out.suffix.lower() == ".json":
         write_text(out, json.dumps([{"format": 1, **row} for row in rows], indent=1, ensure_ascii=False) + "\n")
     else:
-        write_answers(out, [{key: value for key, value in row.items() if not are_parts(value)} for row in rows])
+        write_answers(out, [{key: value for key, value in row.items() if key not in parts} for row in rows])
 
 
 def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -49,9 +53,23 @@ def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(out, text.getvalue())
 
 
-def are_parts(value: Any) -> bool:
-    """Whether a value is a list of parts with names of their own, such as words with times: only JSON holds those."""
-    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+def check_form(out: Path, forms: Collection[str], answers: int) -> None:
+    """Raise `SettingError` where a file's name asks for a form that holds one answer, and there are several."""
+    if out.suffix.lower() in forms and answers != 1:
+        count = "more than one" if answers else "none"
+        raise SettingError(f"a {out.suffix} file holds one answer, not {count}", "Ask about one input at a time.")
+
+
+def part_names(answer: Any) -> frozenset[str]:
+    """The fields of an answer that hold parts with names of their own, such as words with times: only JSON has them.
+
+    They follow from the answer's type, so that they are the same whether there are any or not.
+    """
+    try:
+        hints = typing.get_type_hints(type(answer))
+    except NameError:  # a type that is imported for checking alone
+        return frozenset()
+    return frozenset(name for name, hint in hints.items() if any(map(is_dataclass, typing.get_args(hint))))
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

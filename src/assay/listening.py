@@ -149,7 +149,7 @@ def _answer(found: Sequence[Any], runner: ActionRunner | None, as_json: bool) ->
 
 
 def _cells(row: Mapping[str, Any]) -> Iterator[str]:
-    for value in row.values():
+    for value in (value for value in row.values() if not isinstance(value, list)):  # words with times: JSON alone
         yield f"{value:.4g}" if isinstance(value, float) else _plain(str(value))
 
 

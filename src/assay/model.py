@@ -249,6 +249,12 @@ class Model:
         records = self.task.read_inputs(open_source(inputs), self.spec)
         return None if are_more_than(records, 1) else growing(predictor, records)
 
+    def are_several(self, inputs: Any) -> bool:
+        """Whether there is more than one input to answer; raises `DataError` where none can be read."""
+        from assay.serving.predictor import are_more_than
+
+        return are_more_than(self.task.read_inputs(open_source(inputs), self.spec), 1)
+
     def session(self, options: Mapping[str, Any] | None = None) -> Session:
         """A session that takes input in chunks and answers while more arrives.
 
@@ -259,7 +265,7 @@ class Model:
             SettingError: the application answers whole inputs alone, or knows no such option.
         """
         predictor = self.predictor
-        predictor.options = answering_options(self.task, options)
+        predictor.options = answering_options(self.task, options, session=True)
         with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
             return self.task.session(predictor)
 

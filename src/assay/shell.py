@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.answer_files import are_parts, write_answers, write_predictions
+from assay.answer_files import check_form, part_names, write_answers, write_predictions
 from assay.errors import DataError, RunError, SettingError
 from assay.progress import PlainProgress, Progress
 from assay.run import RunFolder, reading, to_json
@@ -218,7 +218,11 @@ def predict_and_tell(
     if out is not None:
         _check_place(out)
     model = load(path)
+    forms = model.task.writings()
+    if out is not None and out.suffix.lower() in forms:
+        check_form(out, forms, 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
     rows: list[dict[str, Any]] = []
+    parts: frozenset[str] = frozenset()
     alone = len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty()
     if alone and (pieces := model.stream(inputs[0], options)) is not None:
         for piece in pieces:
@@ -226,16 +230,16 @@ def predict_and_tell(
             sys.stdout.flush()
         say("")
         return
-    for row in _answers(model, inputs, baseline, options):
+    for row, parts in _answers(model, inputs, baseline, options):
         if out is not None:
             rows.append(row)
         if as_json:
             print_json({"format": 1, **row}, one_line=True)
         elif out is None:
-            shown = {key: value for key, value in row.items() if key != "probabilities" and not are_parts(value)}
+            shown = {key: value for key, value in row.items() if key != "probabilities" and key not in parts}
             say("\t".join(map(_cell, shown.values())))
     if out is not None:
-        write_predictions(out, rows, model.task.writings())
+        write_predictions(out, rows, forms, parts)
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
 
 
@@ -262,8 +266,11 @@ def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path |
 
 def _answers(
     model: Model, inputs: Sequence[str], baseline: bool, options: Mapping[str, Any]
-) -> Iterator[dict[str, Any]]:
-    """The answers for all inputs; one that cannot be used is told and passed over, unless none can be."""
+) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """The answers for all inputs, each with its `part_names`.
+
+    One that cannot be used is told and passed over, unless none can be.
+    """
     first_error: DataError | None = None
     count = 0
     for item in inputs:
@@ -277,7 +284,8 @@ def _answers(
         warn_of(problems)
         for prediction in predictions:
             count += 1
-            yield {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
+            row = {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
+            yield row, part_names(prediction.answer)
     if not count:
         raise first_error or DataError("no input could be read")
 

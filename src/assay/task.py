@@ -30,6 +30,7 @@ from assay.task_evidence import TaskEvidence
 from assay.task_parts import (
     Amount,
     Batch,
+    Confusion,
     Corruption,
     Drawing,
     Encoded,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Amount",
     "Batch",
+    "Confusion",
     "Corruption",
     "Drawing",
     "Encoded",
@@ -283,11 +285,12 @@ class Task(TaskEvidence):
         """A session that takes chunks; only for tasks whose traits say `streams`."""
         raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
-    def streamed(self, records: Records, spec: Spec) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Any]]] | None:
         """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
 
         They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
-        come as large as is good for the work. `gathered` makes one answer of what the session says.
+        come as large as is good for the work. `gathered` makes one answer of what the session says. What is doubtful
+        about an input is noted in `log`; where its chunks raise `DataError`, it is left out.
 
         Returns:
             None where no input is.

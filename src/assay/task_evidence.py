@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Amount, Corruption, Drawing, Spec, Support
+from assay.task_parts import Amount, Confusion, Corruption, Drawing, Spec, Support
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +56,10 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         """
         return None
 
+    def confusions(self, outputs: Values, truths: Values, spec: Spec) -> Sequence[Confusion]:
+        """Parts of answers that stand in the place of others, the commonest first; empty where none is known."""
+        return ()
+
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
 
@@ -69,6 +73,7 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
         One after the other they are the input's text: a name holds the white space that stands before it, and is ""
         where a part has no text, such as a special token. There are as many as the input has places without padding.
+        Of a sound they are the cells of its grid, band by band, each with its time and its frequencies.
 
         Args:
             samples: all samples.
@@ -85,7 +90,7 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
         Args:
             batch: the inputs.
-            kept: (B, ...) or (...) bool, shaped as `parts`; where inputs differ in length (B, T), shaped as what
+            kept: (B, ...) or (...) bool, shaped as `parts`; where inputs differ in length shaped as what
                 `explain` gives for the same batch, and True wherever that is NaN.
             spec: the sample spec.
             instead: a batch of as many inputs, whose values stand where nothing is kept; None for the training mean.
@@ -152,9 +157,9 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
         Returns:
             (B, ...) float, shaped as `parts`; positive where it spoke for the answer, or raised the number. Where
-            inputs differ in length (B, T), padded, and NaN where an input has no such part or where the part is none
-            of the input's content: padding, special tokens. Raises `SettingError` where answers of this kind cannot be
-            explained.
+            inputs differ in length (B, T), or (B, R, S) of bands over time, padded at the end, and NaN where an input
+            has no such part or where the part is none of the input's content: padding, special tokens. Raises
+            `SettingError` where answers of this kind cannot be explained.
         """
         raise SettingError(f"{self.name} cannot explain its answers")
 

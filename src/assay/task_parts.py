@@ -43,6 +43,7 @@ class Traits:
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
             does not look them up.
+        listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Traits:
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
+    listening: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +200,21 @@ class Support:
     values: np.ndarray[Any, Any]
     unit: str = "%"
     by_size: bool = False
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A part of the truth, such as a word, for which answers had another.
+
+    Attributes:
+        truth: what it was.
+        told: what stands in the answer in its place.
+        rows: the positions of the answers in which that happened, each once.
+    """
+
+    truth: str
+    told: str
+    rows: tuple[int, ...]
 
 
 class Session(ABC):

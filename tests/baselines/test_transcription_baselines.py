@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import itertools
 import os
 from pathlib import Path
@@ -17,8 +18,11 @@ pytest.importorskip("jiwer")
 
 from assay.baselines._arpa import arpa_of
 from assay.baselines._word_search import Said, Templates, best_words, distances
+from assay.baselines.best_words import BestWords
 from assay.baselines.dtw_words import DtwWords
+from assay.baselines.pocketsphinx_words import PocketSphinxWords
 from assay.baselines.transcription_classical import transcription_baselines, why_none
+from assay.errors import DataError
 from assay.evaluation.transcription_metrics import WordErrorRate
 from assay.flow import prepare
 from assay.samples.samples import Samples, build_samples
@@ -132,6 +136,35 @@ def test_what_no_classical_recogniser_is_for_is_told() -> None:
     assert "'de'" in why_none(spec) and "80" in why_none(spec)
     assert why_none(TranscriptSpec(tokens, 5.0, "en", sentences=many)) == ""
     assert why_none(TranscriptSpec(tokens, 5.0, "de", sentences=("ja nein",))) == ""
+
+
+def test_of_few_english_words_the_better_recogniser_is_kept(sentences: Samples, tmp_path: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    spec = dataclasses.replace(sentences.spec, language="en")
+    model, _ = transcription_baselines(spec)
+    assert isinstance(model, BestWords) and [type(one) for one in model.candidates] == [PocketSphinxWords, DtwWords]
+    note = model.fit(sentences.view(TRAIN), sentences.view(VALIDATION), 20.0, 0)
+    assert "PocketSphinx" in note and "DTW" in note and model.name == DtwWords.name  # the words are tones
+    test, metric = sentences.view(TEST), WordErrorRate("en")
+    told = model.predict(test)
+    assert metric.value(told, test.truths()) < 0.1
+    model.save(tmp_path)
+    again, _ = transcription_baselines(spec)
+    again.load(tmp_path)
+    assert again.predict(test) == told and again.name == DtwWords.name
+    strange = BestWords("en", [_Ignorant(), DtwWords(16_000, "en")])
+    strange.fit(sentences.view(TRAIN), sentences.view(VALIDATION), 20.0, 0)
+    assert strange.name == DtwWords.name
+    with pytest.raises(DataError, match="nothing"):
+        BestWords("en", [_Ignorant()]).fit(sentences.view(TRAIN), sentences.view(VALIDATION), 20.0, 0)
+
+
+class _Ignorant(DtwWords):
+    def __init__(self) -> None:
+        super().__init__(16_000)
+
+    def fit(self, *_: Any) -> str:
+        raise DataError("nothing can be learned")
 
 
 @pytest.mark.data

@@ -11,7 +11,7 @@ pytest.importorskip("inflect")
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import wilson
 from assay.evaluation.transcription_metrics import aligned
-from assay.evaluation.word_errors import word_errors
+from assay.evaluation.word_errors import confusions, word_errors
 from assay.evidence.word_figures import word_figures
 from assay.report.figures import draw
 
@@ -89,3 +89,11 @@ def test_the_commonest_confusions_are_named() -> None:
     told = ["lift"] * 3 + ["loft"] * 2 + ["laughed", "lft"]
     _, listed = word_figures(answers(told, ["left"] * 7))
     assert listed.data["rows"] == [["left", 7, 7, 0, 0, "lift (3), loft (2), laughed, …"]]
+
+
+def test_confusions_name_the_recordings_in_which_they_are() -> None:
+    truths = ["one two one", "two one", "three", "one"]
+    told = ["won two won", "two won", "tree", "one more"]
+    found = confusions(told, truths)
+    assert [(one.truth, one.told, one.rows) for one in found] == [("one", "won", (0, 1)), ("three", "tree", (2,))]
+    assert confusions(truths, truths) == []

@@ -13,7 +13,7 @@ import pyarrow as pa
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.metrics import Accuracy, Metric
 from assay.evidence.context import Context, FittedBaseline
-from assay.task import Drawing
+from assay.task import Confusion, Drawing
 from assay.training.plan import Plan
 
 Array = np.ndarray[Any, Any]
@@ -89,6 +89,7 @@ class Application:
     asked: list[tuple[Any, Any]] = field(default_factory=list)
     name: str = "made-up"
     holds_back: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    confused: Sequence[Confusion] = ()
 
     def metrics(self, spec: Any) -> Sequence[Metric]:
         return (self.metric,)
@@ -102,6 +103,9 @@ class Application:
 
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
+
+    def confusions(self, outputs: Any, truths: Any, spec: Any) -> Sequence[Confusion]:
+        return self.confused
 
     def amount(self, samples: Any, units: Any, spec: Any) -> None:
         return None

@@ -8,6 +8,7 @@ from evidence_examples import NOTHING, always_first, classes, context, evaluatio
 
 from assay.evaluation.metrics import R2
 from assay.evidence.accuracy import find
+from assay.task import Confusion
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,14 @@ def test_a_metric_that_is_not_defined_is_neither_good_nor_guessing() -> None:
 def test_without_a_test_side_nobody_knows() -> None:
     side = classes(50, 0.9)
     assert find(context(side, side, NOTHING)).status == "unknown"
+
+
+def test_what_is_taken_for_what_is_shown_with_its_samples() -> None:
+    side = classes(50, 0.9)
+    made = context(side, side, side)
+    assert "What is taken for what" not in [figure.title for figure in find(made).figures]
+    made.task.confused = (Confusion("one", "won", (3, 4, 5)), Confusion("two", "to", (7,)))  # type: ignore[attr-defined]
+    (figure,) = [figure for figure in find(made).figures if figure.title == "What is taken for what"]
+    items = figure.data["items"]
+    assert [item["title"] for item in items] == ["one taken for won (3)"] * 2 + ["two taken for to (1)"]
+    assert [item["lines"][0] for item in items] == ["3", "4", "7"] and "2 confusions" in figure.caption

@@ -74,3 +74,13 @@ def test_positions_are_those_on_the_test_side() -> None:
     test = Evaluation(np.asarray([4, 2, 3]), [0, 0, 0], [0, 0, 0], np.arange(3), np.zeros(3), 0.0)
     found = named_groups(test, SimpleNamespace(index=index))  # type: ignore[arg-type]
     assert {name: rows.tolist() for name, rows in found.items()} == {"b": [0], "a": [1]}
+
+
+def test_speakers_are_groups_where_the_split_goes_by_none() -> None:
+    test = Evaluation(np.asarray([1, 2, 3]), [0, 0, 0], [0, 0, 0], np.arange(3), np.zeros(3), 0.0)
+    speakers = pa.array(["x", "ann", "bob", "ann"])
+    for columns in ({"speaker": speakers}, {"group": pa.nulls(4, pa.string()), "speaker": speakers}):
+        found = named_groups(test, SimpleNamespace(index=pa.table(columns)))  # type: ignore[arg-type]
+        assert {name: rows.tolist() for name, rows in found.items()} == {"ann": [0, 2], "bob": [1]}
+    both = pa.table({"group": ["r", "r", "s", "s"], "speaker": speakers})
+    assert set(named_groups(test, SimpleNamespace(index=both))) == {"r", "s"}  # type: ignore[arg-type]

@@ -53,6 +53,27 @@ def test_a_whole_context_is_heard_as_transformers_hears_it(model: Any) -> None:
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=1e-3)
 
 
+def test_layers_of_older_releases_are_asked_as_they_want_it(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = HfSpeech(model, MARKS, "", 0.0).eval()
+    sound, mask = sounds(16_000)
+    kind = type(model.get_encoder().layers[0])
+    now = kind.forward
+
+    class Older(kind):  # type: ignore[misc, valid-type]
+        def forward(
+            self, hidden_states: Any, attention_mask: Any, layer_head_mask: Any, output_attentions: bool = False
+        ) -> Any:
+            assert layer_head_mask is None
+            return (now(self, hidden_states, attention_mask),)
+
+    with torch.inference_mode():
+        expected = network.heard(sound, mask)
+        for layer in model.get_encoder().layers:
+            monkeypatch.setattr(layer, "__class__", Older)
+        found = network.heard(sound, mask)
+    torch.testing.assert_close(found, expected)
+
+
 def test_losses_are_those_of_transformers(model: Any) -> None:
     network = HfSpeech(model, MARKS, "", 30.0).eval()
     sound, mask = sounds(20_000)

@@ -141,3 +141,12 @@ def test_losses_are_nats_a_token() -> None:
 def test_impossible_settings_are_told(wrong: dict[str, int]) -> None:
     with pytest.raises(SettingError):
         SpeechCtc(5, SpeechCtcSettings(**wrong))
+
+
+def test_what_the_language_model_remembers_stays_small() -> None:
+    for size in (30, 512):
+        model = SpokenLanguage([np.arange(1, 20) % size], size)
+        one = model((1, 2))
+        assert one.shape == (size,) and one.dtype == np.float32 and np.exp(one).sum() == pytest.approx(1, abs=1e-4)
+        assert model.remembered * one.nbytes <= 17e6 and model.remembered >= 256
+    assert SpokenLanguage([np.arange(1, 20)], 60_000).remembered == 256

@@ -416,9 +416,36 @@ def test_kaldi(tmp_path: Path) -> None:
     }  # fmt: skip
     assert rows(records, "command-in-wav-scp") == [5] and rows(records, "missing-file") == [6]
     decodes(records)
-    (data / "segments").write_text("u0-1 u0 0.0 0.2\n")
-    with pytest.raises(DataError, match="segments: utterances are stretches"):
-        transcripts(data)
+
+
+def test_kaldi_segments_are_stretches_of_recordings(tmp_path: Path) -> None:
+    for take, form in enumerate(("wav", "flac")):
+        put(tmp_path / "corpus" / f"{take}.{form}", take, seconds=2.0, form=form.upper())
+    data = kaldi(
+        tmp_path / "data", f"r0 corpus/0.wav\nr1 {tmp_path}/corpus/1.flac\nr2 cat x |\n",
+        segments="u0 r0 0.25 0.75\nu1 r1 1.0 -1\nu2 r0 0.9 0.8\nu3 r2 0 1\nu4 r0 5 6\nu5 r0 x y\nu6 r1 0 0.5\n",
+        text="".join(f"u{number} word {number}\n" for number in range(8)), utt2spk="u0 a\nu1 b\nu6 c\n",
+    )  # fmt: skip
+    records = transcripts(data)
+    assert column(records, "id") == ["u0", "u1", "u6"] and column(records, "group") == ["a", "b", "c"]
+    assert [round(value, 4) for value in column(records, "seconds")] == [0.5, 1.0, 0.5]
+    told = kinds(records)
+    assert told["unusable-segment"] == (3, "skipped") and told["unreadable-file"] == (1, "skipped")
+    assert told["command-in-wav-scp"] == (1, "skipped") and told["transcript-without-recording"] == (1, "skipped")
+    for place, take, start, end in zip(
+        column(records, "location"), (0, 1, 1), (0.25, 1, 0), (0.75, 2, 0.5), strict=True
+    ):
+        assert records.load is not None
+        found = decode_audio(records.load(place), 16000).samples
+        np.testing.assert_allclose(found, tone(2.0, seed=take)[round(start * 16000) : round(end * 16000)], atol=1e-4)
+
+
+def test_a_path_of_kaldi_is_taken_as_it_stands_before_by_its_name(tmp_path: Path) -> None:
+    put(tmp_path / "all" / "other" / "0.wav", 3, seconds=0.3)
+    put(tmp_path / "corpus" / "0.wav", 5, seconds=0.7)
+    data = kaldi(tmp_path / "all", "u0 corpus/0.wav\nu1 elsewhere/0.wav\n", text="u0 yes\nu1 no\n")
+    records = transcripts(data)
+    assert [round(value, 4) for value in column(records, "seconds")] == [0.7, 0.3]
 
 
 def test_kaldi_in_an_archive_reaches_no_file_outside(tmp_path: Path) -> None:

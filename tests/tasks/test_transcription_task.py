@@ -18,12 +18,15 @@ pytest.importorskip("jiwer")
 import itertools
 
 import assay
+from assay.answer_files import part_names
 from assay.check import check_task
-from assay.errors import AssayError, DataError, SettingError
-from assay.evaluation.transcripts import Heard, Partial, Stretch, Word
+from assay.errors import DataError, SettingError
+from assay.evaluation.transcripts import Heard, Stretch, Transcript, Word
+from assay.model import Model
 from assay.samples.draws import Draws
 from assay.samples.recording_windows import long_recordings
 from assay.samples.speech_augment import played, speech_augmented
+from assay.samples.speech_places import BANDS, stretches
 from assay.serving.dictation import Dictation, gathered
 from assay.serving.subtitles import srt, subtitles, vtt
 from assay.sources.records import ProblemLog
@@ -105,6 +108,16 @@ def test_played_faster_it_is_shorter() -> None:
     torch.testing.assert_close(sound[0, 1000:5000], torch.sin(torch.arange(8000) * 0.125)[1000:5000], atol=2e-3, rtol=0)
 
 
+def test_played_slower_nothing_goes_beyond_what_a_network_hears() -> None:
+    rate = 200
+    sound = torch.ones(64, 29 * rate)
+    mask = torch.arange(29 * rate) < torch.tensor([29 * rate, 5 * rate] * 32)[:, None]
+    changed, kept = speech_augmented(sound * mask, mask, {"speed": 0.3}, rate, Draws(0, 1, np.arange(64)))
+    lengths = kept.sum(dim=1) / rate
+    assert float(lengths.max()) <= 30 and changed.shape[1] <= 30 * rate
+    assert float(lengths[::2].max()) > 29.9 and float(lengths[1::2].max()) > 5.8 and float(lengths.min()) < 4.5
+
+
 class Echo:
     """A task whose network tells the seconds of each window."""
 
@@ -115,6 +128,12 @@ class Echo:
         words = () if options.get("words") == 0 else (Word("so", 0.0, 0.1, 1.0),)
         return [Heard((Stretch(f"{length / 16000:.2f}", start, start + length / 16000, -1.0, 2, words),))
                 for length, start in zip(lengths, starts, strict=True)]  # fmt: skip
+
+
+@pytest.fixture
+def echo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run's network hears in a window are the window's seconds."""
+    monkeypatch.setattr(Transcription, "predict", staticmethod(Echo.predict))
 
 
 def dictation(**options: object) -> Dictation:
@@ -149,7 +168,7 @@ def test_partial_answers_come_before_final_ones() -> None:
         dictation(partials=-1)
 
 
-def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: Path) -> None:
+def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: Path, echo: None) -> None:
     import soundfile
 
     random = np.random.default_rng(3)
@@ -159,11 +178,35 @@ def test_long_recordings_are_answered_while_they_are_read(run: Path, tmp_path: P
     soundfile.write(tmp_path / "short.wav", long[: 20 * RATE], RATE)
     model = assay.load(run)
     records = model.task.read_inputs(open_source(tmp_path), model.spec)
-    assert [name for name, _ in long_recordings(records)] == ["long.wav"]
+    assert [name for name, _ in long_recordings(records, ProblemLog())] == ["long.wav"]
     found, _ = model.predictions(tmp_path, options={"beams": 1})
     assert [one.id for one in found] == ["long.wav", "short.wav"]
-    ends = [line.end for line in found[0].answer.segments]
-    assert ends == sorted(ends) and (not ends or ends[-1] <= len(long) / RATE + 0.1)
+    lines = found[0].answer.segments
+    assert len(lines) > 50 and found[0].answer.text.split() == [line.text for line in lines]
+    assert all(line.start < line.end <= after.start + 1e-3 for line, after in itertools.pairwise(lines))
+    heard = sum(line.end - line.start for line in lines)
+    assert 0.8 * len(long) / RATE < heard <= len(long) / RATE and lines[-1].end <= len(long) / RATE + 0.1
+    assert sum(float(line.text) for line in lines) == pytest.approx(heard, abs=0.01 * len(lines))
+
+
+def test_a_damaged_long_recording_costs_no_other_its_answer(run: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    random = np.random.default_rng(4)
+    long = np.concatenate([sentence(["up", "left"], random, 1.0) for _ in range(160)])
+    assert len(long) > 300 * RATE
+    soundfile.write(tmp_path / "a.flac", long, RATE)
+    whole = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(whole[: len(whole) // 2])
+    soundfile.write(tmp_path / "b.wav", np.where(np.arange(len(long)) % 1000 == 0, np.nan, long), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "c.wav", long[: 4 * RATE], RATE)
+    model = assay.load(run)
+    found, problems = model.predictions(tmp_path, options={"beams": 1})
+    assert [one.id for one in found] == ["b.wav", "c.wav"]
+    told = {problem.kind: (problem.action, problem.examples[0].file) for problem in problems}
+    assert told["unreadable-input"] == ("skipped", "a.flac") and told["not-finite-samples"] == ("repaired", "b.wav")
+    with pytest.raises(DataError, match="damaged"):
+        model.predictions(tmp_path / "a.flac")
 
 
 def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_path: Path, command: Any) -> None:
@@ -176,8 +219,30 @@ def test_answers_are_written_in_the_form_of_the_name(run: Path, said: Path, tmp_
     assert (tmp_path / "x.vtt").read_text(encoding="utf-8") == vtt(row)
     assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\n049.wav,")
     assert (tmp_path / "x.txt").read_text(encoding="utf-8") == row["text"] + "\n"
-    two = command("predict", run, said / "001.wav", said / "002.wav", "--out", tmp_path / "two.srt")
-    assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
+    assert part_names(Transcript("", 1.0)) == {"segments", "words"}
+
+
+def test_silence_has_the_columns_that_speech_has(run: Path, said: Path, tmp_path: Path, command: Any) -> None:
+    import soundfile
+
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    done = command("predict", run, tmp_path / "silent.wav", "--out", tmp_path / "x.csv")
+    assert done.code == 0, done.err
+    assert (tmp_path / "x.csv").read_text(encoding="utf-8").startswith("id,text,confidence\nsilent.wav,,")
+    told = command("predict", run, tmp_path / "silent.wav")
+    assert told.out.count("\t") == 2
+
+
+def test_several_answers_for_one_file_are_refused_before_the_work(
+    run: Path, said: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("it went to work")
+
+    monkeypatch.setattr(Model, "predictions", never)
+    for inputs in ((said / "001.wav", said / "002.wav"), (said,)):
+        two = command("predict", run, *inputs, "--out", tmp_path / "two.srt")
+        assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
 
 
 ANSWER = {
@@ -207,18 +272,40 @@ def test_subtitles_can_be_read() -> None:
     assert srt({"segments": [], "words": []}) == ""
 
 
-@pytest.mark.parametrize("kind", ["empty", "tiny", "silent", "loud", "nan", "fast", "channels", "name"])
-def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: str) -> None:
+def test_subtitles_have_the_spaces_of_the_text() -> None:
+    signs = "今日はとても良い天気ですね明日もきっと晴れるでしょう" * 3
+    words = [{"text": sign, "start": place / 8, "end": (place + 1) / 8, "confidence": 1.0}
+             for place, sign in enumerate(signs)]  # fmt: skip
+    lines = subtitles({"text": signs, "segments": [], "words": words})
+    assert "".join(line.text for line in lines) == signs and not any(" " in line.text for line in lines)
+    assert len(lines) > 1 and all(line.end - line.start <= 6.01 for line in lines)
+    mixed = {"text": "OK 今日は", "segments": [], "words": [{**words[0], "text": "OK"}, *words[1:2], words[2]]}
+    mixed["words"] = [{**one, "text": text} for one, text in zip(words, ("OK", "今", "日", "は"), strict=False)]
+    assert [line.text for line in subtitles(mixed)] == ["OK 今日は"]
+    assert all(len(line) <= 42 for line in srt({"text": signs, "segments": [], "words": words}).splitlines())
+
+
+def test_subtitles_without_times_of_words_are_short_too() -> None:
+    text = " ".join(f"word{place}" for place in range(40))
+    lines = subtitles({"text": text, "segments": [{"text": text, "start": 100.0, "end": 128.0}], "words": []})
+    assert " ".join(line.text for line in lines) == text and len(lines) >= 5
+    assert lines[0].start == 100 and lines[-1].end == pytest.approx(128, abs=0.01)
+    assert all(len(line.text) <= 84 and line.end - line.start <= 6.8 for line in lines)
+    assert all(line.end <= after.start + 1e-9 for line, after in itertools.pairwise(lines))
+
+
+def bad_recording(folder: Path, kind: str) -> tuple[Path, float]:
+    """A recording with something wrong about it, and its seconds."""
     import soundfile
 
-    random = np.random.default_rng(0)
-    speech = sentence(["up", "down"], random)
-    file = tmp_path / ("x.mp3" if kind == "name" else "x.wav")
+    speech = sentence(["up", "down"], np.random.default_rng(0))
+    file, seconds = folder / ("x.mp3" if kind == "name" else "x.wav"), len(speech) / RATE
     match kind:
         case "empty":
             file.write_bytes(b"")
         case "tiny":
             soundfile.write(file, speech[:80], RATE)
+            seconds = 80 / RATE
         case "silent":
             soundfile.write(file, np.zeros(400 * RATE), RATE)
         case "loud":
@@ -230,21 +317,46 @@ def test_bad_recordings_are_answered_or_told(run: Path, tmp_path: Path, kind: st
         case "channels":
             soundfile.write(file, np.stack([speech] * 8, axis=1), RATE)
         case "name":
-            soundfile.write(tmp_path / "y.wav", speech, RATE)
-            (tmp_path / "y.wav").rename(file)
-    try:
-        (answer,) = assay.load(run).predict(file)
-    except AssayError as error:
-        assert kind in ("empty", "name") and error.message
-        return
-    assert kind != "empty"
-    assert isinstance(answer.text, str) and 0 <= answer.confidence <= 1
-    if kind in ("silent", "tiny"):
-        assert answer.text == "" and not answer.words
+            soundfile.write(folder / "y.wav", speech, RATE)
+            (folder / "y.wav").rename(file)
+    return file, seconds
 
 
-def test_partial_answers_are_plain() -> None:
-    assert Partial("a", 0.0, 1.0, True, 0.5, 2).words == ()
+@pytest.mark.parametrize(("kind", "told"), [
+    ("tiny", {"short-recording"}), ("loud", {"clipped-recording"}), ("nan", {"not-finite-samples"}), ("fast", set()),
+    ("channels", set()), ("name", {"mislabelled-file"}),
+])  # fmt: skip
+def test_bad_recordings_are_heard_and_told(run: Path, tmp_path: Path, kind: str, told: set[str], echo: None) -> None:
+    file, seconds = bad_recording(tmp_path, kind)
+    (found,), problems = assay.load(run).predictions(file)
+    assert float(found.answer.text) == pytest.approx(seconds, abs=0.011)
+    assert {problem.kind for problem in problems} >= told and (told or not problems)
+
+
+def test_where_nothing_can_be_heard_nothing_is_said(run: Path, tmp_path: Path) -> None:
+    model = assay.load(run)
+    for kind in ("silent", "tiny"):
+        (answer,) = model.predict(bad_recording(tmp_path, kind)[0])
+        assert answer.text == "" and not answer.words and not answer.segments and 0 <= answer.confidence <= 1
+    with pytest.raises(DataError):
+        model.predict(bad_recording(tmp_path, "empty")[0])
+
+
+def test_what_is_understood_so_far_is_told_while_a_recording_is_listened_to(
+    run: Path, said: Path, command: Any, echo: None
+) -> None:
+    file = said / "048.wav"
+    done = command("listen", run, "--wav", file, "--json", "--beams", "1", "--partials", "0.5")
+    assert done.code == 0, done.err
+    rows = [json.loads(line) for line in done.out.splitlines()]
+    assert [row["final"] for row in rows].count(False) > 5 and any(row["final"] for row in rows)
+    assert all({"text", "start", "end", "words", "actions"} <= set(row) for row in rows)
+    told = command("listen", run, "--wav", file, "--beams", "1", "--partials", "0")
+    lines = [line.split("\t") for line in told.out.splitlines()]
+    assert [line[0] for line in lines] == [row["text"] for row in rows if row["final"]]
+    assert all(len(line) == 6 and "[" not in line for line in lines)
+    refused = command("predict", run, file, "--partials", "1")
+    assert refused.code == 1 and "--partials" in refused.err and "assay listen" in refused.err
 
 
 def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -> None:
@@ -265,13 +377,23 @@ def test_recordings_are_seen_and_heard_on_the_page(said: Path, tmp_path: Path) -
         assert audio is not None and audio.startswith("data:audio/")
         return soundfile.info(io.BytesIO(base64.b64decode(audio.partition(",")[2]))).duration
 
+    shortest = task.amount(samples, np.arange(48), spec)
+    lengths = [soundfile.info(said / f"{number:03}.wav").duration for number in range(48)]
+    assert shortest.value == pytest.approx(sum(lengths) / 60, rel=0.02)
+    assert task.amount(samples, np.arange(50), spec).value == pytest.approx(shortest.value, rel=0.02)
+    assert task.amount(samples, np.asarray([48, 49]), spec).value == 0  # too long to learn from
+
     short, long = task.draw(samples, 1, spec), task.draw(samples, 48, spec)
     length = soundfile.info(said / "001.wav").duration
     assert short.image and short.lines == ("001.wav", f"seconds: {length:.1f}")
     assert seconds(short.audio) == pytest.approx(length, abs=0.2) and seconds(long.audio) == pytest.approx(30, abs=0.2)
     windows = samples.view_of(np.asarray([48])).windows
     sound = samples.field("sound", windows[2:3])[0]
-    weights = np.pad(np.arange(len(sound)) / len(sound) - 0.5, (0, 500), constant_values=np.nan)
+    grid = np.linspace(-0.5, 0.5, BANDS * stretches(len(sound))).reshape(BANDS, -1)
+    weights = np.pad(grid, ((0, 0), (0, 3)), constant_values=np.nan)
+    names = task.part_names(samples, int(windows[2]), spec)
+    begin = float(samples.field("start", windows[2:3])[0])
+    assert len(names) == grid.size and names[0].startswith(f"{begin:.2f} to ")
     drawn = task.draw_explained(samples, 48, weights, spec, int(windows[2]))
     assert drawn.image and drawn.image != long.image
     assert seconds(drawn.audio) == pytest.approx(len(sound) / 16_000, abs=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.baselines.baseline import Baseline
+from assay.baselines.best_words import BestWords
 from assay.baselines.common_transcript import CommonTranscript
 from assay.baselines.dtw_words import DtwWords
 from assay.baselines.pocketsphinx_words import PocketSphinxWords
@@ -14,12 +15,13 @@ MOST_WORDS = 50
 
 
 def transcription_baselines(spec: TranscriptSpec) -> tuple[Baseline, ...]:
-    """The one for the language and the words of the training transcripts, if any; the floor last."""
-    if is_english(spec.language):
-        return (PocketSphinxWords(spec.language), CommonTranscript())
+    """Those for the language and the words of the training transcripts, the better of two; the floor last."""
+    found: list[Baseline] = [PocketSphinxWords(spec.language)] if is_english(spec.language) else []
     if 0 < words_of(spec) <= MOST_WORDS:
-        return (DtwWords(RATE, spec.language), CommonTranscript())
-    return (CommonTranscript(),)
+        found.append(DtwWords(RATE, spec.language))
+    if len(found) > 1:
+        found = [BestWords(spec.language, found)]
+    return (*found, CommonTranscript())
 
 
 def why_none(spec: TranscriptSpec) -> str:
@@ -27,9 +29,11 @@ def why_none(spec: TranscriptSpec) -> str:
     if len(transcription_baselines(spec)) > 1:
         return ""
     language = f"{spec.language!r}" if spec.language else "a language that --language does not name"
+    count = words_of(spec)
+    many = f"of which the transcripts have {count:,}" if count else "and none of the transcripts' words are known"
     return (
         f"PocketSphinx comes with English alone, not with {language}, and templates are for at most {MOST_WORDS} "
-        f"different words, of which the transcripts have {words_of(spec):,}"
+        f"different words, {many}"
     )
 
 

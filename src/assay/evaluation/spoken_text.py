@@ -3,10 +3,12 @@
 Stated in full, since word error rates are only comparable under the same form:
 
 1. Unicode NFKC; lower case; typographic apostrophes become plain ones.
-2. Remarks in square brackets, angle brackets or asterisks, such as `[laughter]`, are dropped.
-3. In English, `%`, `&`, `+`, `$`, `£`, `€` beside a number, and numbers in digits become words: `1,250` is "one
-   thousand two hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars"; a row of
-   digits that begins with 0 or has more than six is read digit by digit.
+2. Remarks in square brackets, angle brackets or asterisks, such as `[laughter]`, are dropped; angle brackets and
+   asterisks only where a letter follows, so that `press *1 or *2` and `a<b` stay.
+3. In English `&` becomes "and"; `%`, `+`, `$`, `£`, `€` beside a number, and numbers in digits become words: `1,250` is
+   "one thousand two hundred and fifty", `3.5` "three point five", `21st` "twenty first", `$5` "five dollars", `$5.5`
+   "five point five dollars", `$5.25` "five dollars and twenty five cents"; a row of digits that begins with 0 or has
+   more than six is read digit by digit.
 4. All that is neither a letter, a mark on one, a digit nor an apostrophe inside a word becomes a space; so a hyphen
    parts words.
 5. White space becomes one space.
@@ -31,12 +33,14 @@ _ENGLISH = frozenset(("the", "of", "to", "and", "a", "in", "is", "it", "you", "t
                       "with", "as", "i", "his", "they", "be", "at", "one", "have", "this"))  # fmt: skip
 _ENGLISH_SHARE, _FEWEST_WORDS = 0.12, 20
 _WITHOUT_SPACES = ("zh", "ja", "th", "lo", "km", "my", "bo", "yue", "wuu", "cmn")
-_REMARK = re.compile(r"\[[^\]]*\]|<[^>]*>|\*[^*\s][^*]*\*")
-_ORDINAL = re.compile(r"(?<![\w.])(\d{1,6})(?:st|nd|rd|th)\b")
-_MONEY = re.compile(r"([$£€])\s?(\d[\d,]*)(?:\.(\d\d))?(?!\d)")
+_REMARK = re.compile(
+    r"\[[^\]]*\]|</?[^\W\d_][^<>\s]*>|(?<!\w)<[^\W\d_][^<>]*>(?!\w)|(?<![\w*])\*[^\W\d_](?:[^*]*[^*\s])?\*(?![\w*])"
+)
+_ORDINAL = re.compile(r"(?<![\w.,])(\d{1,3}(?:,\d{3})+|\d{1,6})(?:st|nd|rd|th)\b")
+_MONEY = re.compile(r"([$£€])\s?(\d+(?:,\d{3})*)(?:\.(\d+))?")
 _NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\d+")
 _COINS = {"$": ("dollar", "dollars", "cents"), "£": ("pound", "pounds", "pence"), "€": ("euro", "euros", "cents")}
-_SIGNS = {"%": " percent ", "&": " and ", "+": " plus "}
+_SIGNS = {"%": " percent ", "+": " plus "}
 _LONGEST_NUMBER = 6
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -88,8 +92,8 @@ def _first(language: str) -> str:
 
 
 def _numbers_said(text: str) -> str:
-    text = _MONEY.sub(_money, text)
-    text = _ORDINAL.sub(lambda found: f" {_said(found[1] + 'th')} ", text)
+    text = _MONEY.sub(_money, text.replace("&", " and "))
+    text = _ORDINAL.sub(lambda found: f" {_said(found[1].replace(',', '') + 'th')} ", text)
     for sign, word in _SIGNS.items():
         text = re.sub(rf"(?<=\d)\s?{re.escape(sign)}|{re.escape(sign)}(?=\s?\d)", word, text)
     return _NUMBER.sub(lambda found: f" {_number(found[0])} ", text)
@@ -98,6 +102,8 @@ def _numbers_said(text: str) -> str:
 def _money(found: re.Match[str]) -> str:
     one, many, small = _COINS[found[1]]
     whole, part = found[2].replace(",", ""), found[3]
+    if part is not None and len(part) != 2:
+        return f" {_number(f'{whole}.{part}')} {many} "
     said = f" {_number(whole)} {one if whole == '1' else many} "
     return said if part in (None, "00") else f"{said}and {_number(str(int(part)))} {small} "
 

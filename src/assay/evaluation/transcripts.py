@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -69,6 +70,11 @@ class Heard:
     def tokens(self) -> int:
         """How many there are."""
         return sum(one.tokens for one in self.stretches)
+
+    @property
+    def confidence(self) -> float:
+        """The mean probability (geometric) of its tokens."""
+        return math.exp(min(0.0, self.log_probability / max(1, self.tokens)))
 
     @staticmethod
     def joined(parts: Sequence[Heard]) -> Heard:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from assay.evaluation.metrics import Values
 from assay.evaluation.transcription_metrics import WordErrorRate, aligned
+from assay.task_parts import Confusion
 
 
 @dataclass
@@ -66,3 +67,14 @@ def word_errors(outputs: Values, truths: Values, language: str = "") -> dict[str
                 word.instead[told] += 1
             word.wrong_in[row] += truth != told
     return found
+
+
+def confusions(outputs: Values, truths: Values, language: str = "") -> list[Confusion]:
+    """Which word was taken for which, those of most recordings first; arguments as of `word_errors`."""
+    rows: dict[tuple[str, str], list[int]] = {}
+    for row, pairs in enumerate(aligned(*WordErrorRate(language).forms(outputs, truths))):
+        for truth, told in dict.fromkeys(pairs):
+            if truth is not None and told is not None and truth != told:
+                rows.setdefault((truth, told), []).append(row)
+    order = sorted(rows, key=lambda pair: (-len(rows[pair]), pair))
+    return [Confusion(truth, told, tuple(rows[truth, told])) for truth, told in order]

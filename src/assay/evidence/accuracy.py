@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from assay.report.explained import heard
 
 QUESTION = "How good is it on data it never saw?"
 _SHOWN = 12
+#: Confusions that are shown, and samples of each.
+_CONFUSIONS, _EACH = 6, 2
 _FEW = 30
 
 
@@ -28,7 +31,7 @@ def find(context: Context) -> Finding:
     found = {metric.name: test.measure(metric) for metric in metrics}
     first = metrics[0]
     verdict = f"On {len(test):,} test samples its {title(first)} is {spread(first, found[first.name])}."
-    figures = (*task.figures(test, spec), *by_group(context), _worst(context))
+    figures = (*task.figures(test, spec), *by_group(context), *_confused(context), _worst(context))
     groups = len(np.unique(test.groups))
     status: Status = "good"
     step = ""
@@ -60,15 +63,34 @@ def _worst(context: Context) -> Figure:
     order = np.argsort(-np.nan_to_num(test.losses, nan=-np.inf), kind="stable")
     if mistakes is not None:
         order = order[mistakes[order]]
-    items = []
-    for place in order[:_SHOWN]:
-        drawing = task.draw(context.samples, int(test.units[place]), spec)
-        lines = [
-            f"true: {task.truth_words(test.truths[place], spec)}",
-            f"answered: {task.words(test.outputs[place], spec)}",
-        ]
-        name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
-        shown = {"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)}
-        items.append({**shown, "wrong": mistakes is not None})
+    items = [{**_item(context, int(place)), "wrong": mistakes is not None} for place in order[:_SHOWN]]
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)
+
+
+def _item(context: Context, place: int) -> dict[str, Any]:
+    """A test sample as a gallery shows it, with its truth and its answer."""
+    test, task, spec = context.test, context.task, context.spec
+    drawing = task.draw(context.samples, int(test.units[place]), spec)
+    lines = [
+        f"true: {task.truth_words(test.truths[place], spec)}",
+        f"answered: {task.words(test.outputs[place], spec)}",
+    ]
+    name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
+    return {"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)}
+
+
+def _confused(context: Context) -> tuple[Figure, ...]:
+    """Samples in which one part was taken for another, the commonest confusions first; nothing where there are none."""
+    test = context.test
+    found = context.task.confusions(test.outputs, test.truths, context.spec)
+    items = []
+    for one in found[:_CONFUSIONS]:
+        for row in one.rows[:_EACH]:
+            item = _item(context, row)
+            told = f"{one.truth} taken for {one.told} ({len(one.rows):,})"
+            items.append({**item, "title": told, "lines": [item["title"], *item["lines"]], "wrong": True})
+    if not items:
+        return ()
+    text = f"The commonest of {len(found):,} confusions, with the number of samples that each is in, two of them shown."
+    return (Figure("gallery", "What is taken for what", {"items": items}, text),)

@@ -52,11 +52,16 @@ def by_group(context: Context) -> tuple[Figure, ...]:
 
 
 def named_groups(test: Evaluation, samples: Samples) -> dict[str, Array]:
-    """The positions (U',) of the test units of each group by its name; empty where no groups are known."""
+    """The positions (U',) of the test units of each group by its name; empty where no groups are known.
+
+    Where the split goes by no group, or nobody is in one, speakers are groups.
+    """
     index = samples.index
-    if "group" not in index.column_names:
+    columns = [name for name in ("group", "speaker") if name in index.column_names]
+    known = [name for name in columns if index.column(name).null_count < len(index)]
+    if not known:
         return {}
-    names = index.column("group").take(np.asarray(test.units, np.int64)).to_pylist()
+    names = index.column(known[0]).take(np.asarray(test.units, np.int64)).to_pylist()
     places: dict[str, list[int]] = {}
     for place, name in enumerate(names):
         if name is not None:

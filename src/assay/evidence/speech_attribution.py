@@ -1,8 +1,8 @@
-"""What in a recording spoke for its transcript: how much less probable it is where a stretch of the sound is silent.
+"""What in a recording spoke for its transcript: how much less probable it is where a place in the sound is silent.
 
 Source: M. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014 (occlusion).
 
-Shapes: B windows, T values of sound.
+Shapes: B windows, T values of sound, R bands and S stretches of the grid of `assay.samples.speech_places`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.samples.transcript_spec import RATE
+from assay.samples.speech_places import BANDS, mask_speech, stretches
 
 if TYPE_CHECKING:
     from assay.serving.predictor import Answering
-    from assay.task import Task
 
 Array = np.ndarray[Any, Any]
-#: Seconds of a stretch at least, and stretches of a window at most.
-_STRETCH_S, _MOST = 0.2, 40
 
 
-def explain_transcripts(task: Task, predictor: Answering, batch: Any) -> Array:
-    """(B, T) nats by which the transcript is less probable without the stretch that a value belongs to; NaN in padding.
+def explain_transcripts(predictor: Answering, batch: Any) -> Array:
+    """(B, R, S) nats by which the transcript is less probable without each cell; NaN where a window has no such cell.
 
     Raises:
         SettingError: what is asked is not a network.
@@ -37,19 +34,17 @@ def explain_transcripts(task: Task, predictor: Answering, batch: Any) -> Array:
     if network is None:
         raise SettingError("only a network's transcripts can be explained")
     network.eval()
-    mask = torch.ones_like(batch.sound, dtype=torch.bool) if batch.mask is None else batch.mask
-    found = np.full(tuple(batch.sound.shape), np.nan, np.float32)
+    lengths = [batch.sound.shape[1]] * len(batch.sound) if batch.mask is None else batch.mask.sum(dim=1).tolist()
+    columns = [stretches(length) for length in lengths]
+    found = np.full((len(lengths), BANDS, max(columns, default=0)), np.nan)
     with torch.inference_mode():
-        for row, length in enumerate(mask.sum(dim=1).tolist()):
+        for row, (length, count) in enumerate(zip(lengths, columns, strict=True)):
             if not length:
                 continue
-            size = max(round(_STRETCH_S * RATE), -(-length // _MOST))
-            starts = range(0, length, size)
             one = answered_batch(network, batch, row, length, predictor.spec)
-            silenced = one.sound.repeat(1 + len(starts), 1)
-            for place, start in enumerate(starts, 1):
-                silenced[place, start : start + size] = 0
-            nats = transcript_nats(network, silenced, one.tokens)
-            for place, start in enumerate(starts, 1):
-                found[row, start : min(length, start + size)] = float(nats[0] - nats[place])
+            kept = torch.ones(1 + BANDS * count, BANDS * count, dtype=torch.bool)
+            kept[1:].fill_diagonal_(False)
+            silenced = mask_speech(one.sound.repeat(len(kept), 1), None, kept.view(-1, BANDS, count))
+            nats = transcript_nats(network, silenced, one.tokens).double().numpy()
+            found[row, :, :count] = (nats[0] - nats[1:]).reshape(BANDS, count)
     return found

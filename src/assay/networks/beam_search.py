@@ -32,6 +32,7 @@ class Search:
         beams: texts kept at each step; 1 takes the most probable token each time.
         length_penalty: the power of the length that log-probabilities are divided by; larger gives longer texts.
         never: tokens that are not to be written.
+        never_first: tokens that no text begins with.
     """
 
     begin: int
@@ -39,6 +40,7 @@ class Search:
     beams: int = 4
     length_penalty: float = 1.0
     never: tuple[int, ...] = ()
+    never_first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,9 @@ def _allowed(logs: Tensor, texts: Sequence[_Text], length: int, search: Search) 
     """Log-probabilities (R, V) without what must not be written: after a text's most tokens, all but its end."""
     if search.never:
         logs[:, list(search.never)] = _NEVER
+    if search.never_first and not length:
+        some = torch.tensor([text.longest > 0 for text in texts]).repeat_interleave(search.beams)
+        logs[some.nonzero(), torch.tensor(search.never_first)] = _NEVER
     full = torch.tensor([length >= text.longest for text in texts]).repeat_interleave(search.beams)
     if full.any():
         end = logs[full, search.end]

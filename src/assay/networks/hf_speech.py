@@ -10,6 +10,7 @@ Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N t
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ from torch.nn.functional import cross_entropy, gelu, pad
 
 from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
-from assay.networks.hf_loading import HfBodySettings, library
+from assay.networks.hf_loading import HfBodySettings, config_of, library
 from assay.networks.hf_seq2seq import HfDecoding
 from assay.networks.seq2seq import with_end
 from assay.networks.token_loss import per_text
@@ -33,6 +34,8 @@ _WINDOW, _HOP = 400, 160
 #: a batch.
 _BEHIND, _STEP = RATE // 4, RATE
 LONGEST_S = 30.0
+#: Tokens before a transcript, at most: the start, the language, what to do, and that no times are written.
+_STEERING = 4
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class SpeechMarks:
 class HfSpeech(nn.Module):
     """Hears windows and gives the losses of transcripts, or searches for the best ones.
 
+    `most` is how many tokens of a transcript it has places for.
+
     Args:
         model: the network of transformers'.
         marks: the tokens that steer it.
@@ -136,6 +141,7 @@ class HfSpeech(nn.Module):
             )
         self.model: Any = model
         self.marks, self.prefix, self.context_s = marks, marks.prefix(language), context_s
+        self.most = max(1, int(getattr(model.config, "max_target_positions", 448)) - _STEERING)
         self.register_buffer("filters", _mel_filters(int(model.config.num_mel_bins)), persistent=False)
         self.register_buffer("hann", torch.hann_window(_WINDOW), persistent=False)
 
@@ -153,8 +159,9 @@ class HfSpeech(nn.Module):
         x = gelu(encoder.conv1(self._bands(pad(sound, (0, size - sound.shape[1])))))
         x = gelu(encoder.conv2(x)).transpose(1, 2)
         x = x + encoder.embed_positions.weight[: x.shape[1]]
+        more = _unmasked(encoder.layers[0])
         for layer in encoder.layers:
-            said = layer(x, None)
+            said = layer(x, None, **more)
             x = said[0] if isinstance(said, tuple) else said
         heard: Tensor = encoder.layer_norm(x)
         return heard
@@ -232,6 +239,16 @@ class HfSpeech(nn.Module):
         bands = (self.filters @ spectrum).clamp_min(1e-10).log10()
         loudest = bands.amax(dim=(1, 2), keepdim=True)
         return (torch.maximum(bands, loudest - 8) + 4) / 4
+
+
+def _unmasked(layer: Any) -> dict[str, None]:
+    """What a layer wants to be told beside its input: older releases of transformers ask for a mask of heads."""
+    return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(type(layer).forward).parameters else {}
+
+
+def most_tokens(model: str) -> int:
+    """The most tokens of a transcript that a pretrained network has places for, those that steer it left out."""
+    return max(1, int(getattr(config_of(HfSpeechSettings(model)), "max_target_positions", 448)) - _STEERING)
 
 
 def marks_of(settings: HfSpeechSettings) -> str:

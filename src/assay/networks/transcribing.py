@@ -34,6 +34,8 @@ _TOKENS_A_SECOND, _MORE, _MOST = 12, 8, 220
 _SECONDS_PER_FRAME = 0.02
 #: Values of a window below which nothing can be said in it.
 _LEAST = 1600
+#: What lies between the least and the largest value of a window in which nobody speaks, at most.
+_SILENT = 2e-4
 _WINDOWS_AT_ONCE = 8
 
 
@@ -60,8 +62,10 @@ def transcribed(
     else:
         raise TypeError(f"{type(network).__name__} does not transcribe")
     lengths = mask.sum(dim=1).tolist()
-    return [one if length >= _LEAST else Stretch("", 0.0, length / RATE, 0.0, 1)
-            for one, length in zip(found, lengths, strict=True)]  # fmt: skip
+    told = [length >= _LEAST and float(row[:length].max() - row[:length].min()) >= _SILENT
+            for row, length in zip(sound, lengths, strict=True)]  # fmt: skip
+    return [one if there else Stretch("", 0.0, length / RATE, 0.0, 1)
+            for one, there, length in zip(found, told, lengths, strict=True)]  # fmt: skip
 
 
 def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) -> Tensor:
@@ -131,7 +135,7 @@ def _written(
     """By a network of Whisper's kind; windows that it pads alike go through it together, whatever else is there."""
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
     never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
-    search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never))
+    search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never), network.marks.first)
     lengths = mask.sum(dim=1)
     sizes = network.padded(lengths)
     found: dict[int, Stretch] = {}
@@ -139,7 +143,7 @@ def _written(
         rows = (sizes == size).nonzero().flatten()
         most = int(lengths[rows].max())
         heard = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
-        limits = [_most_tokens(length) for length in lengths[rows].tolist()]
+        limits = [min(network.most, _most_tokens(length)) for length in lengths[rows].tolist()]
         best = [texts[0] for texts in network.search(heard, limits, search)]
         for place, row in enumerate(rows.tolist()):
             seconds = int(lengths[row]) / RATE
@@ -200,7 +204,7 @@ def answered_batch(network: nn.Module, batch: Any, row: int, length: int, spec: 
     sound = as_waves(batch.sound[row : row + 1, :length])
     (told,) = transcribed(network, sound, None, spec, {"words": 0})
     text = told.text if spec.plain else " " + told.text
-    tokens = spec.tokenizer.encode_batch([text])[0]
+    tokens = spec.tokenizer.encode_batch([text])[0][: spec.most_tokens or None]
     return replace(batch, index=batch.index[row : row + 1], mask=None, sound=sound, start=batch.start[row : row + 1],
                    tokens=torch.from_numpy(tokens)[None], tokens_mask=None)  # fmt: skip
 

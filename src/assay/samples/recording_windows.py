@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,13 @@ from assay.samples.transcript_spec import RATE
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from assay.sources.records import ProblemLog, Records
+    from assay.sources.records import Action, ProblemLog, Records
 
 Array = np.ndarray[Any, Any]
 #: Seconds of a recording that are decoded at once.
 BLOCK_S = 60.0
 #: Seconds that a network hears at once, at least and at most; between them a little more than the longest recording.
-_SHORTEST_S, _LONGEST_S, _MORE = 5.0, 30.0, 1.1
+_SHORTEST_S, LONGEST_S, _MORE = 5.0, 30.0, 1.1
 #: Longer recordings are answered while they are decoded.
 LONG_S = 300.0
 
@@ -58,13 +59,13 @@ def window_seconds(records: Records, train: Array) -> float:
     known = np.concatenate([*seconds, np.zeros(0)])[np.flatnonzero(train)]
     known = known[np.isfinite(known)]
     if not len(known):
-        return _LONGEST_S
-    if (known > _LONGEST_S).all():
+        return LONGEST_S
+    if (known > LONGEST_S).all():
         raise DataError(
-            f"every training recording is longer than {_LONGEST_S:g} s, so that no transcript can be learned from",
+            f"every training recording is longer than {LONGEST_S:g} s, so that no transcript can be learned from",
             "Cut the recordings into sentences, each with its transcript.",
         )
-    return float(np.clip(np.ceil(_MORE * known[known <= _LONGEST_S].max()), _SHORTEST_S, _LONGEST_S))
+    return float(np.clip(np.ceil(_MORE * known[known <= LONGEST_S].max()), _SHORTEST_S, LONGEST_S))
 
 
 def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, log: ProblemLog) -> RecordingWindows:
@@ -92,15 +93,23 @@ def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, lo
     return RecordingWindows(sound, np.asarray(starts, np.float32), np.asarray(whole, bool), np.asarray(rows, np.int64))
 
 
-def long_recordings(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
-    """The name of each recording of more than some minutes, and its sound (T,) float32 in blocks."""
+def long_recordings(records: Records, log: ProblemLog) -> Iterator[tuple[str, Iterator[Array]]]:
+    """The name of each recording of more than some minutes, and its sound (T,) float32 in blocks.
+
+    What is doubtful about one is noted in `log` once its last block was taken; a damaged one raises `DataError` there.
+    """
     from assay.sources.audio import audio_blocks
 
     for batch in records.batches():
         columns = (batch.column(name).to_pylist() for name in ("id", "location", "seconds"))
         for name, place, seconds in zip(*columns, strict=True):
             if seconds is not None and seconds > LONG_S and records.load is not None:
-                yield name, audio_blocks(records.load(place), RATE, BLOCK_S, name)
+                noted = partial(_note, log, name)
+                yield name, audio_blocks(records.load(place), RATE, BLOCK_S, name, noted)
+
+
+def _note(log: ProblemLog, name: str, kind: str, action: Action) -> None:
+    log.add(kind, action, name)
 
 
 def whole_numbers(sound: Array) -> Array:
@@ -117,7 +126,7 @@ def _pieces(data: Any, name: str, longest_s: float, log: ProblemLog) -> tuple[Se
         for kind, action in begun.problems():
             log.add(kind, action, name)
         return [Piece(0, whole_numbers(begun.samples))], True
-    blocks = audio_blocks(data, RATE, BLOCK_S, name)
+    blocks = audio_blocks(data, RATE, BLOCK_S, name, partial(_note, log, name))
     found = [Piece(one.start, whole_numbers(one.sound)) for one in speech_pieces(blocks, RATE, longest_s)]
     if not found:
         log.add("no-speech", "kept", name)

@@ -47,7 +47,9 @@ def as_waves(sounds: Tensor) -> Tensor:
     return sounds.float() if sounds.is_floating_point() else sounds.to(torch.float32) / SCALE
 
 
-def minutes_of_sound(samples: Samples, units: Array, rate: int, field: str = "sound") -> float:
+def minutes_of_sound(
+    samples: Samples, units: Array, rate: int, field: str = "sound", learned: str | None = None
+) -> float:
     """How many minutes the sounds of some units take, without the silence of no noise at all about them.
 
     Read from some hundred of their windows, drawn evenly, where there are more.
@@ -57,9 +59,13 @@ def minutes_of_sound(samples: Samples, units: Array, rate: int, field: str = "so
         units: (U,) the units.
         rate: values a second, in hertz.
         field: where the sounds are: a field (W, T) or of W arrays (T_i,).
+        learned: a field of W arrays, such as the tokens of transcripts: where one is empty nothing can be learned from
+            the sound, and it does not count.
     """
     windows = samples.view_of(units).windows
     chosen = order(windows, "minutes", 0)[:_LOOK_AT]
     there = [np.flatnonzero(sound) for sound in samples.field(field, chosen)]
     values = [int(places[-1] - places[0]) + 1 if len(places) else 0 for places in there]
+    if learned is not None:
+        values = [value if len(one) else 0 for value, one in zip(values, samples.field(learned, chosen), strict=True)]
     return float(np.mean(values)) * len(windows) / rate / 60 if values else 0.0

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from assay.samples.draws import Draws
+from assay.samples.recording_windows import LONGEST_S
 from assay.samples.sound_augment import augmented
 
 
@@ -32,6 +33,7 @@ def speech_augmented(
     """
     if strength.get("speed"):
         pace = torch.exp((draws.uniform("speed") * 2 - 1) * math.log1p(strength["speed"]))
+        pace = torch.maximum(pace, mask.sum(dim=1) / (LONGEST_S * rate))  # what is played slower must still be heard
         sound, mask = played(sound, mask, pace)
     others = {name: value for name, value in strength.items() if name not in ("speed", "shift")}
     changed = torch.zeros_like(sound)

@@ -38,6 +38,8 @@ class Dictation(Session):
             `live` (0 or 1) whether somebody waits for them.
     """
 
+    rate_hz = RATE
+
     def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
         live = number_of(predictor.options, "live", 1, 0, 1, whole=True) == 1
@@ -121,5 +123,4 @@ def gathered(answers: Sequence[Partial]) -> Transcript:
 
 def _told(heard: Heard, final: bool) -> Partial:
     (stretch,) = heard.stretches
-    confidence = float(np.exp(min(0.0, heard.log_probability / max(1, heard.tokens))))
-    return Partial(stretch.text, stretch.start, stretch.end, final, confidence, heard.tokens, stretch.words)
+    return Partial(stretch.text, stretch.start, stretch.end, final, heard.confidence, heard.tokens, stretch.words)

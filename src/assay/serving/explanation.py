@@ -56,7 +56,7 @@ class Explanation:
         id: the input's name.
         answer: the answer, a dataclass of the task's.
         words: the answer in a few words.
-        weights: how much each part of the input weighed: (H, W), (P,), (T,); NaN where a part has no say.
+        weights: how much each part of the input weighed: (H, W), (P,), (T,), (R, S); NaN where a part has no say.
         parts: the weight of each place that has a name, the heaviest first; places may overlap. Where names repeat, as
             words do, the later ones are numbered: "good", "good (2)".
         unit: of the weights: "%" for shares of a probability, else "".
@@ -169,7 +169,7 @@ def _by_name(weights: Array, names: Sequence[str] | None) -> dict[str, float]:
     """The weight of each named part that has a say, the heaviest first; a repeated name is numbered."""
     found: dict[str, float] = {}
     seen: Counter[str] = Counter()
-    for name, weight in zip(names or (), weights.tolist(), strict=False):
+    for name, weight in zip(names or (), weights.ravel().tolist(), strict=False):
         words = name.strip()
         if words and not math.isnan(weight):
             seen[words] += 1

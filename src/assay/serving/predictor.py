@@ -167,14 +167,23 @@ def deciding_windows(model: Answering, view: View) -> Array:
 
 def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """A network's or a classical model's answers for records without targets, and what could not be read."""
-    streamed = _streamed(model, records) if isinstance(model, Predictor) else {}
-    if streamed:
-        rest = _without(records, set(streamed))
-        others, problems = _held(model, rest) if _rows(rest) else ([], rest.problems)
-        known = streamed | {one.id: one for one in others}
-        names = [name for batch in records.batches() for name in batch.column("id").to_pylist()]
-        return [known[name] for name in names if name in known], problems
-    return _held(model, records)
+    log = ProblemLog()
+    streamed = _streamed(model, records, log) if isinstance(model, Predictor) else {}
+    if not streamed:
+        return _held(model, records)
+    rest = _without(records, set(streamed))
+    others, problems = _held(model, rest) if _rows(rest) else ([], rest.problems)
+    log.extend(problems)
+    known = {one.id: one for one in others}
+    for name, found in streamed.items():
+        if isinstance(found, Prediction):
+            known[name] = found
+        else:
+            log.add("unreadable-input", "skipped", name)
+    if not known:
+        raise next(found for found in streamed.values() if isinstance(found, DataError))
+    names = [name for batch in records.batches() for name in batch.column("id").to_pylist()]
+    return [known[name] for name in names if name in known], log.problems()
 
 
 def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
@@ -185,13 +194,17 @@ def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[P
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
 
 
-def _streamed(predictor: Predictor, records: Records) -> dict[str, Prediction]:
-    """By id, answers for records that are too long to be held at once (`Task.streamed`)."""
+def _streamed(predictor: Predictor, records: Records, log: ProblemLog) -> dict[str, Prediction | DataError]:
+    """By id, answers for records that are too long to be held at once (`Task.streamed`), or why there is none."""
     task = predictor.task
-    found: dict[str, Prediction] = {}
-    for name, chunks in (task.streamed(records, predictor.spec) or ()) if task.traits.streams else ():
+    found: dict[str, Prediction | DataError] = {}
+    for name, chunks in (task.streamed(records, predictor.spec, log) or ()) if task.traits.streams else ():
         session = task.session(replace(predictor, options={**predictor.options, "partials": 0, "live": 0}))
-        answers = [answer for chunk in chunks for answer in session.push(chunk)]
+        try:
+            answers = [answer for chunk in chunks for answer in session.push(chunk)]
+        except DataError as error:
+            found[name] = error
+            continue
         answers += session.close()
         found[name] = Prediction(name, task.gathered(answers, predictor.spec))
     return found

@@ -7,7 +7,8 @@ sentence, or before it gets too long to be read.
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +46,12 @@ def vtt(answer: Mapping[str, Any]) -> str:
 
 
 def subtitles(answer: Mapping[str, Any]) -> list[Subtitle]:
-    """An answer in pieces that can be read; in its segments where no words with times are known."""
+    """An answer in pieces that can be read; where no times of words are known a segment's are shared out by length."""
     words = answer.get("words") or ()
-    found = (
-        _grouped(words) if words else [Subtitle(one["text"], one["start"], one["end"]) for one in answer["segments"]]
-    )
+    timed = _spaced(words, answer.get("text", "")) if words else [
+        one for segment in answer["segments"] for one in _shared_out(segment)
+    ]  # fmt: skip
+    found = [_of(group) for group in _grouped(timed)]
     following = [*[cue.start for cue in found[1:]], float("inf")][: len(found)]
     return [
         Subtitle(cue.text, cue.start, max(cue.start + 0.001, min(max(cue.end, cue.start + _SHORT_S), after)))
@@ -57,30 +59,67 @@ def subtitles(answer: Mapping[str, Any]) -> list[Subtitle]:
     ]
 
 
-def _grouped(words: Sequence[Mapping[str, Any]]) -> list[Subtitle]:
-    found: list[Subtitle] = []
-    held: list[Mapping[str, Any]] = []
+@dataclass(frozen=True)
+class _Timed:
+    """A word with its time, the white space before it, and whether it begins a segment that stands by itself."""
+
+    text: str
+    start: float
+    end: float
+    before: str
+    first: bool = False
+
+
+def _spaced(words: Sequence[Mapping[str, Any]], text: str) -> Iterator[_Timed]:
+    """Words with what parts them in the text: nothing in languages without spaces."""
+    at = 0
+    for word in words:
+        place = text.find(word["text"], at)
+        gap = text[at:place] if place >= 0 else " "
+        before = gap if not gap.strip() else " "
+        at = place + len(word["text"]) if place >= 0 else at
+        yield _Timed(word["text"], word["start"], word["end"], before)
+
+
+def _shared_out(segment: Mapping[str, Any]) -> Iterator[_Timed]:
+    """The words of a segment, or its letters where it has no spaces, as if each letter took as long."""
+    text = segment["text"].strip()
+    each = (segment["end"] - segment["start"]) / max(1, len(text))
+    for number, found in enumerate(re.finditer(r"\S+" if " " in text or len(text) <= _WIDE else r"\S", text)):
+        start = segment["start"] + each * found.start()
+        before = text[: found.start()][len(text[: found.start()].rstrip()) :]
+        yield _Timed(found[0], start, segment["start"] + each * found.end(), before, not number)
+
+
+def _grouped(words: Iterable[_Timed]) -> Iterator[list[_Timed]]:
+    held: list[_Timed] = []
     for word in words:
         if held and _parted(held, word):
-            found.append(_of(held))
+            yield held
             held = []
         held.append(word)
-    return [*found, _of(held)] if held else found
+    if held:
+        yield held
 
 
-def _parted(held: Sequence[Mapping[str, Any]], word: Mapping[str, Any]) -> bool:
+def _parted(held: Sequence[_Timed], word: _Timed) -> bool:
     """Whether a word begins another subtitle."""
-    text = " ".join(one["text"] for one in held)
-    return bool(
-        word["start"] - held[-1]["end"] > _PAUSE_S
-        or word["end"] - held[0]["start"] > _LONG_S
-        or len(text) + 1 + len(word["text"]) > _WIDE * _LINES
-        or (len(text) >= _LEAST_SENTENCE and held[-1]["text"].endswith(_ENDS))
+    text = _joined(held)
+    return (
+        word.first
+        or word.start - held[-1].end > _PAUSE_S
+        or word.end - held[0].start > _LONG_S
+        or len(text) + len(word.before) + len(word.text) > _WIDE * _LINES
+        or (len(text) >= _LEAST_SENTENCE and held[-1].text.endswith(_ENDS))
     )
 
 
-def _of(words: Sequence[Mapping[str, Any]]) -> Subtitle:
-    return Subtitle(" ".join(word["text"] for word in words), words[0]["start"], words[-1]["end"])
+def _of(words: Sequence[_Timed]) -> Subtitle:
+    return Subtitle(_joined(words), words[0].start, words[-1].end)
+
+
+def _joined(words: Sequence[_Timed]) -> str:
+    return "".join(f"{word.before if place else ''}{word.text}" for place, word in enumerate(words))
 
 
 def _broken(text: str) -> str:
@@ -90,7 +129,8 @@ def _broken(text: str) -> str:
         return text
     spaces = [place for place, sign in enumerate(text) if sign == " "]
     if not spaces:
-        return text
+        half = -(-len(text) // 2)
+        return f"{text[:half]}\n{text[half:]}"
     middle = min(spaces, key=lambda place: abs(place - len(text) / 2))
     return f"{text[:middle]}\n{text[middle + 1 :]}"
 

@@ -8,7 +8,7 @@ Shapes: F frames of the file, C channels, T samples at the rate that is asked fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,16 +82,21 @@ class Sound:
         header promises is missing. `silent-recording`: nothing rises above -80 dB of full scale. `clipped-recording`:
         more than 0.1 % of it is at full scale.
         """
-        found: list[tuple[str, Action]] = []
-        if self.facts.not_finite:
-            found.append(("not-finite-samples", "repaired"))
-        if self.facts.missing > _MUCH_MISSING:
-            found.append(("truncated-recording", "kept"))
-        if float(np.ptp(self.samples)) < _SILENT:
-            found.append(("silent-recording", "kept"))
-        elif self.facts.clipped > _MUCH_CLIPPED:
-            found.append(("clipped-recording", "kept"))
-        return tuple(found)
+        return _doubts(self.facts, float(np.ptp(self.samples)))
+
+
+def _doubts(facts: SoundFacts, spread: float) -> tuple[tuple[str, Action], ...]:
+    """See `Sound.problems`; `spread` is what lies between the least and the largest sample."""
+    found: list[tuple[str, Action]] = []
+    if facts.not_finite:
+        found.append(("not-finite-samples", "repaired"))
+    if facts.missing > _MUCH_MISSING:
+        found.append(("truncated-recording", "kept"))
+    if spread < _SILENT:
+        found.append(("silent-recording", "kept"))
+    elif facts.clipped > _MUCH_CLIPPED:
+        found.append(("clipped-recording", "kept"))
+    return tuple(found)
 
 
 def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, name: str | None = None) -> Sound:
@@ -129,7 +134,13 @@ def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, 
         return Sound(samples, rate, len(samples) / rate, decoder.facts())
 
 
-def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None = None) -> Iterator[Array]:
+def audio_blocks(
+    data: bytes | Path,
+    rate: int,
+    block_s: float,
+    name: str | None = None,
+    doubts: Callable[[str, Action], object] | None = None,
+) -> Iterator[Array]:
     """A recording of any length in blocks, with no more of it in memory than about a block.
 
     Args:
@@ -137,6 +148,7 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
         rate: the sampling rate of the blocks, in Hz.
         block_s: how long each is, in seconds.
         name: what messages call it; None for the path.
+        doubts: told kind and action of everything doubtful (`Sound.problems`) once all of it was taken.
 
     Yields:
         (round(block_s * rate),) float32, the last one shorter; all of them together are `decode_audio`'s samples.
@@ -150,11 +162,12 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
     if size < 1:
         raise SettingError(f"a block of {block_s} seconds holds no sample")
     waiting: list[Array] = []
-    length = 0
+    length, lowest, highest = 0, np.inf, -np.inf
     with _Decoder(data, rate, name or (str(data) if isinstance(data, Path) else "recording")) as decoder:
         for piece in decoder.resampled():
             waiting.append(piece)
             length += len(piece)
+            lowest, highest = min(lowest, float(piece.min())), max(highest, float(piece.max()))
             if length < size:
                 continue
             joined = np.concatenate(waiting)
@@ -162,8 +175,12 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
             for start in range(0, whole, size):
                 yield joined[start : start + size]
             waiting, length = [joined[whole:].copy()], length - whole
+        facts = decoder.facts()
     if length:
         yield np.concatenate(waiting)
+    if doubts is not None and highest >= lowest:
+        for kind, action in _doubts(facts, highest - lowest):
+            doubts(kind, action)
 
 
 def audio_header(data: bytes | Path, name: str | None = None) -> AudioHeader:

@@ -11,8 +11,9 @@ import pyarrow as pa
 Action = Literal["skipped", "repaired", "kept"]
 
 #: The columns that are about a sample; all others are its payload. `location` says where a payload lies that is not
-#: in the row itself; `digest` is a hash of the payload's content (equal digest: exact duplicate).
-ABOUT = ("id", "location", "target", "group", "time", "split", "digest")
+#: in the row itself; `digest` is a hash of the payload's content (equal digest: exact duplicate); `speaker` is who is
+#: heard, also where the split does not go by speakers.
+ABOUT = ("id", "location", "target", "group", "speaker", "time", "split", "digest")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Records:
         batches: called without arguments, iterates over the record batches from the start. Columns: `id` (string,
             unique, stable across machines: a relative path, an archive member, `rows.csv:17`), optional `location`,
             `target` (whatever the task reads: string, list of strings, double, struct; null where there is none),
-            optional `group`, `time`, `split` ("train", "validation", "test"), `digest`; every other column is payload.
+            optional `group`, `speaker`, `time`, `split` ("train", "validation", "test"), `digest`; others are payload.
         fingerprint: hash over ids, digests and targets; the same data gives the same value on every machine.
         problems: what was skipped, repaired or kept with a doubt, and where.
         load: takes a `location` and returns the payload that lies there (file bytes or an array); None where all

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Segment, Transcript
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.sources.recordings import OPTIONS
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Amount, Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
-
-#: Training transcripts that are looked at before the first step, and those that a language model keeps, at most.
-_LOOK_AT, _KEPT = 100_000, 20_000
-_PIECES = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +71,9 @@ class Transcription(Task):
             "language_weight": "what the language model counts, of a network of ours (0.4)",
             "token_bonus": "nats that each token gains there (0.5)",
             "words": "1 for the times of words, 0 for none (1)",
-            "partials": "seconds between partial answers while sound arrives, 0 for none (1)",
+            "partials": "with assay listen: seconds between partial answers, 0 for none (1)",
         },
+        listening=("partials",),
     )
     batch_type = RecordingBatch
     spec_type = TranscriptSpec
@@ -113,32 +109,16 @@ class Transcription(Task):
         return sound_lookalikes(samples, asked, budget_s, RATE)
 
     def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: TranscriptSpec) -> Amount:
-        """Minutes of speech."""
+        """Minutes of speech whose transcripts can be learned."""
         from assay.samples.sound_windows import minutes_of_sound
 
-        return Amount(minutes_of_sound(samples, units, RATE), "minutes of speech")
+        return Amount(minutes_of_sound(samples, units, RATE, learned="tokens"), "minutes of speech")
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> TranscriptSpec:
-        """A vocabulary of the training transcripts, or that of the pretrained network; how long a window is."""
-        from assay.evaluation.spoken_text import guessed_language, spoken
-        from assay.networks.text_networks import pretrained_argument
-        from assay.samples.recording_windows import window_seconds
-        from assay.samples.tokens import characters, pretrained, train_bpe
-        from assay.samples.unit_texts import training_texts
+        """See `assay.samples.transcript_spec`."""
+        from assay.samples.transcript_spec import fitted_spec
 
-        texts = training_texts(records, train, "target", _LOOK_AT)
-        language = str(options.extra.get("language") or guessed_language(texts))
-        longest_s, name = window_seconds(records, train), pretrained_argument(options.network)
-        if name is not None:
-            return TranscriptSpec(pretrained(name), longest_s, language, plain=False)
-        kind = options.extra.get("tokens", "characters")
-        if kind not in ("characters", "pieces"):
-            raise SettingError(f"--tokens {kind} is not possible", "Give characters or pieces.")
-        said = [text for text in (spoken(text, language) for text in texts) if text]
-        if not said:
-            raise DataError("the training transcripts hold no words", "Give what is said in the recordings.")
-        tokenizer = characters(said) if kind == "characters" else train_bpe(said, _PIECES)
-        return TranscriptSpec(tokenizer, longest_s, language, True, tuple(said[:: max(1, -(-len(said) // _KEPT))]))
+        return fitted_spec(records, train, options)
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: TranscriptSpec, log: ProblemLog) -> Encoded:
         """Windows of sound; the tokens of a transcript beside a recording that is heard as a whole."""
@@ -149,10 +129,15 @@ class Transcription(Task):
         if "target" in batch.schema.names:
             ids = batch.column("id").to_pylist()
             tokens = spec.tokens_of([text or "" for text in batch.column("target").to_pylist()])
+            fits = [not spec.most_tokens or len(one) <= spec.most_tokens for one in tokens]
             nothing = np.zeros(0, np.int32)
             fields["tokens"] = [
-                tokens[row] if whole else nothing for row, whole in zip(found.row, found.whole, strict=True)
+                tokens[row] if whole and fits[row] else nothing
+                for row, whole in zip(found.row, found.whole, strict=True)
             ]
+            for row in np.unique(found.row[found.whole]).tolist():
+                if not fits[row]:
+                    log.add("transcript-too-long-to-learn-from", "kept", ids[row])
             for row in np.unique(found.row[~found.whole]).tolist():
                 log.add("recording-too-long-to-learn-from", "kept", ids[row])
         return Encoded(fields, found.row)
@@ -201,7 +186,7 @@ class Transcription(Task):
         """The transcript with its lines and words."""
         told = [one for one in output.stretches if one.text]
         segments = tuple(Segment(one.text, one.start, one.end) for one in told)
-        return Transcript(output.text, _confidence(output), segments, tuple(word for one in told for word in one.words))
+        return Transcript(output.text, output.confidence, segments, tuple(word for one in told for word in one.words))
 
     def words(self, output: Heard, spec: TranscriptSpec) -> str:
         """The transcript."""
@@ -223,6 +208,12 @@ class Transcription(Task):
 
         return word_figures(evaluation, spec.language)
 
+    def confusions(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> Sequence[Confusion]:
+        """See `assay.evaluation.word_errors`."""
+        from assay.evaluation.word_errors import confusions
+
+        return confusions(outputs, truths, spec.language)
+
     def losses(self, outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
         """(U,) the word error rate of each recording."""
         return _error_rates(outputs, truths, spec)
@@ -235,7 +226,7 @@ class Transcription(Task):
         self, outputs: Values, truths: Values, spec: TranscriptSpec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The mean probability of a transcript's tokens; the share of words that are right."""
-        sure = np.asarray([_confidence(output) for output in outputs], float)
+        sure = np.asarray([output.confidence for output in outputs], float)
         return sure, np.clip(1 - _error_rates(outputs, truths, spec), 0, 1)
 
     def why_no_baseline(self, spec: TranscriptSpec) -> str:
@@ -278,11 +269,13 @@ class Transcription(Task):
         windows = samples.field("sound", samples.view_of(np.asarray([unit])).windows)
         return np.concatenate([np.asarray(one, np.float32) for one in windows]) / SCALE
 
-    def streamed(self, records: Records, spec: TranscriptSpec) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(
+        self, records: Records, spec: TranscriptSpec, log: ProblemLog
+    ) -> Iterator[tuple[str, Iterator[Any]]] | None:
         """Recordings that are too long to be held: see `Task.streamed`."""
         from assay.samples.recording_windows import long_recordings
 
-        return long_recordings(records)
+        return long_recordings(records, log)
 
     def gathered(self, answers: Sequence[Any], spec: TranscriptSpec) -> Transcript:
         """One transcript out of a session's final answers."""
@@ -290,9 +283,19 @@ class Transcription(Task):
 
         return gathered(answers)
 
+    def part_names(self, samples: Samples, window: int, spec: TranscriptSpec) -> Sequence[str]:
+        """When each cell of the grid over a window is, and which frequencies it holds."""
+        from assay.samples.speech_places import place_names
+
+        begin = float(samples.field("start", np.asarray([window]))[0])
+        return place_names(len(samples.field("sound", np.asarray([window]))[0]), begin)
+
     def masked(self, batch: RecordingBatch, kept: Tensor, spec: TranscriptSpec, instead: Any = None) -> RecordingBatch:
-        """Silence where nothing is kept."""
-        return replace(batch, sound=batch.sound * kept)
+        """Silence where nothing is kept; see `assay.samples.speech_places`."""
+        from assay.samples.sound_windows import as_waves
+        from assay.samples.speech_places import mask_speech
+
+        return replace(batch, sound=mask_speech(as_waves(batch.sound), batch.mask, kept))
 
     def support(self, outputs: Values, answered: Values, spec: TranscriptSpec) -> Support:
         """The share of the characters of a transcript that is still heard."""
@@ -302,10 +305,10 @@ class Transcription(Task):
         return Support(np.clip(1 - counts[:, :3].sum(axis=1) / np.maximum(1, counts[:, 3]), 0, 1))
 
     def explain(self, predictor: Answering, batch: RecordingBatch) -> np.ndarray[Any, Any]:
-        """How much less probable (nats) the transcript is where a stretch of the sound is silent."""
+        """How much less probable (nats) the transcript is where a band of a stretch of the sound is silent."""
         from assay.evidence.speech_attribution import explain_transcripts
 
-        return explain_transcripts(self, predictor, batch)
+        return explain_transcripts(predictor, batch)
 
     def writings(self) -> Mapping[str, Any]:
         """Plain text and subtitles; see `Task.writings`."""
@@ -328,19 +331,16 @@ class Transcription(Task):
         spec: TranscriptSpec,
         window: int | None = None,
     ) -> Drawing:
-        """The window in grey with the stretches that weighed in colour, and its sound."""
+        """The window in grey with the places that weighed in colour, and its sound."""
         from assay.report.sounds import sound_drawing
         from assay.samples.sound_windows import SCALE
+        from assay.samples.speech_places import stretches
 
         windows = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
         sound = np.asarray(samples.field("sound", windows)[0], np.float32) / SCALE
         begin = float(samples.field("start", windows)[0])
         told = f"seconds: {begin:.1f} to {begin + len(sound) / RATE:.1f}"
-        return sound_drawing(sound, RATE, (samples.id(unit), told), weights[None, : len(sound)])
-
-
-def _confidence(output: Heard) -> float:
-    return float(np.exp(min(0.0, output.log_probability / max(1, output.tokens))))
+        return sound_drawing(sound, RATE, (samples.id(unit), told), weights[:, : stretches(len(sound))])
 
 
 def _error_rates(outputs: Values, truths: Values, spec: TranscriptSpec) -> np.ndarray[Any, Any]:
