@@ -94,6 +94,25 @@ def test_false_alarms_raise_it_but_not_for_ever() -> None:
     assert np.mean(scores >= high) == pytest.approx(0.8, abs=0.03)
 
 
+def test_a_word_counts_only_where_its_held_decision_comes_in_time() -> None:
+    from dataclasses import replace
+
+    from assay.evaluation.false_alarms import rates
+
+    slow = replace(HEARING, smoothing_s=0.4)  # held for three hops
+    random = np.random.default_rng(0)
+    rows, words = np.zeros((4000, 3), np.float32), []
+    for turn in range(60):
+        at = 60 * turn + 30
+        words.append(Spoken("on", at / 10, at / 10 + 0.5))
+        rise = np.sort(random.uniform(0.2, 1, 8))
+        rows[at + 2 : at + 10, 0], rows[at + 10 : at + 16, 0] = rise, rise[-1] * np.linspace(0.9, 0.1, 6)
+    said = Trace(rows, 400.0, tuple(words))
+    found = command_thresholds([said], [], CLASSES, SILENT, slow)
+    came = rates([said], CLASSES, SILENT, found, tolerance_s=0.3)
+    assert came.recall >= 0.94
+
+
 def test_without_words_the_hearing_keeps_its_own() -> None:
     assert command_thresholds([], [], CLASSES, SILENT, HEARING).threshold == HEARING.threshold
 

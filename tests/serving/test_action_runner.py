@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assay.errors import DataError
@@ -102,6 +103,26 @@ def test_a_command_that_is_not_sure_enough() -> None:
     door = quick(at_least=0.95)
     made = runner(door)
     assert statuses(made, heard(confidence=0.94), heard(confidence=0.96)) == [["unsure"], ["queued"]]
+    made.close()
+    assert len(door.done) == 1
+
+
+def test_a_sure_word_passes_at_least_though_the_threshold_is_low() -> None:
+    from assay.serving.listening import Detector, Hearing
+
+    def guess(windows: np.ndarray) -> np.ndarray:
+        """Loud is surely "on", half as loud less so."""
+        share = np.minimum(np.abs(windows[:, -4000:]).max(axis=1), 1)
+        return np.stack([share, 1 - share], axis=1)
+
+    hearing = Hearing(8000, 1.0, hop_s=0.05, smoothing_s=0.2, threshold=0.3)
+    sound = np.zeros(10 * 8000, np.float32)
+    for at_s, level in ((2, 1.0), (6, 0.6)):
+        sound[at_s * 8000 : at_s * 8000 + 4000] = level * np.sin(np.arange(4000))
+    ear, door = Detector(guess, ["on", "other"], hearing, ["other"]), quick(at_least=0.9)
+    made = runner(door)
+    answers = [*ear.push(sound), *ear.close()]
+    assert statuses(made, *answers) == [["queued"], ["unsure"]]
     made.close()
     assert len(door.done) == 1
 
