@@ -87,13 +87,48 @@ def test_no_piece_of_a_recording_is_on_another_side_than_the_rest(tmp_path: Path
     assert len(set().union(*sides.values())) > 1
 
 
-def test_pieces_do_not_drown_the_commands(tmp_path: Path) -> None:
+def test_pieces_do_not_drown_the_commands_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    from assay.flow import prepare
+
     clips = write_words(tmp_path / "words", count=4)
-    write_background(clips / "noise" / "long.wav", 59.0)
-    write_background(clips / "noise" / "other.wav", 40.0, seed=1)
-    _, fields, ids, other = read(clips)
-    assert other["pieces"] == 60 == int((fields["target"] == 2).sum())
-    assert sum("long.wav" in name for name in ids) == pytest.approx(36, abs=2)
+    write_background(clips / "noise" / "long.wav", 600.0, rate=1000)
+    for number in range(3):
+        write_background(clips / "noise" / f"{number}.wav", 40.0, seed=number, rate=1000)
+    made = prepare(clips, DataOptions(), task=VoiceCommands())
+    ids, told = made.records.index().column("id").to_pylist(), made.records.facts[OTHER]
+    assert told == {"clips": 0, "pieces": 300, "pieces_left_out": 420}
+    assert sum("long.wav" in name for name in ids) == pytest.approx(250, abs=3)
+    (problem,) = (one for one in made.problems if one.kind == "more-of-no-command-than-commands")
+    assert (problem.count, problem.action) == (420, "skipped")
+
+
+def test_a_lone_long_recording_of_no_command_is_on_every_side_in_stretches(tmp_path: Path) -> None:
+    from assay.flow import prepare
+
+    clips = write_words(tmp_path / "words", count=90)
+    write_background(clips / OTHER / "room.wav", 320.0, rate=1000)
+    made = prepare(clips, DataOptions(), task=VoiceCommands())
+    assert not [one for one in made.problems if one.kind == "long-recording"]
+    index = made.records.index()
+    sides: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for name, side in zip(index.column("id").to_pylist(), made.split.side.tolist(), strict=True):
+        if "#t=" in name:
+            sides[side].append(int(name.rpartition("=")[2]))
+    assert sum(map(len, sides.values())) == made.records.facts[OTHER]["pieces"] == 311
+    assert len(sides[0]) > 200 and min(len(sides[1]), len(sides[2])) >= 25
+    for side, starts in sides.items():
+        for other, others in sides.items():
+            if side < other:
+                assert np.abs(np.subtract.outer(starts, others)).min() > 1  # a second lies between two sides
+
+
+def test_a_command_of_more_than_a_minute_is_none(tmp_path: Path) -> None:
+    clips = write_words(tmp_path / "words", count=4)
+    write_background(clips / "up" / "long.wav", 61.0, rate=1000)
+    write_background(clips / OTHER / "long.wav", 61.0, rate=1000)
+    records = VoiceCommands().read(open_source(clips), DataOptions())
+    assert [(one.kind, one.count) for one in records.problems] == [("long-recording", 1)]
+    assert records.facts[OTHER]["pieces"] > 50
 
 
 def test_a_share_of_the_training_clips_becomes_no_command() -> None:

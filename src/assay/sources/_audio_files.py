@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -50,7 +50,7 @@ class RecordingCheck(FileCheck):
 
 
 def check_recordings(
-    store: Store, names: Iterable[str], *, strict: bool, longest_s: float | None = None
+    store: Store, names: Iterable[str], *, strict: bool, longest_s: Mapping[str, float]
 ) -> list[RecordingCheck]:
     """A check of every recording, in the order of the names, by as many threads as there are processors.
 
@@ -58,11 +58,11 @@ def check_recordings(
         store: holds the files.
         names: the files; unusable ones come back with the reason, too.
         strict: whether short and cut recordings are of no use, as where they are to be learned from.
-        longest_s: longer ones are of no use either; None for no limit.
+        longest_s: by name, from how many seconds on it is of no use either; no limit for others.
     """
 
     def check(name: str) -> RecordingCheck:
-        return _judged(_looked_at(store, name), strict, longest_s)
+        return _judged(_looked_at(store, name), strict, longest_s.get(name))
 
     return list(ordered_map(check, names))
 
