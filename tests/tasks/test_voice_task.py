@@ -51,6 +51,14 @@ def test_rate_and_window_follow_from_the_clips(words: Path) -> None:
     assert ClipSpec.from_json(spec.to_json()) == spec
 
 
+def test_rate_and_window_do_not_follow_what_is_no_command(tmp_path: Path) -> None:
+    clips = write_words(tmp_path / "words", count=4)
+    for number in range(30):
+        write_background(clips / OTHER / f"{number}.wav", 1.9, seed=number, rate=44100)
+    spec, _, _, _ = read(clips)
+    assert (spec.rate, spec.seconds) == (8000, 0.4)
+
+
 def test_what_is_asked_for_is_taken(words: Path) -> None:
     spec, fields, _, _ = read(words, rate="16000", seconds="0.8")
     assert (spec.rate, spec.seconds) == (16000, 0.8) and fields["sound"].shape[1] == 12800

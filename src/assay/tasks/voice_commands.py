@@ -313,17 +313,20 @@ def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
 
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> list[Sound]:
-    """Up to `_LOOK_AT` training clips, evenly spread."""
+    """Up to `_LOOK_AT` training clips of commands, evenly spread."""
+    import pyarrow.compute as pc
+
     from assay.sources.other_clips import sound_at
 
-    locations = records.index().column("location")
-    rows = np.flatnonzero(train)
+    index = records.index()
+    locations, commands = index.column("location"), pc.not_equal(index.column("target"), OTHER)
+    rows = np.flatnonzero(train & pc.fill_null(commands, True).to_numpy())
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = pool.map(lambda row: sound_at(records, locations[int(row)].as_py(), _RATES[0], _DECODED_S), rows)
         sounds = [sound for sound in found if sound is not None]
     if not sounds:
-        raise SettingError("none of the training clips can be decoded", "See the problems that assay inspect lists.")
+        raise SettingError("none of the training clips of commands can be decoded", "See the problems that assay inspect lists.")
     return sounds
 
 
