@@ -240,16 +240,24 @@ def test_get_sends_no_body(tmp_path: Path, web: LocalWeb) -> None:
 def test_redirects_stay_on_the_host(tmp_path: Path, web: LocalWeb) -> None:
     other = LocalWeb()
     try:
-        one(tmp_path, f'url = "{web.url}/to//there"').actions[0].execute(Means())
+        one(tmp_path, f'method = "GET"\nurl = "{web.url}/to//there"').actions[0].execute(Means())
         assert [path for _, path, _, _ in web.asked] == ["/to//there", "/there"]
         for target in (f"{other.url}/x", "//127.0.0.2/x", "file:///etc/passwd"):
             with pytest.raises(ActionFailed):
-                one(tmp_path, f'url = "{web.url}/to/{target}"').actions[0].execute(Means())
+                one(tmp_path, f'method = "GET"\nurl = "{web.url}/to/{target}"').actions[0].execute(Means())
         with pytest.raises(ActionFailed, match="another host"):
-            one(tmp_path, f'url = "{web.url}/to/{other.url}/x"').actions[0].execute(Means())
+            one(tmp_path, f'method = "GET"\nurl = "{web.url}/to/{other.url}/x"').actions[0].execute(Means())
         assert not other.asked
     finally:
         other.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_what_was_sent_to_be_done_is_not_redirected(tmp_path: Path, web: LocalWeb, method: str) -> None:
+    action = one(tmp_path, f'url = "{web.url}/to//there"\nmethod = "{method}"\nbody = "on"').actions[0]
+    with pytest.raises(ActionFailed, match="redirects"):
+        action.execute(Means())
+    assert [(asked, path) for asked, path, _, _ in web.asked] == [(method, "/to//there")]
 
 
 @pytest.mark.parametrize(("path", "told"), [("/fail", "status 500"), ("/slow", "timed out")])

@@ -43,7 +43,11 @@ class Url(Action):
         return f"{self.method} {parts.scheme}://{parts.netloc}{parts.path}{query}"
 
     def execute(self, means: Means) -> None:
-        """See `Action.execute`; a redirect to another scheme, host or port is not followed."""
+        """See `Action.execute`.
+
+        A redirect to another scheme, host or port is not followed, and none of what was sent to be done: it would
+        become a GET without what was sent.
+        """
         sent = self.body if self.body or self.method in ("POST", "PUT", "PATCH") else None
         request = urllib.request.Request(self.url, sent, dict(self.headers), method=self.method)
         opener = urllib.request.build_opener(_SameHost)
@@ -58,10 +62,12 @@ class Url(Action):
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within one scheme, host and port alone."""
+    """Follows redirects of GET and HEAD within one scheme, host and port alone."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """None where the redirect leads elsewhere, which makes its status an error."""
+        """The next request; raises `ActionFailed` where it would be another one than the file says."""
+        if req.get_method() not in ("GET", "HEAD"):
+            raise ActionFailed(f"it redirects (status {code}), which is followed with GET and HEAD alone")
         target = urljoin(req.full_url, newurl)
         if _place(urlsplit(target)) != _place(urlsplit(req.full_url)):
             raise ActionFailed(f"it redirects to another host ({urlsplit(target).netloc}), which is not followed")
