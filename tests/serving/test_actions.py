@@ -110,6 +110,10 @@ BROKER = '[mqtt]\nhost = "localhost"\n'
     ('[actions.a]\ncommand = "on"\ntopic = "t"\n[mqtt]\nhost = "h"\nca_file = "x"', ["mqtt.ca_file", "tls"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\n[mqtt]\nhost = "h"\ntls = true\nca_file = "x"',
      ["mqtt.ca_file", "no file"]),
+    ('[actions.a]\ncommand = "on"\nrun = ["~nobody-of-that-name/x"]', ["actions.a.run", "home"]),
+    ('[actions.a]\ncommand = "on"\nmost_per_minute = ' + "9" * 5000 + "\n" + PROGRAM, ["TOML"]),
+    ('[actions.a]\ncommand = "on"\nmost_per_minute = 0x' + "f" * 5000 + "\n" + PROGRAM,
+     ["actions.a.most_per_minute", "digits"]),
     ("[home_assistant]", ["mqtt", "missing", "home_assistant"]),
     ('[home_assistant]\nid = "a b"\n' + BROKER, ["home_assistant.id", "a b"]),
     ('[home_assistant]\nprefix = "#"\n' + BROKER, ["home_assistant.prefix"]),
@@ -133,6 +137,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for missing in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             read_actions(missing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its environment is Unicode")
+def test_a_secret_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_X", "me")
+    monkeypatch.setenv("PASSWORD_X", b"\xff\xfe".decode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match="PASSWORD_X is not UTF-8"):
+        one(tmp_path, 'topic = "t"', BROKER + 'user_from = "USER_X"\npassword_from = "PASSWORD_X"\n')
 
 
 def test_a_command_that_is_never_heard(tmp_path: Path) -> None:

@@ -259,6 +259,15 @@ def test_a_broker_that_hangs_publishes_the_will_once_it_goes_on(broker: LocalBro
     line.close()
 
 
+def test_what_cannot_be_published_is_a_failure_and_no_bug(broker: LocalBroker) -> None:
+    line = Broker(settings(broker.port))
+    line.connect()
+    for topic in ("home/#", "x" * 70_000):
+        with pytest.raises(ActionFailed):
+            line.publish(Message(topic, b"on"), 3, threading.Event())
+    line.close()
+
+
 def test_publishing_without_a_broker_fails(tmp_path: Path) -> None:
     for action in read(tmp_path, LIGHT, 1).actions:
         with pytest.raises(ActionFailed):

@@ -36,6 +36,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         row = int(place[1]) if place else None
         hint = "Text stands in quotes, and a table's name in brackets; docs/listen.md shows a whole file."
         raise DataError(f"is not TOML: {error}", hint, file=str(file), row=row) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise DataError(f"is not TOML: {error}", "Is this an actions.toml?", file=str(file)) from error
     except RecursionError as error:
         raise DataError("is nested too deeply", "Is this an actions.toml?", file=str(file)) from error
 
@@ -139,6 +141,8 @@ class Table:
         value = os.environ.get(name)
         if not value:
             raise self.error(key, f"the environment variable {name} is not set", f"Set it before: export {name}=…")
+        if not _is_utf8(value):
+            raise self.error(key, f"the environment variable {name} is not UTF-8", "Set it to other text.")
         return value
 
     def _given(self, key: str, default: Any, kind: str) -> Any:
@@ -150,5 +154,16 @@ class Table:
 
 def _shown(value: Any) -> str:
     """A value as the file might have written it, cut short."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -78,7 +78,10 @@ def read_program(name: str, table: Table) -> Program:
     if not folder.is_dir():
         raise table.error("folder", f"{folder} is not a folder", "Make it, or leave it out.")
     has_folder = "/" in arguments[0] or os.sep in arguments[0]
-    program = shutil.which(beside / Path(arguments[0]).expanduser() if has_folder else arguments[0])
+    try:
+        program = shutil.which(beside / Path(arguments[0]).expanduser() if has_folder else arguments[0])
+    except RuntimeError as error:  # nobody has a home of that name
+        raise table.error("run", f"{arguments[0]!r} is in nobody's home", "Give the full path.") from error
     if program is None:
         hint = "Give the full path of a file that may be executed."
         if any(space in arguments[0] for space in " \t"):
