@@ -225,6 +225,23 @@ def test_a_program_beside_the_file_is_found_wherever_one_stands(
         one(tmp_path, 'run = ["lamp"]')
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="programs have other names there")
+def test_a_program_on_a_relative_path_is_run_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "bin" / "real").write_text("#!/bin/sh\n/usr/bin/env touch here 2>/dev/null || /bin/touch here\n")
+    (tmp_path / "bin" / "real").chmod(0o755)
+    (tmp_path / "bin" / "lamp").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "bin")
+    (action,) = one(tmp_path, 'folder = "there"\nrun = ["lamp"]').actions
+    assert isinstance(action, Program)
+    assert action.arguments == (str(tmp_path / "bin" / "lamp"),)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    action.execute(Means())
+    assert (tmp_path / "there" / "here").exists()
+
+
 # URLs -----------------------------------------------------------------------------------------------------------------
 
 

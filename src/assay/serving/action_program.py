@@ -89,4 +89,5 @@ def read_program(name: str, table: Table) -> Program:
         raise table.error("run", f"there is no program {arguments[0]!r}", hint)
     if Path(program).suffix.lower() in _SHELL_FILES:
         raise table.error("run", f"{program} is run by a shell", "Name a program that needs none.")
-    return Program(name=name, arguments=(str(program), *arguments[1:]), folder=folder, **vars(common_keys(table)))
+    full = os.path.abspath(program)  # the PATH may be relative; a link stays one, as some programs go by their name
+    return Program(name=name, arguments=(full, *arguments[1:]), folder=folder, **vars(common_keys(table)))
