@@ -190,6 +190,31 @@ def test_broken_files_are_told_and_left_out(words: Path, tmp_path: Path) -> None
     assert len(fields["sound"]) == len(ids)
 
 
+def test_a_long_recording_is_no_clip_and_the_hint_says_what_hears_it(tmp_path: Path) -> None:
+    from assay.errors import DataError
+
+    clips = write_words(tmp_path / "words", count=1)
+    long = write_background(tmp_path / "hour.wav", 3600.0, rate=1000)
+    with pytest.raises(DataError, match="60 minutes") as caught:
+        VoiceCommands().read_inputs(open_source(long), SPEC)
+    assert "assay listen RUN --wav" in caught.value.hint
+    write_background(clips / "long.wav", 121.0, rate=1000)
+    records = VoiceCommands().read_inputs(open_source(clips), SPEC)
+    assert records.index().num_rows == len(WORDS)
+    assert [(one.kind, one.action, one.count) for one in records.problems] == [("long-recording", "skipped", 1)]
+
+
+def test_a_long_recording_whose_header_does_not_say_so_is_not_answered_either(tmp_path: Path) -> None:
+    file = write_background(tmp_path / "x" / "streamed.wav", 121.0, rate=1000)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:40] + b"\xff" * 4 + whole[44:])
+    task, log = VoiceCommands(), ProblemLog()
+    records = task.read_inputs(open_source(file.parent), SPEC)
+    for batch in records.batches():
+        assert not len(task.encode(batch, records, SPEC, log).fields["sound"])
+    assert [one.kind for one in log.problems()] == ["long-recording"]
+
+
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(AssayError):

@@ -106,7 +106,7 @@ def sound_at(records: Records, location: str, rate: int, longest_s: float) -> So
     if start is None:
         return sound
     samples = sound.samples[round(start * rate) :]
-    return replace(sound, samples=samples, seconds=len(samples) / rate)
+    return replace(sound, samples=samples, seconds=len(samples) / rate, facts=replace(sound.facts, cut=False))
 
 
 def is_other(name: str) -> bool:

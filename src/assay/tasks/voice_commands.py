@@ -85,10 +85,10 @@ class VoiceCommands(TargetTask):
         return with_others(read_clips(source, options))
 
     def read_inputs(self, source: Source, spec: ClipSpec) -> Records:
-        """Sound files, folders or archives of them, without commands."""
-        from assay.sources.recordings import read_recordings_inputs
+        """Sound files, folders or archives of them, without commands; see `assay.sources.clip_inputs`."""
+        from assay.sources.clip_inputs import read_clip_inputs
 
-        return read_recordings_inputs(source)
+        return read_clip_inputs(source, _DECODED_S)
 
     def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
         """See `assay.samples.sound_copies`."""
@@ -306,6 +306,9 @@ def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
         return False
     if len(sound.samples) < 2 or sound.seconds < _LEAST_S:
         log.add("too-short-sound", "skipped", name)
+        return False
+    if sound.facts.cut:  # by its header it was shorter, or that did not say
+        log.add("long-recording", "skipped", name)
         return False
     for kind, action in sound.problems():
         log.add(kind, action, name)
