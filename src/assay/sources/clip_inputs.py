@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError
-from assay.sources.records import ProblemLog, Records
 from assay.sources.recordings import read_recordings_inputs
+from assay.sources.records import ProblemLog, Records
 from assay.sources.source import Source
 
 _HINT = "Hear the commands in it, however long it is: assay listen RUN --wav FILE."
