@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ def needs_mosquitto() -> None:
 
 
 class LocalWeb:
-    """A web server that keeps what it is asked; /slow waits, /fail fails, /to/URL redirects there."""
+    """A web server that keeps what it is asked.
+
+    /slow waits, /fail fails, /drip sends a byte now and then, /to/URL redirects there.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -104,6 +108,15 @@ class LocalWeb:
                 asked.append((self.command, self.path, dict(self.headers), body))
                 if self.path == "/slow":
                     time.sleep(1.5)
+                if self.path == "/drip":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000")
+                    self.end_headers()
+                    with suppress(OSError):
+                        for _ in range(1000):
+                            self.wfile.write(b".")
+                            time.sleep(0.1)
+                    return
                 if self.path.startswith("/to/"):
                     self.send_response(302)
                     self.send_header("Location", self.path.removeprefix("/to/"))

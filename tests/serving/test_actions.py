@@ -295,6 +295,21 @@ def test_a_url_that_fails(tmp_path: Path, web: LocalWeb, path: str, told: str) -
         one(tmp_path, f'timeout_s = 0.4\nurl = "{web.url}{path}"').actions[0].execute(Means())
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_answer_that_drips_is_given_up(tmp_path: Path, web: LocalWeb, stopped: bool) -> None:
+    (action,) = one(tmp_path, f'timeout_s = {30 if stopped else 1}\nurl = "{web.url}/drip"').actions
+    means, begun = Means(), time.monotonic()
+    if stopped:
+        threading.Timer(1, means.stop.set).start()
+    with pytest.raises(ActionFailed, match="stopped" if stopped else "timed out"):
+        action.execute(means)
+    assert time.monotonic() - begun < 20
+    until = time.monotonic() + 20
+    while any(one.name == "action it" for one in threading.enumerate()):  # its thread ends, too
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def test_a_host_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ActionFailed):
         one(tmp_path, 'url = "http://127.0.0.1:1/"').actions[0].execute(Means())
