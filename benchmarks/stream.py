@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from _command import run_assay
 from _common import Bench, Json, Target, data_root, open_bench, spread
+from _real_time import acted_on
 from commands import clips
 
 RATE = 8000
@@ -40,6 +41,8 @@ _BUDGET, _RATIO_DB, _IN_TIME_S = "4m", 20.0, 0.3
 #: The recall that the threshold is chosen for, a little more than what is wanted on other clips.
 _CHOSEN_RECALL, _WANTED_RECALL, _WANTED_ALARMS = 0.97, 0.95, 1.0
 _BLOCK_S = 30
+#: Words that are said in real time.
+_IN_REAL_TIME = 60
 
 Array = np.ndarray[Any, Any]
 
@@ -223,6 +226,29 @@ def measured(bench: Bench, threshold: float) -> Json:
     return {**found, "computing_s_an_hour": 3600 * heard_s / total_s}
 
 
+def reacted(bench: Bench, threshold: float) -> Json:
+    """Clips of the test side said over one voice as a microphone gives them, in real time, until a URL is called."""
+    from assay.api import load
+    from assay.evaluation.command_streams import said_over
+    from assay.evaluation.false_alarms import matched
+    from assay.listening import BLOCK_S
+
+    asked = [clip for clip in clips(bench) if side_of(clip, bench.smoke) == "test"]
+    np.random.default_rng(1).shuffle(asked)  # type: ignore[arg-type]
+    asked = asked[: 3 if bench.smoke else _IN_REAL_TIME]
+    words = [clip.stem.split("_")[0] for clip in asked]
+    background = np.concatenate(decoded(speech(bench, MEASURED[-1])))[: 3 * len(asked) * RATE]
+    stream = said_over(decoded(asked), words, background, RATE, _RATIO_DB, 99)
+    model, how = load(bench.work / "run"), {"threshold": threshold}
+    model.session(how).push(stream.sound[: 3 * RATE])  # the network's first answer takes longer
+    events = acted_on(model.session(how), stream.sound, BLOCK_S, bench.work)
+    delays, others = matched(events, stream.spoken, 2.0)
+    in_time = len(matched(events, stream.spoken, _IN_TIME_S)[0])
+    return {"words": len(stream.spoken), "acted on": len(delays), "within 300 ms": in_time, "other actions": others,
+            "share within 300 ms": in_time / len(stream.spoken), "block_s": BLOCK_S,
+            "delay_s": spread(delays) if delays else None}  # fmt: skip
+
+
 def _alarms(unsaid: Sequence[Any], session: Any, hearing: Any) -> Json:
     from assay.evaluation.false_alarms import rates
 
@@ -254,16 +280,18 @@ def main() -> None:
     training = bench.piece("training", partial(trained, bench))
     choice = bench.piece("choice", partial(chosen, bench))
     result = bench.piece("measured", partial(measured, bench, choice["threshold"]))
+    live = bench.piece("in real time", partial(reacted, bench, choice["threshold"]))
     one = result["chosen"]
     targets = [Target("recall within 300 ms of a word's end", one["recall"], ">=", _WANTED_RECALL),
                Target("false alarms an hour", one["false_alarms_an_hour"], "<=", _WANTED_ALARMS),
-               Target("their 95 % upper bound", one["false_alarms_an_hour_high"], "<=", _WANTED_ALARMS)]  # fmt: skip
+               Target("share of words acted on within 300 ms, in real time", live["share within 300 ms"], ">=",
+                      _WANTED_RECALL)]  # fmt: skip
     bench.settings = {"taught": list(TAUGHT), "chosen on": list(CHOSEN_ON), "measured on": list(MEASURED),
                       "ratio_db": _RATIO_DB, "chosen for a recall of": _CHOSEN_RECALL,
                       "budget": bench.options.budget}  # fmt: skip
-    summary = {"hours of speech": one["hours"], "chosen": one, "voices never seen": result["voices never seen"], "as trained": result["as trained"], "choice": choice,
-               "accuracy of clips": training["accuracy"],
-               "computing, s an hour of sound": result["computing_s_an_hour"]}  # fmt: skip
+    summary = {"hours of speech": one["hours"], "chosen": one, "voices never seen": result["voices never seen"],
+               "as trained": result["as trained"], "choice": choice, "in real time": live, "accuracy of clips":
+               training["accuracy"], "computing, s an hour of sound": result["computing_s_an_hour"]}  # fmt: skip
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["soundfile", "soxr"])
 
 

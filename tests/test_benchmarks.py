@@ -138,3 +138,27 @@ def test_the_answers_of_several_splits_are_compared_by_row(common: Any) -> None:
     assert found["pooled"]["LightGBM"]["value"] == pytest.approx(25 / 40)
     winners = {name: other["winner"] for name, other in found["network minus"].items()}
     assert winners == {"LightGBM": "network", "linear": "tie", "LightGBM, its defaults": "network"}
+
+
+def test_what_is_done_is_timed_by_the_clock_from_the_sound_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import numpy as np
+
+    from assay.serving.listening import Heard
+
+    monkeypatch.syspath_prepend(str(FOLDER))
+    real_time = importlib.import_module("_real_time")
+
+    class Session:
+        rate_hz, commands = 8000, ("on", "off")
+
+        def push(self, block: np.ndarray) -> list[Heard]:
+            return [Heard("off", 0.9, 0.0, 0.1, 0.2)] if block[0] > 0 else []
+
+        def close(self) -> list[Heard]:
+            return []
+
+    sound = np.zeros(4800, np.float32)
+    sound[2400] = 1.0
+    ((command, at_s),) = real_time.acted_on(Session(), sound, 0.1, tmp_path)
+    assert command == "off"
+    assert at_s >= 0.4  # the block's end, not its beginning
