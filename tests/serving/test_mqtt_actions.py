@@ -268,6 +268,13 @@ def test_what_cannot_be_published_is_a_failure_and_no_bug(broker: LocalBroker) -
     line.close()
 
 
+def test_a_machine_that_needs_a_broker_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_servers.MOSQUITTO", None)
+    monkeypatch.setenv("ASSAY_NEEDS", "mosquitto")
+    with pytest.raises(AssertionError, match="ASSAY_NEEDS"):
+        needs_mosquitto()
+
+
 def test_publishing_without_a_broker_fails(tmp_path: Path) -> None:
     for action in read(tmp_path, LIGHT, 1).actions:
         with pytest.raises(ActionFailed):
