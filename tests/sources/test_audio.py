@@ -106,6 +106,30 @@ def test_only_what_is_asked_for_is_decoded() -> None:
     assert not sound.problems()
 
 
+@pytest.mark.parametrize(("form", "error"), [("WAV", 1e-3), ("FLAC", 1e-3), ("OGG", 0.03), ("MP3", 0.03)])
+def test_a_piece_is_the_same_as_in_the_whole(form: str, error: float) -> None:
+    payload = encoded(tone(4.0, 44100), 44100, form=form)
+    whole = decode_audio(payload, 8000)
+    piece = decode_audio(payload, 8000, 1.0, start_s=2.5)
+    assert len(piece.samples) == 8000 and piece.facts.cut and not piece.problems()
+    inner = slice(100, -100)  # a filter begins and ends
+    assert np.abs(piece.samples - whole.samples[20_000:28_000])[inner].max() < error
+    assert not decode_audio(payload, 8000, start_s=2.5).problems()  # nothing is missing
+    with pytest.raises(DataError):
+        decode_audio(payload, 8000, 1.0, start_s=9.0)
+
+
+def test_what_is_before_a_piece_is_not_read(tmp_path: Path, monkeypatch: Any) -> None:
+    import soundfile
+
+    read: list[int] = []
+    plain = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, frames, **how: (
+        read.append(frames), plain(self, frames, **how))[1])  # fmt: skip
+    decode_audio(put(tmp_path / "long.wav", seconds=30.0), 16000, 1.0, start_s=25.0)
+    assert sum(read) <= 16001
+
+
 def test_a_tenth_of_a_syllable_is_decoded() -> None:
     sound = decode_audio(encoded(tone(0.01, 48000), 48000), 16000)
     assert sound.samples.shape == (160,) and sound.seconds == 0.01

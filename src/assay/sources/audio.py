@@ -94,14 +94,17 @@ class Sound:
         return tuple(found)
 
 
-def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, name: str | None = None) -> Sound:
+def decode_audio(
+    data: bytes | Path, rate: int, longest_s: float | None = None, name: str | None = None, start_s: float = 0.0
+) -> Sound:
     """A recording as mono samples.
 
     Args:
         data: a file's bytes, or its place; WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, AU, CAF, W64, NIST.
         rate: the sampling rate that the samples shall have, in Hz.
-        longest_s: no more than so many seconds from the start are decoded; None for all of it.
+        longest_s: no more than so many seconds are decoded; None for all of it.
         name: what messages call it; None for the path.
+        start_s: seconds from its beginning to the first sample; what is before it is not decoded.
 
     Raises:
         DataError: it is empty, too short for a single sample, damaged, no recording, or longer than `MOST_SECONDS`
@@ -122,6 +125,7 @@ def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, 
                 file=name,
             )
         decoder.most = None if longest_s is None else max(1, round(longest_s * header.rate))
+        decoder.skip(start_s)
         pieces = list(decoder.resampled())
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         if not len(samples):
@@ -182,7 +186,7 @@ class _Decoder:
         self.most: int | None = None  # frames
         self._sound = open_sound(data, name)
         self.header = header_of(self._sound)
-        self._read = self._clipped = self._not_finite = 0
+        self._skipped = self._read = self._clipped = self._not_finite = 0
         self._peak = 0.0
         self._ended = False
         if self.header.rate not in RATES:
@@ -194,6 +198,18 @@ class _Decoder:
 
     def __exit__(self, *_: object) -> None:
         self._sound.close()
+
+    def skip(self, seconds: float) -> None:
+        """Begin so far behind the start, before anything is read."""
+        frame = round(seconds * self.header.rate)
+        if not frame:
+            return
+        try:
+            self._sound.seek(frame)
+        except Exception as error:  # libsndfile's own errors
+            told = f"the recording has no sound {seconds:g} seconds behind its start."
+            raise DataError(told, file=self._name) from error
+        self._skipped = frame
 
     def resampled(self) -> Iterator[Array]:
         """Mono pieces at the rate that is asked for, none of them empty."""
@@ -218,7 +234,7 @@ class _Decoder:
         told, header = self.header.frames, self.header
         missing = header.missing
         if self._ended and told > 0:
-            missing = max(missing, 1 - self._read / told)
+            missing = max(missing, 1 - (self._skipped + self._read) / told)
         return SoundFacts(
             header.rate,
             header.channels,
@@ -256,7 +272,7 @@ class _Decoder:
         try:
             block: Array = self._sound.read(frames, dtype="float32", always_2d=True)
         except Exception as error:  # libsndfile's own errors, and those of the file that it reads through
-            place = self._read / self.header.rate
+            place = (self._skipped + self._read) / self.header.rate
             raise DataError(
                 f"the recording is damaged {place:.2f} seconds behind its start.",
                 "Copy, download or record it again.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,13 +101,12 @@ def sound_at(records: Records, location: str, rate: int, longest_s: float) -> So
         raise DataError("these records hold no sounds")
     start = place_of(location)[1]
     try:
-        sound = decode_audio(records.load(location), rate, longest_s if start is None else start + PIECE_S)
+        if start is None:
+            return decode_audio(records.load(location), rate, longest_s)
+        sound = decode_audio(records.load(location), rate, PIECE_S, start_s=start)
     except AssayError:
         return None
-    if start is None:
-        return sound
-    samples = sound.samples[round(start * rate) :]
-    return replace(sound, samples=samples, seconds=len(samples) / rate, facts=replace(sound.facts, cut=False))
+    return replace(sound, facts=replace(sound.facts, cut=False))
 
 
 def is_other(name: str) -> bool:
@@ -121,7 +121,16 @@ def place_of(location: str) -> tuple[str, float | None]:
 
 
 def _whole(load: Callable[[str], Any] | None) -> Callable[[str], Any] | None:
-    return None if load is None else lambda location: load(place_of(location)[0])
+    """Loads the recording of a piece; the last ones are kept, as their pieces are asked for one after the other."""
+    if load is None:
+        return None
+    kept = lru_cache(maxsize=2)(load)
+
+    def loaded(location: str) -> Any:
+        file, start = place_of(location)
+        return load(file) if start is None else kept(file)
+
+    return loaded
 
 
 def _pieces(records: Records, table: pa.Table, is_command: np.ndarray[Any, Any]) -> list[_Piece]:
