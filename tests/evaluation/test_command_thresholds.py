@@ -149,7 +149,7 @@ def test_what_is_settled_lets_a_listener_hear(recorded: bool) -> None:
         sounds.append(burst(0.5, 0.4, random.uniform(800, 1200)))
         targets.append(2)
     view = View((32767 * np.stack(sounds)).astype(np.int16), np.asarray(targets))
-    found = settle_thresholds(by_pitch, CLASSES, 2, HEARING, view, 20.0)  # type: ignore[arg-type]
+    found = settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
     assert set(found) == {"threshold", "thresholds", "validation"} and set(found["thresholds"]) == {"on", "off"}
     told = found["validation"]
     assert told["said"] >= 32 and told["found"] >= 0.9 * told["said"]
@@ -159,7 +159,29 @@ def test_what_is_settled_lets_a_listener_hear(recorded: bool) -> None:
     assert [one.command for one in [*detector.push(stream), *detector.close()]] == ["on", "off"]
 
 
+def test_a_busy_machine_settles_the_same() -> None:
+    import time
+
+    sounds = [burst(0.5, 0.3, (500, 1500)[number % 2]) for number in range(60)]
+    view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(60) % 2)
+    calls = []
+
+    def slow(windows: np.ndarray) -> np.ndarray:
+        calls.append(len(windows))
+        time.sleep(0.5 if len(calls) < 4 else 0)
+        return by_pitch(windows)
+
+    assert (settle_thresholds(slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+            == settle_thresholds(by_pitch, CLASSES, 2, HEARING, view))  # type: ignore[arg-type]
+
+
+def test_no_more_words_are_said_than_tell_something() -> None:
+    sounds = [burst(0.3, 0.2, (500, 1500)[number % 2]) for number in range(120)]
+    view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(120) % 2)
+    assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)["validation"]["said"] == 40  # type: ignore[arg-type]
+
+
 def test_a_side_without_commands_settles_nothing() -> None:
     sounds = np.zeros((3, 4000), np.int16)
     for view in (View(sounds, np.full(3, 2)), View(sounds[:0], np.zeros(0, np.int64))):
-        assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view, 1.0) == {}  # type: ignore[arg-type]
+        assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view) == {}  # type: ignore[arg-type]

@@ -174,13 +174,13 @@ class VoiceCommands(TargetTask):
         return spec.target.output(network(as_waves(batch.sound)))
 
     def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
-        """The thresholds of a session: see `assay.evaluation.settled_listening`."""
+        """The thresholds of a session: see `assay.evaluation.settled_listening`, which takes as long as it takes."""
         from assay.evaluation.settled_listening import settle_thresholds
         from assay.samples.split import VALIDATION
 
         spec: ClipSpec = predictor.spec
         view, classes = samples.view(VALIDATION), _classes(spec)
-        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view, budget_s)
+        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view)
 
     def session(self, predictor: Predictor) -> Session:
         """Hears commands in a stream; the option `threshold` counts for all of them."""
