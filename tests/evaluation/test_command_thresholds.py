@@ -175,6 +175,22 @@ def test_a_busy_machine_settles_the_same() -> None:
             == settle_thresholds(by_pitch, CLASSES, 2, HEARING, view))  # type: ignore[arg-type]
 
 
+def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
+    sounds = [burst(0.5, 0.2, (500, 1500)[number % 2]) for number in range(24)]
+    view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(24) % 2)
+
+    def late(windows: np.ndarray) -> np.ndarray:
+        """Knows a tone only once most of a window of silence has followed it, which is after 0.4 s."""
+        found = by_pitch(windows)
+        quiet = np.abs(windows[:, round(0.14 * RATE) :]).max(axis=1) < 0.01
+        return np.where(quiet[:, None], found, np.asarray([0.0, 0.0, 1.0])).astype(np.float32)
+
+    hearing = Hearing(RATE, 0.5, hop_s=0.05, smoothing_s=0.05, threshold=0.6)
+    told = settle_thresholds(late, CLASSES, 2, hearing, view)["validation"]  # type: ignore[arg-type]
+    assert told["said"] == 24
+    assert told["found"] == 0
+
+
 def test_no_more_words_are_said_than_tell_something() -> None:
     sounds = [burst(0.3, 0.2, (500, 1500)[number % 2]) for number in range(120)]
     view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(120) % 2)

@@ -24,7 +24,7 @@ _KEPT, _KEPT_AT_LEAST = 0.95, 0.8
 #: A command said less often has the threshold of all together.
 _FEWEST_WORDS = 10
 #: Seconds after a word within which it counts as heard: later is of little use.
-_TOLERANCE_S = 0.3
+TOLERANCE_S = 0.3
 _LOWEST, _HIGHEST = 0.2, 0.99
 
 
@@ -66,7 +66,7 @@ def _scores(traces: Sequence[Trace], classes: Sequence[str], command: str, heari
     for one in traces:
         for word in one.spoken:
             if word.command == command:
-                first, last = int(word.start_s / hop_s), int((word.end_s + _TOLERANCE_S) / hop_s)
+                first, last = int(word.start_s / hop_s), int((word.end_s + TOLERANCE_S) / hop_s)
                 found.append(_in_time(one.smoothed[first:, place], last - first, hearing.held_hops))
     return np.asarray(found)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.command_streams import Stream, said_over, seconds_for
-from assay.evaluation.command_thresholds import command_thresholds
+from assay.evaluation.command_thresholds import TOLERANCE_S, command_thresholds
 from assay.evaluation.false_alarms import Trace, rates, trace
 from assay.samples.draws import order
 from assay.serving.listening import Detector, Hearing, Probabilities
@@ -62,7 +62,7 @@ def settle_thresholds(
     said = _traced(probabilities, classes, silent, hearing, stream)
     unsaid = [_traced(probabilities, classes, silent, hearing, Stream(aside))]
     found = command_thresholds([said], unsaid, classes, silent, hearing)
-    came = rates([said, *unsaid], classes, silent, found)
+    came = rates([said, *unsaid], classes, silent, found, TOLERANCE_S)
     about = {"seconds": round(3600 * came.hours, 1), "said": came.spoken, "found": came.found,
              "false_alarms": came.false_alarms}  # fmt: skip
     return {"threshold": found.threshold, "thresholds": dict(found.thresholds), "validation": about}
