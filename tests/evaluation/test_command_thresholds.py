@@ -171,8 +171,10 @@ def test_a_busy_machine_settles_the_same() -> None:
         time.sleep(0.5 if len(calls) < 4 else 0)
         return by_pitch(windows)
 
-    assert (settle_thresholds(slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
-            == settle_thresholds(by_pitch, CLASSES, 2, HEARING, view))  # type: ignore[arg-type]
+    assert (
+        settle_thresholds(slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+        == settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)
+    )  # type: ignore[arg-type]
 
 
 def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
@@ -182,7 +184,7 @@ def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
     def late(windows: np.ndarray) -> np.ndarray:
         """Knows a tone only once most of a window of silence has followed it, which is after 0.4 s."""
         found = by_pitch(windows)
-        quiet = np.abs(windows[:, round(0.14 * RATE) :]).max(axis=1) < 0.01
+        quiet = np.abs(windows[:, round(0.14 * RATE) :]).max(axis=1) < 0.06
         return np.where(quiet[:, None], found, np.asarray([0.0, 0.0, 1.0])).astype(np.float32)
 
     hearing = Hearing(RATE, 0.5, hop_s=0.05, smoothing_s=0.05, threshold=0.6)

@@ -178,6 +178,7 @@ def test_a_program_runs_in_its_folder_and_its_failure_is_told(tmp_path: Path) ->
     assert (tmp_path / "there" / "here").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="what a program started goes on there, as docs/listen.md says")
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     child = "import time, pathlib; time.sleep(3); pathlib.Path('late').touch()"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

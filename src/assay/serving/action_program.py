@@ -38,7 +38,7 @@ class Program(Action):
         return f"run {json.dumps(list(self.arguments), ensure_ascii=False)}"
 
     def execute(self, means: Means) -> None:
-        """See `Action.execute`; a program that takes too long is ended with all that it started."""
+        """See `Action.execute`; a program that takes too long is ended, and but on Windows all that it started, too."""
         apart: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         try:
             process = subprocess.Popen(self.arguments, shell=False, cwd=self.folder, stdin=subprocess.DEVNULL,
