@@ -86,8 +86,57 @@ def test_the_rate_limit_is_each_actions_own_and_goes_by_the_stream() -> None:
     assert [one[0] for one in found] == ["queued", "queued", "limited", "limited", "queued", "limited", "queued"]
     assert {one[1] for one in found} == {"queued"}
     made.close()
-    assert len(strict.done) == 4
     assert len(free.done) == 7
+
+
+def test_a_limit_counts_what_was_done_and_not_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Counted(name="slow", command="on", most_per_minute=3)
+    made = runner(slow, waiting=1)
+    made.follow(heard(at_s=1))
+    wait_until(lambda: not made._jobs.qsize())  # the worker has taken the first
+    assert statuses(made, *[heard(at_s=second) for second in (2, 3, 4)]) == [["queued"], ["full"], ["full"]]
+    slow.leave.set()
+    wait_until(lambda: len(slow.done) == 2)
+    assert statuses(made, heard(at_s=5), heard(at_s=6)) == [["queued"], ["limited"]]
+    made.close()
+    assert len(slow.done) == 3
+    monkeypatch.setattr("assay.serving.action_runner._LATE_S", 0.2)
+    late = Counted(name="late", command="on", most_per_minute=2)
+    made = runner(late)
+    made.follow(heard(at_s=1))
+    made.follow(heard(at_s=2))
+    time.sleep(0.5)
+    late.leave.set()
+    wait_until(lambda: not made._jobs.qsize())
+    time.sleep(0.2)
+    assert statuses(made, heard(at_s=3)) == [["queued"]]  # the second was too late
+    made.close()
+
+
+def test_a_limit_goes_by_the_clock_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.serving.action_runner._MINUTE_S", 1.0)
+    told: list[str] = []
+    live = quick(most_per_minute=2)
+    made = runner(live, told=told)
+    for second in range(5):  # as of an ear that was held and catches up
+        made.follow(heard(at_s=10.0 * second))
+    made.close()
+    assert len(live.done) == 2
+    assert sum("most_per_minute" in line for line in told) == 3
+    patient = quick(most_per_minute=2)
+    made, begun = runner(patient, patient=True), time.monotonic()
+    for second in range(5):
+        made.follow(heard(at_s=10.0 * second))
+    made.close()
+    assert len(patient.done) == 5
+    assert time.monotonic() - begun >= 2.0
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_rate_limit_never_lets_more_pass_within_any_minute() -> None:
