@@ -97,6 +97,8 @@ BROKER = '[mqtt]\nhost = "localhost"\n'
     ('[actions.a]\ncommand = "on"\nurl = "http://h"\njson = 2020-01-01', ["actions.a.json", "dates"]),
     ('[actions.a]\ncommand = "on"\ntopic = "home/light"', ["mqtt", "missing", "actions.a"]),
     ('[actions.a]\ncommand = "on"\ntopic = "home/+"\n' + BROKER, ["actions.a.topic", "home/+"]),
+    ('[actions.a]\ncommand = "on"\ntopic = "home\\nlight"\n' + BROKER, ["actions.a.topic", "one line"]),
+    ('[home_assistant]\ntopic = "home\\u007f"\n' + BROKER, ["home_assistant.topic", "one line"]),
     ('[actions.a]\ncommand = "on"\ntopic = "$SYS/x"\n' + BROKER, ["actions.a.topic"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\nqos = 3\n' + BROKER, ["actions.a.qos", "from 0 to 2"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\nqos = true\n' + BROKER, ["actions.a.qos"]),

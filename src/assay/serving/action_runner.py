@@ -207,6 +207,7 @@ class ActionRunner:
             return
         while not job.limits.done(time.monotonic()):
             if not self._patient:
+                job.limits.heard.give_back(job.at_s)
                 self._tell(f"{name}: not done, most_per_minute is reached")
                 return
             if self._means.stop.wait(_POLL_S):
