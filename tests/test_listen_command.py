@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import assay
+import assay.errors
 from assay import registry
 from fakes import tones
 
@@ -128,16 +129,16 @@ def test_a_file_of_actions_that_is_wrong(command: Any, run: Path, wav: Path, tmp
 
 
 class FakeMicrophones:
-    """What sounddevice gives: one microphone that knows 16 kHz alone, or none."""
+    """What sounddevice gives: one microphone that knows 16 kHz alone, and so many channels alone, or none."""
 
     class PortAudioError(Exception):
         pass
 
-    def __init__(self, sound: np.ndarray | None, rate_hz: int = 16_000) -> None:
-        self._sound, self._rate_hz = sound, rate_hz
+    def __init__(self, sound: np.ndarray | None, rate_hz: int = 16_000, channels: int = 1) -> None:
+        self._sound, self._rate_hz, self._channels = sound, rate_hz, channels
 
     def query_devices(self, device: Any = None, kind: str | None = None) -> Any:
-        one = {"name": "USB ear", "max_input_channels": 1, "default_samplerate": float(self._rate_hz)}
+        one = {"name": "USB ear", "max_input_channels": self._channels, "default_samplerate": float(self._rate_hz)}
         if kind is None:
             return [] if self._sound is None else [{"name": "speaker", "max_input_channels": 0}, one]
         if self._sound is None or device not in (None, 1, "USB"):
@@ -145,12 +146,14 @@ class FakeMicrophones:
                    else ValueError(f"No input device matching {device!r}"))  # fmt: skip
         return one
 
-    def check_input_settings(self, samplerate: float, **_: Any) -> None:
+    def check_input_settings(self, samplerate: float, channels: int, **_: Any) -> None:
         if samplerate != self._rate_hz:
             raise self.PortAudioError("Invalid sample rate")
+        if channels != self._channels:
+            raise self.PortAudioError("Invalid number of channels")
 
-    def InputStream(self, blocksize: int, callback: Any, samplerate: int, **_: Any) -> Any:
-        assert samplerate == self._rate_hz
+    def InputStream(self, blocksize: int, callback: Any, samplerate: int, channels: int, **_: Any) -> Any:
+        self.check_input_settings(samplerate, channels)
         sound = self._sound
 
         class Status:
@@ -160,7 +163,9 @@ class FakeMicrophones:
             def start(self) -> None:
                 assert sound is not None
                 for start in range(0, len(sound), blocksize):
-                    callback(sound[start : start + blocksize, None], blocksize, None, Status())
+                    block = np.repeat(sound[start : start + blocksize, None], channels, axis=1)
+                    block[:, 1:] = 0  # only one of its capsules hears anything
+                    callback(block, blocksize, None, Status())
 
             def close(self) -> None:
                 pass
@@ -177,6 +182,24 @@ def test_a_microphone(command: Any, run: Path, monkeypatch: pytest.MonkeyPatch, 
     rows = [json.loads(line) for line in result.out.splitlines()]
     assert [row["command"] for row in rows] == [kind for kind, _ in WORDS]
     complains(result, "gives no more sound")  # what happens when it is pulled out
+
+
+@pytest.mark.parametrize("wanted_hz", [16_000, 8_000])
+def test_a_microphone_that_cannot_give_one_channel(monkeypatch: pytest.MonkeyPatch, wanted_hz: int) -> None:
+    pytest.importorskip("soxr", reason="soxr is not installed")
+    from assay.sources.microphone import microphone_blocks
+
+    sound = np.sin(np.arange(16_000, dtype=np.float32) / 20)
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeMicrophones(sound, channels=2))
+    monkeypatch.setattr("assay.sources.microphone._SILENT_S", 0.2)
+    found = []
+    with pytest.raises(assay.errors.DataError, match="no more sound"):
+        for block in microphone_blocks(wanted_hz):
+            found.append(block)
+    heard = np.concatenate(found)
+    expected = sound[:: 16_000 // wanted_hz] / 2
+    assert len(heard) > 0.9 * len(expected)
+    assert np.abs(heard - expected[: len(heard)])[500:-500].max() < 0.01
 
 
 def test_a_machine_that_is_too_slow_says_what_it_lost(monkeypatch: pytest.MonkeyPatch) -> None:
