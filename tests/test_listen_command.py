@@ -93,6 +93,11 @@ def test_the_threshold_can_be_chosen(command: Any, run: Path, wav: Path) -> None
     complains(command("listen", run, "--wav", wav, "--threshold", 2), "--threshold 2")
 
 
+def test_the_help_names_options_of_answers_and_not_of_data(command: Any) -> None:
+    told = " ".join(command("listen", "--help").out.split())
+    assert "--beams" in told and "--image-size" not in told
+
+
 def test_a_session_in_python(run: Path) -> None:
     session = assay.load(run).session({"threshold": 0.6})
     assert (session.rate_hz, tuple(session.commands)) == (tones.RATE_HZ, ("high", "low"))
