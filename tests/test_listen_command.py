@@ -121,6 +121,67 @@ def test_what_cannot_be_listened_to(command: Any, run: Path, wav: Path, tmp_path
     complains(command("listen", tmp_path, "--wav", wav), "not a run")
 
 
+def said(command: Any, run: Path, file: Path) -> tuple[list[str], str]:
+    """The commands that are heard in a recording, and what is told beside them."""
+    result = command("listen", run, "--wav", file, "--json")
+    assert result.code == 0, result.err
+    return [json.loads(line)["command"] for line in result.out.splitlines()], result.err
+
+
+def test_odd_recordings_are_heard_and_what_is_doubtful_is_told(command: Any, run: Path, tmp_path: Path) -> None:
+    words = [kind for kind, _ in WORDS]
+    sound = tones.mixed(WORDS, 7.0)
+    file = tmp_path / "take.wav"
+    soundfile.write(file, np.clip(20 * sound, -1, 1), tones.RATE_HZ)
+    heard, told = said(command, run, file)
+    assert set(heard) <= set(words)  # a clipped tone is another sound, but no other command
+    assert "take.wav: clipped-recording (kept)" in told
+    high = np.repeat(sound, 192_000 // tones.RATE_HZ)
+    eight = np.zeros((len(high), 8), np.float32)
+    eight[:, 3] = high * 3
+    soundfile.write(file, eight, 192_000, subtype="FLOAT")
+    assert said(command, run, file)[0] == words
+    holes = sound.copy()
+    holes[[3, 20_000]] = [np.nan, np.inf]
+    soundfile.write(file, holes, tones.RATE_HZ, subtype="FLOAT")
+    heard, told = said(command, run, file)
+    assert heard == words and "not-finite-samples (repaired)" in told
+    soundfile.write(file, sound[:80], tones.RATE_HZ)  # 0.01 s
+    heard, told = said(command, run, file)
+    assert heard == [] and "0 answers in 0.0 s" in told
+    soundfile.write(file, np.zeros(16_000), tones.RATE_HZ)
+    heard, told = said(command, run, file)
+    assert heard == [] and "silent-recording" in told
+    soundfile.write(file, sound, tones.RATE_HZ)
+    file.write_bytes(file.read_bytes()[: 44 + 2 * 4 * tones.RATE_HZ])  # its header promises 7 s, and there are 4
+    heard, told = said(command, run, file)
+    assert heard == words[:2] and "truncated-recording (kept)" in told
+
+
+def test_what_is_before_the_damage_is_heard_and_done(command: Any, run: Path, tmp_path: Path) -> None:
+    file, actions = tmp_path / "long.flac", tmp_path / "actions.toml"
+    soundfile.write(file, tones.mixed(WORDS, 120.0), tones.RATE_HZ)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) // 2))
+    code = "import sys; open(sys.argv[1], 'a').write('x')"
+    listed = ", ".join(f"'''{word}'''" for word in (sys.executable, "-c", code, tmp_path / "log"))
+    actions.write_text(f"[actions.lamp]\ncommand = 'low'\nrun = [{listed}]\n")
+    result = command("listen", run, "--wav", file, "--actions", actions, "--json")
+    assert [json.loads(line)["command"] for line in result.out.splitlines()] == [kind for kind, _ in WORDS]
+    complains(result, "long.flac", "damaged", "seconds behind its start")
+    assert (tmp_path / "log").read_text() == "xx"
+
+
+@pytest.mark.slow
+def test_an_hour(command: Any, run: Path, tmp_path: Path) -> None:
+    file, quiet = tmp_path / "hour.wav", tones.mixed([], 60.0)
+    with soundfile.SoundFile(file, "w", tones.RATE_HZ, 1, "PCM_16") as out:
+        for minute in range(60):
+            out.write(tones.mixed([("high", 30.0)], 60.0) if minute in (0, 59) else quiet)
+    heard, told = said(command, run, file)
+    assert heard == ["high", "high"] and "3600.0 s of sound" in told
+
+
 def test_a_file_of_actions_that_is_wrong(command: Any, run: Path, wav: Path, tmp_path: Path) -> None:
     file = tmp_path / "actions.toml"
     file.write_text('[actions.a]\ncommand = "hihg"\nurl = "http://localhost/"\n')

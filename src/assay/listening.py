@@ -56,7 +56,12 @@ class Sound:
         if self.file is not None:
             from assay.sources.audio import audio_blocks
 
-            return audio_blocks(self.file, rate_hz, FILE_BLOCK_S)
+            file = self.file
+
+            def tell(kind: str, action: str) -> None:
+                _tell(f"{file}: {kind} ({action})")
+
+            return audio_blocks(file, rate_hz, FILE_BLOCK_S, tell=tell)
         from assay.sources.microphone import microphone_blocks
 
         return microphone_blocks(rate_hz, BLOCK_S, self.device, _tell)
@@ -99,9 +104,9 @@ def listen_and_tell(
             _listen(session, itertools.chain([first], blocks), runner, as_json)
             if runner is not None:
                 runner.close()
-    except BaseException:
-        if runner is not None:
-            runner.close(drain=False)
+    except BaseException as error:
+        if runner is not None:  # what was heard before a recording's damage is done
+            runner.close(drain=isinstance(error, DataError))
         raise
 
 

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from assay.errors import DataError, MissingExtraError
 from assay.sources._audio_header import (
     AUDIO_SUFFIXES,
+    MUCH_MISSING,
     OTHER_AUDIO_SUFFIXES,
     RATES,
     AudioHeader,
@@ -29,7 +30,6 @@ _BEGINNING_BYTES = 1 << 23
 
 #: A shorter recording holds no word: the shortest vowels take as long.
 SHORTEST_S = 0.05
-_MUCH_MISSING = 0.01
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _looked_at(store: Store, name: str) -> RecordingCheck:
     expected = AUDIO_SUFFIXES.get(suffix_of(name))
     if expected is not None and header.format not in expected:
         problems.append(("mislabelled-file", "kept"))
-    if header.missing > _MUCH_MISSING:
+    if header.missing > MUCH_MISSING:
         problems.append(("truncated-recording", "kept"))
     about = (header.seconds, header.rate, header.channels, header.format)
     return RecordingCheck(name, tuple(problems), digest, *about)

@@ -8,7 +8,7 @@ Shapes: F frames of the file, C channels, T samples at the rate that is asked fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError, MissingExtraError, SettingError
-from assay.sources._audio_header import RATES, AudioHeader, header_of, open_sound
+from assay.sources._audio_header import MUCH_MISSING, RATES, AudioHeader, header_of, open_sound
 from assay.sources.records import Action
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +29,6 @@ _BLOCK_VALUES = 1 << 18
 _FULL_SCALE = 32767 / 32768
 _SILENT = 2e-4
 _MUCH_CLIPPED = 1e-3
-_MUCH_MISSING = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,16 +81,21 @@ class Sound:
         header promises is missing. `silent-recording`: nothing rises above -80 dB of full scale. `clipped-recording`:
         more than 0.1 % of it is at full scale.
         """
-        found: list[tuple[str, Action]] = []
-        if self.facts.not_finite:
-            found.append(("not-finite-samples", "repaired"))
-        if self.facts.missing > _MUCH_MISSING:
-            found.append(("truncated-recording", "kept"))
-        if float(np.ptp(self.samples)) < _SILENT:
-            found.append(("silent-recording", "kept"))
-        elif self.facts.clipped > _MUCH_CLIPPED:
-            found.append(("clipped-recording", "kept"))
-        return tuple(found)
+        return _problems(self.facts, float(np.ptp(self.samples)))
+
+
+def _problems(facts: SoundFacts, range_: float) -> tuple[tuple[str, Action], ...]:
+    """See `Sound.problems`; the range is from the smallest to the largest sample."""
+    found: list[tuple[str, Action]] = []
+    if facts.not_finite:
+        found.append(("not-finite-samples", "repaired"))
+    if facts.missing > MUCH_MISSING:
+        found.append(("truncated-recording", "kept"))
+    if range_ < _SILENT:
+        found.append(("silent-recording", "kept"))
+    elif facts.clipped > _MUCH_CLIPPED:
+        found.append(("clipped-recording", "kept"))
+    return tuple(found)
 
 
 def decode_audio(
@@ -133,7 +137,13 @@ def decode_audio(
         return Sound(samples, rate, len(samples) / rate, decoder.facts())
 
 
-def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None = None) -> Iterator[Array]:
+def audio_blocks(
+    data: bytes | Path,
+    rate: int,
+    block_s: float,
+    name: str | None = None,
+    tell: Callable[[str, Action], None] | None = None,
+) -> Iterator[Array]:
     """A recording of any length in blocks, with no more of it in memory than about a block.
 
     Args:
@@ -141,6 +151,7 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
         rate: the sampling rate of the blocks, in Hz.
         block_s: how long each is, in seconds.
         name: what messages call it; None for the path.
+        tell: is given at the end what was doubtful, in the words of `Sound.problems`.
 
     Yields:
         (round(block_s * rate),) float32, the last one shorter; all of them together are `decode_audio`'s samples.
@@ -155,8 +166,10 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
         raise SettingError(f"a block of {block_s} seconds holds no sample")
     waiting: list[Array] = []
     length = 0
+    low, high = np.inf, -np.inf
     with _Decoder(data, rate, name or (str(data) if isinstance(data, Path) else "recording")) as decoder:
         for piece in decoder.resampled():
+            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
             waiting.append(piece)
             length += len(piece)
             if length < size:
@@ -166,6 +179,9 @@ def audio_blocks(data: bytes | Path, rate: int, block_s: float, name: str | None
             for start in range(0, whole, size):
                 yield joined[start : start + size]
             waiting, length = [joined[whole:].copy()], length - whole
+        if tell is not None and high >= low:
+            for kind, action in _problems(decoder.facts(), high - low):
+                tell(kind, action)
     if length:
         yield np.concatenate(waiting)
 
