@@ -215,8 +215,11 @@ def calibrate(
 
     Raises:
         DataError: even the highest threshold gives more false alarms, or there is too little sound to show fewer.
+        SettingError: every class is silent.
     """
     commands = [name for name in classes if name not in silent]
+    if not commands:
+        raise SettingError("there is no command whose threshold could be chosen", f"Classes: {', '.join(classes)}.")
     groups = [[name] for name in commands] if each else [commands]
     allowed = per_hour / len(groups)
     chosen: dict[str, float] = {}

@@ -12,6 +12,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER
+from assay.sources._audio_files import SHORTEST_S
 from assay.task import number_of
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ _RATES = (8000, 16000)
 _FITTING, _SHORTEST_S, _LONGEST_S = 0.98, 0.4, 2.0
 #: No more of a file is decoded.
 DECODED_S = 120.0
-#: A clip with less says nothing.
-_LEAST_S = 0.03
 
 
 def is_clip(sound: Sound | None, name: str, log: ProblemLog) -> bool:
@@ -35,7 +34,7 @@ def is_clip(sound: Sound | None, name: str, log: ProblemLog) -> bool:
     if sound is None:
         log.add("undecodable-sound", "skipped", name)
         return False
-    if len(sound.samples) < 2 or sound.seconds < _LEAST_S:
+    if len(sound.samples) < 2 or sound.seconds < SHORTEST_S:
         log.add("too-short-sound", "skipped", name)
         return False
     if sound.facts.cut:  # by its header it was shorter, or that did not say
