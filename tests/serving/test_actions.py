@@ -269,6 +269,16 @@ def test_get_sends_no_body(tmp_path: Path, web: LocalWeb) -> None:
     assert [(method, body) for method, _, _, body in web.asked] == [("GET", b""), ("POST", b"")]
 
 
+def test_text_is_sent_as_text_and_nothing_as_nothing(tmp_path: Path, web: LocalWeb) -> None:
+    one(tmp_path, f'url = "{web.url}/"\nbody = "wärmer"').actions[0].execute(Means())
+    one(tmp_path, f'url = "{web.url}/"\nbody = "<a/>"\nheaders = {{ content-type = "text/xml" }}'
+        ).actions[0].execute(Means())  # fmt: skip
+    one(tmp_path, f'url = "{web.url}/"').actions[0].execute(Means())
+    kinds = [{name.lower(): value for name, value in given.items()}.get("content-type") for _, _, given, _ in web.asked]
+    assert kinds == ["text/plain; charset=utf-8", "text/xml", None]
+    assert web.asked[0][3].decode() == "wärmer"
+
+
 def test_redirects_stay_on_the_host(tmp_path: Path, web: LocalWeb) -> None:
     other = LocalWeb()
     try:

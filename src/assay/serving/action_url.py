@@ -95,8 +95,7 @@ class _Call:
 
     def _call(self) -> None:
         action = self._action
-        sent = action.body if action.body or action.method in ("POST", "PUT", "PATCH") else None
-        request = urllib.request.Request(action.url, sent, dict(action.headers), method=action.method)
+        request = urllib.request.Request(action.url, action.body or None, dict(action.headers), method=action.method)
         opener = urllib.request.build_opener(_SameHost, _Plain(self._lines), _Encrypted(self._lines))
         try:
             with opener.open(request, timeout=action.timeout_s) as response:
@@ -167,7 +166,8 @@ def read_url(name: str, table: Table) -> Url:
     method = table.text("method", "POST").upper()
     if method not in _METHODS:
         raise table.error("method", f"is {method!r}", f"Known: {', '.join(_METHODS)}.")
-    headers = {"Content-Type": "application/json"} if "json" in table.values else {}
+    kinds = {"json": "application/json", "body": "text/plain; charset=utf-8"}
+    headers = {"Content-Type": kind for key, kind in kinds.items() if key in table.values}
     headers |= table.named_texts("headers")
     secrets = table.table("headers_from")
     if secrets is not None:
