@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -59,6 +61,24 @@ def heard(command: str = "on", at_s: float = 1.0, confidence: float = 0.9) -> He
 
 def statuses(made: ActionRunner, *answers: Heard) -> list[list[str]]:
     return [[one.status for one in made.follow(answer)] for answer in answers]
+
+
+def test_a_program_is_not_given_the_secrets_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_X", "secret")
+    monkeypatch.setenv("PLAIN_X", "known")
+    code = """import os, sys
+open(sys.argv[1], "w").write(str([os.environ.get(name) for name in ("TOKEN_X", "PLAIN_X")]))"""
+    run = json.dumps([sys.executable, "-c", code, str(tmp_path / "log")])
+    (tmp_path / "actions.toml").write_text(
+        f'[actions.a]\ncommand = "on"\nrun = {run}\n[actions.b]\ncommand = "off"\nurl = "http://127.0.0.1:1/"\n'
+        'headers_from = { Authorization = "TOKEN_X" }\n'
+    )
+    actions = read_actions(tmp_path / "actions.toml")
+    made = ActionRunner(actions, ["on", "off"], print)
+    made.start()
+    made.follow(heard("on"))
+    made.close()
+    assert (tmp_path / "log").read_text() == "[None, 'known']"
 
 
 def test_every_action_of_a_command_and_no_other() -> None:

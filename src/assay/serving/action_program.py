@@ -40,6 +40,7 @@ class Program(Action):
     def execute(self, means: Means) -> None:
         """See `Action.execute`; a program that takes too long is ended, and but on Windows all that it started, too."""
         apart: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        apart["env"] = {name: value for name, value in os.environ.items() if name not in means.secrets}
         try:
             process = subprocess.Popen(self.arguments, shell=False, cwd=self.folder, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, **apart)  # fmt: skip

@@ -109,7 +109,7 @@ class ActionRunner:
         actions.check_commands(commands)
         self._actions, self._commands, self._tell = actions, tuple(commands), tell
         self._dry_run, self._patient = dry_run, patient
-        self._means = Means()
+        self._means = Means(secrets=actions.secrets)
         self._limits = {action.name: _Limits.of(action.most_per_minute) for action in actions.actions}
         home = actions.home_assistant
         self._home_limits = _Limits.of(home.most_per_minute if home is not None else 1)

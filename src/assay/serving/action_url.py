@@ -21,6 +21,7 @@ from assay.serving.action import COMMON, Action, ActionFailed, Means, common_key
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _MOST_READ, _POLL_S = 65_536, 0.02
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_CONTENT = {"json": "application/json", "body": "text/plain; charset=utf-8"}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -166,8 +167,8 @@ def read_url(name: str, table: Table) -> Url:
     method = table.text("method", "POST").upper()
     if method not in _METHODS:
         raise table.error("method", f"is {method!r}", f"Known: {', '.join(_METHODS)}.")
-    kinds = {"json": "application/json", "body": "text/plain; charset=utf-8"}
-    headers = {"Content-Type": kind for key, kind in kinds.items() if key in table.values}
+    kind = next((kind for key, kind in _CONTENT.items() if key in table.values), None)
+    headers = {} if kind is None else {"Content-Type": kind}
     headers |= table.named_texts("headers")
     secrets = table.table("headers_from")
     if secrets is not None:
