@@ -13,6 +13,7 @@ from assay.evaluation.command_streams import said_over, seconds_for
 from assay.evaluation.command_thresholds import command_thresholds
 from assay.evaluation.false_alarms import Spoken, Trace
 from assay.evaluation.settled_listening import settle_thresholds
+from assay.evidence.sound_in_use import sound_in_use
 from assay.serving.listening import Detector, Hearing
 
 RATE, CLASSES, SILENT = 8000, ("on", "off", "other"), ("other",)
@@ -200,7 +201,28 @@ def test_no_more_words_are_said_than_tell_something() -> None:
     assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)["validation"]["said"] == 40  # type: ignore[arg-type]
 
 
+def test_what_a_user_is_told_of_listening_is_counted_on_the_streams_of_a_side() -> None:
+    from assay.evaluation.false_alarms import poisson_upper
+
+    random = np.random.default_rng(1)
+    words = [burst(0.5, 0.3, (500, 1500)[number % 2]) for number in range(20)]
+    others = [burst(0.5, 0.4, random.uniform(850, 1150)) for _ in range(30)]
+    others[7] = others[19] = burst(0.5, 0.4)  # to by_pitch they say "on"
+    view = View((32767 * np.stack(words + others)).astype(np.int16), np.r_[np.arange(20) % 2, np.full(30, 2)])
+    found = sound_in_use(by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+    assert found is not None
+    heard, alarms = found.numbers["words heard in a stream"], found.numbers["false alarms"]
+    assert heard.value == 1 and heard.low is not None and heard.low < 0.9
+    assert alarms.value == pytest.approx(2 / (15 / 3600))
+    assert (alarms.low, alarms.high) == (0, pytest.approx(poisson_upper(2, 15 / 3600)))
+    assert "20 of 20 words" in found.words and "2 false alarms in 0.2 minutes of sounds of no command" in found.words
+    assert found.words.endswith("at most 1600 an hour.")  # 1511, and never told as less
+    made = sound_in_use(by_pitch, CLASSES, 2, HEARING, View(view._fields["sound"][:20], np.arange(20) % 2))  # type: ignore[arg-type]
+    assert made is not None and "no other sounds were given" in made.words
+
+
 def test_a_side_without_commands_settles_nothing() -> None:
     sounds = np.zeros((3, 4000), np.int16)
     for view in (View(sounds, np.full(3, 2)), View(sounds[:0], np.zeros(0, np.int64))):
+        assert sound_in_use(by_pitch, CLASSES, 2, HEARING, view) is None  # type: ignore[arg-type]
         assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view) == {}  # type: ignore[arg-type]

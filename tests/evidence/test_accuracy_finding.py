@@ -32,3 +32,20 @@ def test_a_metric_that_is_not_defined_is_neither_good_nor_guessing() -> None:
 def test_without_a_test_side_nobody_knows() -> None:
     side = classes(50, 0.9)
     assert find(context(side, side, NOTHING)).status == "unknown"
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+def test_full_evidence_tells_how_it_does_in_use(thorough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from assay.evidence.finding import Number
+    from assay.task_parts import InUse
+
+    side = classes(200, 0.9)
+    made = replace(context(side, side, side, always_first(200)), thorough=thorough)
+    used = InUse("It listens well.", {"false alarms": Number(0.5, 0.0, 1.6, "an hour")}, "For an hour.")
+    monkeypatch.setattr(type(made.task), "in_use", lambda self, predictor, samples: used, raising=False)
+    found = find(made)
+    assert ("It listens well." in found.verdict) == ("For an hour." in found.certainty) == thorough
+    assert ("false alarms" in found.numbers) == thorough
+    assert "accuracy" in found.numbers

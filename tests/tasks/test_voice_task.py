@@ -284,6 +284,20 @@ def test_thresholds_are_learned_and_kept_with_the_model(run: Path) -> None:
         assay.load(run).session({"threshold": "2"})
 
 
+def test_a_run_tells_how_it_listens_on_its_test_side(run: Path, tmp_path: Path) -> None:
+    import assay
+    from assay.samples.samples import hold_samples
+
+    task, predictor = VoiceCommands(), assay.load(run).predictor
+    records = task.read(open_source(write_words(tmp_path / "words", count=5, seed=99)), DataOptions())
+    samples = hold_samples(task, records, predictor.spec, ProblemLog())  # all of it on the test side
+    found = task.in_use(predictor, samples)
+    assert found is not None and "of 20 words" in found.words
+    heard, alarms = found.numbers["words heard in a stream"], found.numbers["false alarms"]
+    assert heard.value is not None and heard.value >= 0.7
+    assert alarms.high is not None and alarms.value is not None and alarms.high > alarms.value
+
+
 def test_commands_are_heard_in_a_stream_in_time(run: Path) -> None:
     import assay
     from assay.evaluation.false_alarms import Spoken, matched

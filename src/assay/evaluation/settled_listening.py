@@ -6,6 +6,7 @@ Shapes: N clips, T values of a window, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,10 +35,7 @@ def settle_thresholds(
     hearing: Hearing,
     view: View,
 ) -> dict[str, Any]:
-    """Thresholds for a session, with what they bring on the same streams.
-
-    Clips are said over sounds of no command, and these are listened to alone. Where nobody recorded any, they are made
-    of the clips (see `assay.samples.sound_others`).
+    """Thresholds for a session, with what they bring on the same streams (see `streams_of`).
 
     Args:
         probabilities: the trained network, windows (B, T) float32 to (B, C).
@@ -50,22 +48,59 @@ def settle_thresholds(
         `threshold`, `thresholds` by command, and `validation`: seconds, words said and found, and false alarms. Empty
         where the side holds no command.
     """
-    targets = np.concatenate([np.zeros(0, np.int64), *(np.asarray(piece, np.int64) for piece in view.field("target"))])
-    words = _in_turn(targets, other)
-    if not len(words):
+    streams = streams_of(view, classes, other, hearing)
+    if streams is None:
         return {}
-    rate, silent = hearing.rate_hz, [] if other is None else [classes[other]]
-    clips = list(_sounds(view, words))
-    aside = _unsaid(view, targets, other, _UNSAID_S, rate)
-    background = _filled(aside, round(seconds_for(clips, rate) * rate))
-    stream = said_over(clips, [classes[number] for number in targets[words]], background, rate, _RATIO_DB, 0)
-    said = _traced(probabilities, classes, silent, hearing, stream)
-    unsaid = [_traced(probabilities, classes, silent, hearing, Stream(aside))]
-    found = command_thresholds([said], unsaid, classes, silent, hearing)
-    came = rates([said, *unsaid], classes, silent, found, TOLERANCE_S)
+    silent = [] if other is None else [classes[other]]
+    said = traced(probabilities, classes, silent, hearing, streams.said)
+    unsaid = traced(probabilities, classes, silent, hearing, streams.unsaid)
+    found = command_thresholds([said], [unsaid], classes, silent, hearing)
+    came = rates([said, unsaid], classes, silent, found, TOLERANCE_S)
     about = {"seconds": round(3600 * came.hours, 1), "said": came.spoken, "found": came.found,
              "false_alarms": came.false_alarms}  # fmt: skip
     return {"threshold": found.threshold, "thresholds": dict(found.thresholds), "validation": about}
+
+
+@dataclass(frozen=True, eq=False)
+class SideStreams:
+    """What a listener is settled or judged on.
+
+    Attributes:
+        said: clips of commands, over sounds of no command.
+        unsaid: sounds of no command alone.
+        recorded: somebody recorded these; else they are made of the clips (see `assay.samples.sound_others`).
+    """
+
+    said: Stream
+    unsaid: Stream
+    recorded: bool
+
+
+def streams_of(view: View, classes: Sequence[str], other: int | None, hearing: Hearing) -> SideStreams | None:
+    """Streams made of the clips of a side, always the same; None where it holds no command.
+
+    Args:
+        view: the side, a window a unit, its fields `sound` and `target`.
+        classes: names of the C classes.
+        other: the number of that of no command; None where there is none.
+        hearing: how is listened.
+    """
+    targets = np.concatenate([np.zeros(0, np.int64), *(np.asarray(piece, np.int64) for piece in view.field("target"))])
+    words = _in_turn(targets, other)
+    if not len(words):
+        return None
+    rate, clips = hearing.rate_hz, list(_sounds(view, words))
+    aside = _unsaid(view, targets, other, _UNSAID_S, rate)
+    background = _filled(aside, round(seconds_for(clips, rate) * rate))
+    said = said_over(clips, [classes[number] for number in targets[words]], background, rate, _RATIO_DB, 0)
+    return SideStreams(said, Stream(aside), bool((targets == other).any()))
+
+
+def traced(
+    probabilities: Probabilities, classes: Sequence[str], silent: Sequence[str], hearing: Hearing, stream: Stream
+) -> Trace:
+    """What a listener makes of a stream."""
+    return trace(Detector(probabilities, classes, hearing, silent), [stream.sound], stream.spoken)
 
 
 def _sounds(view: View, places: Array) -> Array:
@@ -110,9 +145,3 @@ def _filled(sound: Array, length: int) -> Array:
     rest = np.random.default_rng(0).standard_normal(length - len(sound), np.float32)
     level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
     return np.concatenate([sound, rest * np.float32(max(float(level), 1e-4))])
-
-
-def _traced(
-    probabilities: Probabilities, classes: Sequence[str], silent: Sequence[str], hearing: Hearing, stream: Stream
-) -> Trace:
-    return trace(Detector(probabilities, classes, hearing, silent), [stream.sound], stream.spoken)

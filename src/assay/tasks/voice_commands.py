@@ -14,7 +14,7 @@ from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER, ClipSpec
 from assay.sources.recordings import OPTIONS
 from assay.targets.task import TargetTask
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Session, Traits, number_of
+from assay.task import Amount, Batch, Corruption, Drawing, Encoded, InUse, NetworkKind, Session, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.listening import Hearing, Probabilities
+    from assay.serving.listening import Detector, Hearing, Probabilities
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -182,8 +182,19 @@ class VoiceCommands(TargetTask):
         view, classes = samples.view(VALIDATION), _classes(spec)
         return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view)
 
+    def in_use(self, predictor: Predictor, samples: Samples) -> InUse | None:
+        """Recall and false alarms an hour in streams: see `assay.evidence.sound_in_use`."""
+        from assay.evidence.sound_in_use import sound_in_use
+        from assay.samples.split import TEST
+
+        spec, hearing = predictor.spec, self._ear(predictor).hearing
+        return sound_in_use(_listener(predictor), _classes(spec), spec.other, hearing, samples.view(TEST))
+
     def session(self, predictor: Predictor) -> Session:
         """Hears commands in a stream; the option `threshold` counts for all of them."""
+        return self._ear(predictor)
+
+    def _ear(self, predictor: Predictor) -> Detector:
         from assay.serving.listening import Detector
 
         spec: ClipSpec = predictor.spec
