@@ -9,6 +9,7 @@ Shapes: F frames of the file, C channels, T samples at the rate that is asked fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ Array = np.ndarray[Any, Any]
 MOST_SECONDS = 4 * 3600.0
 
 _BLOCK_VALUES = 1 << 18
+#: Frames that are read at once to find where damage begins.
+_STEP = 1024
 #: Values of 16 bits reach no further up than this.
 _FULL_SCALE = 32767 / 32768
 _SILENT = 2e-4
@@ -168,17 +171,22 @@ def audio_blocks(
     length = 0
     low, high = np.inf, -np.inf
     with _Decoder(data, rate, name or (str(data) if isinstance(data, Path) else "recording")) as decoder:
-        for piece in decoder.resampled():
-            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-            waiting.append(piece)
-            length += len(piece)
-            if length < size:
-                continue
-            joined = np.concatenate(waiting)
-            whole = length - length % size
-            for start in range(0, whole, size):
-                yield joined[start : start + size]
-            waiting, length = [joined[whole:].copy()], length - whole
+        try:
+            for piece in decoder.resampled():
+                low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+                waiting.append(piece)
+                length += len(piece)
+                if length < size:
+                    continue
+                joined = np.concatenate(waiting)
+                whole = length - length % size
+                for start in range(0, whole, size):
+                    yield joined[start : start + size]
+                waiting, length = [joined[whole:].copy()], length - whole
+        except DataError:
+            if length:
+                yield np.concatenate(waiting)
+            raise
         if tell is not None and high >= low:
             for kind, action in _problems(decoder.facts(), high - low):
                 tell(kind, action)
@@ -198,7 +206,7 @@ class _Decoder:
     def __init__(self, data: bytes | Path, rate: int, name: str) -> None:
         if rate not in RATES:
             raise SettingError(f"a sampling rate of {rate} Hz is not possible", f"Give {RATES[0]} to {RATES[-1]} Hz.")
-        self._name, self._rate = name, rate
+        self._data, self._name, self._rate = data, name, rate
         self.most: int | None = None  # frames
         self._sound = open_sound(data, name)
         self.header = header_of(self._sound)
@@ -288,6 +296,8 @@ class _Decoder:
         try:
             block: Array = self._sound.read(frames, dtype="float32", always_2d=True)
         except Exception as error:  # libsndfile's own errors, and those of the file that it reads through
+            if frames > _STEP and len(whole := self._until_damage(frames)):
+                return whole
             place = (self._skipped + self._read) / self.header.rate
             raise DataError(
                 f"the recording is damaged {place:.2f} seconds behind its start.",
@@ -295,6 +305,16 @@ class _Decoder:
                 file=self._name,
             ) from error
         return block
+
+    def _until_damage(self, frames: int) -> Array:
+        """(F, C) float32: what of the next frames, which cannot be read at once, can be read in small steps."""
+        parts: list[Array] = [np.zeros((0, self.header.channels), np.float32)]
+        with suppress(Exception), open_sound(self._data, self._name) as anew:  # a decoder that failed goes on failing
+            anew.seek(self._skipped + self._read)
+            while frames > 0 and len(part := anew.read(min(_STEP, frames), dtype="float32", always_2d=True)):
+                parts.append(part)
+                frames -= len(part)
+        return np.concatenate(parts)
 
     def _looked_at(self, block: Array) -> Array:
         """(F,) the mean of the channels of a block (F, C); what was found is counted."""
