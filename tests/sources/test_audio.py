@@ -124,10 +124,10 @@ def test_what_is_before_a_piece_is_not_read(tmp_path: Path, monkeypatch: Any) ->
 
     read: list[int] = []
     plain = soundfile.SoundFile.read
-    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, frames, **how: (
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, frames=-1, **how: (
         read.append(frames), plain(self, frames, **how))[1])  # fmt: skip
     decode_audio(put(tmp_path / "long.wav", seconds=30.0), 16000, 1.0, start_s=25.0)
-    assert sum(read) <= 16001
+    assert sum(read) <= 1.3 * 16000
 
 
 def test_a_tenth_of_a_syllable_is_decoded() -> None:

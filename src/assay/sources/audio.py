@@ -26,6 +26,8 @@ Array = np.ndarray[Any, Any]
 MOST_SECONDS = 4 * 3600.0
 
 _BLOCK_VALUES = 1 << 18
+#: Seconds before a beginning in the middle, without which MP3 and its like are not what they are in the whole.
+_LEAD_S = 0.2
 #: Frames that are read at once to find where damage begins.
 _STEP = 1024
 #: Values of 16 bits reach no further up than this.
@@ -228,8 +230,10 @@ class _Decoder:
         frame = round(seconds * self.header.rate)
         if not frame:
             return
+        lead = min(frame, round(_LEAD_S * self.header.rate))
         try:
-            self._sound.seek(frame)
+            self._sound.seek(frame - lead)
+            self._sound.read(lead)
         except Exception as error:  # libsndfile's own errors
             told = f"the recording has no sound {seconds:g} seconds behind its start."
             raise DataError(told, file=self._name) from error
