@@ -106,6 +106,15 @@ def test_only_what_is_asked_for_is_decoded() -> None:
     assert not sound.problems()
 
 
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_recording_of_many_blocks_is_what_one_read_gives(form: str) -> None:
+    import soundfile
+
+    payload = encoded(tone(14.0, 44100), 44100, form=form)
+    once, _ = soundfile.read(io.BytesIO(payload), dtype="float32")
+    np.testing.assert_allclose(decode_audio(payload, 44100).samples, once, atol=1e-6)
+
+
 @pytest.mark.parametrize(("form", "error"), [("WAV", 1e-3), ("FLAC", 1e-3), ("OGG", 0.03), ("MP3", 0.03)])
 def test_a_piece_is_the_same_as_in_the_whole(form: str, error: float) -> None:
     payload = encoded(tone(4.0, 44100), 44100, form=form)

@@ -210,7 +210,7 @@ class _Decoder:
             raise SettingError(f"a sampling rate of {rate} Hz is not possible", f"Give {RATES[0]} to {RATES[-1]} Hz.")
         self._data, self._name, self._rate = data, name, rate
         self.most: int | None = None  # frames
-        self._sound = open_sound(data, name)
+        self._sound = _unsought(open_sound(data, name))
         self.header = header_of(self._sound)
         self._skipped = self._read = self._clipped = self._not_finite = 0
         self._peak = 0.0
@@ -314,7 +314,7 @@ class _Decoder:
         """(F, C) float32: what of the next frames, which cannot be read at once, can be read in small steps."""
         parts: list[Array] = [np.zeros((0, self.header.channels), np.float32)]
         with suppress(Exception), open_sound(self._data, self._name) as anew:  # a decoder that failed goes on failing
-            anew.seek(self._skipped + self._read)
+            _unsought(anew).seek(self._skipped + self._read)
             while frames > 0 and len(part := anew.read(min(_STEP, frames), dtype="float32", always_2d=True)):
                 parts.append(part)
                 frames -= len(part)
@@ -330,3 +330,13 @@ class _Decoder:
         self._peak = max(self._peak, float(magnitude.max()))
         self._clipped += int((magnitude >= _FULL_SCALE).sum())
         return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _unsought(sound: Any) -> Any:
+    """The same `soundfile.SoundFile`, which, if it is an MP3, no longer seeks behind each read: that spoils what follows.
+
+    With other formats seeking spoils nothing, and shows damage that reading alone does not.
+    """
+    if sound.format == "MP3":
+        sound.seekable = lambda: False
+    return sound
