@@ -333,7 +333,7 @@ class _Decoder:
 
 
 def _unsought(sound: Any) -> Any:
-    """The same `soundfile.SoundFile`, which, if it is an MP3, no longer seeks behind each read: that spoils what follows.
+    """The same `soundfile.SoundFile`; an MP3 no longer seeks behind each read, which spoils what follows.
 
     With other formats seeking spoils nothing, and shows damage that reading alone does not.
     """
