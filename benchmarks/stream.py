@@ -15,14 +15,18 @@ from typing import Any
 import numpy as np
 from _command import run_assay
 from _common import Bench, Json, Target, data_root, open_bench, spread
+from _real_time import acted_on
 from commands import clips
 
 RATE = 8000
 #: Who speaks, by the folder of the recordings: no voice has two tasks. The first teach what is no command, the second
-#: chooses the threshold (and was looked at while the recipe was made), on the rest the figures are measured.
+#: chooses the threshold, on the rest the figures are measured.
 TAUGHT = ("it_IT_f_Menardi", "fr")
-CHOSEN_ON = ("es_MX_f_Allison",)
-MEASURED = ("en", "es", "fr_CA_f_June", "it_IT_m_Carlo", "ru_RU_f_IvrvoiceRU")
+CHOSEN_ON = ("it_IT_m_Carlo",)
+MEASURED = ("en", "es", "fr_CA_f_June", "ru_RU_f_IvrvoiceRU")
+#: `es_MX_f_Allison` was looked at while the recipe was made, and has no task here. It is the voice of the English
+#: prompts (Allison Smith): false alarms are told without these, too.
+SEEN_BEFORE = ("en",)
 _FOLDERS = Path("/usr/share/asterisk/sounds")
 #: Packages that hold them, besides the English of `ASSAY_DATA`.
 _PACKAGES = ("asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav asterisk-core-sounds-it-wav "
@@ -37,6 +41,8 @@ _BUDGET, _RATIO_DB, _IN_TIME_S = "4m", 20.0, 0.3
 #: The recall that the threshold is chosen for, a little more than what is wanted on other clips.
 _CHOSEN_RECALL, _WANTED_RECALL, _WANTED_ALARMS = 0.97, 0.95, 1.0
 _BLOCK_S = 30
+#: Words that are said in real time.
+_IN_REAL_TIME = 60
 
 Array = np.ndarray[Any, Any]
 
@@ -212,10 +218,43 @@ def measured(bench: Bench, threshold: float) -> Json:
     heard_s = time.perf_counter() - begun
     plain = replace(session.hearing, threshold=threshold, thresholds={})
     found: Json = {"chosen": _told(said, unsaid, session, plain), "as trained": _told(said, unsaid, session, None)}
+    strange = [one for voice, one in zip(MEASURED, unsaid, strict=True) if voice not in SEEN_BEFORE]
+    found["voices never seen"] = _alarms(strange, session, plain)
     found["curve"] = [{"threshold": one, **_told(said, unsaid, session, replace(plain, threshold=one), short=True)}
                       for one in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)]  # fmt: skip
     total_s = sum(one.seconds for one in [*said, *unsaid])
     return {**found, "computing_s_an_hour": 3600 * heard_s / total_s}
+
+
+def reacted(bench: Bench, threshold: float) -> Json:
+    """Clips of the test side said over one voice as a microphone gives them, in real time, until a URL is called."""
+    from assay.api import load
+    from assay.evaluation.command_streams import said_over
+    from assay.evaluation.false_alarms import matched
+    from assay.listening import BLOCK_S
+
+    asked = [clip for clip in clips(bench) if side_of(clip, bench.smoke) == "test"]
+    np.random.default_rng(1).shuffle(asked)  # type: ignore[arg-type]
+    asked = asked[: 3 if bench.smoke else _IN_REAL_TIME]
+    words = [clip.stem.split("_")[0] for clip in asked]
+    background = np.concatenate(decoded(speech(bench, MEASURED[-1])))[: 3 * len(asked) * RATE]
+    stream = said_over(decoded(asked), words, background, RATE, _RATIO_DB, 99)
+    model, how = load(bench.work / "run"), {"threshold": threshold}
+    model.session(how).push(stream.sound[: 3 * RATE])  # the network's first answer takes longer
+    events = acted_on(model.session(how), stream.sound, BLOCK_S, bench.work)
+    delays, others = matched(events, stream.spoken, 2.0)
+    in_time = len(matched(events, stream.spoken, _IN_TIME_S)[0])
+    return {"words": len(stream.spoken), "acted on": len(delays), "within 300 ms": in_time, "other actions": others,
+            "share within 300 ms": in_time / len(stream.spoken), "block_s": BLOCK_S,
+            "delay_s": spread(delays) if delays else None}  # fmt: skip
+
+
+def _alarms(unsaid: Sequence[Any], session: Any, hearing: Any) -> Json:
+    from assay.evaluation.false_alarms import rates
+
+    alarms = rates(unsaid, session.classes, ["other"], hearing, _IN_TIME_S)
+    return {"false_alarms": alarms.false_alarms, "hours": alarms.hours, "false_alarms_an_hour": alarms.per_hour,
+            "false_alarms_an_hour_high": alarms.per_hour_high}  # fmt: skip
 
 
 def _told(said: Sequence[Any], unsaid: Sequence[Any], session: Any, hearing: Any, short: bool = False) -> Json:
@@ -223,18 +262,16 @@ def _told(said: Sequence[Any], unsaid: Sequence[Any], session: Any, hearing: Any
 
     hearing, silent = hearing or session.hearing, ["other"]
     found = rates(said, session.classes, silent, hearing, _IN_TIME_S)
-    alarms = rates(unsaid, session.classes, silent, hearing, _IN_TIME_S)
-    told = {"recall": found.recall, "false_alarms_an_hour": alarms.per_hour}
+    alarms = _alarms(unsaid, session, hearing)
+    told = {"recall": found.recall, "false_alarms_an_hour": alarms["false_alarms_an_hour"]}
     if short:
         return told
     late = rates(said, session.classes, silent, hearing, 0.75)
     by_voice = {voice: len(heard(one, session.classes, silent, hearing))
                 for voice, one in zip(MEASURED, unsaid, strict=True)}  # fmt: skip
     by_command = Counter(name for one in unsaid for name, _ in heard(one, session.classes, silent, hearing))
-    return {**told, "recall_low": found.recall_low, "recall_high": found.recall_high, "words": found.spoken,
+    return {**told, **alarms, "recall_low": found.recall_low, "recall_high": found.recall_high, "words": found.spoken,
             "recall_within_750_ms": late.recall, "delay_s": spread(late.delays_s) if late.delays_s else None,
-            "false_alarms": alarms.false_alarms, "hours": alarms.hours,
-            "false_alarms_an_hour_high": alarms.per_hour_high,
             "false_alarms_by_voice": by_voice, "false_alarms_by_command": dict(by_command)}  # fmt: skip
 
 
@@ -243,16 +280,18 @@ def main() -> None:
     training = bench.piece("training", partial(trained, bench))
     choice = bench.piece("choice", partial(chosen, bench))
     result = bench.piece("measured", partial(measured, bench, choice["threshold"]))
+    live = bench.piece("in real time", partial(reacted, bench, choice["threshold"]))
     one = result["chosen"]
     targets = [Target("recall within 300 ms of a word's end", one["recall"], ">=", _WANTED_RECALL),
                Target("false alarms an hour", one["false_alarms_an_hour"], "<=", _WANTED_ALARMS),
-               Target("their 95 % upper bound", one["false_alarms_an_hour_high"], "<=", _WANTED_ALARMS)]  # fmt: skip
+               Target("share of words acted on within 300 ms, in real time", live["share within 300 ms"], ">=",
+                      _WANTED_RECALL)]  # fmt: skip
     bench.settings = {"taught": list(TAUGHT), "chosen on": list(CHOSEN_ON), "measured on": list(MEASURED),
                       "ratio_db": _RATIO_DB, "chosen for a recall of": _CHOSEN_RECALL,
                       "budget": bench.options.budget}  # fmt: skip
-    summary = {"hours of speech": one["hours"], "chosen": one, "as trained": result["as trained"], "choice": choice,
-               "accuracy of clips": training["accuracy"],
-               "computing, s an hour of sound": result["computing_s_an_hour"]}  # fmt: skip
+    summary = {"hours of speech": one["hours"], "chosen": one, "voices never seen": result["voices never seen"],
+               "as trained": result["as trained"], "choice": choice, "in real time": live, "accuracy of clips":
+               training["accuracy"], "computing, s an hour of sound": result["computing_s_an_hour"]}  # fmt: skip
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["soundfile", "soxr"])
 
 

@@ -179,3 +179,27 @@ def test_the_learning_curve_says_how_much_more_speech_it_takes(common: Any) -> N
     assert needed["0.2"]["value"] < 20 and 50 < needed["0.1"]["value"] < 150
     assert needed["0.1"]["low"] < needed["0.1"]["value"] and needed["0.05"]["value"] > 2 * needed["0.1"]["value"]
     assert found["with_twice_the_speech"]["value"] < 0.2
+
+
+def test_what_is_done_is_timed_by_the_clock_from_the_sound_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import numpy as np
+
+    from assay.serving.listening import Heard
+
+    monkeypatch.syspath_prepend(str(FOLDER))
+    real_time = importlib.import_module("_real_time")
+
+    class Session:
+        rate_hz, commands = 8000, ("on", "off")
+
+        def push(self, block: np.ndarray) -> list[Heard]:
+            return [Heard("off", 0.9, 0.0, 0.1, 0.2)] if block[0] > 0 else []
+
+        def close(self) -> list[Heard]:
+            return []
+
+    sound = np.zeros(4800, np.float32)
+    sound[2400] = 1.0
+    ((command, at_s),) = real_time.acted_on(Session(), sound, 0.1, tmp_path)
+    assert command == "off"
+    assert at_s >= 0.4  # the block's end, not its beginning

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import assay
+import assay.errors
 from assay import registry
 from fakes import tones
 
@@ -92,6 +93,11 @@ def test_the_threshold_can_be_chosen(command: Any, run: Path, wav: Path) -> None
     complains(command("listen", run, "--wav", wav, "--threshold", 2), "--threshold 2")
 
 
+def test_the_help_names_options_of_answers_and_not_of_data(command: Any) -> None:
+    told = " ".join(command("listen", "--help").out.split())
+    assert "--beams" in told and "--image-size" not in told
+
+
 def test_a_session_in_python(run: Path) -> None:
     session = assay.load(run).session({"threshold": 0.6})
     assert (session.rate_hz, tuple(session.commands)) == (tones.RATE_HZ, ("high", "low"))
@@ -115,6 +121,69 @@ def test_what_cannot_be_listened_to(command: Any, run: Path, wav: Path, tmp_path
     complains(command("listen", tmp_path, "--wav", wav), "not a run")
 
 
+def said(command: Any, run: Path, file: Path) -> tuple[list[str], str]:
+    """The commands that are heard in a recording, and what is told beside them."""
+    result = command("listen", run, "--wav", file, "--json")
+    assert result.code == 0, result.err
+    return [json.loads(line)["command"] for line in result.out.splitlines()], result.err
+
+
+def test_odd_recordings_are_heard_and_what_is_doubtful_is_told(command: Any, run: Path, tmp_path: Path) -> None:
+    words = [kind for kind, _ in WORDS]
+    sound = tones.mixed(WORDS, 7.0)
+    file = tmp_path / "take.wav"
+    soundfile.write(file, np.clip(4 * sound, -1, 1), tones.RATE_HZ)
+    heard, told = said(command, run, file)
+    assert heard == words
+    assert "take.wav: clipped-recording (kept)" in told
+    high = np.repeat(sound, 192_000 // tones.RATE_HZ)
+    eight = np.zeros((len(high), 8), np.float32)
+    eight[:, 3] = 8 * high
+    soundfile.write(file, eight, 192_000, subtype="FLOAT")
+    assert said(command, run, file)[0] == words
+    holes = sound.copy()
+    holes[[3, 20_000]] = [np.nan, np.inf]
+    soundfile.write(file, holes, tones.RATE_HZ, subtype="FLOAT")
+    heard, told = said(command, run, file)
+    assert heard == words and "not-finite-samples (repaired)" in told
+    soundfile.write(file, sound[:80], tones.RATE_HZ)  # 0.01 s
+    heard, told = said(command, run, file)
+    assert heard == [] and "0 answers in 0.0 s" in told
+    soundfile.write(file, np.zeros(16_000), tones.RATE_HZ)
+    heard, told = said(command, run, file)
+    assert heard == [] and "silent-recording" in told
+    soundfile.write(file, sound, tones.RATE_HZ)
+    file.write_bytes(file.read_bytes()[: 44 + 2 * 4 * tones.RATE_HZ])  # its header promises 7 s, and there are 4
+    heard, told = said(command, run, file)
+    assert heard == words[:2] and "truncated-recording (kept)" in told
+
+
+def test_what_is_before_the_damage_is_heard_and_done(command: Any, run: Path, tmp_path: Path) -> None:
+    file, actions = tmp_path / "long.flac", tmp_path / "actions.toml"
+    words = [("low", 1.0), ("high", 3.0), ("low", 20.0), ("high", 50.0)]
+    soundfile.write(file, tones.mixed(words, 60.0), tones.RATE_HZ)
+    whole = file.read_bytes()
+    hole = len(whole) // 2
+    file.write_bytes(whole[:hole] + bytes(20_000) + whole[hole + 20_000 :])
+    code = "import sys; open(sys.argv[1], 'a').write('x')"
+    listed = ", ".join(f"'''{word}'''" for word in (sys.executable, "-c", code, tmp_path / "log"))
+    actions.write_text(f"[actions.lamp]\ncommand = 'low'\nrun = [{listed}]\n")
+    result = command("listen", run, "--wav", file, "--actions", actions, "--json")
+    assert [json.loads(line)["command"] for line in result.out.splitlines()] == ["low", "high", "low"]
+    complains(result, "long.flac", "damaged", "seconds behind its start")
+    assert (tmp_path / "log").read_text() == "xx"
+
+
+@pytest.mark.slow
+def test_an_hour(command: Any, run: Path, tmp_path: Path) -> None:
+    file, quiet = tmp_path / "hour.wav", tones.mixed([], 60.0)
+    with soundfile.SoundFile(file, "w", tones.RATE_HZ, 1, "PCM_16") as out:
+        for minute in range(60):
+            out.write(tones.mixed([("high", 30.0)], 60.0) if minute in (0, 59) else quiet)
+    heard, told = said(command, run, file)
+    assert heard == ["high", "high"] and "3600.0 s of sound" in told
+
+
 def test_a_file_of_actions_that_is_wrong(command: Any, run: Path, wav: Path, tmp_path: Path) -> None:
     file = tmp_path / "actions.toml"
     file.write_text('[actions.a]\ncommand = "hihg"\nurl = "http://localhost/"\n')
@@ -128,16 +197,16 @@ def test_a_file_of_actions_that_is_wrong(command: Any, run: Path, wav: Path, tmp
 
 
 class FakeMicrophones:
-    """What sounddevice gives: one microphone that knows 16 kHz alone, or none."""
+    """What sounddevice gives: one microphone that knows 16 kHz alone, and so many channels alone, or none."""
 
     class PortAudioError(Exception):
         pass
 
-    def __init__(self, sound: np.ndarray | None, rate_hz: int = 16_000) -> None:
-        self._sound, self._rate_hz = sound, rate_hz
+    def __init__(self, sound: np.ndarray | None, rate_hz: int = 16_000, channels: int = 1) -> None:
+        self._sound, self._rate_hz, self._channels = sound, rate_hz, channels
 
     def query_devices(self, device: Any = None, kind: str | None = None) -> Any:
-        one = {"name": "USB ear", "max_input_channels": 1, "default_samplerate": float(self._rate_hz)}
+        one = {"name": "USB ear", "max_input_channels": self._channels, "default_samplerate": float(self._rate_hz)}
         if kind is None:
             return [] if self._sound is None else [{"name": "speaker", "max_input_channels": 0}, one]
         if self._sound is None or device not in (None, 1, "USB"):
@@ -145,12 +214,14 @@ class FakeMicrophones:
                    else ValueError(f"No input device matching {device!r}"))  # fmt: skip
         return one
 
-    def check_input_settings(self, samplerate: float, **_: Any) -> None:
+    def check_input_settings(self, samplerate: float, channels: int, **_: Any) -> None:
         if samplerate != self._rate_hz:
             raise self.PortAudioError("Invalid sample rate")
+        if channels != self._channels:
+            raise self.PortAudioError("Invalid number of channels")
 
-    def InputStream(self, blocksize: int, callback: Any, samplerate: int, **_: Any) -> Any:
-        assert samplerate == self._rate_hz
+    def InputStream(self, blocksize: int, callback: Any, samplerate: int, channels: int, **_: Any) -> Any:
+        self.check_input_settings(samplerate, channels)
         sound = self._sound
 
         class Status:
@@ -160,7 +231,9 @@ class FakeMicrophones:
             def start(self) -> None:
                 assert sound is not None
                 for start in range(0, len(sound), blocksize):
-                    callback(sound[start : start + blocksize, None], blocksize, None, Status())
+                    block = np.repeat(sound[start : start + blocksize, None], channels, axis=1)
+                    block[:, 1:] = 0  # only one of its capsules hears anything
+                    callback(block, blocksize, None, Status())
 
             def close(self) -> None:
                 pass
@@ -177,6 +250,24 @@ def test_a_microphone(command: Any, run: Path, monkeypatch: pytest.MonkeyPatch, 
     rows = [json.loads(line) for line in result.out.splitlines()]
     assert [row["command"] for row in rows] == [kind for kind, _ in WORDS]
     complains(result, "gives no more sound")  # what happens when it is pulled out
+
+
+@pytest.mark.parametrize("wanted_hz", [16_000, 8_000])
+def test_a_microphone_that_cannot_give_one_channel(monkeypatch: pytest.MonkeyPatch, wanted_hz: int) -> None:
+    pytest.importorskip("soxr", reason="soxr is not installed")
+    from assay.sources.microphone import microphone_blocks
+
+    sound = np.sin(np.arange(16_000, dtype=np.float32) / 20)
+    monkeypatch.setitem(sys.modules, "sounddevice", FakeMicrophones(sound, channels=2))
+    monkeypatch.setattr("assay.sources.microphone._SILENT_S", 0.2)
+    found = []
+    with pytest.raises(assay.errors.DataError, match="no more sound"):
+        for block in microphone_blocks(wanted_hz):
+            found.append(block)
+    heard = np.concatenate(found)
+    expected = sound[:: 16_000 // wanted_hz] / 2
+    assert len(heard) > 0.9 * len(expected)
+    assert np.abs(heard - expected[: len(heard)])[500:-500].max() < 0.01
 
 
 def test_a_machine_that_is_too_slow_says_what_it_lost(monkeypatch: pytest.MonkeyPatch) -> None:

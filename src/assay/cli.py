@@ -167,7 +167,7 @@ def explain(
     explain_and_tell(run, item, row, baseline, out, json)
 
 
-@app.command(epilog=MORE_OPTIONS)
+@app.command(epilog=MORE_ANSWERS)
 def listen(
     context: typer.Context,
     run: RunArgument,

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from assay.task import Session
 
 Array = np.ndarray[Any, Any]
-_BLOCK_S = 0.1
-_FILE_BLOCK_S = 3.2
+#: Seconds of sound that a microphone gives at once, which every answer waits for, and a file.
+BLOCK_S, FILE_BLOCK_S = 0.05, 3.2
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,15 @@ class Sound:
         if self.file is not None:
             from assay.sources.audio import audio_blocks
 
-            return audio_blocks(self.file, rate_hz, _FILE_BLOCK_S)
+            file = self.file
+
+            def tell(kind: str, action: str) -> None:
+                _tell(f"{file}: {kind} ({action})")
+
+            return audio_blocks(file, rate_hz, FILE_BLOCK_S, tell=tell)
         from assay.sources.microphone import microphone_blocks
 
-        return microphone_blocks(rate_hz, _BLOCK_S, self.device, _tell)
+        return microphone_blocks(rate_hz, BLOCK_S, self.device, _tell)
 
 
 def listen_and_tell(
@@ -99,9 +104,9 @@ def listen_and_tell(
             _listen(session, itertools.chain([first], blocks), runner, as_json)
             if runner is not None:
                 runner.close()
-    except BaseException:
-        if runner is not None:
-            runner.close(drain=False)
+    except BaseException as error:
+        if runner is not None:  # what was heard before a recording's damage is done
+            runner.close(drain=isinstance(error, DataError))
         raise
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Amount, Confusion, Corruption, Drawing, Spec, Support
+from assay.task_parts import Amount, Confusion, Corruption, Drawing, InUse, Spec, Support
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -125,6 +125,15 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
     def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: Spec) -> Amount | None:
         """How much some units (U,) are, where people count such data in something else than samples; None elsewhere."""
+        return None
+
+    def in_use(self, predictor: Predictor, samples: Samples) -> InUse | None:
+        """How the network does on the test side as it is used, such as while it listens; None where metrics tell that.
+
+        Args:
+            predictor: the network, with what was settled after the training.
+            samples: all samples.
+        """
         return None
 
     def recital(self, predictor: Predictor, samples: Samples, budget_s: float) -> Recital | None:

@@ -17,6 +17,7 @@ from assay.errors import SettingError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.evidence.finding import Number
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.training.plan import Plan
@@ -185,6 +186,21 @@ class Amount:
 
     value: float
     name: str
+
+
+@dataclass(frozen=True)
+class InUse:
+    """How a network does as it is used, where that is not the answering of one sample after the other.
+
+    Attributes:
+        words: a sentence with what matters most of it.
+        numbers: what was measured on test samples alone, by name.
+        certainty: a sentence about how far these can be believed.
+    """
+
+    words: str
+    numbers: Mapping[str, Number]
+    certainty: str
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,12 @@ def test_a_bound_needs_enough_sound() -> None:
     assert "at least 3 h" in caught.value.hint
 
 
+@pytest.mark.parametrize("each", [False, True])
+def test_without_commands_there_is_no_threshold(each: bool) -> None:
+    with pytest.raises(SettingError, match="no command"):
+        calibrate([peaks([], 3600)], CLASSES, CLASSES, HEARING, each=each)
+
+
 def test_a_trace_replays_what_was_heard_live() -> None:
     random = np.random.default_rng(0)
 

@@ -110,6 +110,9 @@ class Application:
     def amount(self, samples: Any, units: Any, spec: Any) -> None:
         return None
 
+    def in_use(self, predictor: Any, samples: Any) -> None:
+        return None
+
     def recital(self, predictor: Any, samples: Any, budget_s: float) -> None:
         return None
 

@@ -44,3 +44,20 @@ def test_what_is_taken_for_what_is_shown_with_its_samples() -> None:
     items = figure.data["items"]
     assert [item["title"] for item in items] == ["one taken for won (3)"] * 2 + ["two taken for to (1)"]
     assert [item["lines"][0] for item in items] == ["3", "4", "7"] and "2 confusions" in figure.caption
+
+
+@pytest.mark.parametrize("thorough", [True, False])
+def test_full_evidence_tells_how_it_does_in_use(thorough: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from assay.evidence.finding import Number
+    from assay.task_parts import InUse
+
+    side = classes(200, 0.9)
+    made = replace(context(side, side, side, always_first(200)), thorough=thorough)
+    used = InUse("It listens well.", {"false alarms": Number(0.5, 0.0, 1.6, "an hour")}, "For an hour.")
+    monkeypatch.setattr(type(made.task), "in_use", lambda self, predictor, samples: used, raising=False)
+    found = find(made)
+    assert ("It listens well." in found.verdict) == ("For an hour." in found.certainty) == thorough
+    assert ("false alarms" in found.numbers) == thorough
+    assert "accuracy" in found.numbers

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,20 @@ def wait_for(happened: Callable[[], Any], seconds: float = 20) -> Any:
 
 
 def needs_mosquitto() -> None:
+    """Skip where there is no broker; fail there, too, where `ASSAY_NEEDS` says that there has to be one."""
+    if "mosquitto" in os.environ.get("ASSAY_NEEDS", ""):
+        assert MOSQUITTO is not None, "ASSAY_NEEDS names mosquitto, which is not installed"
+        return
     pytest.importorskip("paho.mqtt", reason="paho-mqtt is not installed")
     if MOSQUITTO is None:
         pytest.skip("mosquitto is not installed (apt-get install mosquitto)")
 
 
 class LocalWeb:
-    """A web server that keeps what it is asked; /slow waits, /fail fails, /to/URL redirects there."""
+    """A web server that keeps what it is asked.
+
+    /slow waits, /fail fails, /drip sends a byte now and then, /to/URL redirects there.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
@@ -104,6 +112,15 @@ class LocalWeb:
                 asked.append((self.command, self.path, dict(self.headers), body))
                 if self.path == "/slow":
                     time.sleep(1.5)
+                if self.path == "/drip":
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000")
+                    self.end_headers()
+                    with suppress(OSError):
+                        for _ in range(1000):
+                            self.wfile.write(b".")
+                            time.sleep(0.1)
+                    return
                 if self.path.startswith("/to/"):
                     self.send_response(302)
                     self.send_header("Location", self.path.removeprefix("/to/"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assay.errors import DataError
@@ -60,6 +63,24 @@ def statuses(made: ActionRunner, *answers: Heard) -> list[list[str]]:
     return [[one.status for one in made.follow(answer)] for answer in answers]
 
 
+def test_a_program_is_not_given_the_secrets_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_X", "secret")
+    monkeypatch.setenv("PLAIN_X", "known")
+    code = """import os, sys
+open(sys.argv[1], "w").write(str([os.environ.get(name) for name in ("TOKEN_X", "PLAIN_X")]))"""
+    run = json.dumps([sys.executable, "-c", code, str(tmp_path / "log")])
+    (tmp_path / "actions.toml").write_text(
+        f'[actions.a]\ncommand = "on"\nrun = {run}\n[actions.b]\ncommand = "off"\nurl = "http://127.0.0.1:1/"\n'
+        'headers_from = { Authorization = "TOKEN_X" }\n'
+    )
+    actions = read_actions(tmp_path / "actions.toml")
+    made = ActionRunner(actions, ["on", "off"], print)
+    made.start()
+    made.follow(heard("on"))
+    made.close()
+    assert (tmp_path / "log").read_text() == "[None, 'known']"
+
+
 def test_every_action_of_a_command_and_no_other() -> None:
     first, second, other = quick(name="a"), quick(name="b"), quick(name="c", command="off")
     made = runner(first, second, other)
@@ -85,8 +106,57 @@ def test_the_rate_limit_is_each_actions_own_and_goes_by_the_stream() -> None:
     assert [one[0] for one in found] == ["queued", "queued", "limited", "limited", "queued", "limited", "queued"]
     assert {one[1] for one in found} == {"queued"}
     made.close()
-    assert len(strict.done) == 4
     assert len(free.done) == 7
+
+
+def test_a_limit_counts_what_was_done_and_not_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Counted(name="slow", command="on", most_per_minute=3)
+    made = runner(slow, waiting=1)
+    made.follow(heard(at_s=1))
+    wait_until(lambda: not made._jobs.qsize())  # the worker has taken the first
+    assert statuses(made, *[heard(at_s=second) for second in (2, 3, 4)]) == [["queued"], ["full"], ["full"]]
+    slow.leave.set()
+    wait_until(lambda: len(slow.done) == 2)
+    assert statuses(made, heard(at_s=5), heard(at_s=6)) == [["queued"], ["limited"]]
+    made.close()
+    assert len(slow.done) == 3
+    monkeypatch.setattr("assay.serving.action_runner._LATE_S", 0.2)
+    late = Counted(name="late", command="on", most_per_minute=2)
+    made = runner(late)
+    made.follow(heard(at_s=1))
+    made.follow(heard(at_s=2))
+    time.sleep(0.5)
+    late.leave.set()
+    wait_until(lambda: not made._jobs.qsize())
+    time.sleep(0.2)
+    assert statuses(made, heard(at_s=3)) == [["queued"]]  # the second was too late
+    made.close()
+
+
+def test_a_limit_goes_by_the_clock_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.serving.action_runner._MINUTE_S", 1.0)
+    told: list[str] = []
+    live = quick(most_per_minute=2)
+    made = runner(live, told=told)
+    for second in range(5):  # as of an ear that was held and catches up
+        made.follow(heard(at_s=10.0 * second))
+    made.close()
+    assert len(live.done) == 2
+    assert sum("most_per_minute" in line for line in told) == 3
+    patient = quick(most_per_minute=2)
+    made, begun = runner(patient, patient=True), time.monotonic()
+    for second in range(5):
+        made.follow(heard(at_s=10.0 * second))
+    made.close()
+    assert len(patient.done) == 5
+    assert time.monotonic() - begun >= 2.0
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_a_rate_limit_never_lets_more_pass_within_any_minute() -> None:
@@ -102,6 +172,26 @@ def test_a_command_that_is_not_sure_enough() -> None:
     door = quick(at_least=0.95)
     made = runner(door)
     assert statuses(made, heard(confidence=0.94), heard(confidence=0.96)) == [["unsure"], ["queued"]]
+    made.close()
+    assert len(door.done) == 1
+
+
+def test_a_sure_word_passes_at_least_though_the_threshold_is_low() -> None:
+    from assay.serving.listening import Detector, Hearing
+
+    def guess(windows: np.ndarray) -> np.ndarray:
+        """Loud is surely "on", half as loud less so."""
+        share = np.minimum(np.abs(windows[:, -4000:]).max(axis=1), 1)
+        return np.stack([share, 1 - share], axis=1)
+
+    hearing = Hearing(8000, 1.0, hop_s=0.05, smoothing_s=0.2, threshold=0.3)
+    sound = np.zeros(10 * 8000, np.float32)
+    for at_s, level in ((2, 1.0), (6, 0.6)):
+        sound[at_s * 8000 : at_s * 8000 + 4000] = level * np.sin(np.arange(4000))
+    ear, door = Detector(guess, ["on", "other"], hearing, ["other"]), quick(at_least=0.9)
+    made = runner(door)
+    answers = [*ear.push(sound), *ear.close()]
+    assert statuses(made, *answers) == [["queued"], ["unsure"]]
     made.close()
     assert len(door.done) == 1
 

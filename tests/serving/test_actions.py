@@ -97,6 +97,8 @@ BROKER = '[mqtt]\nhost = "localhost"\n'
     ('[actions.a]\ncommand = "on"\nurl = "http://h"\njson = 2020-01-01', ["actions.a.json", "dates"]),
     ('[actions.a]\ncommand = "on"\ntopic = "home/light"', ["mqtt", "missing", "actions.a"]),
     ('[actions.a]\ncommand = "on"\ntopic = "home/+"\n' + BROKER, ["actions.a.topic", "home/+"]),
+    ('[actions.a]\ncommand = "on"\ntopic = "home\\nlight"\n' + BROKER, ["actions.a.topic", "one line"]),
+    ('[home_assistant]\ntopic = "home\\u007f"\n' + BROKER, ["home_assistant.topic", "one line"]),
     ('[actions.a]\ncommand = "on"\ntopic = "$SYS/x"\n' + BROKER, ["actions.a.topic"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\nqos = 3\n' + BROKER, ["actions.a.qos", "from 0 to 2"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\nqos = true\n' + BROKER, ["actions.a.qos"]),
@@ -110,6 +112,10 @@ BROKER = '[mqtt]\nhost = "localhost"\n'
     ('[actions.a]\ncommand = "on"\ntopic = "t"\n[mqtt]\nhost = "h"\nca_file = "x"', ["mqtt.ca_file", "tls"]),
     ('[actions.a]\ncommand = "on"\ntopic = "t"\n[mqtt]\nhost = "h"\ntls = true\nca_file = "x"',
      ["mqtt.ca_file", "no file"]),
+    ('[actions.a]\ncommand = "on"\nrun = ["~nobody-of-that-name/x"]', ["actions.a.run", "home"]),
+    ('[actions.a]\ncommand = "on"\nmost_per_minute = ' + "9" * 5000 + "\n" + PROGRAM, ["TOML"]),
+    ('[actions.a]\ncommand = "on"\nmost_per_minute = 0x' + "f" * 5000 + "\n" + PROGRAM,
+     ["actions.a.most_per_minute", "digits"]),
     ("[home_assistant]", ["mqtt", "missing", "home_assistant"]),
     ('[home_assistant]\nid = "a b"\n' + BROKER, ["home_assistant.id", "a b"]),
     ('[home_assistant]\nprefix = "#"\n' + BROKER, ["home_assistant.prefix"]),
@@ -133,6 +139,14 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for missing in (tmp_path / "none.toml", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
             read_actions(missing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its environment is Unicode")
+def test_a_secret_that_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER_X", "me")
+    monkeypatch.setenv("PASSWORD_X", b"\xff\xfe".decode("utf-8", "surrogateescape"))
+    with pytest.raises(DataError, match="PASSWORD_X is not UTF-8"):
+        one(tmp_path, 'topic = "t"', BROKER + 'user_from = "USER_X"\npassword_from = "PASSWORD_X"\n')
 
 
 def test_a_command_that_is_never_heard(tmp_path: Path) -> None:
@@ -166,6 +180,7 @@ def test_a_program_runs_in_its_folder_and_its_failure_is_told(tmp_path: Path) ->
     assert (tmp_path / "there" / "here").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="what a program started goes on there, as docs/listen.md says")
 def test_a_program_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     child = "import time, pathlib; time.sleep(3); pathlib.Path('late').touch()"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
@@ -213,6 +228,23 @@ def test_a_program_beside_the_file_is_found_wherever_one_stands(
         one(tmp_path, 'run = ["lamp"]')
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="programs have other names there")
+def test_a_program_on_a_relative_path_is_run_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "bin" / "real").write_text("#!/bin/sh\n/usr/bin/env touch here 2>/dev/null || /bin/touch here\n")
+    (tmp_path / "bin" / "real").chmod(0o755)
+    (tmp_path / "bin" / "lamp").symlink_to("real")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "bin")
+    (action,) = one(tmp_path, 'folder = "there"\nrun = ["lamp"]').actions
+    assert isinstance(action, Program)
+    assert action.arguments == (str(tmp_path / "bin" / "lamp"),)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    action.execute(Means())
+    assert (tmp_path / "there" / "here").exists()
+
+
 # URLs -----------------------------------------------------------------------------------------------------------------
 
 
@@ -237,25 +269,58 @@ def test_get_sends_no_body(tmp_path: Path, web: LocalWeb) -> None:
     assert [(method, body) for method, _, _, body in web.asked] == [("GET", b""), ("POST", b"")]
 
 
+def test_text_is_sent_as_text_and_nothing_as_nothing(tmp_path: Path, web: LocalWeb) -> None:
+    one(tmp_path, f'url = "{web.url}/"\nbody = "wärmer"').actions[0].execute(Means())
+    one(tmp_path, f'url = "{web.url}/"\nbody = "<a/>"\nheaders = {{ content-type = "text/xml" }}'
+        ).actions[0].execute(Means())  # fmt: skip
+    one(tmp_path, f'url = "{web.url}/"').actions[0].execute(Means())
+    kinds = [{name.lower(): value for name, value in given.items()}.get("content-type") for _, _, given, _ in web.asked]
+    assert kinds == ["text/plain; charset=utf-8", "text/xml", None]
+    assert web.asked[0][3].decode() == "wärmer"
+
+
 def test_redirects_stay_on_the_host(tmp_path: Path, web: LocalWeb) -> None:
     other = LocalWeb()
     try:
-        one(tmp_path, f'url = "{web.url}/to//there"').actions[0].execute(Means())
+        one(tmp_path, f'method = "GET"\nurl = "{web.url}/to//there"').actions[0].execute(Means())
         assert [path for _, path, _, _ in web.asked] == ["/to//there", "/there"]
         for target in (f"{other.url}/x", "//127.0.0.2/x", "file:///etc/passwd"):
             with pytest.raises(ActionFailed):
-                one(tmp_path, f'url = "{web.url}/to/{target}"').actions[0].execute(Means())
+                one(tmp_path, f'method = "GET"\nurl = "{web.url}/to/{target}"').actions[0].execute(Means())
         with pytest.raises(ActionFailed, match="another host"):
-            one(tmp_path, f'url = "{web.url}/to/{other.url}/x"').actions[0].execute(Means())
+            one(tmp_path, f'method = "GET"\nurl = "{web.url}/to/{other.url}/x"').actions[0].execute(Means())
         assert not other.asked
     finally:
         other.close()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_what_was_sent_to_be_done_is_not_redirected(tmp_path: Path, web: LocalWeb, method: str) -> None:
+    action = one(tmp_path, f'url = "{web.url}/to//there"\nmethod = "{method}"\nbody = "on"').actions[0]
+    with pytest.raises(ActionFailed, match="redirects"):
+        action.execute(Means())
+    assert [(asked, path) for asked, path, _, _ in web.asked] == [(method, "/to//there")]
 
 
 @pytest.mark.parametrize(("path", "told"), [("/fail", "status 500"), ("/slow", "timed out")])
 def test_a_url_that_fails(tmp_path: Path, web: LocalWeb, path: str, told: str) -> None:
     with pytest.raises(ActionFailed, match=told):
         one(tmp_path, f'timeout_s = 0.4\nurl = "{web.url}{path}"').actions[0].execute(Means())
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_an_answer_that_drips_is_given_up(tmp_path: Path, web: LocalWeb, stopped: bool) -> None:
+    (action,) = one(tmp_path, f'timeout_s = {30 if stopped else 1}\nurl = "{web.url}/drip"').actions
+    means, begun = Means(), time.monotonic()
+    if stopped:
+        threading.Timer(1, means.stop.set).start()
+    with pytest.raises(ActionFailed, match="stopped" if stopped else "timed out"):
+        action.execute(means)
+    assert time.monotonic() - begun < 20
+    until = time.monotonic() + 20
+    while any(one.name == "action it" for one in threading.enumerate()):  # its thread ends, too
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_host_that_is_not_there(tmp_path: Path) -> None:

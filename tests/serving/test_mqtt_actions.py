@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -209,6 +210,69 @@ def test_the_connection_and_the_birth_come_back_by_themselves(broker: LocalBroke
     broker.read()
     wait_for(lambda: ("assay/x/status", "online") in broker.told())
     line.close()
+
+
+def lose(line: Broker, broker: LocalBroker) -> None:
+    broker.stop()
+    wait_for(lambda: line._client is not None and not line._client.is_connected())
+
+
+def test_the_next_command_after_a_lost_broker_arrives(broker: LocalBroker) -> None:
+    line = Broker(settings(broker.port))
+    line.connect()
+    lose(line, broker)
+    threading.Timer(0.7, broker.start).start()  # while the message waits
+    line.publish(Message("home/light", b"on", 1, True), 20, threading.Event())
+    broker.read()
+    wait_for(lambda: broker.told() == [("home/light", "on")])
+    line.close()
+
+
+def test_after_a_failure_the_connection_comes_back_without_another_message(broker: LocalBroker) -> None:
+    line = Broker(settings(broker.port), [Message("assay/x/status", b"online", 1, True)])
+    line.connect()
+    lose(line, broker)
+    with pytest.raises(ActionFailed, match="does not answer"):
+        line.publish(Message("home/light", b"late", 1), 0.3, threading.Event())
+    broker.start()
+    broker.read()
+    wait_for(lambda: ("assay/x/status", "online") in broker.told())
+    assert ("home/light", "late") not in broker.told()
+    line.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="a process cannot be held here")
+def test_a_broker_that_hangs_publishes_the_will_once_it_goes_on(broker: LocalBroker) -> None:
+    broker.read()
+    will = Message("assay/x/status", b"offline", 1)
+    line = Broker(settings(broker.port), [Message("assay/x/status", b"online", 1)], will)
+    line.connect()
+    wait_for(lambda: broker.told() == [("assay/x/status", "online")])
+    broker._process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(ActionFailed, match="longer than"):
+            line.publish(Message("home/light", b"late", 1), 0.3, threading.Event())
+    finally:
+        broker._process.send_signal(signal.SIGCONT)
+    wait_for(lambda: broker.told().count(("assay/x/status", "online")) == 2)
+    assert ("assay/x/status", "offline") in broker.told()
+    line.close()
+
+
+def test_what_cannot_be_published_is_a_failure_and_no_bug(broker: LocalBroker) -> None:
+    line = Broker(settings(broker.port))
+    line.connect()
+    for topic in ("home/#", "x" * 70_000):
+        with pytest.raises(ActionFailed):
+            line.publish(Message(topic, b"on"), 3, threading.Event())
+    line.close()
+
+
+def test_a_machine_that_needs_a_broker_skips_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_servers.MOSQUITTO", None)
+    monkeypatch.setenv("ASSAY_NEEDS", "mosquitto")
+    with pytest.raises(AssertionError, match="ASSAY_NEEDS"):
+        needs_mosquitto()
 
 
 def test_publishing_without_a_broker_fails(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-import resource
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +80,21 @@ def test_an_hour_in_blocks_takes_no_more_memory_than_a_minute(tmp_path: Path) ->
                 out.write(tone(60.0, 8000, seed=minute % 7))
         return tmp_path / name
 
-    def run(file: Path) -> int:
-        return sum(len(block) for block in audio_blocks(file, 16000, 30.0))
+    def run(file: Path) -> tuple[int, int]:
+        """Values, and the most bytes that were held at once."""
+        tracemalloc.start()
+        try:
+            return sum(len(block) for block in audio_blocks(file, 16000, 30.0)), tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
     short, hour = write("minute.wav", 1), write("hour.wav", 60)
-    assert run(short) == 60 * 16000
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert run(hour) == 3600 * 16000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # kB; an hour at once takes 230 MB
+    run(short)  # what is imported and kept by then is no part of it
+    values, few = run(short)
+    assert values == 60 * 16000 and few > 4 * 30 * 16000  # a block at least is seen
+    values, many = run(hour)
+    assert values == 3600 * 16000
+    assert many < few + 5_000_000  # an hour at once takes 230 MB
 
 
 def test_only_what_is_asked_for_is_decoded() -> None:
@@ -97,6 +104,39 @@ def test_only_what_is_asked_for_is_decoded() -> None:
     assert not decode_audio(payload, 16000, longest_s=2.0).facts.cut
     assert not decode_audio(payload, 16000, longest_s=9.0).facts.cut
     assert not sound.problems()
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "MP3"])
+def test_a_recording_of_many_blocks_is_what_one_read_gives(form: str) -> None:
+    import soundfile
+
+    payload = encoded(tone(14.0, 44100), 44100, form=form)
+    once, _ = soundfile.read(io.BytesIO(payload), dtype="float32")
+    np.testing.assert_allclose(decode_audio(payload, 44100).samples, once, atol=1e-6)
+
+
+@pytest.mark.parametrize(("form", "error"), [("WAV", 1e-3), ("FLAC", 1e-3), ("OGG", 0.03), ("MP3", 0.03)])
+def test_a_piece_is_the_same_as_in_the_whole(form: str, error: float) -> None:
+    payload = encoded(tone(4.0, 44100), 44100, form=form)
+    whole = decode_audio(payload, 8000)
+    piece = decode_audio(payload, 8000, 1.0, start_s=2.5)
+    assert len(piece.samples) == 8000 and piece.facts.cut and not piece.problems()
+    inner = slice(100, -100)  # a filter begins and ends
+    assert np.abs(piece.samples - whole.samples[20_000:28_000])[inner].max() < error
+    assert not decode_audio(payload, 8000, start_s=2.5).problems()  # nothing is missing
+    with pytest.raises(DataError):
+        decode_audio(payload, 8000, 1.0, start_s=9.0)
+
+
+def test_what_is_before_a_piece_is_not_read(tmp_path: Path, monkeypatch: Any) -> None:
+    import soundfile
+
+    read: list[int] = []
+    plain = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, frames=-1, **how: (
+        read.append(frames), plain(self, frames, **how))[1])  # fmt: skip
+    decode_audio(put(tmp_path / "long.wav", seconds=30.0), 16000, 1.0, start_s=25.0)
+    assert sum(read) <= 1.3 * 16000
 
 
 def test_a_tenth_of_a_syllable_is_decoded() -> None:
@@ -126,13 +166,15 @@ def test_damage_further_on_names_its_place(tmp_path: Path) -> None:
     whole = encoded(tone(120.0), form="FLAC")
     broken = tmp_path / "x.flac"
     broken.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(DataError, match=r"x\.flac: the recording is damaged \d+\.\d\d seconds behind its start"):
+    told = r"x\.flac: the recording is damaged \d+\.\d\d seconds behind its start"
+    with pytest.raises(DataError, match=told) as caught:
         decode_audio(broken, 16000)
+    assert 55 < float(caught.value.message.rpartition("damaged ")[2].split()[0]) <= 60
     taken = 0
     with pytest.raises(DataError, match="is damaged"):
         for block in audio_blocks(broken, 8000, 1.0):
             taken += len(block)
-    assert taken <= 60 * 8000
+    assert 55 * 8000 < taken <= 60 * 8000  # all of it up to the damage, in blocks of a second
     assert decode_audio(broken, 16000, longest_s=1.0).facts.cut
 
 

@@ -51,6 +51,14 @@ def test_rate_and_window_follow_from_the_clips(words: Path) -> None:
     assert ClipSpec.from_json(spec.to_json()) == spec
 
 
+def test_rate_and_window_do_not_follow_what_is_no_command(tmp_path: Path) -> None:
+    clips = write_words(tmp_path / "words", count=4)
+    for number in range(30):
+        write_background(clips / OTHER / f"{number}.wav", 1.9, seed=number, rate=44100)
+    spec, _, _, _ = read(clips)
+    assert (spec.rate, spec.seconds) == (8000, 0.4)
+
+
 def test_what_is_asked_for_is_taken(words: Path) -> None:
     spec, fields, _, _ = read(words, rate="16000", seconds="0.8")
     assert (spec.rate, spec.seconds) == (16000, 0.8) and fields["sound"].shape[1] == 12800
@@ -87,13 +95,48 @@ def test_no_piece_of_a_recording_is_on_another_side_than_the_rest(tmp_path: Path
     assert len(set().union(*sides.values())) > 1
 
 
-def test_pieces_do_not_drown_the_commands(tmp_path: Path) -> None:
+def test_pieces_do_not_drown_the_commands_and_what_is_left_out_is_told(tmp_path: Path) -> None:
+    from assay.flow import prepare
+
     clips = write_words(tmp_path / "words", count=4)
-    write_background(clips / "noise" / "long.wav", 59.0)
-    write_background(clips / "noise" / "other.wav", 40.0, seed=1)
-    _, fields, ids, other = read(clips)
-    assert other["pieces"] == 60 == int((fields["target"] == 2).sum())
-    assert sum("long.wav" in name for name in ids) == pytest.approx(36, abs=2)
+    write_background(clips / "noise" / "long.wav", 600.0, rate=1000)
+    for number in range(3):
+        write_background(clips / "noise" / f"{number}.wav", 40.0, seed=number, rate=1000)
+    made = prepare(clips, DataOptions(), task=VoiceCommands())
+    ids, told = made.records.index().column("id").to_pylist(), made.records.facts[OTHER]
+    assert told == {"clips": 0, "pieces": 300, "pieces_left_out": 420}
+    assert sum("long.wav" in name for name in ids) == pytest.approx(250, abs=3)
+    (problem,) = (one for one in made.problems if one.kind == "more-of-no-command-than-commands")
+    assert (problem.count, problem.action) == (420, "skipped")
+
+
+def test_a_lone_long_recording_of_no_command_is_on_every_side_in_stretches(tmp_path: Path) -> None:
+    from assay.flow import prepare
+
+    clips = write_words(tmp_path / "words", count=90)
+    write_background(clips / OTHER / "room.wav", 320.0, rate=1000)
+    made = prepare(clips, DataOptions(), task=VoiceCommands())
+    assert not [one for one in made.problems if one.kind == "long-recording"]
+    index = made.records.index()
+    sides: dict[int, list[int]] = {0: [], 1: [], 2: []}
+    for name, side in zip(index.column("id").to_pylist(), made.split.side.tolist(), strict=True):
+        if "#t=" in name:
+            sides[side].append(int(name.rpartition("=")[2]))
+    assert sum(map(len, sides.values())) == made.records.facts[OTHER]["pieces"] == 311
+    assert len(sides[0]) > 200 and min(len(sides[1]), len(sides[2])) >= 25
+    for side, starts in sides.items():
+        for other, others in sides.items():
+            if side < other:
+                assert np.abs(np.subtract.outer(starts, others)).min() > 1  # a second lies between two sides
+
+
+def test_a_command_of_more_than_a_minute_is_none(tmp_path: Path) -> None:
+    clips = write_words(tmp_path / "words", count=4)
+    write_background(clips / "up" / "long.wav", 61.0, rate=1000)
+    write_background(clips / OTHER / "long.wav", 61.0, rate=1000)
+    records = VoiceCommands().read(open_source(clips), DataOptions())
+    assert [(one.kind, one.count) for one in records.problems] == [("long-recording", 1)]
+    assert records.facts[OTHER]["pieces"] > 50
 
 
 def test_a_share_of_the_training_clips_becomes_no_command() -> None:
@@ -145,6 +188,31 @@ def test_broken_files_are_told_and_left_out(words: Path, tmp_path: Path) -> None
     known = {Path(name).name for name in ids}
     assert {"still.wav", "holes.wav", "eight.wav"} <= known and not {"broken.wav", "empty.wav", "short.wav"} & known
     assert len(fields["sound"]) == len(ids)
+
+
+def test_a_long_recording_is_no_clip_and_the_hint_says_what_hears_it(tmp_path: Path) -> None:
+    from assay.errors import DataError
+
+    clips = write_words(tmp_path / "words", count=1)
+    long = write_background(tmp_path / "hour.wav", 3600.0, rate=1000)
+    with pytest.raises(DataError, match="60 minutes") as caught:
+        VoiceCommands().read_inputs(open_source(long), SPEC)
+    assert "assay listen RUN --wav" in caught.value.hint
+    write_background(clips / "long.wav", 121.0, rate=1000)
+    records = VoiceCommands().read_inputs(open_source(clips), SPEC)
+    assert records.index().num_rows == len(WORDS)
+    assert [(one.kind, one.action, one.count) for one in records.problems] == [("long-recording", "skipped", 1)]
+
+
+def test_a_long_recording_whose_header_did_not_say_so_is_not_answered_either(tmp_path: Path) -> None:
+    from assay.sources.recordings import read_recordings_inputs
+
+    write_background(tmp_path / "long.wav", 121.0, rate=1000)
+    write_background(tmp_path / "short.wav", 1.0, rate=1000)
+    records, log = read_recordings_inputs(open_source(tmp_path)), ProblemLog()
+    (batch,) = records.batches()
+    assert len(VoiceCommands().encode(batch, records, SPEC, log).fields["sound"]) == 1
+    assert [one.kind for one in log.problems()] == ["long-recording"]
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
@@ -214,6 +282,20 @@ def test_thresholds_are_learned_and_kept_with_the_model(run: Path) -> None:
     assert (other.hearing.threshold, dict(other.hearing.thresholds)) == (0.7, {})
     with pytest.raises(SettingError):
         assay.load(run).session({"threshold": "2"})
+
+
+def test_a_run_tells_how_it_listens_on_its_test_side(run: Path, tmp_path: Path) -> None:
+    import assay
+    from assay.samples.samples import hold_samples
+
+    task, predictor = VoiceCommands(), assay.load(run).predictor
+    records = task.read(open_source(write_words(tmp_path / "words", count=5, seed=99)), DataOptions())
+    samples = hold_samples(task, records, predictor.spec, ProblemLog())  # all of it on the test side
+    found = task.in_use(predictor, samples)
+    assert found is not None and "of 20 words" in found.words
+    heard, alarms = found.numbers["words heard in a stream"], found.numbers["false alarms"]
+    assert heard.value is not None and heard.value >= 0.7
+    assert alarms.high is not None and alarms.value is not None and alarms.high > alarms.value
 
 
 def test_commands_are_heard_in_a_stream_in_time(run: Path) -> None:

@@ -49,6 +49,10 @@ def said_over(
     Raises:
         DataError: the background has no room for a single clip.
     """
+    import torch
+
+    from assay.samples.sound_position import loud_part
+
     random = np.random.default_rng(seed)
     level = _LOUDNESS / 10 ** (ratio_db / 20)
     sound = background.astype(np.float32) * np.float32(level / max(_root(background), _SILENT))
@@ -57,7 +61,7 @@ def said_over(
     for clip, command in zip(clips, commands, strict=True):
         if at + len(clip) + round(rate * PAUSE_S) > len(sound):
             break
-        begin, end = loud_stretch(clip)
+        begin, end = (int(place) for place in loud_part(torch.from_numpy(clip)[None]))
         sound[at : at + len(clip)] += clip * np.float32(_LOUDNESS / max(_root(clip[begin:end]), _SILENT))
         spoken.append(Spoken(command, (at + begin) / rate, (at + end) / rate))
         at += len(clip) + round(rate * (PAUSE_S + _VARIES_S * random.random()))
@@ -69,13 +73,6 @@ def said_over(
 def seconds_for(clips: Sequence[Array], rate: int) -> float:
     """Seconds of background that are enough for all of these clips."""
     return sum(len(clip) for clip in clips) / rate + (len(clips) + 2) * (PAUSE_S + _VARIES_S)
-
-
-def loud_stretch(clip: Array) -> tuple[int, int]:
-    """Where the word in a clip begins and ends: all but a fiftieth of its energy at each end."""
-    energy = np.cumsum(np.square(clip, dtype=np.float64))
-    begin = int(np.searchsorted(energy, 0.02 * energy[-1]))
-    return begin, max(begin + 1, int(np.searchsorted(energy, 0.98 * energy[-1])) + 1)
 
 
 def _root(sound: Array) -> float:

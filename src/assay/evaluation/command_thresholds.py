@@ -24,7 +24,7 @@ _KEPT, _KEPT_AT_LEAST = 0.95, 0.8
 #: A command said less often has the threshold of all together.
 _FEWEST_WORDS = 10
 #: Seconds after a word within which it counts as heard: later is of little use.
-_TOLERANCE_S = 0.3
+TOLERANCE_S = 0.3
 _LOWEST, _HIGHEST = 0.2, 0.99
 
 
@@ -60,15 +60,27 @@ def _threshold(scores: Array, alarming: float) -> float:
 
 
 def _scores(traces: Sequence[Trace], classes: Sequence[str], command: str, hearing: Hearing) -> Array:
-    """(N,) the largest smoothed probability of a command about each time that it is said."""
+    """(N,) for each time that a command is said the highest threshold at which it is decided early enough."""
     hop_s, place = hearing.hop_s, list(classes).index(command)
     found = []
     for one in traces:
         for word in one.spoken:
             if word.command == command:
-                first, last = int(word.start_s / hop_s), int((word.end_s + _TOLERANCE_S) / hop_s)
-                found.append(float(one.smoothed[first:last, place].max(initial=0.0)))
+                first, last = int(word.start_s / hop_s), int((word.end_s + TOLERANCE_S) / hop_s)
+                found.append(_in_time(one.smoothed[first:, place], last - first, hearing.held_hops))
     return np.asarray(found)
+
+
+def _in_time(smoothed: Array, hops: int, held: int) -> float:
+    """The highest of the probabilities (H,) whose decision, held while they rise, falls within so many hops."""
+    best = 0.0
+    for hop, value in enumerate(smoothed[:hops].tolist()):
+        if value > best:
+            later = smoothed[hop : hop + held + 1]
+            falls = np.flatnonzero(np.diff(later) <= 0)
+            if hop + (int(falls[0]) + 1 if len(falls) else held) < hops:
+                best = value
+    return best
 
 
 def _alarming(

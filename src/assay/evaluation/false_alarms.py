@@ -61,7 +61,7 @@ class Rates:
         hours: of all streams together.
         per_hour: false alarms an hour.
         per_hour_high: its exact one-sided 95 % upper bound for a Poisson count (Garwood, 1936).
-        delays_s: for each that was found, seconds from the end of the word until it was recognised.
+        delays_s: for each that was found, seconds from the end of the word until it was decided.
     """
 
     spoken: int
@@ -112,17 +112,19 @@ def trace(detector: Detector, chunks: Iterable[Array], spoken: Sequence[Spoken] 
 
 
 def heard(found: Trace, classes: Sequence[str], silent: Sequence[str], hearing: Hearing) -> list[tuple[str, float]]:
-    """The commands that are heard in a traced stream, each with the seconds at which it was recognised."""
+    """The commands that are heard in a traced stream, each with the seconds at which it was decided."""
     from assay.serving.listening import Decider
 
     limits = np.asarray([np.inf if name in silent else hearing.threshold_of(name) for name in classes])
-    decider = Decider(limits, hearing.refractory_hops)
+    decider = Decider(limits, hearing.refractory_hops, hearing.held_hops)
     hop_s = round(hearing.hop_s * hearing.rate_hz) / hearing.rate_hz
+    above = np.flatnonzero((found.smoothed >= limits).any(axis=1))
+    asked = np.unique(above[:, None] + np.arange(hearing.held_hops + 1))
     events = []
-    for hop in np.flatnonzero((found.smoothed >= limits).any(axis=1)).tolist():
-        place = decider.step(hop, found.smoothed[hop])
-        if place is not None:
-            events.append((classes[place], (hop + 1) * hop_s))
+    for hop in asked[asked < len(found.smoothed)].tolist():
+        told = decider.step(hop, found.smoothed[hop])
+        if told is not None:
+            events.append((classes[told[0]], (hop + 1) * hop_s))
     return events
 
 
@@ -213,8 +215,11 @@ def calibrate(
 
     Raises:
         DataError: even the highest threshold gives more false alarms, or there is too little sound to show fewer.
+        SettingError: every class is silent.
     """
     commands = [name for name in classes if name not in silent]
+    if not commands:
+        raise SettingError("there is no command whose threshold could be chosen", f"Classes: {', '.join(classes)}.")
     groups = [[name] for name in commands] if each else [commands]
     allowed = per_hour / len(groups)
     chosen: dict[str, float] = {}

@@ -22,7 +22,10 @@ _FEW = 30
 
 
 def find(context: Context) -> Finding:
-    """Test metrics with intervals, how answers and truths compare, each group by itself, and the worst mistakes."""
+    """Test metrics with intervals, how answers and truths compare, each group by itself, and the worst mistakes.
+
+    Full evidence also tells how the network does as it is used (`Task.in_use`).
+    """
     test, task, spec = context.test, context.task, context.spec
     if not len(test):
         verdict = "No sample was set aside for testing, so nobody knows."
@@ -44,6 +47,10 @@ def find(context: Context) -> Finding:
         status, step = "act", "It does no better than guessing: check the labels and the target, or train for longer."
     certainty = f"95 % intervals over {groups:,} independent test units; none of them was used to choose anything."
     numbers = {metric.name: number(found[metric.name], unit_of(metric)) for metric in metrics}
+    used = task.in_use(context.predictor, context.samples) if context.thorough else None
+    if used is not None:
+        numbers |= used.numbers
+        verdict, certainty = f"{verdict} {used.words}", f"{certainty} {used.certainty}"
     return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 

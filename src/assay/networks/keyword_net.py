@@ -78,10 +78,6 @@ class KeywordNet(nn.Module):
         )
         self.head = nn.Linear(4 * width, outputs)
 
-    def features(self, sound: Tensor) -> Tensor:
-        """(B, 4 width): what the last layer before the logits hears, averaged over time."""
-        return self._features(self.front(sound))
-
     def judge(self, energies: Tensor) -> Tensor:
         """Log-energies (B, M, F), as `front` gives them, to logits (B, O)."""
         logits: Tensor = self.head(self._features(energies))

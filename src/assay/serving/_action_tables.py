@@ -36,6 +36,8 @@ def read_toml(file: Path) -> dict[str, Any]:
         row = int(place[1]) if place else None
         hint = "Text stands in quotes, and a table's name in brackets; docs/listen.md shows a whole file."
         raise DataError(f"is not TOML: {error}", hint, file=str(file), row=row) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise DataError(f"is not TOML: {error}", "Is this an actions.toml?", file=str(file)) from error
     except RecursionError as error:
         raise DataError("is nested too deeply", "Is this an actions.toml?", file=str(file)) from error
 
@@ -47,10 +49,12 @@ class Table:
         file: the file, for what is told.
         path: the table's name, such as `actions.light`; "" for the whole file.
         values: what stands in it.
+        secrets: takes the names of environment variables that hold secrets; shared with the tables in it.
     """
 
-    def __init__(self, file: Path, path: str, values: Any) -> None:
+    def __init__(self, file: Path, path: str, values: Any, secrets: set[str] | None = None) -> None:
         self.file, self.path = file, path
+        self.secrets: set[str] = set() if secrets is None else secrets
         if not isinstance(values, dict):
             raise self.error("", f"is {_shown(values)}, not a table", f"Write it as [{path}].")
         self.values: Mapping[str, Any] = values
@@ -70,7 +74,8 @@ class Table:
         """A table in this one; None where it is not there."""
         if key not in self.values:
             return None
-        return Table(self.file, ".".join(part for part in (self.path, key) if part), self.values[key])
+        path = ".".join(part for part in (self.path, key) if part)
+        return Table(self.file, path, self.values[key], self.secrets)
 
     def text(self, key: str, default: str | None = None, *, empty: bool = False) -> str:
         """Text without NUL; raises where it is missing and has no default, or is empty and may not be."""
@@ -136,9 +141,12 @@ class Table:
         if not _VARIABLE.fullmatch(name):
             hint = "Give the name of an environment variable, never the secret itself."
             raise self.error(key, "is not the name of an environment variable", hint)
+        self.secrets.add(name)
         value = os.environ.get(name)
         if not value:
             raise self.error(key, f"the environment variable {name} is not set", f"Set it before: export {name}=…")
+        if not _is_utf8(value):
+            raise self.error(key, f"the environment variable {name} is not UTF-8", "Set it to other text.")
         return value
 
     def _given(self, key: str, default: Any, kind: str) -> Any:
@@ -150,5 +158,16 @@ class Table:
 
 def _shown(value: Any) -> str:
     """A value as the file might have written it, cut short."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

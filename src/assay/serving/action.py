@@ -27,10 +27,12 @@ class Means:
     Attributes:
         broker: where messages are published; None where the file names none.
         stop: set when nothing is to go on.
+        secrets: environment variables that no program is given.
     """
 
     broker: Broker | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    secrets: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)

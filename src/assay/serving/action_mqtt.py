@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 
 from assay.serving._action_tables import Table
 from assay.serving.action import COMMON, Action, ActionFailed, Means, common_keys
 from assay.serving.mqtt_broker import Message
+
+#: Bytes of a topic: 65,535 at most, less what Home Assistant's names add.
+_LONGEST = 65_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,9 @@ def read_publication(name: str, table: Table) -> Publication:
 def checked_topic(table: Table, key: str, default: str | None = None) -> str:
     """A topic that one can publish to; raises `DataError`."""
     topic = table.text(key, default)
-    if any(sign in topic for sign in "+#") or topic.startswith("$") or len(topic.encode()) > 65_535:
-        hint = "A topic is text such as home/light; + and # are for those who subscribe, $ is the broker's own."
+    steering = any(unicodedata.category(sign) == "Cc" for sign in topic)  # a broker may end the connection over one
+    if steering or any(sign in topic for sign in "+#") or topic.startswith("$") or len(topic.encode()) > _LONGEST:
+        hint = ("A topic is text such as home/light, on one line; + and # are for those who subscribe, $ is the "
+                "broker's own.")  # fmt: skip
         raise table.error(key, f"is {topic!r}, to which nobody can publish", hint)
     return topic

@@ -38,8 +38,9 @@ class Program(Action):
         return f"run {json.dumps(list(self.arguments), ensure_ascii=False)}"
 
     def execute(self, means: Means) -> None:
-        """See `Action.execute`; a program that takes too long is ended with all that it started."""
+        """See `Action.execute`; a program that takes too long is ended, and but on Windows all that it started, too."""
         apart: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
+        apart["env"] = {name: value for name, value in os.environ.items() if name not in means.secrets}
         try:
             process = subprocess.Popen(self.arguments, shell=False, cwd=self.folder, stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, **apart)  # fmt: skip
@@ -78,7 +79,10 @@ def read_program(name: str, table: Table) -> Program:
     if not folder.is_dir():
         raise table.error("folder", f"{folder} is not a folder", "Make it, or leave it out.")
     has_folder = "/" in arguments[0] or os.sep in arguments[0]
-    program = shutil.which(beside / Path(arguments[0]).expanduser() if has_folder else arguments[0])
+    try:
+        program = shutil.which(beside / Path(arguments[0]).expanduser() if has_folder else arguments[0])
+    except RuntimeError as error:  # nobody has a home of that name
+        raise table.error("run", f"{arguments[0]!r} is in nobody's home", "Give the full path.") from error
     if program is None:
         hint = "Give the full path of a file that may be executed."
         if any(space in arguments[0] for space in " \t"):
@@ -86,4 +90,5 @@ def read_program(name: str, table: Table) -> Program:
         raise table.error("run", f"there is no program {arguments[0]!r}", hint)
     if Path(program).suffix.lower() in _SHELL_FILES:
         raise table.error("run", f"{program} is run by a shell", "Name a program that needs none.")
-    return Program(name=name, arguments=(str(program), *arguments[1:]), folder=folder, **vars(common_keys(table)))
+    full = os.path.abspath(program)  # the PATH may be relative; a link stays one, as some programs go by their name
+    return Program(name=name, arguments=(full, *arguments[1:]), folder=folder, **vars(common_keys(table)))

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,17 +37,48 @@ class Followed:
 
 
 class RateLimit:
-    """Lets at most so many pass within any 60 s."""
+    """Lets at most so many pass within any 60 s; times ascend."""
 
     def __init__(self, most: int) -> None:
-        self._passed: deque[float] = deque(maxlen=most)
+        self._most, self._lock = most, threading.Lock()
+        self._passed: deque[float] = deque()
 
     def __call__(self, at_s: float) -> bool:
         """Whether one more may pass at this time; it counts where it may."""
-        if len(self._passed) == self._passed.maxlen and at_s - self._passed[0] < _MINUTE_S:
-            return False
-        self._passed.append(at_s)
-        return True
+        with self._lock:
+            while self._passed and at_s - self._passed[0] >= _MINUTE_S:
+                self._passed.popleft()
+            if len(self._passed) >= self._most:
+                return False
+            self._passed.append(at_s)
+            return True
+
+    def give_back(self, at_s: float) -> None:
+        """What passed at that time was not done, and does not count."""
+        with self._lock, suppress(ValueError):
+            self._passed.remove(at_s)
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Of one action: by the time of the stream, and by the clock."""
+
+    heard: RateLimit
+    done: RateLimit
+
+    @staticmethod
+    def of(most: int) -> _Limits:
+        return _Limits(RateLimit(most), RateLimit(most))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """An action that waits, with its limits, and when it was asked for: by the stream, and by the clock."""
+
+    action: Action
+    limits: _Limits
+    at_s: float
+    queued: float
 
 
 class ActionRunner:
@@ -77,11 +109,11 @@ class ActionRunner:
         actions.check_commands(commands)
         self._actions, self._commands, self._tell = actions, tuple(commands), tell
         self._dry_run, self._patient = dry_run, patient
-        self._means = Means()
-        self._limits = {action.name: RateLimit(action.most_per_minute) for action in actions.actions}
+        self._means = Means(secrets=actions.secrets)
+        self._limits = {action.name: _Limits.of(action.most_per_minute) for action in actions.actions}
         home = actions.home_assistant
-        self._home_limit = RateLimit(home.most_per_minute if home is not None else 1)
-        self._jobs: queue.Queue[tuple[Action, float] | None] = queue.Queue(waiting)
+        self._home_limits = _Limits.of(home.most_per_minute if home is not None else 1)
+        self._jobs: queue.Queue[_Job | None] = queue.Queue(waiting)
         self._worker: threading.Thread | None = None
         self._bug: BaseException | None = None
 
@@ -121,7 +153,7 @@ class ActionRunner:
         if home is not None:
             message = home.event(command, confidence)
             telling = Publication(name=HOME_ASSISTANT, command=command, at_least=home.at_least, message=message)
-            found.append(self._take(telling, self._home_limit, confidence, at_s))
+            found.append(self._take(telling, self._home_limits, confidence, at_s))
         return found
 
     def close(self, *, drain: bool = True) -> None:
@@ -141,39 +173,49 @@ class ActionRunner:
         if drain and self._bug is not None:
             raise self._bug
 
-    def _take(self, action: Action, limit: RateLimit, confidence: float, at_s: float) -> Followed:
+    def _take(self, action: Action, limits: _Limits, confidence: float, at_s: float) -> Followed:
         if confidence < action.at_least:
             return Followed(action.name, "unsure")
-        if not limit(at_s):
+        if not limits.heard(at_s):
             return Followed(action.name, "limited")
         if self._dry_run:
             self._tell(f"{action.name}: would {action.describe()}")
             return Followed(action.name, "dry run")
-        job = (action, time.monotonic())
+        job = _Job(action, limits, at_s, time.monotonic())
         while True:
             try:
                 self._jobs.put(job, timeout=_POLL_S if self._patient else None, block=self._patient)
                 return Followed(action.name, "queued")
             except queue.Full:
                 if not self._patient or self._bug is not None:
+                    limits.heard.give_back(at_s)
                     return Followed(action.name, "full")
 
     def _work(self) -> None:
         try:
             while (job := self._jobs.get()) is not None:
                 if not self._means.stop.is_set():
-                    self._do(*job)
+                    self._do(job)
         except BaseException as error:
             self._bug = error
 
-    def _do(self, action: Action, queued: float) -> None:
+    def _do(self, job: _Job) -> None:
+        name, begun = job.action.name, time.monotonic()
+        if not self._patient and begun - job.queued > _LATE_S:
+            job.limits.heard.give_back(job.at_s)
+            self._tell(f"{name}: not done, it waited {begun - job.queued:.0f} s")
+            return
+        while not job.limits.done(time.monotonic()):
+            if not self._patient:
+                job.limits.heard.give_back(job.at_s)
+                self._tell(f"{name}: not done, most_per_minute is reached")
+                return
+            if self._means.stop.wait(_POLL_S):
+                return
         begun = time.monotonic()
-        if not self._patient and begun - queued > _LATE_S:
-            self._tell(f"{action.name}: not done, it waited {begun - queued:.0f} s")
-            return
         try:
-            action.execute(self._means)
+            job.action.execute(self._means)
         except ActionFailed as error:
-            self._tell(f"{action.name}: failed: {error}")
+            self._tell(f"{name}: failed: {error}")
             return
-        self._tell(f"{action.name}: done in {time.monotonic() - begun:.2f} s")
+        self._tell(f"{name}: done in {time.monotonic() - begun:.2f} s")

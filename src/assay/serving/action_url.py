@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -15,8 +19,9 @@ from assay.serving._action_tables import Table
 from assay.serving.action import COMMON, Action, ActionFailed, Means, common_keys
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-_MOST_READ = 65_536
+_MOST_READ, _POLL_S = 65_536, 0.02
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_CONTENT = {"json": "application/json", "body": "text/plain; charset=utf-8"}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -43,13 +48,61 @@ class Url(Action):
         return f"{self.method} {parts.scheme}://{parts.netloc}{parts.path}{query}"
 
     def execute(self, means: Means) -> None:
-        """See `Action.execute`; a redirect to another scheme, host or port is not followed."""
-        sent = self.body if self.body or self.method in ("POST", "PUT", "PATCH") else None
-        request = urllib.request.Request(self.url, sent, dict(self.headers), method=self.method)
-        opener = urllib.request.build_opener(_SameHost)
+        """See `Action.execute`.
+
+        A redirect to another scheme, host or port is not followed, and none of what was sent to be done: it would
+        become a GET without what was sent.
+        """
+        call = _Call(self)
+        threading.Thread(target=call.run, name=f"action {self.name}", daemon=True).start()
+        until = time.monotonic() + self.timeout_s
+        while not call.done.wait(_POLL_S):
+            if means.stop.is_set() or time.monotonic() > until:
+                call.give_up()
+                raise ActionFailed("stopped" if means.stop.is_set() else f"timed out after {self.timeout_s:g} s")
+        if call.error is not None:
+            raise call.error
+
+
+class _Call:
+    """One call on a thread of its own: a server that sends a byte now and then is waited for no longer than any other.
+
+    Attributes:
+        done: set at its end.
+        error: what went wrong, then.
+    """
+
+    def __init__(self, action: Url) -> None:
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self._action, self._given_up = action, threading.Event()
+        self._lines: list[http.client.HTTPConnection] = []
+
+    def run(self) -> None:
+        """Call, and read the answer."""
         try:
-            with opener.open(request, timeout=self.timeout_s) as response:
-                response.read(_MOST_READ)
+            self._call()
+        except BaseException as error:
+            self.error = error
+        self.done.set()
+
+    def give_up(self) -> None:
+        """Tear the connection, so that the thread ends."""
+        self._given_up.set()
+        for line in self._lines:
+            if line.sock is not None:
+                with suppress(OSError):
+                    line.sock.shutdown(socket.SHUT_RDWR)
+
+    def _call(self) -> None:
+        action = self._action
+        request = urllib.request.Request(action.url, action.body or None, dict(action.headers), method=action.method)
+        opener = urllib.request.build_opener(_SameHost, _Plain(self._lines), _Encrypted(self._lines))
+        try:
+            with opener.open(request, timeout=action.timeout_s) as response:
+                most = _MOST_READ
+                while most > 0 and not self._given_up.is_set() and (found := response.read1(most)):
+                    most -= len(found)
         except urllib.error.HTTPError as error:
             error.close()
             raise ActionFailed(f"status {error.code} {error.reason}") from error
@@ -57,11 +110,45 @@ class Url(Action):
             raise ActionFailed(str(getattr(error, "reason", None) or error or type(error).__name__)) from error
 
 
+class _Plain(urllib.request.HTTPHandler):
+    """Keeps the connections that it makes in a list."""
+
+    def __init__(self, lines: list[http.client.HTTPConnection]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def http_open(self, req: urllib.request.Request) -> Any:
+        """See `urllib.request.HTTPHandler`."""
+        return self.do_open(_kept(http.client.HTTPConnection, self._lines), req)
+
+
+class _Encrypted(urllib.request.HTTPSHandler):
+    """Likewise; the server's certificate is checked."""
+
+    def __init__(self, lines: list[http.client.HTTPConnection]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def https_open(self, req: urllib.request.Request) -> Any:
+        """See `urllib.request.HTTPSHandler`."""
+        return self.do_open(_kept(http.client.HTTPSConnection, self._lines), req)
+
+
+def _kept(kind: Callable[..., http.client.HTTPConnection], lines: list[http.client.HTTPConnection]) -> Any:
+    def made(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
+        lines.append(kind(*arguments, **named))
+        return lines[-1]
+
+    return made
+
+
 class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows redirects within one scheme, host and port alone."""
+    """Follows redirects of GET and HEAD within one scheme, host and port alone."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """None where the redirect leads elsewhere, which makes its status an error."""
+        """The next request; raises `ActionFailed` where it would be another one than the file says."""
+        if req.get_method() not in ("GET", "HEAD"):
+            raise ActionFailed(f"it redirects (status {code}), which is followed with GET and HEAD alone")
         target = urljoin(req.full_url, newurl)
         if _place(urlsplit(target)) != _place(urlsplit(req.full_url)):
             raise ActionFailed(f"it redirects to another host ({urlsplit(target).netloc}), which is not followed")
@@ -80,7 +167,8 @@ def read_url(name: str, table: Table) -> Url:
     method = table.text("method", "POST").upper()
     if method not in _METHODS:
         raise table.error("method", f"is {method!r}", f"Known: {', '.join(_METHODS)}.")
-    headers = {"Content-Type": "application/json"} if "json" in table.values else {}
+    kind = next((kind for key, kind in _CONTENT.items() if key in table.values), None)
+    headers = {} if kind is None else {"Content-Type": kind}
     headers |= table.named_texts("headers")
     secrets = table.table("headers_from")
     if secrets is not None:

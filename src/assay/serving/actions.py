@@ -35,12 +35,14 @@ class Actions:
         actions: in their order.
         broker: where messages go; None where none is published.
         home_assistant: how commands appear there; None where they do not.
+        secrets: the names of environment variables that hold secrets of the file.
     """
 
     file: Path
     actions: tuple[Action, ...]
     broker: BrokerSettings | None = None
     home_assistant: HomeAssistant | None = None
+    secrets: frozenset[str] = frozenset()
 
     def check_commands(self, commands: Collection[str]) -> None:
         """Raise `DataError` where an action follows a command that is never heard.
@@ -71,12 +73,9 @@ def read_actions(file: Path) -> Actions:
     if mqtt is None and (publishing or home is not None):
         user = "home_assistant" if home is not None else f"actions.{publishing[0].name}"
         raise whole.error("mqtt", f"is missing, and {user} publishes", 'Add [mqtt] with host = "…".')
-    return Actions(
-        file,
-        tuple(actions),
-        None if mqtt is None else read_broker(mqtt),
-        None if home is None else read_home_assistant(home),
-    )
+    broker = None if mqtt is None else read_broker(mqtt)
+    appearing = None if home is None else read_home_assistant(home)
+    return Actions(file, tuple(actions), broker, appearing, frozenset(whole.secrets))
 
 
 def _read_action(listed: Table, name: str) -> Action:

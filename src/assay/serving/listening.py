@@ -33,10 +33,10 @@ class Heard:
 
     Attributes:
         command: its name.
-        confidence: its smoothed probability, from 0 to 1.
+        confidence: its smoothed probability at its peak, as far as that was waited for, from 0 to 1.
         start_s: seconds from the start of the stream to where the sound of it begins, as far as the window tells.
         end_s: seconds to where that sound ends.
-        at_s: seconds to the end of the window in which it was recognised.
+        at_s: seconds to the end of the window in which it was decided.
     """
 
     command: str
@@ -54,7 +54,8 @@ class Hearing:
         rate_hz: samples a second.
         window_s: seconds that the network takes at once.
         hop_s: seconds from one window to the next.
-        smoothing_s: seconds over whose windows a probability is averaged; about half of it is added to the delay.
+        smoothing_s: seconds over whose windows a probability is averaged; about half of it is added to the delay, and
+            up to all of it where the average still rises when a threshold is reached.
         refractory_s: seconds after a command in which none is heard; the same one must also have faded before it can
             be heard again.
         threshold: the smoothed probability from which on a command is heard.
@@ -90,6 +91,11 @@ class Hearing:
         return max(1, round(self.smoothing_s / self.hop_s))
 
     @property
+    def held_hops(self) -> int:
+        """Hops for which a decision is held: then no window from before is left in the average."""
+        return self.smoothed_windows - 1
+
+    @property
     def refractory_hops(self) -> int:
         """Hops after a command in which none is heard."""
         return round(self.refractory_s / self.hop_s)
@@ -102,39 +108,62 @@ class Hearing:
 class Decider:
     """Turns smoothed probabilities into commands: threshold, refractory time, and fading before a repetition.
 
+    A threshold is reached while a word's average still rises. So the decision is held until it rises no more, or so
+    many hops have passed: the class with the highest peak is heard, with its peak as the confidence.
+
     Args:
         limits: (C,) the threshold of each class; inf for a class that is no command.
         refractory_hops: hops after a command in which none is heard.
+        held_hops: hops for which a decision is held at most.
     """
 
-    def __init__(self, limits: Array, refractory_hops: int) -> None:
-        self._limits, self._refractory = limits, refractory_hops
+    def __init__(self, limits: Array, refractory_hops: int, held_hops: int = 0) -> None:
+        self._limits, self._refractory, self._held = limits, refractory_hops, held_hops
         self._free_from = 0
         #: The hop at which a class was last above its threshold, ever since it was heard; it has not faded yet.
         self._sounding: dict[int, int] = {}
+        #: The highest probability of each class since the decision is held, and the hop at which it is due at last.
+        self._peaks: dict[int, float] = {}
+        self._due = 0
 
-    def step(self, hop: int, smoothed: Array) -> int | None:
-        """The class that is heard at a hop, if any; hops at which nothing is above its threshold may be left out.
+    def step(self, hop: int, smoothed: Array) -> tuple[int, float] | None:
+        """The class that is heard at a hop, if any, and its confidence.
+
+        Hops may be left out at which nothing is above its threshold, and was not within the hops for which a decision
+        is held.
 
         Args:
             hop: its number, ascending from call to call.
             smoothed: (C,) probabilities.
         """
-        above = np.flatnonzero(smoothed >= self._limits)
-        if not len(above):
-            return None
-        for place in above.tolist():
+        above = np.flatnonzero(smoothed >= self._limits).tolist()
+        for place in above:
             if place in self._sounding and self._sounding[place] == hop - 1:
                 self._sounding[place] = hop
             else:
                 self._sounding.pop(place, None)
-        ready = [place for place in above.tolist() if place not in self._sounding]
-        if hop < self._free_from or not ready:
+        held = bool(self._peaks)
+        ready = [place for place in above if place not in self._sounding] if hop >= self._free_from else []
+        if not held and not ready:
             return None
-        heard = max(ready, key=lambda place: smoothed[place])
+        if not held:
+            self._due = hop + self._held
+        rises = False
+        for place in {*ready, *self._peaks}:
+            value, known = float(smoothed[place]), self._peaks.get(place, -1.0)
+            rises |= value > known
+            self._peaks[place] = max(value, known)
+        if rises and hop < self._due:
+            return None
+        return self._heard(hop, above)
+
+    def _heard(self, hop: int, above: Sequence[int]) -> tuple[int, float]:
+        place, peak = max(self._peaks.items(), key=lambda item: item[1])
+        self._peaks.clear()
         self._free_from = hop + self._refractory
-        self._sounding[heard] = hop
-        return heard
+        if place in above:
+            self._sounding[place] = hop
+        return place, peak
 
 
 class Detector(Session):
@@ -180,15 +209,16 @@ class Detector(Session):
         self._frame = self._hop / frames
         self._margin = 10 ** (self.hearing.margin_db / 10)
         self._voice = VoiceActivity(self._frame / rate, self.hearing.margin_db)
-        self._voiced: deque[bool] = deque(maxlen=max(1, round(self._window / self._frame)))
-        self._powers: deque[float] = deque(maxlen=self._voiced.maxlen)
+        frames_a_window = max(1, round(self._window / self._frame))
+        self._voiced: deque[bool] = deque(maxlen=frames_a_window)
+        self._powers: deque[float] = deque([0.0] * frames_a_window, frames_a_window)  # silence before the stream
         self._needed = max(1, round(self.hearing.voiced_s * rate / self._frame))
         self._recent: deque[Array] = deque(maxlen=self.hearing.smoothed_windows)
         self._buffer = np.zeros(self._window + _MOST_WINDOWS * self._hop, np.float32)
         self._waiting = 0  # samples behind the last window in the buffer
         self._hops = 0
         limits = [self.hearing.threshold_of(name) if name in self.commands else np.inf for name in classes]
-        self._decider = Decider(np.asarray(limits), self.hearing.refractory_hops)
+        self._decider = Decider(np.asarray(limits), self.hearing.refractory_hops, self.hearing.held_hops)
 
     @property
     def heard_s(self) -> float:
@@ -204,7 +234,7 @@ class Detector(Session):
         return [heard for smoothed, spans in self._listen(chunk) for heard in self._decided(smoothed, spans)]
 
     def close(self) -> list[Heard]:
-        """The commands that the end of the stream still owes: half a window of silence follows it."""
+        """The commands that the end of the stream still owes: at least half a window of silence follows it."""
         return self.push(self._end())
 
     def smoothed(self, chunk: Any) -> Array:
@@ -221,7 +251,7 @@ class Detector(Session):
         return self.smoothed(self._end())
 
     def _end(self) -> Array:
-        return np.zeros(self._window // 2 + self._hop, np.float32)
+        return np.zeros(self._window // 2 + (1 + self.hearing.held_hops) * self._hop, np.float32)
 
     def _listen(self, chunk: Any) -> Iterator[tuple[Array, list[tuple[float, float]]]]:
         """For each stretch of whole hops the smoothed probabilities (H, C) and where the voice begins and ends."""
@@ -288,9 +318,9 @@ class Detector(Session):
         first = self._hops - len(smoothed)
         heard = []
         for number, row in enumerate(smoothed):
-            place = self._decider.step(first + number, row)
-            if place is not None:
+            found = self._decider.step(first + number, row)
+            if found is not None:
                 at_s = (first + number + 1) * self._hop / self.rate_hz
                 start_s, end_s = (round(value, 3) for value in spans[number])
-                heard.append(Heard(self.classes[place], round(float(row[place]), 4), start_s, end_s, round(at_s, 3)))
+                heard.append(Heard(self.classes[found[0]], round(found[1], 4), start_s, end_s, round(at_s, 3)))
         return heard

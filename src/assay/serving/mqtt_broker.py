@@ -6,6 +6,7 @@ was asked for is worse than one that stays dark.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 import time
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 _KEYS = ("host", "port", "tls", "ca_file", "user_from", "password_from", "client_id", "timeout_s")
-_POLL_S = 0.02
+_POLL_S, _KEEP_ALIVE_S = 0.02, 30
+#: Seconds between two attempts to connect anew: at first, and at most.
+_AGAIN_S, _AGAIN_MOST_S = 1, 5
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def read_broker(table: Table) -> BrokerSettings:
 
 
 class Broker:
-    """A connection that is kept, and made anew where it is lost.
+    """A connection that is kept, and made anew where it is lost: by itself, and at once where there is a message.
 
     Args:
         settings: where it leads.
@@ -121,34 +124,42 @@ class Broker:
             MissingExtraError: paho-mqtt is not installed.
         """
         try:
-            self._connect(self.settings.timeout_s, threading.Event())
+            client = self._new_client()
+            try:
+                client.connect(self.settings.host, self.settings.port, _KEEP_ALIVE_S)
+            except (OSError, ValueError) as error:
+                raise ActionFailed(str(error) or type(error).__name__) from error
+            self._take(client)
+            self._connected_client(time.monotonic() + self.settings.timeout_s, threading.Event())
         except ActionFailed as error:
+            self.drop()
             hint = "Check host, port, tls, user_from and password_from under [mqtt], and that the broker runs."
             raise SettingError(f"the MQTT broker {self.settings!r} cannot be used: {error}", hint) from error
 
     def publish(self, message: Message, timeout_s: float, stop: threading.Event) -> None:
         """Publish a message and wait until the broker has it (QoS 0: until it is sent).
 
+        Where the connection is lost, it is made anew first, within the same time.
+
         Raises:
             ActionFailed: that did not happen in time; it will not happen later.
         """
         until = time.monotonic() + timeout_s
-        if self._client is None:
-            self._connect(timeout_s, stop)
-        client = self._client
-        if client is None or not client.is_connected():
-            self.drop()
-            raise ActionFailed("the connection to the broker is lost")
-        info = client.publish(message.topic, message.payload, message.qos, message.retain)
+        if self._client is None or not self._client.is_connected():
+            self._begin()
+        client = self._connected_client(until, stop)
         try:
+            info = client.publish(message.topic, message.payload, message.qos, message.retain)
             while not info.is_published():
                 if stop.is_set() or time.monotonic() > until:
-                    self.drop()
                     raise ActionFailed("stopped" if stop.is_set() else f"the broker took longer than {timeout_s:g} s")
                 time.sleep(_POLL_S)
         except (RuntimeError, ValueError) as error:
-            self.drop()
+            self._begin()
             raise ActionFailed(str(error)) from error
+        except ActionFailed:
+            self._begin()
+            raise
 
     def close(self) -> None:
         """Say goodbye."""
@@ -157,29 +168,45 @@ class Broker:
                 self.publish(self._will, 2.0, threading.Event())
         self.drop()
 
-    def drop(self) -> None:
-        """Give the connection up, with all that waits in it; the next message makes a new one."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.disconnect()
-            client.loop_stop()
+    def drop(self, *, torn: bool = False) -> None:
+        """Give the connection up, with all that waits in it.
 
-    def _connect(self, timeout_s: float, stop: threading.Event) -> None:
+        Args:
+            torn: without a goodbye, so that the broker publishes the will.
+        """
+        client, self._client = self._client, None
+        if client is None:
+            return
+        client.on_connect = None
+        client.on_socket_open = _shut  # what waits in it is not sent by an attempt that is under way either
+        line = client.socket()
+        if torn and line is not None:
+            _shut(client, None, line)
+        client.disconnect()
+        # It ends by itself, but maybe only once an attempt to connect has failed; that holds nobody.
+        ending = threading.Thread(target=client.loop_stop, daemon=True)
+        ending.start()
+        ending.join(0.0 if torn else 1.0)
+
+    def _begin(self) -> None:
+        """Tear the connection, with all that waits in it, and go on trying to make a new one, until it is there."""
+        self.drop(torn=True)
         client = self._new_client()
+        client.connect_async(self.settings.host, self.settings.port, _KEEP_ALIVE_S)
+        self._take(client)
+
+    def _take(self, client: Client) -> None:
         self._refused = ""
-        until = time.monotonic() + timeout_s
-        try:
-            client.connect_timeout = timeout_s
-            client.connect(self.settings.host, self.settings.port, keepalive=30)
-        except (OSError, ValueError) as error:
-            raise ActionFailed(str(error) or type(error).__name__) from error
-        client.loop_start()
         self._client = client
-        while not client.is_connected():
+        client.loop_start()
+
+    def _connected_client(self, until: float, stop: threading.Event) -> Client:
+        """Wait for the connection; raises `ActionFailed` where it does not come in time."""
+        while self._client is None or not self._client.is_connected():
             if self._refused or stop.is_set() or time.monotonic() > until:
-                self.drop()
-                raise ActionFailed(self._refused or ("stopped" if stop.is_set() else "it does not answer"))
+                raise ActionFailed(self._refused or ("stopped" if stop.is_set() else "the broker does not answer"))
             time.sleep(_POLL_S)
+        return self._client
 
     def _new_client(self) -> Client:
         try:
@@ -190,6 +217,8 @@ class Broker:
         settings = self.settings
         client = Client(CallbackAPIVersion.VERSION2, client_id=settings.client_id)
         client.max_queued_messages_set(20)
+        client.reconnect_delay_set(_AGAIN_S, _AGAIN_MOST_S)
+        client.connect_timeout = settings.timeout_s
         if settings.user is not None:
             client.username_pw_set(settings.user, settings.password)
         if settings.tls:
@@ -208,3 +237,8 @@ class Broker:
             return
         for message in self._birth:
             client.publish(message.topic, message.payload, message.qos, message.retain)
+
+
+def _shut(client: Client, data: Any, line: Any) -> None:
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)

@@ -42,12 +42,6 @@ class VoiceActivity:
         self._smoothed: float | None = None
         self._lowest, self._seen = math.inf, 0
 
-    @property
-    def floor_dbfs(self) -> float:
-        """The noise floor in dB of full scale; −inf until the history is full."""
-        floor = min(*self._minima, self._lowest)
-        return 10 * math.log10(floor) if floor > 0 else -math.inf
-
     def push(self, powers: Iterable[float]) -> list[bool]:
         """Whether each frame is speech, out of its mean power (amplitude squared, without its mean)."""
         return [self._is_speech(power) for power in powers]

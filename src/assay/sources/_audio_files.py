@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from assay.errors import DataError, MissingExtraError
 from assay.sources._audio_header import (
     AUDIO_SUFFIXES,
+    MUCH_MISSING,
     OTHER_AUDIO_SUFFIXES,
     RATES,
     AudioHeader,
@@ -29,7 +30,6 @@ _BEGINNING_BYTES = 1 << 23
 
 #: A shorter recording holds no word: the shortest vowels take as long.
 SHORTEST_S = 0.05
-_MUCH_MISSING = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class RecordingCheck(FileCheck):
 
 
 def check_recordings(
-    store: Store, names: Iterable[str], *, strict: bool, longest_s: float | None = None
+    store: Store, names: Iterable[str], *, strict: bool, longest_s: Mapping[str, float]
 ) -> list[RecordingCheck]:
     """A check of every recording, in the order of the names, by as many threads as there are processors.
 
@@ -58,11 +58,11 @@ def check_recordings(
         store: holds the files.
         names: the files; unusable ones come back with the reason, too.
         strict: whether short and cut recordings are of no use, as where they are to be learned from.
-        longest_s: longer ones are of no use either; None for no limit.
+        longest_s: by name, from how many seconds on it is of no use either; no limit for others.
     """
 
     def check(name: str) -> RecordingCheck:
-        return _judged(_looked_at(store, name), strict, longest_s)
+        return _judged(_looked_at(store, name), strict, longest_s.get(name))
 
     return list(ordered_map(check, names))
 
@@ -91,7 +91,7 @@ def _looked_at(store: Store, name: str) -> RecordingCheck:
     expected = AUDIO_SUFFIXES.get(suffix_of(name))
     if expected is not None and header.format not in expected:
         problems.append(("mislabelled-file", "kept"))
-    if header.missing > _MUCH_MISSING:
+    if header.missing > MUCH_MISSING:
         problems.append(("truncated-recording", "kept"))
     about = (header.seconds, header.rate, header.channels, header.format)
     return RecordingCheck(name, tuple(problems), digest, *about)

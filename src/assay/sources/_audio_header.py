@@ -34,6 +34,9 @@ AUDIO_SUFFIXES = {
 #: Endings of recordings that cannot be read here, but are no stray files either.
 OTHER_AUDIO_SUFFIXES = {".m4a", ".m4b", ".aac", ".wma", ".amr", ".webm", ".3gp", ".mka", ".ape", ".wv", ".shn"}
 
+#: The share of a recording from which on what is missing of it counts.
+MUCH_MISSING = 0.01
+
 #: Sampling rates in Hz outside of this are taken for a damaged header.
 RATES = range(1_000, 1_000_001)
 

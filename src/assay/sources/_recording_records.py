@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from assay.sources._path_tables import present_rows, unique_ids
 from assay.sources._recording_layout import TWO_SPEAKERS, Found, Kind, load_from
 from assay.sources._splits import are_sides, as_sides, asks_for_shares, split_column_name
 from assay.sources._text_values import LONGEST, count_words, doubtful_characters
+from assay.sources.other_clips import is_other
 from assay.sources.records import ProblemLog, Records, records_from_table
 from assay.sources.source import DataOptions
 from assay.sources.store import Store
@@ -71,7 +72,7 @@ def labelled_recordings(found: Found, options: DataOptions, kind: Kind, log: Pro
     kept = np.flatnonzero(keep).tolist()
     conflict = "recording-with-two-targets"
     table, _ = unique_ids(table, [rows[row] for row in kept], [files[row] for row in kept], log, conflict)
-    longest = LONGEST_CLIP_S if kind == "class" else None
+    longest = _longest(table) if kind == "class" else {}
     table, checks = _checked(table, found.store, log, label, strict=True, longest_s=longest)
     _judge_speakers(found, table, log)
     if options.group is None and "group" in table.column_names and not _enough_groups(table, options):
@@ -141,12 +142,24 @@ def _present(column: pa.ChunkedArray) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
 
 
+def _longest(table: pa.Table) -> dict[str, float]:
+    """By location, the seconds that a clip of a command may have; what is no command is cut into pieces elsewhere."""
+    rows = zip(table["location"].to_pylist(), table["target"].to_pylist(), strict=True)
+    return {location: LONGEST_CLIP_S for location, target in rows if not is_other(target)}
+
+
 def _checked(
-    table: pa.Table, store: Store, log: ProblemLog, label: str, *, strict: bool, longest_s: float | None = None
+    table: pa.Table,
+    store: Store,
+    log: ProblemLog,
+    label: str,
+    *,
+    strict: bool,
+    longest_s: Mapping[str, float] | None = None,
 ) -> tuple[pa.Table, list[RecordingCheck]]:
     """The rows whose recording is usable, and the check of each."""
     unique = pc.unique(table["location"]).to_pylist()
-    found = check_recordings(store, unique, strict=strict, longest_s=longest_s)
+    found = check_recordings(store, unique, strict=strict, longest_s=longest_s or {})
     checks = dict(zip(unique, found, strict=True))
     for check in found:
         note(check, log)

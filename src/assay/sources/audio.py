@@ -9,6 +9,7 @@ Shapes: F frames of the file, C channels, T samples at the rate that is asked fo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError, MissingExtraError, SettingError
-from assay.sources._audio_header import RATES, AudioHeader, header_of, open_sound
+from assay.sources._audio_header import MUCH_MISSING, RATES, AudioHeader, header_of, open_sound
 from assay.sources.records import Action
 
 Array = np.ndarray[Any, Any]
@@ -25,11 +26,14 @@ Array = np.ndarray[Any, Any]
 MOST_SECONDS = 4 * 3600.0
 
 _BLOCK_VALUES = 1 << 18
+#: Seconds before a beginning in the middle, without which MP3 and its like are not what they are in the whole.
+_LEAD_S = 0.2
+#: Frames that are read at once to find where damage begins.
+_STEP = 1024
 #: Values of 16 bits reach no further up than this.
 _FULL_SCALE = 32767 / 32768
 _SILENT = 2e-4
 _MUCH_CLIPPED = 1e-3
-_MUCH_MISSING = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,31 +86,34 @@ class Sound:
         header promises is missing. `silent-recording`: nothing rises above -80 dB of full scale. `clipped-recording`:
         more than 0.1 % of it is at full scale.
         """
-        return _doubts(self.facts, float(np.ptp(self.samples)))
+        return _problems(self.facts, float(np.ptp(self.samples)))
 
 
-def _doubts(facts: SoundFacts, spread: float) -> tuple[tuple[str, Action], ...]:
-    """See `Sound.problems`; `spread` is what lies between the least and the largest sample."""
+def _problems(facts: SoundFacts, range_: float) -> tuple[tuple[str, Action], ...]:
+    """See `Sound.problems`; the range is from the smallest to the largest sample."""
     found: list[tuple[str, Action]] = []
     if facts.not_finite:
         found.append(("not-finite-samples", "repaired"))
-    if facts.missing > _MUCH_MISSING:
+    if facts.missing > MUCH_MISSING:
         found.append(("truncated-recording", "kept"))
-    if spread < _SILENT:
+    if range_ < _SILENT:
         found.append(("silent-recording", "kept"))
     elif facts.clipped > _MUCH_CLIPPED:
         found.append(("clipped-recording", "kept"))
     return tuple(found)
 
 
-def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, name: str | None = None) -> Sound:
+def decode_audio(
+    data: bytes | Path, rate: int, longest_s: float | None = None, name: str | None = None, start_s: float = 0.0
+) -> Sound:
     """A recording as mono samples.
 
     Args:
         data: a file's bytes, or its place; WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, AU, CAF, W64, NIST.
         rate: the sampling rate that the samples shall have, in Hz.
-        longest_s: no more than so many seconds from the start are decoded; None for all of it.
+        longest_s: no more than so many seconds are decoded; None for all of it.
         name: what messages call it; None for the path.
+        start_s: seconds from its beginning to the first sample; what is before it is not decoded.
 
     Raises:
         DataError: it is empty, too short for a single sample, damaged, no recording, or longer than `MOST_SECONDS`
@@ -127,6 +134,7 @@ def decode_audio(data: bytes | Path, rate: int, longest_s: float | None = None, 
                 file=name,
             )
         decoder.most = None if longest_s is None else max(1, round(longest_s * header.rate))
+        decoder.skip(start_s)
         pieces = list(decoder.resampled())
         samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
         if not len(samples):
@@ -139,7 +147,7 @@ def audio_blocks(
     rate: int,
     block_s: float,
     name: str | None = None,
-    doubts: Callable[[str, Action], object] | None = None,
+    tell: Callable[[str, Action], None] | None = None,
 ) -> Iterator[Array]:
     """A recording of any length in blocks, with no more of it in memory than about a block.
 
@@ -148,7 +156,7 @@ def audio_blocks(
         rate: the sampling rate of the blocks, in Hz.
         block_s: how long each is, in seconds.
         name: what messages call it; None for the path.
-        doubts: told kind and action of everything doubtful (`Sound.problems`) once all of it was taken.
+        tell: is given at the end what was doubtful, in the words of `Sound.problems`.
 
     Yields:
         (round(block_s * rate),) float32, the last one shorter; all of them together are `decode_audio`'s samples.
@@ -162,25 +170,30 @@ def audio_blocks(
     if size < 1:
         raise SettingError(f"a block of {block_s} seconds holds no sample")
     waiting: list[Array] = []
-    length, lowest, highest = 0, np.inf, -np.inf
+    length = 0
+    low, high = np.inf, -np.inf
     with _Decoder(data, rate, name or (str(data) if isinstance(data, Path) else "recording")) as decoder:
-        for piece in decoder.resampled():
-            waiting.append(piece)
-            length += len(piece)
-            lowest, highest = min(lowest, float(piece.min())), max(highest, float(piece.max()))
-            if length < size:
-                continue
-            joined = np.concatenate(waiting)
-            whole = length - length % size
-            for start in range(0, whole, size):
-                yield joined[start : start + size]
-            waiting, length = [joined[whole:].copy()], length - whole
-        facts = decoder.facts()
+        try:
+            for piece in decoder.resampled():
+                low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+                waiting.append(piece)
+                length += len(piece)
+                if length < size:
+                    continue
+                joined = np.concatenate(waiting)
+                whole = length - length % size
+                for start in range(0, whole, size):
+                    yield joined[start : start + size]
+                waiting, length = [joined[whole:].copy()], length - whole
+        except DataError:
+            if length:
+                yield np.concatenate(waiting)
+            raise
+        if tell is not None and high >= low:
+            for kind, action in _problems(decoder.facts(), high - low):
+                tell(kind, action)
     if length:
         yield np.concatenate(waiting)
-    if doubts is not None and highest >= lowest:
-        for kind, action in _doubts(facts, highest - lowest):
-            doubts(kind, action)
 
 
 def audio_header(data: bytes | Path, name: str | None = None) -> AudioHeader:
@@ -195,11 +208,11 @@ class _Decoder:
     def __init__(self, data: bytes | Path, rate: int, name: str) -> None:
         if rate not in RATES:
             raise SettingError(f"a sampling rate of {rate} Hz is not possible", f"Give {RATES[0]} to {RATES[-1]} Hz.")
-        self._name, self._rate = name, rate
+        self._data, self._name, self._rate = data, name, rate
         self.most: int | None = None  # frames
-        self._sound = open_sound(data, name)
+        self._sound = _unsought(open_sound(data, name))
         self.header = header_of(self._sound)
-        self._read = self._clipped = self._not_finite = 0
+        self._skipped = self._read = self._clipped = self._not_finite = 0
         self._peak = 0.0
         self._ended = False
         if self.header.rate not in RATES:
@@ -211,6 +224,20 @@ class _Decoder:
 
     def __exit__(self, *_: object) -> None:
         self._sound.close()
+
+    def skip(self, seconds: float) -> None:
+        """Begin so far behind the start, before anything is read."""
+        frame = round(seconds * self.header.rate)
+        if not frame:
+            return
+        lead = min(frame, round(_LEAD_S * self.header.rate))
+        try:
+            self._sound.seek(frame - lead)
+            self._sound.read(lead)
+        except Exception as error:  # libsndfile's own errors
+            told = f"the recording has no sound {seconds:g} seconds behind its start."
+            raise DataError(told, file=self._name) from error
+        self._skipped = frame
 
     def resampled(self) -> Iterator[Array]:
         """Mono pieces at the rate that is asked for, none of them empty."""
@@ -235,7 +262,7 @@ class _Decoder:
         told, header = self.header.frames, self.header
         missing = header.missing
         if self._ended and told > 0:
-            missing = max(missing, 1 - self._read / told)
+            missing = max(missing, 1 - (self._skipped + self._read) / told)
         return SoundFacts(
             header.rate,
             header.channels,
@@ -273,13 +300,25 @@ class _Decoder:
         try:
             block: Array = self._sound.read(frames, dtype="float32", always_2d=True)
         except Exception as error:  # libsndfile's own errors, and those of the file that it reads through
-            place = self._read / self.header.rate
+            if frames > _STEP and len(whole := self._until_damage(frames)):
+                return whole
+            place = (self._skipped + self._read) / self.header.rate
             raise DataError(
                 f"the recording is damaged {place:.2f} seconds behind its start.",
                 "Copy, download or record it again.",
                 file=self._name,
             ) from error
         return block
+
+    def _until_damage(self, frames: int) -> Array:
+        """(F, C) float32: what of the next frames, which cannot be read at once, can be read in small steps."""
+        parts: list[Array] = [np.zeros((0, self.header.channels), np.float32)]
+        with suppress(Exception), open_sound(self._data, self._name) as anew:  # a decoder that failed goes on failing
+            _unsought(anew).seek(self._skipped + self._read)
+            while frames > 0 and len(part := anew.read(min(_STEP, frames), dtype="float32", always_2d=True)):
+                parts.append(part)
+                frames -= len(part)
+        return np.concatenate(parts)
 
     def _looked_at(self, block: Array) -> Array:
         """(F,) the mean of the channels of a block (F, C); what was found is counted."""
@@ -291,3 +330,13 @@ class _Decoder:
         self._peak = max(self._peak, float(magnitude.max()))
         self._clipped += int((magnitude >= _FULL_SCALE).sum())
         return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+
+
+def _unsought(sound: Any) -> Any:
+    """The same `soundfile.SoundFile`; an MP3 no longer seeks behind each read, which spoils what follows.
+
+    With other formats seeking spoils nothing, and shows damage that reading alone does not.
+    """
+    if sound.format == "MP3":
+        sound.seekable = lambda: False
+    return sound

@@ -39,8 +39,8 @@ def microphone_blocks(
     chosen: int | str | None = int(device) if device is not None and device.isdecimal() else device
     try:
         known = sounddevice.query_devices(chosen, "input")
-        own_rate = _possible_rate(sounddevice, chosen, rate_hz, known)
-        listening = _Listening(sounddevice, chosen, own_rate, block_s)
+        own_rate, channels = _possible(sounddevice, chosen, rate_hz, known)
+        listening = _Listening(sounddevice, chosen, own_rate, channels, block_s)
     except (sounddevice.PortAudioError, ValueError) as error:
         raise DataError(f"no microphone can be used ({_reason(error)})", _hint(sounddevice)) from error
     resampled = _resampler(own_rate, rate_hz)
@@ -55,14 +55,14 @@ def microphone_blocks(
 class _Listening:
     """An open microphone; the sound card's thread puts blocks into a queue."""
 
-    def __init__(self, sounddevice: Any, device: int | str | None, rate_hz: int, block_s: float) -> None:
+    def __init__(self, sounddevice: Any, device: int | str | None, rate_hz: int, channels: int, block_s: float) -> None:
         self.lost = 0
         self._waiting: queue.Queue[Array] = queue.Queue(max(1, round(_WAITING_S / block_s)))
         self._stream = sounddevice.InputStream(
             samplerate=rate_hz,
             blocksize=round(block_s * rate_hz),
             device=device,
-            channels=1,
+            channels=channels,
             dtype="float32",
             callback=self._take,
         )
@@ -86,7 +86,7 @@ class _Listening:
         if status.input_overflow:
             self.lost += 1
         try:
-            self._waiting.put_nowait(block[:, 0].copy())
+            self._waiting.put_nowait(block.mean(axis=1))
         except queue.Full:
             self.lost += 1
 
@@ -102,13 +102,16 @@ def _portaudio() -> Any:
     return sounddevice
 
 
-def _possible_rate(sounddevice: Any, device: int | str | None, wanted: int, known: Any) -> int:
-    """The rate that is wanted where the microphone has it, else its own."""
-    try:
-        sounddevice.check_input_settings(device=device, channels=1, dtype="float32", samplerate=wanted)
-    except sounddevice.PortAudioError:
-        return round(float(known["default_samplerate"]))
-    return wanted
+def _possible(sounddevice: Any, device: int | str | None, wanted: int, known: Any) -> tuple[int, int]:
+    """Rate and channels: what is wanted and one, where the microphone has it; else its own, which are averaged."""
+    own, most = round(float(known["default_samplerate"])), int(known["max_input_channels"])
+    for rate, channels in ((wanted, 1), (own, 1), (wanted, most)):
+        try:
+            sounddevice.check_input_settings(device=device, channels=channels, dtype="float32", samplerate=rate)
+        except sounddevice.PortAudioError:
+            continue
+        return rate, channels
+    return own, most
 
 
 def _resampler(own: int, wanted: int) -> Callable[[Array], Array]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.errors import AssayError, DataError
 from assay.samples.sound_spec import OTHER
-from assay.sources.records import Records, records_from_table
+from assay.sources.records import ProblemLog, Records, records_from_table
 
 if TYPE_CHECKING:
     from assay.sources.audio import Sound
@@ -25,25 +25,38 @@ if TYPE_CHECKING:
 NAMES = ("other", "others", "unknown", "noise", "noises", "background")
 #: Seconds of a piece, and from how many seconds on a recording is cut.
 PIECE_S, _LONG_S = 1.0, 2.0
-#: Pieces in all: as many times the clips of a command in the mean, and so many at least.
-_TIMES, _LEAST = 2.0, 60
+#: Pieces in all: as many as there are clips of commands, and so many at least.
+_LEAST = 300
+#: Where fewer recordings than sides are of no command, a long one is cut for them: into so many blocks, from so many
+#: pieces on. The piece between two blocks is left out.
+_SIDES, _BLOCKS, _CUT_FROM = 3, 10, 60
 _MARK = "#t="
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A stretch of a long recording: the row of the table that it came from, None for background, and its begin."""
+    """A stretch of a long recording.
+
+    Attributes:
+        row: the row of the table that it came from; None for background.
+        location: of the recording.
+        start: seconds from its beginning.
+        block: which of the blocks that may stand on different sides it is of; None where the recording is not cut.
+    """
 
     row: int | None
     location: str
     start: int
+    block: int | None = None
 
 
 def with_others(records: Records) -> Records:
     """The records with all of no command as the class `OTHER`, and long recordings of it in pieces.
 
     Background recordings, which the fact `background` names, become pieces, too. A piece is a row of its own, with the
-    digest of its recording, so that no split divides one. The fact `other` tells how many rows are no command.
+    digest of its recording, so that no split divides one; but where one or two recordings are all that is no command,
+    long ones are divided into stretches, so that every side has some. The fact `other` tells how many rows are no
+    command, and how many pieces were left out because there are fewer clips of commands.
 
     Args:
         records: as `read_clips` gives them: `id`, `location`, `target` as text, and maybe more columns.
@@ -56,17 +69,24 @@ def with_others(records: Records) -> Records:
     is_command = np.asarray([name is None or not is_other(name) for name in targets], bool)
     names = [name if command else OTHER for name, command in zip(targets, is_command, strict=True)]
     table = table.set_column(table.column_names.index("target"), "target", pa.array(names, pa.string()))
-    pieces = _thinned(list(_pieces(records, table, is_command)), table, is_command)
-    cut = {piece.row for piece in pieces if piece.row is not None}
+    found = _pieces(records, table, is_command)
+    pieces = _thinned(found, is_command)
+    log = ProblemLog()
+    log.extend(records.problems)
+    if len(pieces) < len(found):
+        log.add("more-of-no-command-than-commands", "skipped", found[0].location, count=len(found) - len(pieces))
+    cut = {piece.row for piece in found if piece.row is not None}
     whole = np.asarray([row not in cut for row in range(len(names))], bool)
     clips = int((whole & ~is_command).sum())
     told: dict[str, Any] = {"clips": clips, "pieces": len(pieces)}
+    if len(pieces) < len(found):
+        told["pieces_left_out"] = len(found) - len(pieces)
     if not clips and not pieces:
         told["made"] = "synthetic: noise and scrambled clips, while training"
     joined = pa.concat_tables([table.filter(pa.array(whole)), _rows(table, pieces)]) if pieces else table
     return replace(
         records_from_table(joined, f"{records.fingerprint} others {len(pieces)} {int((~is_command).sum())}"),
-        problems=records.problems,
+        problems=log.problems(),
         load=_whole(records.load),
         facts={**records.facts, OTHER: told},
         sides_cut=records.sides_cut,
@@ -81,13 +101,12 @@ def sound_at(records: Records, location: str, rate: int, longest_s: float) -> So
         raise DataError("these records hold no sounds")
     start = place_of(location)[1]
     try:
-        sound = decode_audio(records.load(location), rate, longest_s if start is None else start + PIECE_S)
+        if start is None:
+            return decode_audio(records.load(location), rate, longest_s)
+        sound = decode_audio(records.load(location), rate, PIECE_S, start_s=start)
     except AssayError:
         return None
-    if start is None:
-        return sound
-    samples = sound.samples[round(start * rate) :]
-    return replace(sound, samples=samples, seconds=len(samples) / rate)
+    return replace(sound, facts=replace(sound.facts, cut=False))
 
 
 def is_other(name: str) -> bool:
@@ -102,10 +121,19 @@ def place_of(location: str) -> tuple[str, float | None]:
 
 
 def _whole(load: Callable[[str], Any] | None) -> Callable[[str], Any] | None:
-    return None if load is None else lambda location: load(place_of(location)[0])
+    """Loads the recording of a piece; the last ones are kept, as their pieces are asked for one after the other."""
+    if load is None:
+        return None
+    kept = lru_cache(maxsize=2)(load)
+
+    def loaded(location: str) -> Any:
+        file, start = place_of(location)
+        return load(file) if start is None else kept(file)
+
+    return loaded
 
 
-def _pieces(records: Records, table: pa.Table, is_command: np.ndarray[Any, Any]) -> Iterator[_Piece]:
+def _pieces(records: Records, table: pa.Table, is_command: np.ndarray[Any, Any]) -> list[_Piece]:
     """All that long recordings of no command can be cut into."""
     locations = table.column("location").to_pylist()
     lengths = table.column("seconds").to_pylist() if "seconds" in table.column_names else [None] * len(locations)
@@ -113,10 +141,23 @@ def _pieces(records: Records, table: pa.Table, is_command: np.ndarray[Any, Any])
         (int(row), locations[row], lengths[row]) for row in np.flatnonzero(~is_command)
     ]
     rows += [(None, str(location), None) for location in records.facts.get("background", ())]
+    few = len({location for _, location, _ in rows}) < _SIDES
+    found: list[_Piece] = []
     for row, location, length in rows:
         seconds = _seconds(records, location) if length is None or not np.isfinite(length) else length
         if seconds >= _LONG_S or (row is None and seconds > 0):
-            yield from (_Piece(row, location, start) for start in range(max(1, int(seconds / PIECE_S))))
+            found += _pieces_of(row, location, max(1, int(seconds / PIECE_S)), few)
+    return found
+
+
+def _pieces_of(row: int | None, location: str, count: int, few: bool) -> Iterator[_Piece]:
+    if not few or count < _CUT_FROM:
+        yield from (_Piece(row, location, start) for start in range(count))
+        return
+    blocks = (np.arange(count) * _BLOCKS // count).tolist()
+    for start, block in enumerate(blocks):
+        if not start or block == blocks[start - 1]:
+            yield _Piece(row, location, start, block)
 
 
 def _seconds(records: Records, location: str) -> float:
@@ -130,10 +171,9 @@ def _seconds(records: Records, location: str) -> float:
     return seconds if np.isfinite(seconds) else 0.0
 
 
-def _thinned(pieces: Sequence[_Piece], table: pa.Table, is_command: np.ndarray[Any, Any]) -> list[_Piece]:
+def _thinned(pieces: Sequence[_Piece], is_command: np.ndarray[Any, Any]) -> list[_Piece]:
     """So many pieces that they do not drown the commands, evenly taken."""
-    commands = max(1, pc.count_distinct(table.column("target").filter(pa.array(is_command))).as_py())
-    most = max(_LEAST, round(_TIMES * float(is_command.sum()) / commands))
+    most = max(_LEAST, int(is_command.sum()))
     kept = np.linspace(0, len(pieces) - 1, min(most, len(pieces))).round().astype(int)
     return [pieces[place] for place in kept]
 
@@ -146,7 +186,10 @@ def _rows(table: pa.Table, pieces: Sequence[_Piece]) -> pa.Table:
     taken["id"] = taken["location"] = locations
     taken["target"] = pa.array([OTHER] * len(pieces), pa.string())
     if "digest" in taken:
-        own = [digest if digest is not None else f"background {piece.location}"
-               for digest, piece in zip(taken["digest"].to_pylist(), pieces, strict=True)]  # fmt: skip
+        own = [
+            (digest if digest is not None else f"background {piece.location}")
+            + ("" if piece.block is None else f" part {piece.block}")
+            for digest, piece in zip(taken["digest"].to_pylist(), pieces, strict=True)
+        ]
         taken["digest"] = pa.array(own, table.schema.field("digest").type)
     return pa.table({name: taken[name].cast(table.schema.field(name).type) for name in table.column_names})

@@ -75,8 +75,9 @@ def read_clips(source: Source, options: DataOptions) -> Records:
 
     Returns:
         Records as the module says; `target` is text. Broken, empty, very short (under 0.05 s), cut and long (over a
-        minute) recordings are skipped and counted. In `facts`: `seconds`, `rates`, `channels`, `formats`, `speakers`,
-        `classes`, `class_counts`, and `background` (locations of recordings without any command), where there are such.
+        minute, but for what is no command) recordings are skipped and counted. In `facts`: `seconds`, `rates`,
+        `channels`, `formats`, `speakers`, `classes`, `class_counts`, and `background` (locations of recordings without
+        any command), where there are such.
 
     Raises:
         DataError: no layout that is known, no labels, or no usable recording.

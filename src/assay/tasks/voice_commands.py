@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER, ClipSpec
 from assay.sources.recordings import OPTIONS
 from assay.targets.task import TargetTask
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, NetworkKind, Session, Traits, number_of
+from assay.task import Amount, Batch, Corruption, Drawing, Encoded, InUse, NetworkKind, Session, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,21 +26,11 @@ if TYPE_CHECKING:
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.listening import Hearing, Probabilities
+    from assay.serving.listening import Detector, Hearing, Probabilities
     from assay.serving.predictor import Answering, Predictor
-    from assay.sources.audio import Sound
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
-
-#: Training clips that are looked at to learn their rate and how long they are.
-_LOOK_AT = 256
-_RATES = (8000, 16000)
-#: Seconds of a window, where the user says nothing: so many of the clips fit, within bounds.
-_FITTING, _SHORTEST_S, _LONGEST_S = 0.98, 0.4, 2.0
-#: No more of a file is decoded; and a clip with less says nothing.
-_DECODED_S, _LEAST_S = 120.0, 0.03
-_CLIPPED = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +74,11 @@ class VoiceCommands(TargetTask):
         return with_others(read_clips(source, options))
 
     def read_inputs(self, source: Source, spec: ClipSpec) -> Records:
-        """Sound files, folders or archives of them, without commands."""
-        from assay.sources.recordings import read_recordings_inputs
+        """Sound files, folders or archives of them, without commands; see `assay.sources.clip_inputs`."""
+        from assay.samples.clip_facts import DECODED_S
+        from assay.sources.clip_inputs import read_clip_inputs
 
-        return read_recordings_inputs(source)
+        return read_clip_inputs(source, DECODED_S)
 
     def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
         """See `assay.samples.sound_copies`."""
@@ -110,6 +100,7 @@ class VoiceCommands(TargetTask):
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> ClipSpec:
         """Rate and seconds from a sample of the training clips; the class of no command is always there."""
+        from assay.samples.clip_facts import look_at, rate_of, seconds_of
         from assay.targets.class_target import ClassTarget
         from assay.targets.target import fit_target
 
@@ -118,18 +109,19 @@ class VoiceCommands(TargetTask):
             raise SettingError("a command is a word, not a number or several labels", "Choose it with --target.")
         if OTHER not in target.classes:
             target = ClassTarget((*target.classes, OTHER))
-        seen = _look_at(records, train) if {"rate", "seconds"} - set(options.extra) else []
-        return ClipSpec(_rate(seen, options), _seconds(seen, options), target)
+        seen = look_at(records, train) if {"rate", "seconds"} - set(options.extra) else []
+        return ClipSpec(rate_of(seen, options), seconds_of(seen, options), target)
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ClipSpec, log: ProblemLog) -> Encoded:
         """Decode on all cores; what cannot be decoded, or is next to nothing, is skipped."""
+        from assay.samples.clip_facts import DECODED_S, is_clip
         from assay.samples.sound_windows import window_of
         from assay.sources.other_clips import sound_at
 
         locations, names = batch.column("location").to_pylist(), batch.column("id").to_pylist()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            sounds = list(pool.map(lambda location: sound_at(records, location, spec.rate, _DECODED_S), locations))
-        usable = np.asarray([_told(sound, name, log) for sound, name in zip(sounds, names, strict=True)], bool)
+            sounds = list(pool.map(lambda location: sound_at(records, location, spec.rate, DECODED_S), locations))
+        usable = np.asarray([is_clip(sound, name, log) for sound, name in zip(sounds, names, strict=True)], bool)
         fields: dict[str, Any] = {}
         if (targets := self.encode_targets(batch, spec, log)) is not None:
             usable &= targets[1]
@@ -182,16 +174,27 @@ class VoiceCommands(TargetTask):
         return spec.target.output(network(as_waves(batch.sound)))
 
     def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
-        """The thresholds of a session: see `assay.evaluation.settled_listening`."""
+        """The thresholds of a session: see `assay.evaluation.settled_listening`, which takes as long as it takes."""
         from assay.evaluation.settled_listening import settle_thresholds
         from assay.samples.split import VALIDATION
 
         spec: ClipSpec = predictor.spec
         view, classes = samples.view(VALIDATION), _classes(spec)
-        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view, budget_s)
+        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view)
+
+    def in_use(self, predictor: Predictor, samples: Samples) -> InUse | None:
+        """Recall and false alarms an hour in streams: see `assay.evidence.sound_in_use`."""
+        from assay.evidence.sound_in_use import sound_in_use
+        from assay.samples.split import TEST
+
+        spec, hearing = predictor.spec, self._ear(predictor).hearing
+        return sound_in_use(_listener(predictor), _classes(spec), spec.other, hearing, samples.view(TEST))
 
     def session(self, predictor: Predictor) -> Session:
         """Hears commands in a stream; the option `threshold` counts for all of them."""
+        return self._ear(predictor)
+
+    def _ear(self, predictor: Predictor) -> Detector:
         from assay.serving.listening import Detector
 
         spec: ClipSpec = predictor.spec
@@ -297,49 +300,3 @@ def _sound(samples: Samples, unit: int) -> np.ndarray[Any, Any]:
 
     window = samples.view_of(np.asarray([unit])).windows[:1]
     return np.asarray(samples.field("sound", window)[0], np.float32) / np.float32(SCALE)
-
-
-def _told(sound: Sound | None, name: str, log: ProblemLog) -> bool:
-    """Whether a clip can be used; what is odd about it is noted."""
-    if sound is None:
-        log.add("undecodable-sound", "skipped", name)
-        return False
-    if len(sound.samples) < 2 or sound.seconds < _LEAST_S:
-        log.add("too-short-sound", "skipped", name)
-        return False
-    for kind, action in sound.problems():
-        log.add(kind, action, name)
-    return True
-
-
-def _look_at(records: Records, train: np.ndarray[Any, Any]) -> list[Sound]:
-    """Up to `_LOOK_AT` training clips, evenly spread."""
-    from assay.sources.other_clips import sound_at
-
-    locations = records.index().column("location")
-    rows = np.flatnonzero(train)
-    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda row: sound_at(records, locations[int(row)].as_py(), _RATES[0], _DECODED_S), rows)
-        sounds = [sound for sound in found if sound is not None]
-    if not sounds:
-        raise SettingError("none of the training clips can be decoded", "See the problems that assay inspect lists.")
-    return sounds
-
-
-def _rate(seen: Sequence[Sound], options: DataOptions) -> int:
-    """As asked for; else 16,000 where most clips hold more than 8,000 values a second."""
-    asked = options.extra.get("rate")
-    if asked is None:
-        return _RATES[int(np.median([sound.facts.rate for sound in seen]) > _RATES[0])]
-    if str(asked) not in [str(rate) for rate in _RATES]:
-        raise SettingError(f"--rate {asked} is not 8000 or 16000")
-    return int(asked)
-
-
-def _seconds(seen: Sequence[Sound], options: DataOptions) -> float:
-    """As asked for; else what most training clips fit in, in tenths."""
-    if "seconds" in options.extra:
-        return number_of(options.extra, "seconds", 1.0, 0.2, 10.0)
-    longest = float(np.quantile([sound.seconds for sound in seen], _FITTING))
-    return min(max(math.ceil(10 * longest - 1e-6) / 10, _SHORTEST_S), _LONGEST_S)
