@@ -69,6 +69,7 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
         state = fit(network, job)
     begun = time.perf_counter()
     if made.kind.conclude is not None:
+        progress.stage("Concluding the training")
         made.kind.conclude(network, made.samples, made.plan)
     seconds = state.position.seconds + time.perf_counter() - begun
     run.record({"step": state.position.step, "fit_seconds": seconds, "fit_memory_bytes": memory.most})

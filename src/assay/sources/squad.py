@@ -93,7 +93,7 @@ def _questions(
     side: str | None,
     labelled: bool,
     log: ProblemLog | None,
-    alone: bool = True,
+    alone: bool,
 ) -> Iterator[Question]:
     """The questions of one file in their order; those without a usable answer are noted.
 
