@@ -151,7 +151,7 @@ def test_what_is_settled_lets_a_listener_hear(recorded: bool) -> None:
         sounds.append(burst(0.5, 0.4, random.uniform(800, 1200)))
         targets.append(2)
     view = View((32767 * np.stack(sounds)).astype(np.int16), np.asarray(targets))
-    found = settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+    found = settle_thresholds(lambda: by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
     assert set(found) == {"threshold", "thresholds", "validation"} and set(found["thresholds"]) == {"on", "off"}
     told = found["validation"]
     assert told["said"] == 40 and told["found"] >= (0.9 if recorded else 0.8) * told["said"]
@@ -174,8 +174,8 @@ def test_a_busy_machine_settles_the_same() -> None:
         return by_pitch(windows)
 
     assert (
-        settle_thresholds(slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
-        == settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)
+        settle_thresholds(lambda: slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+        == settle_thresholds(lambda: by_pitch, CLASSES, 2, HEARING, view)
     )  # type: ignore[arg-type]
 
 
@@ -190,7 +190,7 @@ def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
         return np.where(quiet[:, None], found, np.asarray([0.0, 0.0, 1.0])).astype(np.float32)
 
     hearing = Hearing(RATE, 0.5, hop_s=0.05, smoothing_s=0.05, threshold=0.6)
-    told = settle_thresholds(late, CLASSES, 2, hearing, view)["validation"]  # type: ignore[arg-type]
+    told = settle_thresholds(lambda: late, CLASSES, 2, hearing, view)["validation"]  # type: ignore[arg-type]
     assert told["said"] == 24
     assert told["found"] == 0
 
@@ -198,7 +198,7 @@ def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
 def test_no_more_words_are_said_than_tell_something() -> None:
     sounds = [burst(0.3, 0.2, (500, 1500)[number % 2]) for number in range(120)]
     view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(120) % 2)
-    assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view)["validation"]["said"] == 40  # type: ignore[arg-type]
+    assert settle_thresholds(lambda: by_pitch, CLASSES, 2, HEARING, view)["validation"]["said"] == 40  # type: ignore[arg-type]
 
 
 def test_what_a_user_is_told_of_listening_is_counted_on_the_streams_of_a_side() -> None:
@@ -209,7 +209,7 @@ def test_what_a_user_is_told_of_listening_is_counted_on_the_streams_of_a_side() 
     others = [burst(0.5, 0.4, random.uniform(850, 1150)) for _ in range(30)]
     others[7] = others[25] = burst(0.5, 0.4)  # to by_pitch they say "on"
     view = View((32767 * np.stack(words + others)).astype(np.int16), np.r_[np.arange(20) % 2, np.full(30, 2)])
-    found = sound_in_use(by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
+    found = sound_in_use(lambda: by_pitch, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
     assert found is not None
     heard, alarms = found.numbers["words heard in a stream"], found.numbers["false alarms"]
     assert heard.value is not None and heard.low is not None
@@ -221,12 +221,12 @@ def test_what_a_user_is_told_of_listening_is_counted_on_the_streams_of_a_side() 
         and "2 false alarms in 0.2 minutes of sounds of no command" in found.words
     )
     assert found.words.endswith("at most 1600 an hour.")  # 1511, and never told as less
-    made = sound_in_use(by_pitch, CLASSES, 2, HEARING, View(view._fields["sound"][:20], np.arange(20) % 2))  # type: ignore[arg-type]
+    made = sound_in_use(lambda: by_pitch, CLASSES, 2, HEARING, View(view._fields["sound"][:20], np.arange(20) % 2))  # type: ignore[arg-type]
     assert made is not None and "no other sounds were given" in made.words
 
 
 def test_a_side_without_commands_settles_nothing() -> None:
     sounds = np.zeros((3, 4000), np.int16)
     for view in (View(sounds, np.full(3, 2)), View(sounds[:0], np.zeros(0, np.int64))):
-        assert sound_in_use(by_pitch, CLASSES, 2, HEARING, view) is None  # type: ignore[arg-type]
-        assert settle_thresholds(by_pitch, CLASSES, 2, HEARING, view) == {}  # type: ignore[arg-type]
+        assert sound_in_use(lambda: by_pitch, CLASSES, 2, HEARING, view) is None  # type: ignore[arg-type]
+        assert settle_thresholds(lambda: by_pitch, CLASSES, 2, HEARING, view) == {}  # type: ignore[arg-type]

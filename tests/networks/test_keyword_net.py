@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from assay.networks.keyword_net import KeywordNet, KeywordNetSettings, normalised
+from assay.networks.keyword_net import Block, KeywordNet, KeywordNetSettings, RangeNorm, normalised
 from assay.networks.log_mel import FLOOR, LogMel, mel_bands, mel_edges
 from assay.networks.sound_networks import sound_networks
 from assay.samples.sound_spec import ClipSpec
@@ -108,3 +108,38 @@ def test_an_exported_network_takes_the_waveform(tmp_path) -> None:  # type: igno
     (found,) = session.run(None, {"sound": np.concatenate([sound.numpy()] * 2)})
     with torch.no_grad():
         assert np.allclose(found[:2], network(sound).numpy(), atol=1e-3)
+
+
+def test_an_evaluation_computes_what_the_modules_do_and_notices_new_weights() -> None:
+    torch.manual_seed(0)
+    network, energies = KeywordNet(8000, 5, KeywordNetSettings(width=8)), 3 * sounds(6, 40 * 78).view(6, 40, 78)
+    for _ in range(3):  # its norms get other means and deviations than those of a new network
+        network(sounds(4, 6400, 1))
+        for one in network.parameters():
+            one.data.add_(0.1 * torch.randn_like(one))
+        network.eval()
+        by_modules = network.judge(energies).detach()
+        with torch.no_grad():
+            assert torch.allclose(network.judge(energies), by_modules, atol=1e-5)
+            assert torch.allclose(network.judge(energies[2:3]), by_modules[2:3], atol=1e-5)
+        network.train()
+
+
+def test_a_block_looks_along_frequency_within_its_bands_and_along_time_within_its_sound() -> None:
+    torch.manual_seed(1)
+    block = Block(6, 6, 10, 2, 4, 0.0).eval()
+    x = torch.randn(6, 10, 2 * 30)
+    kernel = block.along.weight[:, :, :, None]
+    columns = torch.nn.functional.conv2d(x.view(1, 6, 10, 60), kernel, stride=(2, 1), padding=(1, 0), groups=6)
+    assert torch.allclose(torch.tensordot(block.along.weight[:, 0], block.spread, 1) @ x, columns[0], atol=1e-5)
+    other = x.clone()
+    other[:, :, 30:] += 1.0
+    assert torch.equal(block(x, 2)[:, :, :30], block(other, 2)[:, :, :30])
+    assert not torch.allclose(block(x, 2)[:, :, 30:], block(other, 2)[:, :, 30:])
+
+
+def test_sub_bands_are_normalised_each_by_itself() -> None:
+    norm, x = RangeNorm(3, 5), torch.randn(3, 10, 40) * torch.arange(1, 11)[None, :, None] + 2
+    found = norm(x).detach().view(3, 5, 2 * 40)
+    assert torch.allclose(found.mean(dim=2), torch.zeros(3, 5), atol=1e-5)
+    assert torch.allclose(found.std(dim=2, unbiased=False), torch.ones(3, 5), atol=1e-3)

@@ -5,7 +5,7 @@ Shapes: N clips, T values of a window, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,14 @@ from assay.evaluation.command_streams import Stream, said_over, seconds_for
 from assay.evaluation.command_thresholds import TOLERANCE_S, command_thresholds
 from assay.evaluation.false_alarms import Trace, rates, trace
 from assay.samples.draws import order
-from assay.serving.listening import Detector, Hearing, Probabilities
+from assay.serving.listening import Detector, Ear, Hearing, Probabilities
 
 if TYPE_CHECKING:
     from assay.samples.samples import View
 
 Array = np.ndarray[Any, Any]
+#: Gives what hears the windows of a stream, for one stream each.
+NewEar = Callable[[], Probabilities | Ear]
 #: How much louder than the background a command is, in decibels.
 _RATIO_DB = 20.0
 #: More clips of a command tell little more; so many words in all, and so many seconds of sounds of no command: half a
@@ -29,7 +31,7 @@ _MOST_EACH, _MOST_WORDS, _UNSAID_S = 20, 160, 300.0
 
 
 def settle_thresholds(
-    probabilities: Probabilities,
+    ear: NewEar,
     classes: Sequence[str],
     other: int | None,
     hearing: Hearing,
@@ -38,7 +40,7 @@ def settle_thresholds(
     """Thresholds for a session, with what they bring on the same streams (see `streams_of`).
 
     Args:
-        probabilities: the trained network, windows (B, T) float32 to (B, C).
+        ear: gives the trained network's for a new stream.
         classes: names of the C classes.
         other: the number of that of no command; None where there is none.
         hearing: how is listened.
@@ -52,8 +54,8 @@ def settle_thresholds(
     if streams is None:
         return {}
     silent = [] if other is None else [classes[other]]
-    said = traced(probabilities, classes, silent, hearing, streams.said)
-    unsaid = traced(probabilities, classes, silent, hearing, streams.unsaid)
+    said = traced(ear, classes, silent, hearing, streams.said)
+    unsaid = traced(ear, classes, silent, hearing, streams.unsaid)
     found = command_thresholds([said], [unsaid], classes, silent, hearing)
     came = rates([said, unsaid], classes, silent, found, TOLERANCE_S)
     about = {"seconds": round(3600 * came.hours, 1), "said": came.spoken, "found": came.found,
@@ -96,11 +98,9 @@ def streams_of(view: View, classes: Sequence[str], other: int | None, hearing: H
     return SideStreams(said, Stream(aside), bool((targets == other).any()))
 
 
-def traced(
-    probabilities: Probabilities, classes: Sequence[str], silent: Sequence[str], hearing: Hearing, stream: Stream
-) -> Trace:
+def traced(ear: NewEar, classes: Sequence[str], silent: Sequence[str], hearing: Hearing, stream: Stream) -> Trace:
     """What a listener makes of a stream."""
-    return trace(Detector(probabilities, classes, hearing, silent), [stream.sound], stream.spoken)
+    return trace(Detector(ear(), classes, hearing, silent), [stream.sound], stream.spoken)
 
 
 def _sounds(view: View, places: Array) -> Array:

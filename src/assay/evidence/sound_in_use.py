@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING
 
 from assay.evaluation.command_thresholds import TOLERANCE_S
 from assay.evaluation.false_alarms import rates
-from assay.evaluation.settled_listening import streams_of, traced
+from assay.evaluation.settled_listening import NewEar, streams_of, traced
 from assay.evidence.finding import Number
 from assay.task_parts import InUse
 
 if TYPE_CHECKING:
     from assay.samples.samples import View
-    from assay.serving.listening import Hearing, Probabilities
+    from assay.serving.listening import Hearing
 
 
-def sound_in_use(
-    probabilities: Probabilities, classes: Sequence[str], other: int | None, hearing: Hearing, view: View
-) -> InUse | None:
+def sound_in_use(ear: NewEar, classes: Sequence[str], other: int | None, hearing: Hearing, view: View) -> InUse | None:
     """Words that are heard in time, and false alarms an hour with their exact bound; None where no command is there.
 
     Args:
-        probabilities: the trained network, windows (B, T) float32 to (B, C).
+        ear: gives the trained network's for a new stream.
         classes: names of the C classes.
         other: the number of that of no command; None where there is none.
         hearing: with the thresholds that were settled on the validation side.
@@ -33,7 +31,7 @@ def sound_in_use(
     if streams is None:
         return None
     silent = [] if other is None else [classes[other]]
-    said, unsaid = (traced(probabilities, classes, silent, hearing, one) for one in (streams.said, streams.unsaid))
+    said, unsaid = (traced(ear, classes, silent, hearing, one) for one in (streams.said, streams.unsaid))
     found = rates([said], classes, silent, hearing, TOLERANCE_S)
     alarms = rates([unsaid], classes, silent, hearing, TOLERANCE_S)
     minutes = 60 * alarms.hours

@@ -3,20 +3,25 @@
 Source: B. Kim, S. Chang, J. Lee and D. Sung, "Broadcasted residual learning for efficient keyword spotting",
 Interspeech 2021 (BC-ResNet), with the stem at half the rate of frames.
 
-Shapes: B sounds, T values of a waveform, C channels, M bands, F frames, O outputs.
+Inside, a map is kept by channels, (C, M, N), so that the frames of all sounds stand in one row: most steps are then
+matrix products, and normalising copies nothing. An evaluation without gradients goes through `keyword_steps`.
+
+Shapes: B sounds, T values of a waveform, C channels, M bands, F frames, N = B * F frames of all sounds, O outputs.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from assay.networks.keyword_steps import Folded, banded, fold, judged
 from assay.networks.log_mel import LogMel
 
 MELS = 40
 #: Each of so many ranges of bands is normalised by itself.
-_SUB_BANDS = 5
+SUB_BANDS = 5
 #: Of each stage: blocks, channels in widths, by how much it reduces the bands, how far apart its frames are.
 _STAGES = ((2, 1.0, 1, 1), (2, 1.5, 2, 2), (4, 2.0, 2, 4), (4, 2.5, 1, 8))
 #: Brings the logarithms, once their mean is gone, to about unit deviation.
@@ -57,39 +62,45 @@ class KeywordNet(nn.Module):
         super().__init__()
         width = settings.width
         self.front = LogMel(rate, MELS)
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, 2 * width, 5, (2, settings.stride), padding=2, bias=False),
-            nn.BatchNorm2d(2 * width),
-            nn.ReLU(),
-        )
-        blocks: list[nn.Module] = []
-        channels = 2 * width
+        self.stem = nn.Conv2d(1, 2 * width, 5, (2, settings.stride), padding=2, bias=False)
+        self.stem_norm = RangeNorm(2 * width)
+        blocks: list[Block] = []
+        channels, bands = 2 * width, MELS // 2
         for count, times, reduced, apart in _STAGES:
             wide = round(times * width)
             for number in range(count):
-                blocks.append(Block(channels, wide, 1 if number else reduced, apart, settings.dropout))
-                channels = wide
-        self.blocks = nn.Sequential(*blocks)
-        self.last = nn.Sequential(
-            nn.Conv2d(channels, channels, 5, padding=(0, 2), groups=channels, bias=False),
-            nn.Conv2d(channels, 4 * width, 1, bias=False),
-            nn.BatchNorm2d(4 * width),
-            nn.ReLU(),
-        )
+                blocks.append(Block(channels, wide, bands, 1 if number else reduced, apart, settings.dropout))
+                channels, bands = wide, blocks[-1].bands
+        self.blocks = nn.ModuleList(blocks)
+        self.whole = nn.Conv2d(channels, channels, bands, padding=(0, bands // 2), groups=channels, bias=False)
+        self.mix = nn.Conv1d(channels, 4 * width, 1, bias=False)
+        self.mix_norm = RangeNorm(4 * width)
         self.head = nn.Linear(4 * width, outputs)
+        self._folded: Folded | None = None
 
     def judge(self, energies: Tensor) -> Tensor:
         """Log-energies (B, M, F), as `front` gives them, to logits (B, O)."""
-        logits: Tensor = self.head(self._features(energies))
-        return logits
+        if not self.training and not torch.is_grad_enabled() and not torch.onnx.is_in_onnx_export():
+            self._folded = fold(self, self._folded)
+            return judged(self._folded, normalised(energies))
+        return self._learned(normalised(energies))
 
     def forward(self, sound: Tensor) -> Tensor:
         """See the class."""
         return self.judge(self.front(sound))
 
-    def _features(self, energies: Tensor) -> Tensor:
-        maps: Tensor = self.last(self.blocks(self.stem(normalised(energies)[:, None])))
-        return maps.mean(dim=(2, 3))
+    def _learned(self, energies: Tensor) -> Tensor:
+        batch = len(energies)
+        x = self.stem(energies[:, None])  # (B, C, M, F)
+        frames = x.shape[3]
+        x = torch.relu(self.stem_norm(x.permute(1, 2, 0, 3).reshape(x.shape[1], x.shape[2], batch * frames)))
+        for block in self.blocks:
+            x = block(x, batch)
+        by_sound = x.view(len(x), -1, batch, frames).permute(2, 0, 1, 3)
+        x = self.whole(by_sound)[:, :, 0].transpose(0, 1).reshape(len(x), batch * frames)
+        x = torch.relu(self.mix_norm((self.mix.weight[:, :, 0] @ x)[:, None]))
+        logits: Tensor = self.head(x.view(-1, batch, frames).mean(dim=2).T)
+        return logits
 
 
 def normalised(energies: Tensor) -> Tensor:
@@ -97,54 +108,66 @@ def normalised(energies: Tensor) -> Tensor:
     return (energies - energies.mean(dim=2, keepdim=True)) / _SCALE
 
 
-class SubSpectralNorm(nn.Module):
-    """Batch normalisation (B, C, M, F) of each of `_SUB_BANDS` ranges of bands by itself; M is a multiple of these.
+class RangeNorm(nn.BatchNorm1d):
+    """Batch normalisation of a map (C, M, N): of each channel, or of each of several ranges of its bands by itself.
 
     Source: S. Chang et al., "SubSpectral normalization for neural audio data processing", ICASSP 2021.
+
+    Args:
+        channels: C.
+        ranges: of bands; M is a multiple of it.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm2d(channels * _SUB_BANDS)
+    def __init__(self, channels: int, ranges: int = 1) -> None:
+        super().__init__(channels * ranges)
 
     def forward(self, x: Tensor) -> Tensor:
         """To the same shape."""
-        batch, channels, bands, frames = x.shape
-        divided = x.reshape(batch, channels * _SUB_BANDS, bands // _SUB_BANDS, frames)
-        found: Tensor = self.norm(divided)
-        return found.reshape(batch, channels, bands, frames)
+        return super().forward(x.reshape(1, self.num_features, -1)).view(x.shape)
 
 
 class Block(nn.Module):
-    """(B, inputs, M, F) to (B, channels, M / reduced, F): what it hears along frequency, and over time for all bands.
+    """(inputs, M, N) to (channels, M / reduced, N): what it hears along frequency, and over time for all bands.
 
     Args:
         inputs: channels that come in.
         channels: that go out.
+        bands: M.
         reduced: bands that become one.
         apart: how many frames lie between those that the branch over time looks at.
         dropout: the share of that branch's channels silenced at each training step.
     """
 
-    def __init__(self, inputs: int, channels: int, reduced: int, apart: int, dropout: float) -> None:
+    spread: Tensor
+
+    def __init__(self, inputs: int, channels: int, bands: int, reduced: int, apart: int, dropout: float) -> None:
         super().__init__()
         self.same = inputs == channels and reduced == 1
-        widen = (nn.Conv2d(inputs, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
-        self.along = nn.Sequential(
-            *(() if self.same else widen),
-            nn.Conv2d(channels, channels, (3, 1), (reduced, 1), (1, 0), groups=channels, bias=False),
-            SubSpectralNorm(channels),
-        )
-        self.over = nn.Sequential(
-            nn.Conv1d(channels, channels, 3, padding=apart, dilation=apart, groups=channels, bias=False),
-            nn.BatchNorm1d(channels),
-            nn.SiLU(),
-            nn.Conv1d(channels, channels, 1, bias=False),
-            nn.Dropout1d(dropout),
-        )
+        self.bands, self.dropout = bands // reduced, dropout
+        if not self.same:
+            self.widen = nn.Conv1d(inputs, channels, 1, bias=False)
+            self.widen_norm = RangeNorm(channels)
+        self.along = nn.Conv1d(channels, channels, 3, groups=channels, bias=False)
+        self.along_norm = RangeNorm(channels, SUB_BANDS)
+        self.over = nn.Conv2d(channels, channels, (1, 3), padding=(0, apart), dilation=(1, apart), groups=channels,
+                              bias=False)  # fmt: skip
+        self.over_norm = RangeNorm(channels)
+        self.mix = nn.Conv1d(channels, channels, 1, bias=False)
+        self.register_buffer("spread", banded(bands, reduced), persistent=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        along = self.along(x)
-        over = self.over(along.mean(dim=2))[:, :, None]  # (B, C, 1, F): the same for all bands
-        return nn.functional.relu((x + along if self.same else along) + over)
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        """See the class; `batch` is B."""
+        wide = x
+        if not self.same:
+            mixed = self.widen.weight[:, :, 0] @ x.view(len(x), -1)
+            wide = torch.relu(self.widen_norm(mixed.view(len(mixed), *x.shape[1:])))
+        kernels = torch.tensordot(self.along.weight[:, 0], self.spread, 1)  # (C, M', M)
+        along = self.along_norm(kernels @ wide)
+        over = self.over(along.mean(dim=1).view(1, len(along), batch, -1))
+        over = nn.functional.silu(self.over_norm(over[0]))
+        over = self.mix.weight[:, :, 0] @ over.view(len(along), -1)
+        if self.training and self.dropout:
+            kept = nn.functional.dropout(torch.ones(len(along), batch, 1), self.dropout)
+            over = (over.view(len(along), batch, -1) * kept).view(over.shape)
+        over = over[:, None]  # the same for all bands
+        return torch.relu((x + along if self.same else along) + over)

@@ -41,6 +41,7 @@ class LogMel(nn.Module):
     """
 
     waves: Tensor
+    weights: Tensor
     bands: Tensor
 
     def __init__(self, rate: int = 16000, mels: int = 40, window_s: float = 0.025, hop_s: float = 0.010) -> None:
@@ -51,6 +52,7 @@ class LogMel(nn.Module):
             raise ValueError(f"{mels} bands of frames of {self.window} values, {self.hop} apart, cannot be computed")
         # Fixed numbers that follow from the arguments: they stand in no file of weights.
         self.register_buffer("waves", _waves(rate, self.window), persistent=False)
+        self.register_buffer("weights", self.waves[0, 0].clone(), persistent=False)  # a cosine of 0 Hz: the window
         self.register_buffer("bands", mel_bands(rate, self.waves.shape[0] // 2, mels), persistent=False)
 
     def frames(self, values: int) -> int:
@@ -59,10 +61,20 @@ class LogMel(nn.Module):
 
     def forward(self, sound: Tensor) -> Tensor:
         """(B, T) to (B, M, F)."""
+        power = self._convolved(sound) if torch.onnx.is_in_onnx_export() else self._transformed(sound)
+        return torch.log(torch.matmul(self.bands, power) + FLOOR)  # (M, K) times (B, K, F)
+
+    def _convolved(self, sound: Tensor) -> Tensor:
+        """(B, K, F) power by convolutions, which every runtime knows."""
         found = nn.functional.conv1d(sound[:, None], self.waves, stride=self.hop)  # (B, 2K, F)
         real, imaginary = found.chunk(2, dim=1)
-        energy = torch.matmul(self.bands, real * real + imaginary * imaginary)  # (M, K) times (B, K, F)
-        return torch.log(energy + FLOOR)
+        return real * real + imaginary * imaginary
+
+    def _transformed(self, sound: Tensor) -> Tensor:
+        """The same by a fast Fourier transform, for which the frames are padded to a period of the lowest wave."""
+        frames = sound.unfold(1, self.window, self.hop) * self.weights
+        found = torch.view_as_real(torch.fft.rfft(frames, n=len(self.waves) - 2))  # (B, F, K, 2)
+        return found.square().sum(dim=3).transpose(1, 2)
 
 
 def mel_bands(rate: int, frequencies: int, mels: int) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from assay.networks.keyword_net import KeywordNet, KeywordNetSettings
@@ -24,8 +23,7 @@ def sound_networks(spec: ClipSpec) -> Sequence[NetworkKind]:
 
 
 def _keyword_net(spec: ClipSpec, settings: KeywordNetSettings) -> nn.Module:
-    network: nn.Module = KeywordNet(spec.rate, spec.target.outputs, settings)
-    return network.to(memory_format=torch.channels_last)
+    return KeywordNet(spec.rate, spec.target.outputs, settings)
 
 
 def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,6 +22,23 @@ from assay.task import Session
 Array = np.ndarray[Any, Any]
 #: Takes windows (B, T) float32 and gives the probability of each class (B, C).
 Probabilities = Callable[[Array], Array]
+
+
+class Ear(Protocol):
+    """What hears the windows of one stream, each of them a hop later than the one before."""
+
+    def hear(self, sound: Array, hop: int, wanted: Array) -> Array:
+        """The probabilities of each class in the windows that somebody wants to know, (W, C).
+
+        Every window is shown, in turn, wanted or not, so that what windows have in common can be computed once.
+
+        Args:
+            sound: (T,) float32, the last window of the call before (silence before the first) and the hops after it.
+            hop: values between two windows.
+            wanted: (H,) bool, for each window that ends with one of the hops; W of them are wanted.
+        """
+
+
 _MOST_WINDOWS = 32  # classified at once, so that a chunk of any length takes bounded memory
 _FRAME_S = 0.02
 _WORD_RANGE = 1e-3  # 30 dB: of a word's loudest and softest frames
@@ -166,11 +183,31 @@ class Decider:
         return place, peak
 
 
+@dataclass(frozen=True)
+class WholeWindows:
+    """An `Ear` that classifies each window by itself.
+
+    Attributes:
+        probabilities: what classifies windows (B, T) float32 as (B, C).
+        length: values of a window, T.
+    """
+
+    probabilities: Probabilities
+    length: int
+
+    def hear(self, sound: Array, hop: int, wanted: Array) -> Array:
+        """See `Ear`."""
+        if not wanted.any():
+            return np.zeros((0, 0), np.float32)
+        ends = np.flatnonzero(wanted) + 1
+        return self.probabilities(np.stack([sound[end * hop : end * hop + self.length] for end in ends]))
+
+
 class Detector(Session):
     """Hears commands in a stream that arrives in chunks of any size; a chunk's size never changes what is heard.
 
     Args:
-        probabilities: what classifies windows (B, T) float32 as (B, C).
+        ear: what classifies windows (B, T) float32 as (B, C), or an `Ear` of this stream alone.
         classes: the names of the C classes.
         hearing: how to listen.
         silent: classes that are no commands, such as "other"; a window without a voice is taken for them.
@@ -191,7 +228,7 @@ class Detector(Session):
 
     def __init__(
         self,
-        probabilities: Probabilities,
+        ear: Probabilities | Ear,
         classes: Sequence[str],
         hearing: Hearing | None = None,
         silent: Sequence[str] = (),
@@ -200,10 +237,10 @@ class Detector(Session):
         self.rate_hz = self.hearing.rate_hz
         self.classes = tuple(classes)
         self.commands = tuple(name for name in classes if name not in silent)
-        self._probabilities = probabilities
         rate = self.rate_hz
         self._hop = round(self.hearing.hop_s * rate)
         self._window = round(self.hearing.window_s * rate)
+        self._ear: Ear = WholeWindows(ear, self._window) if callable(ear) else ear
         frames = max(1, round(self.hearing.hop_s / _FRAME_S))
         self._starts = np.arange(frames) * self._hop // frames
         self._frame = self._hop / frames
@@ -282,10 +319,9 @@ class Detector(Session):
             voiced[number] = sum(self._voiced) >= self._needed
             spans.append(self._span(number + 1))
         found = np.zeros((count, len(self.classes)), np.float32)
-        if voiced.any():
-            ends = np.flatnonzero(voiced) + 1
-            windows = np.stack([self._buffer[end * self._hop : end * self._hop + self._window] for end in ends])
-            found[voiced] = self._probabilities(windows)
+        shown = self._buffer[: self._window + count * self._hop]
+        if len(answers := self._ear.hear(shown, self._hop, voiced)):
+            found[voiced] = answers
         return self._smooth(found), spans
 
     def _smooth(self, found: Array) -> Array:

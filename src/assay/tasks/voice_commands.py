@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.listening import Detector, Hearing, Probabilities
+    from assay.serving.listening import Detector, Ear, Hearing
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -180,21 +181,21 @@ class VoiceCommands(TargetTask):
 
         spec: ClipSpec = predictor.spec
         view, classes = samples.view(VALIDATION), _classes(spec)
-        return settle_thresholds(_listener(predictor), classes, spec.other, _hearing(spec), view)
+        return settle_thresholds(partial(_ear, predictor), classes, spec.other, _hearing(spec), view)
 
     def in_use(self, predictor: Predictor, samples: Samples) -> InUse | None:
         """Recall and false alarms an hour in streams: see `assay.evidence.sound_in_use`."""
         from assay.evidence.sound_in_use import sound_in_use
         from assay.samples.split import TEST
 
-        spec, hearing = predictor.spec, self._ear(predictor).hearing
-        return sound_in_use(_listener(predictor), _classes(spec), spec.other, hearing, samples.view(TEST))
+        spec, hearing = predictor.spec, self._detector(predictor).hearing
+        return sound_in_use(partial(_ear, predictor), _classes(spec), spec.other, hearing, samples.view(TEST))
 
     def session(self, predictor: Predictor) -> Session:
         """Hears commands in a stream; the option `threshold` counts for all of them."""
-        return self._ear(predictor)
+        return self._detector(predictor)
 
-    def _ear(self, predictor: Predictor) -> Detector:
+    def _detector(self, predictor: Predictor) -> Detector:
         from assay.serving.listening import Detector
 
         spec: ClipSpec = predictor.spec
@@ -202,7 +203,7 @@ class VoiceCommands(TargetTask):
         if "threshold" in predictor.options:
             known = {"threshold": number_of(predictor.options, "threshold", 0.5, 0.01, 1.0)}
         hearing = _hearing(spec, **known)
-        return Detector(_listener(predictor), _classes(spec), hearing, [] if spec.other is None else [OTHER])
+        return Detector(_ear(predictor), _classes(spec), hearing, [] if spec.other is None else [OTHER])
 
     def stream(self, samples: Samples, unit: int, spec: ClipSpec) -> np.ndarray[Any, Any]:
         """The clip with a second of silence on both sides."""
@@ -283,15 +284,25 @@ def _hearing(spec: ClipSpec, **known: Any) -> Hearing:
     return Hearing(spec.rate, spec.seconds, hop_s=0.05, smoothing_s=0.2, **known)
 
 
-def _listener(predictor: Predictor) -> Probabilities:
-    """Windows (B, T) float32 to the predictor's probabilities (B, C)."""
+def _ear(predictor: Predictor) -> Ear:
+    """What hears the windows of one stream by the predictor's network."""
     import torch
 
-    def probabilities(windows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    from assay.serving.shared_windows import ear_of
+
+    spec, network = predictor.spec, predictor.network
+
+    def whole(windows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         found = predictor.respond(SoundBatch(index=torch.arange(len(windows)), sound=torch.from_numpy(windows)))
         return np.asarray(found, np.float32)
 
-    return probabilities
+    def judge(energies: Tensor) -> np.ndarray[Any, Any]:
+        if network.training:
+            network.eval()
+        found = predictor.scaled(spec.target.output(network.judge(energies)))  # type: ignore[operator]
+        return np.asarray(found, np.float32)
+
+    return ear_of(network, judge, whole, spec.length, round(_hearing(spec).hop_s * spec.rate))
 
 
 def _sound(samples: Samples, unit: int) -> np.ndarray[Any, Any]:
