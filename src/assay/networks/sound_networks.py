@@ -38,8 +38,8 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
         label_smoothing=0.1,
         warmup=0.2,
         augment={
-            "other": 0.08,
-            "cut": 0.06,
+            "other": 0.05,
+            "cut": 0.03,
             "speed": 0.15,
             "throat": 0.15,
             "place": 1.0,
@@ -48,8 +48,9 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
             "tilt": 3.0,
             "gain": 6.0,
             "background": 0.5,
-            "noise": 0.3,
+            "noise": 0.5,
         },
+        averaging=0.995,
         checks=10,
     )
     return KeywordNetSettings(), plan

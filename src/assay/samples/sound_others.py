@@ -17,8 +17,9 @@ from assay.samples.sound_position import loud_part
 
 #: A clip is cut into so many pieces at least and at most.
 _FEWEST, _MOST = 4, 8
-#: The shares of the kinds: pieces of the clip, noise as loud as the clip, and next to silence.
-_PIECES, _NOISE = 0.5, 0.3
+#: The shares of the kinds: pieces of the clip, noise as loud as the clip, and next to silence. More pieces make a voice
+#: that was never heard sound like no command.
+_PIECES, _NOISE = 0.15, 0.5
 
 
 def made_others(sounds: Tensor, draws: Draws) -> Tensor:
