@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NAMES = ("other", "others", "unknown", "noise", "noises", "background")
 #: Seconds of a piece, and from how many seconds on a recording is cut.
 PIECE_S, _LONG_S = 1.0, 2.0
-#: Pieces in all: as many as there are clips of commands, and so many at least.
-_LEAST = 300
+#: Pieces in all: so many for each clip of a command, and so many at least.
+_FOR_EACH, _LEAST = 2, 300
 #: Where fewer recordings than sides are of no command, a long one is cut for them: into so many blocks, from so many
 #: pieces on. The piece between two blocks is left out.
 _SIDES, _BLOCKS, _CUT_FROM = 3, 10, 60
@@ -173,7 +173,7 @@ def _seconds(records: Records, location: str) -> float:
 
 def _thinned(pieces: Sequence[_Piece], is_command: np.ndarray[Any, Any]) -> list[_Piece]:
     """So many pieces that they do not drown the commands, evenly taken."""
-    most = max(_LEAST, int(is_command.sum()))
+    most = max(_LEAST, _FOR_EACH * int(is_command.sum()))
     kept = np.linspace(0, len(pieces) - 1, min(most, len(pieces))).round().astype(int)
     return [pieces[place] for place in kept]
 
