@@ -64,6 +64,21 @@ def test_noise_is_as_loud_as_asked_for(ratio_db: float) -> None:
     assert torch.allclose(found, torch.full((4,), ratio_db), atol=1.0)  # values next to zero do not count as signal
 
 
+def test_half_of_the_noise_ends_with_the_clip() -> None:
+    sounds = torch.zeros(200, 800)
+    sounds[:, 300:500] = 0.1 * torch.randn(200, 200, generator=torch.Generator().manual_seed(0))
+    clip = change.recorded(sounds)
+    assert clip[:, 300:500].all() and not clip[:, :300].any() and not clip[:, 500:].any()
+    draws = Draws(0, 0, np.arange(200))
+    noisy = change.noise(sounds, 1.0, draws, 10.0, 10.0, clip)
+    changed = noisy != sounds
+    assert changed[:, 300:500].float().mean() > 0.99
+    everywhere = changed[:, :300].any(dim=1)
+    assert torch.equal(everywhere, changed[:, 500:].any(dim=1))
+    assert 0.35 < float(everywhere.float().mean()) < 0.65
+    assert torch.equal(change.noise(sounds, 1.0, draws, 10.0, 10.0) != sounds, torch.ones_like(changed))
+
+
 def test_brown_noise_is_deeper_than_white() -> None:
     draws = Draws(0, 0, np.arange(3))
     white, brown = change.coloured(RATE, torch.zeros(3), draws), change.coloured(RATE, torch.full((3,), 2.0), draws)

@@ -90,7 +90,7 @@ class KeywordNet(nn.Module):
         return self.judge(self.front(sound))
 
     def _learned(self, energies: Tensor) -> Tensor:
-        batch = len(energies)
+        batch = energies.shape[0]  # as an export keeps it open
         x = self.stem(energies[:, None])  # (B, C, M, F)
         frames = x.shape[3]
         x = torch.relu_(self.stem_norm(x.permute(1, 2, 0, 3).reshape(x.shape[1], x.shape[2], batch * frames)))

@@ -32,8 +32,9 @@ class FoldedBlock:
 
 @dataclass(frozen=True, eq=False)
 class Folded:
-    """A `KeywordNet`, as long as its weights are those that it was made of (`versions`)."""
+    """A `KeywordNet`, as long as its weights are those that it was made of."""
 
+    made_of: tuple[Tensor, ...]
     versions: tuple[int, ...]
     stem: tuple[Tensor, Tensor]
     stride: tuple[int, int]
@@ -56,15 +57,14 @@ def banded(bands: int, reduced: int) -> Tensor:
 
 def fold(network: KeywordNet, known: Folded | None) -> Folded:
     """The steps of a network in evaluation; those that are known, where no weight has changed since."""
-    versions = tuple(
-        version for one in (*network.parameters(), *network.buffers()) for version in (one.data_ptr(), one._version)
-    )
-    if known is not None and known.versions == versions:
+    if known is not None and known.versions == _versions(known.made_of):
         return known
+    made_of = (*network.parameters(), *network.buffers())
     scale, shift = _affine(network.stem_norm)
     mixed, moved = _affine(network.mix_norm)
     return Folded(
-        versions,
+        made_of,
+        _versions(made_of),
         (network.stem.weight * scale[:, None, None, None], shift),
         (network.stem.stride[0], network.stem.stride[1]),
         tuple(_fold_block(block) for block in network.blocks),  # type: ignore[arg-type]
@@ -72,6 +72,11 @@ def fold(network: KeywordNet, known: Folded | None) -> Folded:
         (network.mix.weight[:, :, 0] * mixed[:, None], moved[:, None]),
         (network.head.weight, network.head.bias),
     )
+
+
+def _versions(tensors: tuple[Tensor, ...]) -> tuple[int, ...]:
+    """Where each lies and how often it was changed in place."""
+    return tuple(number for one in tensors for number in (one.data_ptr(), one._version))
 
 
 def judged(steps: Folded, energies: Tensor) -> Tensor:

@@ -26,6 +26,10 @@ from assay.samples.sound_position import cut_off, moved, placed
 _PIECE_S = 0.032
 #: Decibels that a sound is louder than its background, at least and at most; softer partners are no background.
 _LEAST_RATIO_DB, _MOST_RATIO_DB, _AUDIBLE = 5.0, 35.0, 1e-3
+#: The share of the noise that is a room's, not a recording's own.
+_ROOM = 0.5
+#: Less than half of the smallest step of 16 bits: what filters leave of silence.
+_SILENCE = 1e-5
 
 
 def speed(sounds: Tensor, most: float, draws: Draws) -> Tensor:
@@ -99,14 +103,42 @@ def gain(sounds: Tensor, most_db: float, draws: Draws) -> Tensor:
     return (sounds * louder[:, None]).clamp(-1, 1)
 
 
-def noise(sounds: Tensor, share: float, draws: Draws, least_db: float = 5.0, most_db: float = 40.0) -> Tensor:
-    """Add noise of a random colour to a share of the sounds, at a random signal-to-noise ratio between two."""
+def noise(
+    sounds: Tensor,
+    share: float,
+    draws: Draws,
+    least_db: float = 5.0,
+    most_db: float = 40.0,
+    clip: Tensor | None = None,
+) -> Tensor:
+    """Add noise of a random colour to a share of the sounds, at a random signal-to-noise ratio between two.
+
+    Half of the noise is a recording's own, which begins and ends with the clip, as in a clip that was cut close.
+
+    Args:
+        sounds: (B, T).
+        share: of the sounds.
+        draws: the random numbers.
+        least_db: the ratio at least, in decibels.
+        most_db: at most.
+        clip: (B, T) bool, where each clip stands in its window; None for everywhere.
+    """
     chosen = draws.uniform("noise") < share
     if not bool(chosen.any()):
         return sounds
     ratio = least_db + (most_db - least_db) * draws.uniform("noise ratio")
     added = coloured(sounds.shape[1], draws.uniform("noise colour") * 2.5 - 0.5, draws, chosen)
-    return torch.where(chosen[:, None], sounds + added * loudness_for(sounds, ratio)[:, None], sounds)
+    heard = chosen[:, None]
+    if clip is not None:
+        heard = heard & (clip | (draws.uniform("noise of the room") < _ROOM)[:, None])
+    return torch.where(heard, sounds + added * loudness_for(sounds, ratio)[:, None], sounds)
+
+
+def recorded(sounds: Tensor) -> Tensor:
+    """(B, T) bool, from the first to the last value of each sound that is more than the silence about a clip."""
+    there = sounds.abs() > _SILENCE
+    begun = there.cummax(dim=1).values
+    return begun & there.flip(1).cummax(dim=1).values.flip(1)
 
 
 def background(sounds: Tensor, others: Tensor, share: float, draws: Draws) -> Tensor:
@@ -231,6 +263,7 @@ def augmented(
         sounds = placed(sounds, strength["place"], draws)
     if cut is not None and bool(cut.any()):
         sounds = torch.where(cut[:, None], cut_off(sounds, draws), sounds)
+    clip = recorded(sounds)
     if strength.get("mask_time"):
         sounds = mask_time(sounds, strength["mask_time"], draws)
     if strength.get("mask_band") or strength.get("tilt"):
@@ -240,5 +273,5 @@ def augmented(
     if strength.get("gain"):
         sounds = gain(sounds, strength["gain"], draws)
     if strength.get("noise"):
-        sounds = noise(sounds, strength["noise"], draws)
+        sounds = noise(sounds, strength["noise"], draws, clip=clip)
     return sounds
