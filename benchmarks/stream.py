@@ -23,7 +23,7 @@ RATE = 8000
 #: Who speaks, and where the recordings lie in the folder of sounds; no voice has two tasks. The first teach what is no
 #: command, the second chooses the threshold, on the rest the figures are measured.
 TAUGHT = {"it_IT_f_Menardi": "asterisk/sounds/it_IT_f_Menardi", "fr": "asterisk/sounds/fr",
-          "ktuberling": "ktuberling/sounds", "tuxpaint": "tuxpaint/stamps"}  # fmt: skip
+          "klettres": "klettres", "ktuberling": "ktuberling/sounds", "tuxpaint": "tuxpaint/stamps"}  # fmt: skip
 CHOSEN_ON = {"it_IT_m_Carlo": "asterisk/sounds/it_IT_m_Carlo"}
 #: English lies in `ASSAY_DATA`.
 MEASURED = {"en": "", "es": "asterisk/sounds/es", "fr_CA_f_June": "asterisk/sounds/fr_CA_f_June",
@@ -35,7 +35,7 @@ _FOLDER = Path("/usr/share")
 #: Debian's packages that hold them, besides the English of `ASSAY_DATA`.
 _PACKAGES = ("asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav asterisk-core-sounds-it-wav "
              "asterisk-core-sounds-ru-wav asterisk-prompt-it-menardi-wav asterisk-prompt-es-co "
-             "asterisk-prompt-fr-armelle ktuberling-data tuxpaint-stamps-default")  # fmt: skip
+             "asterisk-prompt-fr-armelle klettres-data ktuberling-data tuxpaint-stamps-default")  # fmt: skip
 #: English recordings with one of these are left out; "sixty" and "fourth" begin with one.
 _DIGIT = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine)|\d", re.IGNORECASE)
 #: No speech; and where a language says "zero", too.
