@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from programs import Result, told
 
+from programs import Result, told
 
 Command = Callable[..., Result]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from programs import run_file
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
