@@ -81,13 +81,13 @@ def table_of(bench: Bench, case: str) -> Path:
 def measure(bench: Bench, case: str) -> Json:
     """One `assay train`, then both classical models on the same clips."""
     source = table_of(bench, case)
-    budget = "4s" if bench.smoke else bench.options.budget
+    budget = "2s" if bench.smoke else bench.options.budget
     with tempfile.TemporaryDirectory() as folder:
         done = run_assay("train", source, "--task", "voice-commands", "--target", "label", "--budget", budget, "--seed",
                          bench.options.seed, "--evidence", "none", "--json", "--out", Path(folder) / "run",
                          cache=Path(folder) / "cache")  # fmt: skip
         summary = done.json
-        beside = classical(source, Path(folder) / "samples", 4.0 if bench.smoke else _BASELINE_S)
+        beside = classical(source, Path(folder) / "samples", 1.0 if bench.smoke else _BASELINE_S)
     return {"case": case, "budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
             "accuracy": summary["metric"], "metrics": summary["metrics"], "samples": summary["samples"],
             "network": summary["network"], "classical": beside, "stages": dict(done.stages)}  # fmt: skip
@@ -159,7 +159,7 @@ def listening(bench: Bench) -> Json:
     found: Json = {}
     for rate in (8000, 16000):
         for name, block_s in (("microphone", BLOCK_S), ("file", FILE_BLOCK_S)):
-            found[f"{rate} Hz, {name}"] = {"block_s": block_s, **_listened(rate, block_s, 12 if bench.smoke else 60)}
+            found[f"{rate} Hz, {name}"] = {"block_s": block_s, **_listened(rate, block_s, 7 if bench.smoke else 60)}
     torch.set_num_threads(before)
     return found
 

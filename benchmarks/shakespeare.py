@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def source_of(bench: Bench) -> Path:
     """A folder with the two parts; `test` names the one that is judged by."""
     text = (data_root() / "tiny_shakespeare" / "input.txt").read_text(encoding="utf-8")
-    text = text[:20_000] if bench.smoke else text
+    text = text[:10_000] if bench.smoke else text
     cut = int(0.9 * len(text))
     folder = bench.work / "text"
     folder.mkdir(exist_ok=True)

@@ -165,7 +165,7 @@ def trained(bench: Bench) -> Json:
                 soundfile.write(bench.work / name, sound, RATE)
                 rows.writerow((name, "other", ("validation", "test")[number % 10 - 8] if number % 10 > 7 else "train"))
     run = bench.work / "run"
-    budget = "6s" if bench.smoke else bench.options.budget
+    budget = "3s" if bench.smoke else bench.options.budget
     done = run_assay("train", source, "--task", "voice-commands", "--target", "label", "--budget", budget, "--seed",
                      bench.options.seed, "--evidence", "none", "--json", "--out", run,
                      cache=bench.work / "cache")  # fmt: skip

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-
-@dataclass(frozen=True)
-class Result:
-    """How a command ended, and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
+from programs import Result, told
 
 Command = Callable[..., Result]
 
@@ -46,15 +28,7 @@ def command() -> Command:
     def run(*words: object) -> Result:
         from assay.cli import main
 
-        out, err, code = io.StringIO(), io.StringIO(), 0
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["assay", *map(str, words)])
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                try:
-                    main()
-                except SystemExit as done:
-                    code = int(done.code or 0)
-        return Result(code, out.getvalue(), err.getvalue())
+        return told(main, "assay", *words)
 
     return run
 

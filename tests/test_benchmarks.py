@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import io
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from programs import run_file
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 NAMES = sorted(
@@ -40,9 +44,14 @@ def _missing(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
+#: Benchmarks of processes, of their ends and their memory, those with libraries that change others where they are
+#: imported, and one of the folder below; the others run in the process of the tests, which has imported all they need.
+_PROCESSES = ("demo", "kill_resume", "memory", "startup", "time_to_90", "truth/baseline")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_on_tiny_data(name: str, tmp_path: Path) -> None:
+def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if missing := _missing(_ALL + _PEERS.get(name, ())):
         pytest.skip(f"needs {', '.join(missing)}")
     data = Path(os.environ.get("ASSAY_DATA", FOLDER.parent.parent / "shared" / "data")) / _DATA.get(name, "")
@@ -50,9 +59,15 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path) -> None:
         pytest.skip(f"needs {_DATA[name]} in ASSAY_DATA")
     if name == "memory" and not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
-    command = [sys.executable, str(FOLDER / f"{name}.py"), "--smoke", "--results", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    file, words = FOLDER / f"{name}.py", ("--smoke", "--results", str(tmp_path))
+    if name in _PROCESSES:
+        done = subprocess.run([sys.executable, str(file), *words], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        monkeypatch.syspath_prepend(str(FOLDER))
+        run_in_this_process(command, monkeypatch)
+        ended = run_file(file, *words)
+        assert ended.code == 0, ended.err
     result = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert result["smoke"] and result["pieces"] and result["summary"]
     assert {"processor", "cores", "memory_gb", "system"} <= result["machine"].keys()
@@ -60,6 +75,36 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path) -> None:
     assert not (tmp_path / ".partial" / f"{name}-smoke").exists()
     if name in ("loop_overhead", "kill_resume"):
         assert result["summary"]["equal"] is True
+
+
+def run_in_this_process(command: Any, patch: pytest.MonkeyPatch) -> None:
+    """Let what a benchmark runs as `assay …` or as `python FILE …` run without a process of its own."""
+    module = importlib.import_module("_command")
+    plain = subprocess.run
+
+    def run_assay(*words: object, cache: Path | None = None, **how: Any) -> Any:
+        assert not how, "a benchmark that watches a process, or runs another program, belongs into _PROCESSES"
+        begun = time.perf_counter()
+        with pytest.MonkeyPatch.context() as inner:
+            if cache is not None:
+                inner.setenv("ASSAY_CACHE", str(cache))
+            done = command(*words)
+        if done.code:
+            raise SystemExit(f"assay {' '.join(map(str, words))} ended with {done.code}:\n{done.err}")
+        listener = module._Listener(io.StringIO(done.err))
+        listener.run()
+        return module.Finished(time.perf_counter() - begun, done.out, dict(listener.stages), {})
+
+    def run(words: Any, *rest: Any, **how: Any) -> Any:
+        if words[0] != sys.executable or not words[1].endswith(".py"):
+            return plain(words, *rest, **how)
+        done = run_file(Path(words[1]), *words[2:])
+        if how.get("check") and done.code:
+            raise subprocess.CalledProcessError(done.code, words, done.out, done.err)
+        return subprocess.CompletedProcess(words, done.code, done.out, done.err)
+
+    patch.setattr(module, "run_assay", run_assay)
+    patch.setattr(subprocess, "run", run)
 
 
 @pytest.fixture

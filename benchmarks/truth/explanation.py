@@ -48,9 +48,14 @@ def patches(images: Array, draw: int) -> tuple[Array, Array, Array]:
 def drawn(bench: Bench, draw: int) -> tuple[Array, Array, Array]:
     """Images, labels and sides of a draw."""
     data = grey_images(bench.smoke)
-    count = 500 if bench.smoke else _IMAGES
+    count = 300 if bench.smoke else _IMAGES
     rows = np.random.default_rng([draw, 22]).permutation(len(data.images))[:count]
     return data.images[rows], data.labels[rows].astype(int), np.asarray(_SIDES)[np.arange(count) % len(_SIDES)]
+
+
+def _length(bench: Bench) -> Json:
+    """How long the networks are trained, and how large they are under `--smoke`."""
+    return {"epochs": 4.0, "settings": {"width": "16"}} if bench.smoke else {"epochs": 12.0}
 
 
 def planted(bench: Bench, draw: int) -> Json:
@@ -61,7 +66,7 @@ def planted(bench: Bench, draw: int) -> Json:
     images, labels, places = patches(images, draw)
     asked = np.flatnonzero((side == 2) & (labels < 2))[: 4 if bench.smoke else _EXPLAINED]
     with own_cache() as folder:
-        run = trained(Planted(images, labels, side), folder / "run", epochs=4.0 if bench.smoke else 12.0, seed=draw)
+        run = trained(Planted(images, labels, side), folder / "run", seed=draw, **_length(bench))
         found = assay.load(folder / "run").explain(images[asked])
     shares = []
     for one, place in zip(found, places[asked], strict=True):
@@ -84,7 +89,7 @@ def column(bench: Bench, draw: int, folder: Path) -> Json:
     table = pandas.DataFrame(random.normal(0, 1, (count, 8)), columns=[f"column {place}" for place in range(8)])
     deciding = f"column {draw % 8}"
     table["class"] = np.where(table[deciding] > 0, "high", "low")
-    model = assay.train(table, target="class", task="table", budget="2s" if bench.smoke else "20s", evidence="none",
+    model = assay.train(table, target="class", task="table", budget="1s" if bench.smoke else "20s", evidence="none",
                         seed=draw, out=folder / f"table-{draw}")  # fmt: skip
     found = model.explain(table.drop(columns="class").iloc[: 4 if bench.smoke else _EXPLAINED])
     shares = [max(one.parts[deciding], 0.0) / sum(abs(weight) for weight in one.parts.values()) for one in found]
@@ -101,8 +106,8 @@ def clean(bench: Bench, name: str, draw: int) -> Json:
     else:
         images, labels, side = drawn(bench, draw)
     with own_cache() as folder:
-        run = trained(Planted(images, labels, side), folder / "run", epochs=4.0 if bench.smoke else 12.0, seed=draw,
-                      findings=("explanation",))  # fmt: skip
+        run = trained(Planted(images, labels, side), folder / "run", seed=draw, findings=("explanation",),
+                      **_length(bench))  # fmt: skip
     finding = run["findings"]["explanation"]
     return {"accuracy": run["accuracy"], "status": finding["status"], "verdict": finding["verdict"],
             "numbers": finding["numbers"], "seconds": finding["seconds"], "fit_s": run["fit_s"]}  # fmt: skip

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def subset(bench: Bench, draw: int) -> tuple[Any, Any, Any]:
     """Images, labels and sides of one draw."""
     data = grey_images(bench.smoke)
-    count = 500 if bench.smoke else _SIZE
+    count = 300 if bench.smoke else _SIZE
     rows = np.random.default_rng([draw, 9]).permutation(len(data.images))[:count]
     side = np.asarray([0, 0, 0, 0, 0, 0, 0, 1, 2, 2])[np.arange(count) % 10]
     return data.images[rows].copy(), data.labels[rows].astype(int), side
@@ -69,7 +69,7 @@ def measure(bench: Bench, kind: str, draw: int) -> Json:
         images[labels == label] = chosen
     with own_cache() as folder:
         run = trained(Planted(images, labels, side), folder / "run", epochs=8.0 if bench.smoke else 12.0, seed=draw,
-                      findings=("shortcuts",))  # fmt: skip
+                      settings={"width": "16"} if bench.smoke else {}, findings=("shortcuts",))  # fmt: skip
     finding = run["findings"]["shortcuts"]
     accused = finding["status"] == "act"
     place = finding["verdict"].split("\u201c")[1].split("\u201d")[0] if accused else None

@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from assay.sources.source import DataOptions, Source
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.collecting import Collector
 from assay.training.loop import Interrupted, Job, fit
-from assay.training.plan import Plan
+from assay.training.plan import Plan, apply_settings
 from assay.training.state import State
 
 #: The most units of each side that the short trainings and evaluations see.
@@ -65,6 +65,7 @@ class Subject:
         corrupt: broken sources.
         network: the network's name; None for the first.
         folder: for whatever has to lie on disk.
+        settings: hyper-parameters as text, by name, in place of those that the recipe proposes.
     """
 
     task: Task
@@ -73,6 +74,7 @@ class Subject:
     corrupt: tuple[Any, ...]
     network: str | None
     folder: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -98,13 +100,14 @@ class Subject:
 
     @cached_property
     def chosen(self) -> tuple[NetworkKind, Settings, Plan]:
-        """The network with the hyper-parameters and the plan that its recipe proposes."""
+        """The network with hyper-parameters and plan, by its recipe and `settings`."""
         kind, named = pick_network(self.task, self.spec, self.network)
         count = len(self.samples.view(TRAIN).windows)
         settings, plan = kind.recipe(Situation(self.spec, count, None, 10.0, lambda settings, plan: 1e-4))
         if kind.name.endswith("/"):
             first = dataclasses.fields(settings)[0].name
             settings = replace(settings, **{first: getattr(named, first)})
+        settings, plan = apply_settings(settings, plan, self.settings)
         return kind, settings, plan
 
     @cached_property

@@ -54,6 +54,7 @@ def check_task(
     *,
     corrupt: Any = None,
     network: str | None = None,
+    settings: Mapping[str, str] | None = None,
     exceptions: Mapping[str, str] | None = None,
 ) -> list[CheckResult]:
     """Run every check on an application; takes seconds to a minute.
@@ -64,6 +65,7 @@ def check_task(
         options: how the data is read and split.
         corrupt: a broken source, or a list of them.
         network: the network to train; None for the task's first.
+        settings: hyper-parameters as text, by name, as `--set` takes them: a smaller network is checked sooner.
         exceptions: the reason, by the name of each check that this task cannot pass.
 
     Returns:
@@ -78,7 +80,8 @@ def check_task(
         raise SettingError(f"there is no check {sorted(unknown)[0]!r}", f"Known: {', '.join(CHECKS)}.")
     broken = tuple(corrupt) if isinstance(corrupt, list | tuple) else () if corrupt is None else (corrupt,)
     with tempfile.TemporaryDirectory(prefix="assay-check-", ignore_cleanup_errors=True) as folder:
-        subject = Subject(task, open_source(source), options or DataOptions(), broken, network, Path(folder))
+        opened, options = open_source(source), options or DataOptions()
+        subject = Subject(task, opened, options, broken, network, Path(folder), settings or {})
         return [_run(name, check, subject, reasons.get(name)) for name, check in CHECKS.items()]
 
 

@@ -218,7 +218,7 @@ def predict_and_tell(
     if out is not None:
         _check_place(out)
     model = load(path)
-    forms = model.task.writings()
+    forms = model.task.writings() if out is not None else {}
     if out is not None and out.suffix.lower() in forms:
         check_form(out, forms, 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
     rows: list[dict[str, Any]] = []

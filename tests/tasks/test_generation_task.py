@@ -36,8 +36,9 @@ def test_the_application_keeps_the_contract(poem: Path, tmp_path: Path) -> None:
     from assay.tasks.text_generation import TextGeneration
 
     (tmp_path / "empty").mkdir()
-    options = DataOptions(extra={"context": "64"})
-    results = check_task(TextGeneration(), poem, options, corrupt=[tmp_path / "empty"], exceptions={"served": SERVED})
+    options, small = DataOptions(extra={"context": "64"}), {"width": "32", "heads": "2", "buckets": "1024"}
+    how: Any = {"corrupt": [tmp_path / "empty"], "settings": small, "exceptions": {"served": SERVED}}
+    results = check_task(TextGeneration(), poem, options, **how)
     assert not [f"{result.name}: {result.detail}" for result in results if not result.ok]
 
 

@@ -40,7 +40,8 @@ def test_the_application_keeps_the_contract(questions: Path, tmp_path: Path) -> 
     broken, wrong = tmp_path / "broken.json", tmp_path / "wrong.json"
     broken.write_text('{"data": [{"paragraphs": [{"context": "a b", "qas": [', encoding="utf-8")
     wrong.write_text(questions.read_text(encoding="utf-8").replace('"answer_start": ', '"answer_start": 9'), "utf-8")
-    results = check_task(QuestionAnswering(), questions, corrupt=[broken, tmp_path / "empty", wrong])
+    corrupt, small = [broken, tmp_path / "empty", wrong], {"depth": "2", "width": "32", "heads": "2"}
+    results = check_task(QuestionAnswering(), questions, corrupt=corrupt, settings=small)
     assert not [f"{result.name}: {result.detail}" for result in results if not result.ok]
 
 

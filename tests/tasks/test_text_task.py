@@ -42,7 +42,8 @@ def test_the_application_keeps_the_contract(reviews: Path, tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     broken = tmp_path / "broken.tsv"
     broken.write_bytes(b"review\tverdict\n\x00\x01\x02\xff\xfe")
-    results = check_task(TextClassification(), reviews, corrupt=[broken, tmp_path / "empty"])
+    corrupt, small = [broken, tmp_path / "empty"], {"width": "32", "filters": "24", "bag": "16"}
+    results = check_task(TextClassification(), reviews, corrupt=corrupt, settings=small)
     assert not [f"{result.name}: {result.detail}" for result in results if not result.ok]
 
 

@@ -47,8 +47,9 @@ def test_the_application_keeps_the_contract(corpus: Path, tmp_path: Path) -> Non
 
     for language, lines in (("en", "a\nb\n"), ("de", "a\n")):
         (tmp_path / f"broken.{language}").write_text(lines, encoding="utf-8")
-    options = DataOptions(extra={"languages": "en-de"})
-    results = check_task(Translation(), corpus, options, corrupt=[tmp_path], exceptions={"merge": MERGE})
+    options, small = DataOptions(extra={"languages": "en-de"}), {"depth": "2", "width": "32", "heads": "2"}
+    how: Any = {"corrupt": [tmp_path], "settings": small, "exceptions": {"merge": MERGE}}
+    results = check_task(Translation(), corpus, options, **how)
     assert not [f"{result.name}: {result.detail}" for result in results if not result.ok]
 
 
