@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +23,12 @@ from assay.check import check_task
 from assay.evaluation.spoken_text import spoken
 from assay.networks.speech_networks import speech_networks
 from assay.networks.transcribing import transcribed
+from assay.samples.transcript_spec import TranscriptSpec
 from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions, open_source
+from assay.task import NetworkKind, Settings, Situation
 from assay.tasks.transcription import Transcription
+from assay.training.plan import Plan
 from speech_examples import write_sentences
 from whisper_examples import write_whisper
 
@@ -46,9 +52,25 @@ def built(folder: Path) -> Any:
     return spec, speech_networks(spec)[1].build(spec, HfSpeechSettings(str(folder))).eval()
 
 
+class FromNothing(Transcription):
+    """With rates of learning for random weights, which have far more to learn than those that learned before."""
+
+    def networks(self, spec: TranscriptSpec) -> Sequence[NetworkKind]:
+        return [replace(kind, recipe=partial(faster, kind.recipe)) for kind in super().networks(spec)]
+
+
+def faster(recipe: Callable[[Situation], tuple[Settings, Plan]], situation: Situation) -> tuple[Settings, Plan]:
+    settings, plan = recipe(situation)
+    return settings, replace(plan, learning_rate=1e-2)
+
+
 @pytest.mark.slow
-def test_a_pretrained_network_fulfils_the_contract(said: Path, whisper: Path) -> None:
-    results = check_task(Transcription(), said, DataOptions(network=f"hf/{whisper}"), network=f"hf/{whisper}")
+def test_a_pretrained_network_fulfils_the_contract(said: Path, whisper: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    broken = write_sentences(tmp_path / "broken", 30, long=0)
+    (broken / "003.wav").write_bytes(b"RIFF nothing")
+    options, corrupt = DataOptions(network=f"hf/{whisper}"), [tmp_path / "empty", broken]
+    results = check_task(FromNothing(), said, options, corrupt=corrupt, network=f"hf/{whisper}")
     bad = [(result.name, result.detail) for result in results if not result.ok]
     assert not bad, bad
 
