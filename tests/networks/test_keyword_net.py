@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_an_evaluation_computes_what_the_modules_do_and_notices_new_weights() ->
             assert torch.allclose(network.judge(energies), by_modules, atol=1e-5)
             assert torch.allclose(network.judge(energies[2:3]), by_modules[2:3], atol=1e-5)
         network.train()
+
+
+def test_a_copy_of_a_network_that_has_answered_has_weights_of_its_own() -> None:
+    network, energies = KeywordNet(8000, 5, KeywordNetSettings(width=8)).eval(), sounds(2, 40 * 78).view(2, 40, 78)
+    with torch.inference_mode():
+        first = network.judge(energies)
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        for one in network.parameters():
+            one.mul_(0.5)
+        assert torch.allclose(other.judge(energies), first, atol=1e-6)
+        assert not torch.allclose(network.judge(energies), first, atol=1e-3)
 
 
 def test_a_block_looks_along_frequency_within_its_bands_and_along_time_within_its_sound() -> None:

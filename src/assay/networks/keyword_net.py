@@ -12,6 +12,7 @@ Shapes: B sounds, T values of a waveform, C channels, M bands, F frames, N = B *
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,10 @@ class KeywordNet(nn.Module):
         self.mix_norm = RangeNorm(4 * width)
         self.head = nn.Linear(4 * width, outputs)
         self._folded: Folded | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the folded steps: a copy has weights of its own."""
+        return {**self.__dict__, "_folded": None}
 
     def judge(self, energies: Tensor) -> Tensor:
         """Log-energies (B, M, F), as `front` gives them, to logits (B, O)."""
