@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assay.baselines._fitting import Clock, doubt, known, require_fitted, score
-from assay.baselines._storage import read_json, require, write_json
-from assay.baselines.baseline import Baseline
-from assay.errors import SettingError
+from assay.baselines._fitting import Clock, doubt, known, score
+from assay.baselines.one_of import OneOf
 
 if TYPE_CHECKING:
-    from assay.evaluation.metrics import Values
+    from assay.baselines.baseline import Baseline
     from assay.samples.samples import View
     from assay.targets.target import Target
 
 
-class BestOf(Baseline):
+class BestOf(OneOf):
     """Fits each candidate in its share of the time and keeps the best by the target's primary metric on validation.
-
-    After `fit` or `load` its name, features, reading and hardware are those of the one that was kept.
 
     Args:
         target: what is predicted.
@@ -30,24 +25,10 @@ class BestOf(Baseline):
     """
 
     name = "the best of several"
-    features = "made by hand"
-    reading = "as that of the one that was kept"
 
     def __init__(self, target: Target, candidates: Sequence[Baseline]) -> None:
-        if not candidates:
-            raise SettingError("no candidate was given to choose from")
-        self.target, self.candidates = target, tuple(candidates)
-        self._chosen: int | None = None
-
-    @property
-    def chosen(self) -> Baseline:
-        """The candidate that was kept."""
-        return self.candidates[require_fitted(self._chosen)]
-
-    def load_libraries(self) -> None:
-        """See `Baseline.load_libraries`."""
-        for candidate in self.candidates:
-            candidate.load_libraries()
+        super().__init__(candidates)
+        self.target = target
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
@@ -66,31 +47,3 @@ class BestOf(Baseline):
         metric = self.target.metrics()[0].name
         table = ", ".join(f"{one.name} {rate[0]:.3f}" for one, rate in zip(self.candidates, ratings, strict=True))
         return f"{notes[self.candidates.index(self.chosen)]} (chosen by validation {metric}: {table})"
-
-    def predict(self, view: View) -> Values:
-        """See `Baseline.predict`."""
-        return self.chosen.predict(view)
-
-    def respond(self, batch: Any) -> Values:
-        """See `Baseline.respond`."""
-        return self.chosen.respond(batch)
-
-    def save(self, folder: Path) -> None:
-        """See `Baseline.save`."""
-        chosen = self.chosen
-        write_json(folder / "best.json", {"chosen": self.candidates.index(chosen), "name": chosen.name})
-        chosen.save(folder / "best")
-
-    def load(self, folder: Path) -> None:
-        """See `Baseline.load`."""
-        path = folder / "best.json"
-        place = read_json(path, chosen=int)["chosen"]
-        require(0 <= place < len(self.candidates), path, "another number of candidates")
-        self.candidates[place].load(folder / "best")
-        self._keep(place)
-
-    def _keep(self, place: int) -> None:
-        self._chosen = place
-        kept = self.candidates[place]
-        self.name, self.features = kept.name, kept.features  # type: ignore[misc]
-        self.reading, self.hardware = kept.reading, kept.hardware  # type: ignore[misc]

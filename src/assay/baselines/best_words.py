@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assay.baselines._fitting import Clock, hold_out, require_fitted
-from assay.baselines._storage import read_json, require, write_json
-from assay.baselines.baseline import Baseline
-from assay.errors import DataError, SettingError
+from assay.baselines.one_of import OneOf
+from assay.errors import DataError
 
 if TYPE_CHECKING:
-    from assay.evaluation.metrics import Values
+    from assay.baselines.baseline import Baseline
     from assay.samples.samples import View
 
 #: Recordings that are chosen on, at most.
 _MOST_CHOSEN_ON = 60
 
 
-class BestWords(Baseline):
-    """See the module; after `fit` or `load` its name and what it says of itself are those of the one that was kept.
+class BestWords(OneOf):
+    """See the module.
 
     One that can learn nothing from the recordings (`DataError`), such as PocketSphinx where it has no pronunciation of
     any word, is passed over; where there is no validation side, a tenth of the training side is judged by instead.
@@ -33,19 +31,10 @@ class BestWords(Baseline):
     """
 
     name = "the best of several recognisers"
-    features = "made by hand"
-    reading = "as that of the one that was kept"
 
     def __init__(self, language: str, candidates: Sequence[Baseline]) -> None:
-        if not candidates:
-            raise SettingError("no candidate was given to choose from")
-        self.language, self.candidates = language, tuple(candidates)
-        self._chosen: int | None = None
-
-    def load_libraries(self) -> None:
-        """See `Baseline.load_libraries`."""
-        for candidate in self.candidates:
-            candidate.load_libraries()
+        super().__init__(candidates)
+        self.language = language
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`; raises `DataError` where no candidate can learn anything."""
@@ -74,34 +63,3 @@ class BestWords(Baseline):
         self._keep(min(rates, key=lambda number: (rates[number], number)))
         table = ", ".join(f"{self.candidates[number].name} {100 * rate:.1f} %" for number, rate in rates.items())
         return f"{notes[require_fitted(self._chosen)]} (chosen by the word error rate on validation: {table})"
-
-    def predict(self, view: View) -> Values:
-        """See `Baseline.predict`."""
-        return self._kept.predict(view)
-
-    def respond(self, batch: Any) -> Values:
-        """See `Baseline.respond`."""
-        return self._kept.respond(batch)
-
-    def save(self, folder: Path) -> None:
-        """See `Baseline.save`."""
-        write_json(folder / "best.json", {"chosen": require_fitted(self._chosen), "name": self._kept.name})
-        self._kept.save(folder / "best")
-
-    def load(self, folder: Path) -> None:
-        """See `Baseline.load`."""
-        path = folder / "best.json"
-        place = read_json(path, chosen=int)["chosen"]
-        require(0 <= place < len(self.candidates), path, "another number of candidates")
-        self.candidates[place].load(folder / "best")
-        self._keep(place)
-
-    @property
-    def _kept(self) -> Baseline:
-        return self.candidates[require_fitted(self._chosen)]
-
-    def _keep(self, place: int) -> None:
-        self._chosen = place
-        kept = self.candidates[place]
-        self.name, self.features = kept.name, kept.features  # type: ignore[misc]
-        self.reading, self.hardware = kept.reading, kept.hardware  # type: ignore[misc]
