@@ -18,7 +18,7 @@ import transformers
 from assay.errors import SettingError
 from assay.networks.beam_search import Search
 from assay.networks.hf_speech import HfSpeech, HfSpeechSettings, SpeechMarks
-from assay.networks.speech_words import looked_times, words_of
+from assay.networks.speech_words import _median, looked_times, words_of
 
 MARKS = SpeechMarks(start=50, end=51, plain=52, heads=((1, 0), (1, 1)))
 FOLDER = Path(os.environ.get("ASSAY_WHISPER", Path(__file__).parents[2] / ".pretrained" / "whisper-tiny.en"))
@@ -186,3 +186,11 @@ def test_the_marks_of_a_local_folder() -> None:
     marks = SpeechMarks.of(HfSpeechSettings(str(FOLDER)))
     assert (marks.start, marks.end, marks.plain, marks.languages) == (50257, 50256, 50362, None)
     assert (1, 0) in marks.heads and marks.prefix("en") == [50257, 50362]
+
+
+def test_medians_are_medians() -> None:
+    shares = torch.randn(3, 5, 40)
+    padded = torch.nn.functional.pad(shares, (3, 3), mode="reflect")
+    expected = padded.unfold(-1, 7, 1).median(dim=-1).values
+    assert torch.equal(_median(shares), expected)
+    assert torch.equal(_median(shares[:, :, :3]), shares[:, :, :3])

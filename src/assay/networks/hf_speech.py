@@ -24,9 +24,9 @@ from torch.nn.functional import cross_entropy, gelu, pad
 from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
 from assay.networks.hf_loading import HfBodySettings, config_of, library
-from assay.networks.hf_seq2seq import HfDecoding
 from assay.networks.seq2seq import with_end
 from assay.networks.token_loss import per_text
+from assay.networks.whisper_decoding import WhisperDecoding, Written, write
 
 RATE = 16_000
 _WINDOW, _HOP = 400, 160
@@ -180,14 +180,31 @@ class HfSpeech(nn.Module):
         logits = self._logits(self.heard(sound, mask), wanted[:, :-1])[real].float()
         return per_text(cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing), real)
 
-    def search(self, heard: Tensor, longest: Sequence[int], how: Search) -> list[list[Found]]:
-        """The best transcripts of windows that the encoder heard (B, F, W), of at most so many tokens each."""
+    def search(
+        self, heard: Tensor, longest: Sequence[int], how: Search, frames: Sequence[int] | None = None
+    ) -> list[list[Found]]:
+        """The best transcripts of windows that the encoder heard (B, F, W), of at most so many tokens each.
 
-        def start(beams: int) -> HfDecoding:
-            said = heard.repeat_interleave(beams, dim=0)
-            return HfDecoding(self.model, said, torch.ones(said.shape[:2], dtype=torch.bool), self.prefix[:-1])
+        Windows of different lengths have `frames` each, and anything behind them.
+        """
+        return beam_search(lambda beams: self._decoding(heard, frames, beams, longest), longest, how)
 
-        return beam_search(start, longest, how)
+    @torch.inference_mode()
+    def write(
+        self, heard: Tensor, longest: Sequence[int], how: Search, looks: bool, frames: Sequence[int] | None = None
+    ) -> list[Written]:
+        """The best transcript of each window, as `search` takes them; `looks` also asks where the network looked."""
+        if how.beams == 1:
+            return write(self._decoding(heard, frames, 1, longest, self._heads() if looks else ()), longest, how)
+        best = [texts[0] for texts in self.search(heard, longest, how, frames)]
+        if not looks:
+            return [Written(one.ids, one.log_probability) for one in best]
+        found = []
+        for place, one in enumerate(best):
+            own = heard[place : place + 1, : None if frames is None else frames[place]]
+            shares, nats = self.looks(own, torch.tensor([one.ids], dtype=torch.int64))
+            found.append(Written(one.ids, one.log_probability, tuple(nats.tolist()), shares))
+        return found
 
     @torch.inference_mode()
     def looks(self, heard: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
@@ -201,8 +218,7 @@ class HfSpeech(nn.Module):
             (H, N + 1, F) shares of the heads that tell where a token is spoken, the end counted, and (N + 1,) nats.
         """
         taken: dict[int, Tensor] = {}
-        layers = self.model.get_decoder().layers
-        heads = self.marks.heads or _later_heads(layers)
+        layers, heads = self.model.get_decoder().layers, self._heads()
 
         def watch(number: int) -> Any:
             def keep(_: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -223,6 +239,22 @@ class HfSpeech(nn.Module):
         nats = logits.log_softmax(dim=-1).gather(1, wanted[:, None])[:, 0]
         shares = [_head_share(layers[layer].encoder_attn, taken[layer], heard, head) for layer, head in heads]
         return torch.stack(shares)[:, len(self.prefix) - 1 :], nats
+
+    def _decoding(
+        self,
+        heard: Tensor,
+        frames: Sequence[int] | None,
+        beams: int,
+        longest: Sequence[int],
+        watched: Sequence[tuple[int, int]] = (),
+    ) -> WhisperDecoding:
+        there = [heard.shape[1]] * len(heard) if frames is None else frames
+        most = len(self.prefix) + max(longest, default=0)
+        return WhisperDecoding(self.model, heard, there, beams, self.prefix[:-1], most, watched)
+
+    def _heads(self) -> tuple[tuple[int, int], ...]:
+        """Layer and number of the heads that tell where a token is spoken."""
+        return self.marks.heads or _later_heads(self.model.get_decoder().layers)
 
     def _logits(self, heard: Tensor, given: Tensor) -> Tensor:
         """(B, N + 1, V) of each token of transcripts (B, N) and of what follows."""

@@ -13,16 +13,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from assay.evaluation.spoken_text import has_no_spaces
 from assay.evaluation.transcripts import Stretch, Word
 from assay.networks.beam_search import Search
 from assay.networks.ctc_decoding import CtcFound, CtcSearch, ctc_beam_search
-from assay.networks.hf_speech import RATE, HfSpeech
+from assay.networks.hf_speech import LONGEST_S, RATE, HfSpeech
 from assay.networks.sound_alignment import ctc_path
 from assay.networks.speech_ctc import SpeechCtc
 from assay.networks.speech_words import looked_times, words_of
 from assay.networks.spoken_language import SpokenLanguage
+from assay.networks.whisper_decoding import Written
 from assay.samples.sound_windows import as_waves
 from assay.samples.transcript_spec import TranscriptSpec
 from assay.task import number_of
@@ -132,41 +134,38 @@ def _emitted_stretch(
 def _written(
     network: HfSpeech, sound: Tensor, mask: Tensor, spec: TranscriptSpec, options: Mapping[str, Any]
 ) -> list[Stretch]:
-    """By a network of Whisper's kind; windows that it pads alike go through it together, whatever else is there."""
+    """By a network of Whisper's kind; what it hears of a window does not depend on the others.
+
+    No more than 30 s are heard at once, which is kind to a processor's caches; all windows are written down at once.
+    """
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
     never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
     search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never), network.marks.first)
     lengths = mask.sum(dim=1)
-    sizes = network.padded(lengths)
-    found: dict[int, Stretch] = {}
+    sizes, heard = network.padded(lengths), dict[int, Tensor]()
     for size in sizes.unique().tolist():
-        rows = (sizes == size).nonzero().flatten()
-        most = int(lengths[rows].max())
-        heard = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
-        limits = [min(network.most, _most_tokens(length)) for length in lengths[rows].tolist()]
-        best = [texts[0] for texts in network.search(heard, limits, search)]
-        for place, row in enumerate(rows.tolist()):
-            seconds = int(lengths[row]) / RATE
-            told = (
-                best[place]
-                if len(best[place].ids) < limits[place]
-                else replace(best[place], ids=unlooped(best[place].ids))
-            )
-            found[row] = _written_stretch(network, heard[place : place + 1], told, seconds, spec, options)
-    return [found[row] for row in range(len(sound))]
+        for rows in (sizes == size).nonzero().flatten().split(max(1, round(LONGEST_S * RATE) // size)):
+            most = int(lengths[rows].max())
+            found = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
+            heard.update(zip(rows.tolist(), found, strict=True))
+    limits = [min(network.most, _most_tokens(length)) for length in lengths.tolist()]
+    together = [heard[row] for row in range(len(sound))]
+    best = network.write(pad_sequence(together, batch_first=True), limits, search, _with_words(options),
+                         [len(one) for one in together])  # fmt: skip
+    told = [one if len(one.ids) < limit else replace(one, ids=unlooped(one.ids))
+            for one, limit in zip(best, limits, strict=True)]  # fmt: skip
+    return [_written_stretch(one, length / RATE, spec) for one, length in zip(told, lengths.tolist(), strict=True)]
 
 
-def _written_stretch(
-    network: HfSpeech, heard: Tensor, best: Any, seconds: float, spec: TranscriptSpec, options: Mapping[str, Any]
-) -> Stretch:
-    text = " ".join(spec.tokenizer.decode(best.ids).split())
+def _written_stretch(best: Written, seconds: float, spec: TranscriptSpec) -> Stretch:
+    text, count = " ".join(spec.tokenizer.decode(best.ids).split()), len(best.ids)
     words: tuple[Word, ...] = ()
-    if best.ids and _with_words(options):
-        shares, nats = network.looks(heard, torch.tensor([best.ids]))
-        times = looked_times(shares, round(seconds / _SECONDS_PER_FRAME), _SECONDS_PER_FRAME)
+    if count and best.shares is not None:
+        shares, frames = best.shares[:, : count + 1], round(seconds / _SECONDS_PER_FRAME)
+        times = np.minimum(looked_times(shares, frames, _SECONDS_PER_FRAME), seconds)
         spaced = not has_no_spaces(spec.language)
-        words = words_of(spec.tokenizer.token_texts(best.ids), np.minimum(times, seconds), nats[:-1].tolist(), spaced)
-    return Stretch(text, 0.0, seconds, best.log_probability, len(best.ids) + 1, words)
+        words = words_of(spec.tokenizer.token_texts(best.ids), times, best.nats[:count], spaced)
+    return Stretch(text, 0.0, seconds, best.log_probability, count + 1, words)
 
 
 def unlooped(ids: tuple[int, ...]) -> tuple[int, ...]:

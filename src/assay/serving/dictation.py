@@ -45,6 +45,8 @@ class Dictation(Session):
         live = number_of(predictor.options, "live", 1, 0, 1, whole=True) == 1
         self._cutter = SpeechCutter(RATE, predictor.spec.longest_s, live)
         self._every = round(RATE * number_of(predictor.options, "partials", _PARTIALS_S, 0, 60))
+        self._patient = not live and not self._every
+        self._due: list[tuple[Piece, bool]] = []  # where nobody waits, until there are enough of them to answer
         self._waiting = np.zeros(0, np.float32)
         self._told = (-1, 0)  # the start of the window that was told about last, and how long it was then
 
@@ -53,20 +55,23 @@ class Dictation(Session):
         sound = np.asarray(chunk)
         sound = sound.astype(np.float32) / SCALE if sound.dtype == np.int16 else np.asarray(sound, np.float32)
         self._waiting = np.concatenate([self._waiting, np.nan_to_num(sound, posinf=0.0, neginf=0.0)])
-        due: list[tuple[Piece, bool]] = []
+        due = self._due
         whole = len(self._waiting) // _BLOCK * _BLOCK
         for start in range(0, whole, _BLOCK):
             due += [(piece, True) for piece in self._cutter.push(self._waiting[start : start + _BLOCK])]
             due += [(piece, False) for piece in self._partial()]
         if whole:
             self._waiting = self._waiting[whole:].copy()
-        return self._answers(due)
+        ready = len(due) // _AT_ONCE * _AT_ONCE if self._patient else len(due)
+        self._due = due[ready:]
+        return self._answers(due[:ready])
 
     def close(self) -> list[Partial]:
         """What is final at the end of the sound."""
         pieces = [*self._cutter.push(self._waiting), *self._cutter.close()]
+        due, self._due = [*self._due, *((piece, True) for piece in pieces)], []
         self._waiting = np.zeros(0, np.float32)
-        return self._answers([(piece, True) for piece in pieces])
+        return self._answers(due)
 
     def _partial(self) -> list[Piece]:
         """The window that is being filled, where it grew enough since it was told about."""
