@@ -83,12 +83,12 @@ def speed(bench: Bench) -> Json:
 
 def as_it_comes(whisper: str, folder: Path) -> Path:
     """A run whose network learned nothing: it hears 30 s at a time, as it was trained."""
-    from assay.model import write_network
     from assay.networks.hf_speech import LONGEST_S, HfSpeechSettings, most_tokens
     from assay.networks.speech_networks import speech_networks
     from assay.run import RunFolder
     from assay.samples.tokens import pretrained
     from assay.samples.transcript_spec import TranscriptSpec
+    from assay.stored_network import write_network
     from assay.tasks.transcription import Transcription
 
     spec = TranscriptSpec(pretrained(whisper), LONGEST_S, "en", plain=False, most_tokens=most_tokens(whisper))

@@ -167,7 +167,7 @@ def test_on_a_terminal_one_answer_grows_and_several_are_told_together(
     given: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import assay.api
-    from assay.shell import predict_and_tell
+    from assay.answering import predict_and_tell
 
     terminal = Terminal()
     monkeypatch.setattr(assay.api, "load", lambda path: Grower())

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from assay._check_subject import CheckFailed, NotApplicable, Subject, Trained, alike, demand
-from assay.model import read_network, write_network
 from assay.run import to_json
 from assay.samples.draws import Draws
 from assay.samples.samples import Samples
 from assay.samples.split import TEST, TRAIN
 from assay.serving.predictor import Predictor
+from assay.stored_network import read_network, write_network
 from assay.training.loop import Interrupted
 
 _OVERFIT_STEPS = 200

@@ -147,7 +147,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Answers for new data, one a line."""
-    from assay.shell import predict_and_tell
+    from assay.answering import predict_and_tell
 
     predict_and_tell(run, inputs, baseline, out, json, dict(context.obj or {}))
 
@@ -196,7 +196,7 @@ def label_next(
     json: Json = False,
 ) -> None:
     """Which unlabelled samples to label next, and why."""
-    from assay.shell import suggest_and_tell
+    from assay.answering import suggest_and_tell
 
     suggest_and_tell(run, folder, count, seed, out, json)
 

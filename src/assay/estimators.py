@@ -99,7 +99,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         weights = values.pop("_weights", None)
         super().__setstate__(values)
         if weights is not None:
-            from assay.model import rebuild_network
+            from assay.stored_network import rebuild_network
 
             self._task, self._spec, self.network_ = rebuild_network(self._facts, weights)
 
@@ -173,7 +173,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         table, _ = self._read(X)
         rows = table.num_rows
         filled = table.take(pa.array(np.arange(-(-rows // _BLOCK) * _BLOCK) % rows))
-        from assay.model import settled_of, temperature_of
+        from assay.stored_network import settled_of, temperature_of
 
         with inputs(self._task, _records(self._cast(filled)), self._spec) as (samples, _):
             temperature = temperature_of(self._facts)

@@ -49,7 +49,7 @@ def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
 
 def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> Predictor:
     """The trained network with its confidence scaled, from `model/` where it is there already."""
-    from assay.model import read_network, write_network
+    from assay.stored_network import read_network, write_network
 
     collect = _collector(made, run)
     if (run.model / "model.json").exists():

@@ -69,7 +69,6 @@ def test_keys_depend_on_the_order_of_their_parts() -> None:
 
 def test_an_empty_batch_draws_nothing() -> None:
     assert Draws(0, 0, np.zeros(0, int)).uniform("x", 2).shape == (0, 2)
-    assert Draws(0, 0, np.zeros(0, int)).batch_uniform("x") == 0.0
     assert uniform(key_of(0), np.zeros((0, 3), int)).shape == (0, 3)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from assay.errors import SettingError
-from assay.serving.listening import Decider, Detector, Heard, Hearing
+from assay.serving.deciding import Decider
+from assay.serving.listening import Detector, Heard, Hearing
 from assay.serving.voice_activity import VoiceActivity, frame_powers
 from fakes.tones import OTHER, RATE_HZ, TONES_HZ, mixed, tone
 

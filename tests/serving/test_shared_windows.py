@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from assay.networks.keyword_net import KeywordNet, KeywordNetSettings
-from assay.serving.listening import Detector, Hearing, WholeWindows
+from assay.serving.ears import WholeWindows
+from assay.serving.listening import Detector, Hearing
 from assay.serving.shared_windows import SharedWindows, ear_of
 
 RATE, CLASSES = 8000, ("a", "b", "other")

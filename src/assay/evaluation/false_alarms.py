@@ -113,7 +113,7 @@ def trace(detector: Detector, chunks: Iterable[Array], spoken: Sequence[Spoken] 
 
 def heard(found: Trace, classes: Sequence[str], silent: Sequence[str], hearing: Hearing) -> list[tuple[str, float]]:
     """The commands that are heard in a traced stream, each with the seconds at which it was decided."""
-    from assay.serving.listening import Decider
+    from assay.serving.deciding import Decider
 
     limits = np.asarray([np.inf if name in silent else hearing.threshold_of(name) for name in classes])
     decider = Decider(limits, hearing.refractory_hops, hearing.held_hops)

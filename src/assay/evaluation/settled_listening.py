@@ -15,7 +15,8 @@ from assay.evaluation.command_streams import Stream, said_over, seconds_for
 from assay.evaluation.command_thresholds import TOLERANCE_S, command_thresholds
 from assay.evaluation.false_alarms import Trace, rates, trace
 from assay.samples.draws import order
-from assay.serving.listening import Detector, Ear, Hearing, Probabilities
+from assay.serving.ears import Ear, Probabilities
+from assay.serving.listening import Detector, Hearing
 
 if TYPE_CHECKING:
     from assay.samples.samples import View

@@ -89,7 +89,3 @@ class Draws:
     def of(self, place: int) -> Draws:
         """The same numbers for one window of the batch alone."""
         return Draws(self._seed, self._epoch, self._index[place : place + 1])
-
-    def batch_uniform(self, name: str) -> float:
-        """One number in [0, 1) for the whole batch, keyed by its first window."""
-        return float(self.uniform(name)[0]) if len(self._index) else 0.0

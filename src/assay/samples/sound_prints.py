@@ -78,9 +78,9 @@ def prints_of_samples(samples: Samples, rate: int, field: str = "sound") -> Soun
             ends = np.cumsum(np.bincount(samples.unit[view.windows] - start, minlength=len(view)))
             for begin, end in pairwise([0, *ends.tolist()]):
                 whole = np.concatenate([np.zeros(0, np.int16), *stored[begin:end]]).astype(np.float32) / SCALE
-                yield _loudest_part(_resampled(whole[None], rate, RATE)[0])
+                yield _resampled(whole[None], rate, RATE)[0]
 
-    return _joined(sounds())
+    return prints_of_sounds(sounds())
 
 
 def prints_of_sounds(sounds: Iterable[Array]) -> SoundPrints:

@@ -9,36 +9,19 @@ Shapes: T samples, B windows that are classified together, C classes, H hops.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from assay.errors import SettingError
+from assay.serving.deciding import Decider
+from assay.serving.ears import Ear, Probabilities, WholeWindows
 from assay.serving.voice_activity import VoiceActivity, frame_powers
 from assay.task import Session
 
 Array = np.ndarray[Any, Any]
-#: Takes windows (B, T) float32 and gives the probability of each class (B, C).
-Probabilities = Callable[[Array], Array]
-
-
-class Ear(Protocol):
-    """What hears the windows of one stream, each of them a hop later than the one before."""
-
-    def hear(self, sound: Array, hop: int, wanted: Array) -> Array:
-        """The probabilities of each class in the windows that somebody wants to know, (W, C).
-
-        Every window is shown, in turn, wanted or not, so that what windows have in common can be computed once.
-
-        Args:
-            sound: (T,) float32, the last window of the call before (silence before the first) and the hops after it.
-            hop: values between two windows.
-            wanted: (H,) bool, for each window that ends with one of the hops; W of them are wanted.
-        """
-
-
 _MOST_WINDOWS = 32  # classified at once, so that a chunk of any length takes bounded memory
 _FRAME_S = 0.02
 _WORD_RANGE = 1e-3  # 30 dB: of a word's loudest and softest frames
@@ -120,87 +103,6 @@ class Hearing:
     def threshold_of(self, command: str) -> float:
         """The threshold of one command."""
         return self.thresholds.get(command, self.threshold)
-
-
-class Decider:
-    """Turns smoothed probabilities into commands: threshold, refractory time, and fading before a repetition.
-
-    A threshold is reached while a word's average still rises. So the decision is held until it rises no more, or so
-    many hops have passed: the class with the highest peak is heard, with its peak as the confidence.
-
-    Args:
-        limits: (C,) the threshold of each class; inf for a class that is no command.
-        refractory_hops: hops after a command in which none is heard.
-        held_hops: hops for which a decision is held at most.
-    """
-
-    def __init__(self, limits: Array, refractory_hops: int, held_hops: int = 0) -> None:
-        self._limits, self._refractory, self._held = limits, refractory_hops, held_hops
-        self._free_from = 0
-        #: The hop at which a class was last above its threshold, ever since it was heard; it has not faded yet.
-        self._sounding: dict[int, int] = {}
-        #: The highest probability of each class since the decision is held, and the hop at which it is due at last.
-        self._peaks: dict[int, float] = {}
-        self._due = 0
-
-    def step(self, hop: int, smoothed: Array) -> tuple[int, float] | None:
-        """The class that is heard at a hop, if any, and its confidence.
-
-        Hops may be left out at which nothing is above its threshold, and was not within the hops for which a decision
-        is held.
-
-        Args:
-            hop: its number, ascending from call to call.
-            smoothed: (C,) probabilities.
-        """
-        above = np.flatnonzero(smoothed >= self._limits).tolist()
-        for place in above:
-            if place in self._sounding and self._sounding[place] == hop - 1:
-                self._sounding[place] = hop
-            else:
-                self._sounding.pop(place, None)
-        held = bool(self._peaks)
-        ready = [place for place in above if place not in self._sounding] if hop >= self._free_from else []
-        if not held and not ready:
-            return None
-        if not held:
-            self._due = hop + self._held
-        rises = False
-        for place in {*ready, *self._peaks}:
-            value, known = float(smoothed[place]), self._peaks.get(place, -1.0)
-            rises |= value > known
-            self._peaks[place] = max(value, known)
-        if rises and hop < self._due:
-            return None
-        return self._heard(hop, above)
-
-    def _heard(self, hop: int, above: Sequence[int]) -> tuple[int, float]:
-        place, peak = max(self._peaks.items(), key=lambda item: item[1])
-        self._peaks.clear()
-        self._free_from = hop + self._refractory
-        if place in above:
-            self._sounding[place] = hop
-        return place, peak
-
-
-@dataclass(frozen=True)
-class WholeWindows:
-    """An `Ear` that classifies each window by itself.
-
-    Attributes:
-        probabilities: what classifies windows (B, T) float32 as (B, C).
-        length: values of a window, T.
-    """
-
-    probabilities: Probabilities
-    length: int
-
-    def hear(self, sound: Array, hop: int, wanted: Array) -> Array:
-        """See `Ear`."""
-        if not wanted.any():
-            return np.zeros((0, 0), np.float32)
-        ends = np.flatnonzero(wanted) + 1
-        return self.probabilities(np.stack([sound[end * hop : end * hop + self.length] for end in ends]))
 
 
 class Detector(Session):

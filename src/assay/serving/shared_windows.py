@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from assay.serving.listening import Ear, Probabilities, WholeWindows
+from assay.serving.ears import Ear, Probabilities, WholeWindows
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from types import ModuleType
 
 from assay.errors import DataError
 from assay.sources import (
@@ -22,13 +21,12 @@ from assay.sources import (
 )
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import suffix_of
-from assay.sources._recording_layout import Kind
+from assay.sources._recording_layout import Kind, Layout
 from assay.sources._recording_records import labelled_recordings, unlabelled_recordings
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
-#: Every layout has `recognise(source)` and `find(source, options, log)`: see `_recording_layout.Layout`.
-LAYOUTS: tuple[ModuleType, ...] = (
+LAYOUTS: tuple[Layout, ...] = (
     recordings_librispeech,
     recordings_kaldi,
     recordings_table,
@@ -129,7 +127,7 @@ def _recognised(source: Source, kind: Kind) -> Recognition | None:
     return max(found, key=lambda item: item.score) if found else None
 
 
-def _known(source: Source, kind: Kind) -> Iterator[tuple[ModuleType, Recognition]]:
+def _known(source: Source, kind: Kind) -> Iterator[tuple[Layout, Recognition]]:
     """The layouts that fit, each with how well."""
     for layout in LAYOUTS:
         if layout is recordings_folder and recordings_librispeech.recognise(source):
@@ -148,7 +146,7 @@ def _read(source: Source, options: DataOptions, kind: Kind, expected: str) -> Re
     return labelled_recordings(layout.find(source, options, log), options, kind, log, source.label)
 
 
-def _layout(source: Source, kind: Kind) -> ModuleType | None:
+def _layout(source: Source, kind: Kind) -> Layout | None:
     """The layout that fits best; where none has such a target, one that has another, which `--target` may name."""
     other: Kind = "text" if kind == "class" else "class"
     for asked in (kind, other):

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
-    from assay.serving.listening import Detector, Ear, Hearing
+    from assay.serving.ears import Ear
+    from assay.serving.listening import Detector, Hearing
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source

@@ -1,0 +1,125 @@
+"""Answers to a user's inputs, and what to label next: told to a person or a program, or written to a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.answer_files import check_form, part_names, write_answers, write_predictions
+from assay.errors import DataError, RunError
+from assay.run import to_json
+from assay.shell import print_json, say, say_on, warn_of
+
+if TYPE_CHECKING:
+    from assay.model import Model
+
+
+def predict_and_tell(
+    path: Path, inputs: list[str], baseline: bool, out: Path | None, as_json: bool, options: Mapping[str, Any]
+) -> None:
+    """Answers, one a line: for a person, as JSON, or into a CSV file.
+
+    On a terminal an answer that grows is told while it does.
+    """
+    from assay.api import load
+
+    if out is not None:
+        _check_place(out)
+    model = load(path)
+    forms = model.task.writings() if out is not None else {}
+    if out is not None and out.suffix.lower() in forms:
+        check_form(out, forms, 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
+    rows: list[dict[str, Any]] = []
+    parts: frozenset[str] = frozenset()
+    alone = len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty()
+    if alone and (pieces := model.stream(inputs[0], options)) is not None:
+        for piece in pieces:
+            say_on(piece)
+            sys.stdout.flush()
+        say("")
+        return
+    for row, parts in _answers(model, inputs, baseline, options):
+        if out is not None:
+            rows.append(row)
+        if as_json:
+            print_json({"format": 1, **row}, one_line=True)
+        elif out is None:
+            shown = {key: value for key, value in row.items() if key != "probabilities" and key not in parts}
+            say("\t".join(map(_cell, shown.values())))
+    if out is not None:
+        write_predictions(out, rows, forms, parts)
+        sys.stderr.write(f"{len(rows)} answers in {out}\n")
+
+
+def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
+    """What to label next, one sample a line: for a person, as JSON, or into a CSV file."""
+    from assay.api import load
+
+    if out is not None:
+        _check_place(out)
+    found = load(path).label_next(folder, count, seed)
+    warn_of(found.problems)
+    if found.looked < found.of:
+        sys.stderr.write(f"looked at {found.looked:,} of {found.of:,} samples, drawn at random\n")
+    rows = [{"rank": rank, **to_json(one)} for rank, one in enumerate(found.chosen, 1)]
+    if out is not None:
+        write_answers(out, rows)
+        sys.stderr.write(f"{len(rows)} suggestions in {out}\n")
+    if as_json:
+        print_json({"format": 1, "suggestions": rows, "looked": found.looked, "of": found.of})
+    elif out is None:
+        for row in rows:
+            say(f"{row['rank']}\t{row['id']}\t{row['reason']}")
+
+
+def _answers(
+    model: Model, inputs: Sequence[str], baseline: bool, options: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """The answers for all inputs, each with its `part_names`.
+
+    One that cannot be used is told and passed over, unless none can be.
+    """
+    first_error: DataError | None = None
+    count = 0
+    for item in inputs:
+        try:
+            predictions, problems = model.predictions(item, baseline=baseline, options=options)
+        except DataError as error:
+            first_error = first_error or error
+            if len(inputs) > 1:
+                sys.stderr.write(f"skipped: {' '.join(error.message.split())}\n")
+            continue
+        warn_of(problems)
+        for prediction in predictions:
+            count += 1
+            row = {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
+            yield row, part_names(prediction.answer)
+    if not count:
+        raise first_error or DataError("no input could be read")
+
+
+def _row_name(item: str, name: str, alone: bool) -> str:
+    """A row's name among several inputs begins with its input, as the user wrote it."""
+    path = Path(item)
+    if alone:
+        return name
+    if path.is_dir():
+        return (path / name).as_posix()
+    own = name == path.name or name.startswith(f"{path.name}:")
+    return item + name.removeprefix(path.name) if own else f"{item}:{name}"
+
+
+def _check_place(out: Path) -> None:
+    """Say before the work that a file cannot stand there."""
+    if out.is_dir():
+        raise RunError(f"{out} is a folder, not a file", "Name the file with --out, such as answers.csv.")
+    if not out.parent.is_dir():
+        raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,137 @@
+"""A trained network in the `model/` folder of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.errors import RunError
+from assay.registry import load_task
+from assay.run import DAMAGE, to_json, write_text
+from assay.task import Task
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.task import Spec
+
+FORMAT = 1
+
+
+def write_network(
+    folder: Path,
+    task: Task,
+    spec: Spec,
+    name: str,
+    settings: Any,
+    network: nn.Module,
+    temperature: float = 1.0,
+    settled: Mapping[str, Any] | None = None,
+) -> None:
+    """Write `model.safetensors` and then `model.json`, which marks the model as complete.
+
+    Args:
+        folder: is made where it is not there.
+        task: the application.
+        spec: what a sample is.
+        name: the network's.
+        settings: its hyper-parameters.
+        network: the trained module.
+        temperature: of its probabilities (see `Predictor`).
+        settled: what else was learned after the training (`Task.settled`).
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {key: value.detach().contiguous().cpu() for key, value in _once(network).items()}
+    work = folder / "model.partial"
+    save_file(weights, work)
+    os.replace(work, folder / "model.safetensors")
+    facts = {
+        "format": FORMAT,
+        "task": task.name,
+        "network": {"name": name, "settings": to_json(settings)},
+        "spec": spec.to_json(),
+        "temperature": temperature,
+        "settled": settled or {},
+    }
+    write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
+
+
+def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
+    """A task, its spec and the trained network, out of a `model/` folder.
+
+    Args:
+        folder: what `write_network` wrote.
+        task: the application, where it is at hand; None to find it in the registry by its name.
+
+    Raises:
+        RunError: there is no complete model, or it is damaged.
+    """
+    from safetensors import SafetensorError
+
+    file = folder / "model.json"
+    if not file.exists():
+        raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
+        task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
+        facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
+    except (*DAMAGE, SafetensorError) as error:
+        raise RunError(
+            f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
+        ) from error
+    return task, spec, network, facts
+
+
+def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None = None) -> tuple[Task, Spec, nn.Module]:
+    """A task, its spec and the network in evaluation mode, from what `model.json` and `model.safetensors` hold."""
+    from safetensors.torch import load
+
+    from assay.planning import pick_network
+
+    task = task or load_task(facts["task"])
+    spec = task.spec_type.from_json(facts["spec"])
+    kind, _ = pick_network(task, spec, facts["network"]["name"])
+    network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
+    stored, twins = load(weights), _twins(network)
+    network.load_state_dict({**{name: stored[first] for name, first in twins.items() if first in stored}, **stored})
+    return task, spec, network.eval()
+
+
+def _twins(network: nn.Module) -> dict[str, str]:
+    """By name, each weight that is another one under a second name, such as vectors that two parts share."""
+    first: dict[int, str] = {}
+    twins: dict[str, str] = {}
+    for name, value in network.state_dict(keep_vars=True).items():
+        known = first.setdefault(id(value), name)
+        if known != name:
+            twins[name] = known
+    return twins
+
+
+def _once(network: nn.Module) -> dict[str, Any]:
+    """The weights, each under its first name alone."""
+    twins = _twins(network)
+    return {name: value for name, value in network.state_dict().items() if name not in twins}
+
+
+def temperature_of(facts: Mapping[str, Any]) -> float:
+    """The temperature that `model.json` holds (see `Predictor`); 1 in a model of the time before there was one."""
+    temperature = float(facts.get("temperature", 1.0))
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"a temperature of {temperature}")
+    return temperature
+
+
+def settled_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What `model.json` holds of `Task.settled`; nothing in a model of the time before there was such."""
+    settled = facts.get("settled", {})
+    if not isinstance(settled, dict):
+        raise ValueError(f"what was settled is a {type(settled).__name__}")
+    return settled
