@@ -87,6 +87,20 @@ def test_losses_are_those_of_transformers(model: Any) -> None:
     assert float(found[0]) == pytest.approx(float(expected), rel=1e-5)
 
 
+def test_losses_of_windows_do_not_depend_on_longer_ones_beside_them(model: Any) -> None:
+    network = HfSpeech(model, MARKS, "", 0.0).eval()
+    sound, mask = sounds(40_000, 9_000, 41_000)
+    target = torch.tensor([[3, 7, 9], [4, 0, 0], [5, 6, 0]])
+    there = torch.tensor([[1, 1, 1], [1, 0, 0], [1, 1, 0]]).bool()
+    with torch.inference_mode():
+        together = network.losses(sound, mask, target, there) * 9 / 3  # tokens and ends, texts
+        alone = [
+            float(network.losses(sound[row, None, :length], None, target[row, None, :tokens], None)[0]) * (tokens + 1)
+            for row, (length, tokens) in enumerate([(40_000, 3), (9_000, 1), (41_000, 2)])
+        ]
+    assert together.tolist() == pytest.approx(alone, rel=1e-5)
+
+
 def test_windows_are_padded_by_their_own_length_alone(model: Any) -> None:
     network = HfSpeech(model, MARKS, "", 0.0)
     assert network.padded(torch.tensor([1, 11_999, 12_001, 16_000, 479_000])).tolist() == [

@@ -150,6 +150,18 @@ class HfSpeech(nn.Module):
         steps = torch.div(lengths + _BEHIND + _STEP - 1, _STEP, rounding_mode="floor") * _STEP
         return steps.clamp(max(_STEP, round(self.context_s * RATE)), round(LONGEST_S * RATE))
 
+    def alike(self, lengths: Tensor) -> list[Tensor]:
+        """The places of windows of so many values (B,) that hear equally much, no more than 30 s of them together.
+
+        That is kind to a processor's caches, and no window hears the silence that a longer one needs.
+        """
+        sizes = self.padded(lengths)
+        return [
+            rows
+            for size in sizes.unique().tolist()
+            for rows in (sizes == size).nonzero().flatten().split(max(1, round(LONGEST_S * RATE) // size))
+        ]
+
     def heard(self, sound: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the encoder says of windows (B, T) float32, (B, F, W); all hear as much as the longest needs."""
         lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
@@ -177,8 +189,16 @@ class HfSpeech(nn.Module):
         """Cross-entropy in nats, (B,), whose mean is the mean over all tokens of the batch; see `Seq2Seq.losses`."""
         wanted, there = with_end(target, target_mask, self.marks.end)
         real = torch.ones_like(wanted, dtype=torch.bool) if there is None else there
-        logits = self._logits(self.heard(sound, mask), wanted[:, :-1])[real].float()
-        return per_text(cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing), real)
+        lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
+        groups, nats = self.alike(lengths), []
+        for rows in groups:
+            values, tokens = int(lengths[rows].max()), int(real[rows].sum(dim=1).max())
+            heard = self.heard(sound[rows, :values], None if mask is None else mask[rows, :values])
+            said, here = wanted[rows, :tokens], real[rows, :tokens]
+            logits = self._logits(heard, said[:, :-1])[here].float()
+            nats.append(cross_entropy(logits, said[here], reduction="none", label_smoothing=smoothing))
+        order = torch.cat(groups)
+        return per_text(torch.cat(nats), real[order])[order.argsort()]
 
     def search(
         self, heard: Tensor, longest: Sequence[int], how: Search, frames: Sequence[int] | None = None

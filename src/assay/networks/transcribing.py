@@ -19,7 +19,7 @@ from assay.evaluation.spoken_text import has_no_spaces
 from assay.evaluation.transcripts import Stretch, Word
 from assay.networks.beam_search import Search
 from assay.networks.ctc_decoding import CtcFound, CtcSearch, ctc_beam_search
-from assay.networks.hf_speech import LONGEST_S, RATE, HfSpeech
+from assay.networks.hf_speech import RATE, HfSpeech
 from assay.networks.sound_alignment import ctc_path
 from assay.networks.speech_ctc import SpeechCtc
 from assay.networks.speech_words import looked_times, words_of
@@ -136,18 +136,17 @@ def _written(
 ) -> list[Stretch]:
     """By a network of Whisper's kind; what it hears of a window does not depend on the others.
 
-    No more than 30 s are heard at once, which is kind to a processor's caches; all windows are written down at once.
+    Windows are heard by groups, and all are written down at once.
     """
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
     never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
     search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never), network.marks.first)
     lengths = mask.sum(dim=1)
-    sizes, heard = network.padded(lengths), dict[int, Tensor]()
-    for size in sizes.unique().tolist():
-        for rows in (sizes == size).nonzero().flatten().split(max(1, round(LONGEST_S * RATE) // size)):
-            most = int(lengths[rows].max())
-            found = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
-            heard.update(zip(rows.tolist(), found, strict=True))
+    heard: dict[int, Tensor] = {}
+    for rows in network.alike(lengths):
+        most = int(lengths[rows].max())
+        found = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
+        heard.update(zip(rows.tolist(), found, strict=True))
     limits = [min(network.most, _most_tokens(length)) for length in lengths.tolist()]
     together = [heard[row] for row in range(len(sound))]
     best = network.write(pad_sequence(together, batch_first=True), limits, search, _with_words(options),
