@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -21,6 +22,8 @@ from assay.evaluation.metrics import Additive, Metric, Values
 
 Array = np.ndarray[Any, Any]
 RESAMPLES = 1000
+#: The draws for up to so many groups stay in memory: 20 MB.
+_KEPT_GROUPS = 10_000
 _Z = 1.959963984540054
 
 
@@ -137,10 +140,21 @@ def _resampled(metric: Metric, statistics: Values, groups: Array, seed: int) -> 
 
 def _weights(groups: int, seed: int) -> Iterator[Array]:
     """How often each group is drawn, (<= 100, G) at a time, R rows in all."""
+    for counts in _kept(groups, seed) if groups <= _KEPT_GROUPS else _drawn(groups, seed):
+        yield counts.astype(float)
+
+
+@lru_cache(maxsize=2)
+def _kept(groups: int, seed: int) -> tuple[Array, ...]:
+    """The same draws for the next metric: to draw takes longer than what is done with it."""
+    return tuple(counts.astype(np.uint16) for counts in _drawn(groups, seed))
+
+
+def _drawn(groups: int, seed: int) -> Iterator[Array]:
     random = np.random.default_rng([seed, 95])
     for _ in range(0, RESAMPLES, 100):
         drawn = random.integers(0, groups, (100, groups))
-        yield np.stack([np.bincount(row, minlength=groups) for row in drawn]).astype(float)
+        yield np.stack([np.bincount(row, minlength=groups) for row in drawn])
 
 
 def _interval(values: Array, among: int = 1) -> tuple[float | None, float | None]:
