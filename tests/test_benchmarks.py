@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from programs import run_file
+from programs import run_file, told
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 NAMES = sorted(
@@ -44,9 +44,11 @@ def _missing(names: tuple[str, ...]) -> list[str]:
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
-#: Benchmarks of processes, of their ends and their memory, those with libraries that change others where they are
-#: imported, and one of the folder below; the others run in the process of the tests, which has imported all they need.
-_PROCESSES = ("demo", "kill_resume", "memory", "startup", "time_to_90", "truth/baseline")
+#: Run as a user runs them: one of each folder, and one with libraries that change others where they are imported. The
+#: others run in the process of the tests, which has imported what they need.
+_PROCESSES = ("startup", "time_to_90", "truth/baseline")
+#: What these measure is a process' end or its memory: `assay` has one of its own.
+_OF_PROCESSES = ("kill_resume", "memory")
 
 
 @pytest.mark.slow
@@ -65,7 +67,8 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch:
         assert done.returncode == 0, done.stderr
     else:
         monkeypatch.syspath_prepend(str(FOLDER))
-        run_in_this_process(command, monkeypatch)
+        if name not in _OF_PROCESSES:
+            run_in_this_process(command, monkeypatch)
         ended = run_file(file, *words)
         assert ended.code == 0, ended.err
     result = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
@@ -79,16 +82,19 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch:
 
 def run_in_this_process(command: Any, patch: pytest.MonkeyPatch) -> None:
     """Let what a benchmark runs as `assay …` or as `python FILE …` run without a process of its own."""
+    from assay import demo
+
     module = importlib.import_module("_command")
     plain = subprocess.run
 
-    def run_assay(*words: object, cache: Path | None = None, **how: Any) -> Any:
-        assert not how, "a benchmark that watches a process, or runs another program, belongs into _PROCESSES"
+    def run_assay(*words: object, cache: Path | None = None, program: Any = module.ASSAY) -> Any:
         begun = time.perf_counter()
         with pytest.MonkeyPatch.context() as inner:
             if cache is not None:
                 inner.setenv("ASSAY_CACHE", str(cache))
-            done = command(*words)
+            inner.setattr(demo, "DEMOS", dict(demo.DEMOS))
+            code = program[2:]  # of `python -m assay`, or of `python -c CODE`
+            done = command(*words) if program == module.ASSAY else told(lambda: exec(*code, {}), "-c", *words)
         if done.code:
             raise SystemExit(f"assay {' '.join(map(str, words))} ended with {done.code}:\n{done.err}")
         listener = module._Listener(io.StringIO(done.err))

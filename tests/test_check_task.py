@@ -62,7 +62,8 @@ def test_images(digits: Path, tmp_path: Path, network: str) -> None:
         for number, file in enumerate(sorted((digits / "0").iterdir())[:5]):
             (broken / name / file.name).write_bytes(file.read_bytes()[: 20 + 9 * number])
     (tmp_path / "empty").mkdir()
-    results = check_task(ImageClassification(), digits, corrupt=[broken, tmp_path / "empty"], network=network)
+    corrupt, small = [broken, tmp_path / "empty"], {"width": {"convnet": "16", "mlp": "64"}[network]}
+    results = check_task(ImageClassification(), digits, corrupt=corrupt, network=network, settings=small)
     assert not failures(results)
 
 
@@ -81,8 +82,9 @@ def test_table(tmp_path: Path, network: str) -> None:
     holes.loc[::5, "target"] = None
     holes.to_csv(tmp_path / "holes.csv", index=False)
     corrupt = [tmp_path / name for name in ("no-target.csv", "empty.csv", "holes.csv")]
-    options = DataOptions(target="target")
-    results = check_task(Table(), tmp_path / "wine.csv", options, corrupt=corrupt, network=network)
+    options, small = DataOptions(target="target"), {"tabular": {"members": "4", "width": "48"}, "mlp": {"width": "64"}}
+    how: Any = {"corrupt": corrupt, "network": network, "settings": small[network]}
+    results = check_task(Table(), tmp_path / "wine.csv", options, **how)
     assert not failures(results)
 
 
@@ -154,6 +156,11 @@ def test_an_exception_must_name_a_check() -> None:
     with pytest.raises(SettingError, match="no check 'overfitt'"):
         check_task(steering.Lane(), steering.examples(), exceptions={"overfitt": "because"})
     assert "overfit" in CHECKS
+
+
+def test_settings_are_those_of_the_network() -> None:
+    found = failures(check_task(windows.Speed(), windows.examples(), settings={"wings": "2"}))
+    assert "there is no setting 'wings'" in found["overfit"] and not {"recognised", "split"} & found.keys()
 
 
 @pytest.mark.parametrize("kind", FAKES)

@@ -12,8 +12,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from assay import AssayError, Classifier, Regressor
 
+SMALL = {"members": 4, "width": 48}
 
-@parametrize_with_checks([Classifier(random_state=0), Regressor(random_state=0)])
+
+@parametrize_with_checks([Classifier(random_state=0, settings=SMALL), Regressor(random_state=0, settings=SMALL)])
 def test_keeps_the_contract_of_scikit_learn(estimator, check):
     check(estimator)
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from assay import datasets, demo
+from programs import run_file
 
 ROOT = Path(__file__).parent.parent
 LEARN = ROOT / "docs" / "learn"
@@ -69,7 +70,7 @@ def test_the_commands_of_a_page_work(page: Path, command: Any, tmp_path: Path, m
     for program, *given in commands(page):
         words = cut_short(program, given)
         if program == "python":
-            subprocess.run([sys.executable, str(ROOT / words[0]), *words[1:]], check=True)
+            assert run_file(ROOT / words[0], *words[1:]).code == 0
             continue
         assert program == "assay"
         result = command(*words)
@@ -95,9 +96,8 @@ def test_digits_as_folders(tmp_path: Path, arguments: list[str], count: int) -> 
 
 
 def test_digits_with_labels_drawn_by_lot(tmp_path: Path) -> None:
-    digits = [sys.executable, str(LEARN / "digits.py")]
-    subprocess.run([*digits, str(tmp_path / "right")], check=True)
-    subprocess.run([*digits, str(tmp_path / "wrong"), "--per-class", "60", "--wrong", "0.3"], check=True)
+    assert run_file(LEARN / "digits.py", tmp_path / "right").code == 0
+    assert run_file(LEARN / "digits.py", tmp_path / "wrong", "--per-class", "60", "--wrong", "0.3").code == 0
     right = {path.name: path.parent.name for path in (tmp_path / "right").rglob("*.png")}
     given = {path.name: path.parent.name for path in (tmp_path / "wrong").rglob("*.png")}
     assert len(given) == 600

@@ -47,7 +47,9 @@ def test_from_a_text_to_a_continuation(command: Any, poem: Path, tmp_path: Path)
     import assay
 
     run = tmp_path / "run"
-    done = command("train", poem, "--epochs", 3, "--context", 64, "--out", run, "--evidence", "quick", "--json")
+    small = ("--set", "depth=2", "--set", "width=64", "--set", "heads=2")
+    how = ("--context", 64, "--evidence", "quick", *small, "--json")
+    done = command("train", poem, "--epochs", 3, *how, "--out", run)
     assert done.code == 0, done.err
     summary = done.json
     assert summary["task"] == "text-generation" and summary["metric"]["name"] == "bits_per_byte"

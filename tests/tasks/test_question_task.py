@@ -48,7 +48,8 @@ def test_the_application_keeps_the_contract(questions: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_from_a_file_to_an_answer(command: Any, questions: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done = command("train", questions, "--epochs", 1, "--evidence", "quick", "--out", run, "--json")
+    small = ("--set", "depth=2", "--set", "width=32", "--set", "heads=2")
+    done = command("train", questions, "--epochs", 1, "--evidence", "quick", *small, "--out", run, "--json")
     assert done.code == 0, done.err
     assert done.json["task"] == "question-answering" and done.json["metric"]["name"] == "f1"
     assert done.json["baseline"]["value"] > 0.6

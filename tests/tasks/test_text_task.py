@@ -50,7 +50,8 @@ def test_the_application_keeps_the_contract(reviews: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_from_a_table_to_an_explained_answer(command: Any, reviews: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done = command("train", reviews, "--epochs", 6, "--out", run, "--json")
+    small = ("--set", "width=48", "--set", "filters=32")
+    done = command("train", reviews, "--epochs", 6, *small, "--out", run, "--json")
     assert done.code == 0, done.err
     summary = done.json
     assert summary["task"] == "text-classification" and summary["metric"]["value"] > 0.9

@@ -56,7 +56,8 @@ def test_the_application_keeps_the_contract(corpus: Path, tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_from_aligned_files_to_translations(command: Any, corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    how = ("--languages", "en-de", "--epochs", 25, "--evidence", "quick", "--out", run, "--json")
+    small = ("--set", "depth=2", "--set", "decoder_depth=1", "--set", "width=64", "--set", "heads=2")
+    how = ("--languages", "en-de", "--epochs", 25, "--evidence", "quick", *small, "--out", run, "--json")
     done = command("train", corpus, *how)
     assert done.code == 0, done.err
     summary = done.json
