@@ -30,7 +30,7 @@ def digits() -> Views:
 def test_digits(digits: Views, tmp_path: Path) -> None:
     train, validation, test = digits
     model = HogSvm(TEN)
-    assert "all 1,078" in model.fit(train, validation, 20.0, 0)
+    assert "all 1,078" in model.fit(train, validation, 60.0, 0)
     outputs = np.asarray(model.predict(test))
     assert (outputs.argmax(axis=1) == test.truths()).mean() > 0.97
     np.testing.assert_allclose(outputs.sum(axis=1), 1)
