@@ -5,8 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TEXTS = (" up down left right", " left right up down up", " right down left up left", " Down, up. Left right!")
+
+
+def random_whisper(**changed: Any) -> Any:
+    """transformers' network with random weights and a vocabulary of 60, whose texts begin with 50 and end with 51."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    sizes = {"encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+             "encoder_ffn_dim": 32, "decoder_ffn_dim": 32, "d_model": 16, "max_target_positions": 64}  # fmt: skip
+    marks = {"decoder_start_token_id": 50, "eos_token_id": 51, "pad_token_id": 51, "bos_token_id": 51}
+    config = transformers.WhisperConfig(vocab_size=60, num_mel_bins=80, **{**sizes, **marks, **changed})
+    return transformers.WhisperForConditionalGeneration(config).eval()
 
 
 def write_whisper(folder: Path, positions: int = 64, languages: Sequence[str] = (), first: Sequence[int] = ()) -> Path:

@@ -19,6 +19,7 @@ from assay.errors import SettingError
 from assay.networks.beam_search import Search
 from assay.networks.hf_speech import HfSpeech, HfSpeechSettings, SpeechMarks
 from assay.networks.speech_words import _median, looked_times, words_of
+from whisper_examples import random_whisper
 
 MARKS = SpeechMarks(start=50, end=51, plain=52, heads=((1, 0), (1, 1)))
 FOLDER = Path(os.environ.get("ASSAY_WHISPER", Path(__file__).parents[2] / ".pretrained" / "whisper-tiny.en"))
@@ -26,13 +27,7 @@ FOLDER = Path(os.environ.get("ASSAY_WHISPER", Path(__file__).parents[2] / ".pret
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    torch.manual_seed(0)
-    config = transformers.WhisperConfig(
-        vocab_size=60, num_mel_bins=80, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, d_model=16, max_target_positions=64,
-        decoder_start_token_id=50, eos_token_id=51, pad_token_id=51, bos_token_id=51,
-    )  # fmt: skip
-    return transformers.WhisperForConditionalGeneration(config).eval()
+    return random_whisper()
 
 
 def sounds(*lengths: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,6 +18,7 @@ from assay.networks.beam_search import Search, beam_search
 from assay.networks.hf_seq2seq import HfDecoding
 from assay.networks.hf_speech import HfSpeech, SpeechMarks
 from assay.networks.whisper_decoding import WhisperDecoding, _closed_up, write
+from whisper_examples import random_whisper
 
 MARKS = SpeechMarks(start=50, end=51, plain=52, heads=((0, 1), (1, 0)))
 PREFIX, NEVER = [50], tuple(range(52, 60))
@@ -28,13 +29,7 @@ PROMPTS = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[3] / "shared"
 @pytest.fixture(scope="module")
 def model() -> Any:
     """Random weights, so large that what is written depends on what was heard and on all that was written."""
-    torch.manual_seed(0)
-    config = transformers.WhisperConfig(
-        vocab_size=60, num_mel_bins=80, encoder_layers=1, decoder_layers=2, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=32, decoder_ffn_dim=32, d_model=16, max_target_positions=64,
-        decoder_start_token_id=50, eos_token_id=51, pad_token_id=51, bos_token_id=51, init_std=0.6,
-    )  # fmt: skip
-    made = transformers.WhisperForConditionalGeneration(config).eval()
+    made = random_whisper(encoder_layers=1, init_std=0.6)
     with torch.no_grad():
         made.get_decoder().embed_positions.weight.mul_(2)
     return made

@@ -22,7 +22,7 @@ from assay.evaluation.metrics import Additive, Metric, Values
 
 Array = np.ndarray[Any, Any]
 RESAMPLES = 1000
-#: The draws for up to so many groups stay in memory: 20 MB.
+#: The draws for up to so many groups stay in memory: 20 MB, those of two seeds or numbers of groups.
 _KEPT_GROUPS = 10_000
 _Z = 1.959963984540054
 
