@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.errors import SettingError
 from assay.samples.draws import order
 
 if TYPE_CHECKING:
@@ -45,6 +46,27 @@ def as_waves(sounds: Tensor) -> Tensor:
     import torch
 
     return sounds.float() if sounds.is_floating_point() else sounds.to(torch.float32) / SCALE
+
+
+def as_chunk(chunk: Any) -> Array:
+    """The next sound (T,) of a stream as float32 from -1 to 1: int16 is scaled, what is not a number is silence.
+
+    Raises:
+        SettingError: it has another shape.
+    """
+    sound = np.asarray(chunk)
+    if sound.ndim != 1:
+        raise SettingError(f"a chunk has the shape {sound.shape}", "Give one channel: an array of one axis.")
+    scaled = sound.astype(np.float32) / SCALE if sound.dtype == np.int16 else sound.astype(np.float32)
+    return np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def lengths_of(batch: Any) -> list[int]:
+    """How many values each sound (B, T) of a batch has, without what stands behind it."""
+    if batch.mask is None:
+        return [batch.sound.shape[1]] * len(batch.sound)
+    lengths: list[int] = batch.mask.sum(dim=1).tolist()
+    return lengths
 
 
 def minutes_of_sound(

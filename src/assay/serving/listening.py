@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from assay.errors import SettingError
+from assay.samples.sound_windows import as_chunk
 from assay.serving.deciding import Decider
 from assay.serving.ears import Ear, Probabilities, WholeWindows
+from assay.serving.standing_alone import Alone
 from assay.serving.voice_activity import VoiceActivity, frame_powers
 from assay.task import Session
 
@@ -62,6 +64,8 @@ class Hearing:
         thresholds: of single commands, by name, in its place.
         margin_db: how much louder than the noise floor a voice is; a window without any is not classified.
         voiced_s: seconds of voice that a window needs.
+        alone: the quiet that a command needs about it, without which no window is classified; None where a word in a
+            sentence is a command, too.
     """
 
     rate_hz: int = 16_000
@@ -73,6 +77,7 @@ class Hearing:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     margin_db: float = 9.0
     voiced_s: float = 0.06
+    alone: Alone | None = None
 
     def __post_init__(self) -> None:
         """Raises `SettingError` where the values do not go together."""
@@ -148,9 +153,11 @@ class Detector(Session):
         self._frame = self._hop / frames
         self._margin = 10 ** (self.hearing.margin_db / 10)
         self._voice = VoiceActivity(self._frame / rate, self.hearing.margin_db)
-        frames_a_window = max(1, round(self._window / self._frame))
-        self._voiced: deque[bool] = deque(maxlen=frames_a_window)
-        self._powers: deque[float] = deque([0.0] * frames_a_window, frames_a_window)  # silence before the stream
+        self._frames = max(1, round(self._window / self._frame))  # of a window
+        self._voiced: deque[bool] = deque(maxlen=self._frames)
+        alone = self.hearing.alone
+        frames_told = self._frames + (0 if alone is None else round(alone.before_s * rate / self._frame))
+        self._powers: deque[float] = deque([0.0] * frames_told, frames_told)  # silence before the stream
         self._needed = max(1, round(self.hearing.voiced_s * rate / self._frame))
         self._recent: deque[Array] = deque(maxlen=self.hearing.smoothed_windows)
         self._buffer = np.zeros(self._window + _MOST_WINDOWS * self._hop, np.float32)
@@ -165,7 +172,7 @@ class Detector(Session):
         return (self._hops * self._hop + self._waiting) / self.rate_hz
 
     def push(self, chunk: Any) -> list[Heard]:
-        """Listen to the next chunk, (T,) float of amplitude 1 at full scale; what is not a number counts as silence.
+        """Listen to the next chunk, (T,) float of amplitude 1 at full scale, or int16; what is not a number is silence.
 
         Raises:
             SettingError: the chunk has another shape.
@@ -194,14 +201,12 @@ class Detector(Session):
 
     def _listen(self, chunk: Any) -> Iterator[tuple[Array, list[tuple[float, float]]]]:
         """For each stretch of whole hops the smoothed probabilities (H, C) and where the voice begins and ends."""
-        samples = np.asarray(chunk, np.float32)
-        if samples.ndim != 1:
-            raise SettingError(f"a chunk has the shape {samples.shape}", "Give one channel: an array of one axis.")
+        samples = as_chunk(chunk)
         start = 0
         while start < len(samples):
             begin = self._window + self._waiting
             piece = samples[start : start + len(self._buffer) - begin]
-            self._buffer[begin : begin + len(piece)] = np.nan_to_num(piece, nan=0.0, posinf=0.0, neginf=0.0)
+            self._buffer[begin : begin + len(piece)] = piece
             start += len(piece)
             self._waiting += len(piece)
             count = self._waiting // self._hop
@@ -212,18 +217,20 @@ class Detector(Session):
 
     def _windows(self, count: int) -> tuple[Array, list[tuple[float, float]]]:
         """Classify the windows that end with each of the next hops."""
-        voiced, spans = np.zeros(count, bool), []
+        wanted, alone, spans = np.zeros(count, bool), self.hearing.alone, []
         for number in range(count):
             begin = self._window + number * self._hop
             powers = frame_powers(self._buffer[begin : begin + self._hop], self._starts).tolist()
             self._powers.extend(powers)
             self._voiced.extend(self._voice.push(powers))
-            voiced[number] = sum(self._voiced) >= self._needed
+            wanted[number] = sum(self._voiced) >= self._needed
+            if alone is not None and wanted[number]:
+                wanted[number] = alone.holds(np.asarray(self._powers), self._frame / self.rate_hz)
             spans.append(self._span(number + 1))
         found = np.zeros((count, len(self.classes)), np.float32)
         shown = self._buffer[: self._window + count * self._hop]
-        if len(answers := self._ear.hear(shown, self._hop, voiced)):
-            found[voiced] = answers
+        if len(answers := self._ear.hear(shown, self._hop, wanted)):
+            found[wanted] = answers
         return self._smooth(found), spans
 
     def _smooth(self, found: Array) -> Array:
@@ -237,7 +244,7 @@ class Detector(Session):
         """Where the sound begins and ends, in seconds, that stands out in the window that ends so many hops further."""
         end_s = (self._hops + hops) * self._hop / self.rate_hz
         frame_s = self._frame / self.rate_hz
-        powers = np.asarray(self._powers)
+        powers = np.asarray(self._powers)[-self._frames :]
         quiet = np.sort(powers)[len(powers) // 10]
         least = min(max(quiet * self._margin, powers.max() * _WORD_RANGE), powers.max())
         places = np.flatnonzero(powers >= least)

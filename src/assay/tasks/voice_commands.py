@@ -58,6 +58,7 @@ class VoiceCommands(TargetTask):
         },
         streams=True,
         answering={"threshold": "the confidence that commands in a stream take, instead of what validation taught"},
+        listening=("threshold",),
     )
     batch_type = SoundBatch
     spec_type = ClipSpec
@@ -88,7 +89,7 @@ class VoiceCommands(TargetTask):
 
         return copied_sound_rows(records, progress)
 
-    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:
         """See `assay.samples.sound_copies`."""
         from assay.samples.sound_copies import sound_lookalikes
 
@@ -175,8 +176,8 @@ class VoiceCommands(TargetTask):
 
         return spec.target.output(network(as_waves(batch.sound)))
 
-    def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
-        """The thresholds of a session: see `assay.evaluation.settled_listening`, which takes as long as it takes."""
+    def settled(self, predictor: Predictor, samples: Samples) -> Mapping[str, Any]:
+        """The thresholds of a session: see `assay.evaluation.settled_listening`."""
         from assay.evaluation.settled_listening import settle_thresholds
         from assay.samples.split import VALIDATION
 
@@ -281,8 +282,9 @@ def _classes(spec: ClipSpec) -> tuple[str, ...]:
 def _hearing(spec: ClipSpec, **known: Any) -> Hearing:
     """How a stream is listened to: the answer comes within a quarter of a second of a word's end."""
     from assay.serving.listening import Hearing
+    from assay.serving.standing_alone import Alone
 
-    return Hearing(spec.rate, spec.seconds, hop_s=0.05, smoothing_s=0.2, **known)
+    return Hearing(spec.rate, spec.seconds, hop_s=0.03, smoothing_s=0.06, alone=Alone(), **known)
 
 
 def _ear(predictor: Predictor) -> Ear:
