@@ -109,7 +109,9 @@ def classical(source: Path, folder: Path, budget_s: float) -> Json:
     samples = build_samples(task, made.records, spec, made.split.side, folder=folder)
     test, found = samples.view(TEST), {}
     for name, kind in (("svm", MfccSvm), ("dtw", DtwTemplates)):
-        model, begun = kind(spec.target, spec.rate, spec.other), time.perf_counter()
+        model = kind(spec.target, spec.rate, spec.other)
+        model.load_libraries()
+        begun = time.perf_counter()
         note = model.fit(samples.view(TRAIN), samples.view(VALIDATION), budget_s, 0)
         fitted_s, begun = time.perf_counter() - begun, time.perf_counter()
         right = np.asarray(model.predict(test)).argmax(axis=1) == np.asarray(test.truths())

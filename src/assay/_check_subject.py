@@ -33,7 +33,6 @@ from assay.training.state import State
 _MOST = {TRAIN: 48, VALIDATION: 16, TEST: 32}
 _EPOCH_STEPS = 4
 _NOWHERE = -1
-_SETTLING_S = 3.0
 
 
 class CheckFailed(Exception):
@@ -130,7 +129,7 @@ class Subject:
         if kind.conclude is not None:
             kind.conclude(network, self.trained.samples, plan)
         predictor = Predictor(self.task, self.spec, network)
-        predictor.settled = self.task.settled(predictor, self.samples, _SETTLING_S)
+        predictor.settled = self.task.settled(predictor, self.samples)
         return predictor
 
     def train(self, plan: Plan, folder: Path, stop_after: int | None = None) -> Trained:

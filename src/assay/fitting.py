@@ -30,8 +30,6 @@ from assay.training.loop import fit
 #: that this may take where the test side takes less.
 _LEAST_EVALUATED, _MOST_EVALUATED = 200, 5000
 _EVALUATED_SHARE, _EVALUATED_LEAST_S = 0.1, 5.0
-#: The share of the training's time, and the least seconds, that may go into what is learned afterwards.
-_SETTLING_SHARE, _SETTLING_LEAST_S = 0.1, 3.0
 #: The baseline's time as a share of the training's, with full and with quick evidence.
 _FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
@@ -76,8 +74,8 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     portable = made.kind.portable(made.settings)
     predictor = Predictor(made.task, made.spec, network)
     predictor.temperature = _temperature(predictor, made)
-    settling_s = max(_SETTLING_LEAST_S, _SETTLING_SHARE * state.position.seconds)
-    predictor.settled = made.task.settled(predictor, made.samples, settling_s)
+    progress.stage("Settling what the validation side teaches")
+    predictor.settled = made.task.settled(predictor, made.samples)
     learned = (network, predictor.temperature, predictor.settled)
     with writing(run.model):
         write_network(run.model, made.task, made.spec, made.network, portable, *learned)

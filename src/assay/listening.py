@@ -95,8 +95,8 @@ def listen_and_tell(
     first = next(blocks, None)  # what is wrong with the sound is told before anything is connected to
     if first is None:
         raise DataError("there is no sound in it", "Give another recording.", file=str(sound.file))
-    try:
-        with stopping_on_signals():
+    with stopping_on_signals():
+        try:
             if runner is not None:
                 runner.start()
             if sound.microphone:
@@ -104,9 +104,18 @@ def listen_and_tell(
             _listen(session, itertools.chain([first], blocks), runner, as_json)
             if runner is not None:
                 runner.close()
-    except BaseException as error:
-        if runner is not None:  # what was heard before a recording's damage is done
-            runner.close(drain=isinstance(error, DataError))
+        except BaseException as error:
+            if runner is not None:
+                _end(runner, error)
+            raise
+
+
+def _end(runner: ActionRunner, error: BaseException) -> None:
+    """What was heard before a recording's damage is done; anything else stops it."""
+    try:
+        runner.close(drain=isinstance(error, DataError))
+    except BaseException:
+        runner.close(drain=False)
         raise
 
 
@@ -129,17 +138,23 @@ def _runner(actions: Actions | None, session: Session, dry_run: bool, patient: b
 def _listen(session: Session, blocks: Iterator[Array], runner: ActionRunner | None, as_json: bool) -> None:
     rate = session.rate_hz or 1
     samples, answers, begun, busy_s = 0, 0, time.monotonic(), 0.0
-    for block in blocks:
-        before = time.monotonic()
-        found = session.push(block)
-        busy_s += time.monotonic() - before
-        samples += len(block)
-        answers += len(found)
-        _answer(found, runner, as_json)
+    stopped: BaseException | None = None
+    try:
+        for block in blocks:
+            before = time.monotonic()
+            found = session.push(block)
+            busy_s += time.monotonic() - before
+            samples += len(block)
+            answers += len(found)
+            _answer(found, runner, as_json)
+    except (KeyboardInterrupt, DataError) as error:  # what was said until then is told all the same
+        stopped = error
     found = session.close()
-    _answer(found, runner, as_json)
+    _answer(found, None if isinstance(stopped, KeyboardInterrupt) else runner, as_json)
     _tell(f"{answers + len(found)} answers in {samples / rate:.1f} s of sound, which took {busy_s:.1f} s of computing "
           f"and {time.monotonic() - begun:.1f} s in all")  # fmt: skip
+    if stopped is not None:
+        raise stopped
 
 
 def _answer(found: Sequence[Any], runner: ActionRunner | None, as_json: bool) -> None:

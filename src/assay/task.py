@@ -201,7 +201,7 @@ class Task(TaskEvidence):
         """
         raise SettingError(f"{self.name} does not cut a unit into windows")
 
-    def settled(self, predictor: Predictor, samples: Samples, budget_s: float) -> Mapping[str, Any]:
+    def settled(self, predictor: Predictor, samples: Samples) -> Mapping[str, Any]:
         """What is learned once the network is trained, from the validation side alone: thresholds of a session.
 
         Kept with the model; `Predictor.settled` gives it back wherever the network answers. Called after the
@@ -210,7 +210,6 @@ class Task(TaskEvidence):
         Args:
             predictor: the trained network.
             samples: all samples.
-            budget_s: seconds that it may take, about.
 
         Returns:
             JSON-able; empty where there is nothing to learn.

@@ -161,24 +161,6 @@ def test_what_is_settled_lets_a_listener_hear(recorded: bool) -> None:
     assert [one.command for one in [*detector.push(stream), *detector.close()]] == ["on", "off"]
 
 
-def test_a_busy_machine_settles_the_same() -> None:
-    import time
-
-    sounds = [burst(0.5, 0.3, (500, 1500)[number % 2]) for number in range(60)]
-    view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(60) % 2)
-    calls = []
-
-    def slow(windows: np.ndarray) -> np.ndarray:
-        calls.append(len(windows))
-        time.sleep(0.5 if len(calls) < 4 else 0)
-        return by_pitch(windows)
-
-    assert (
-        settle_thresholds(lambda: slow, CLASSES, 2, HEARING, view)  # type: ignore[arg-type]
-        == settle_thresholds(lambda: by_pitch, CLASSES, 2, HEARING, view)
-    )  # type: ignore[arg-type]
-
-
 def test_what_was_settled_tells_the_words_that_were_heard_in_time() -> None:
     sounds = [burst(0.5, 0.2, (500, 1500)[number % 2]) for number in range(24)]
     view = View((32767 * np.stack(sounds)).astype(np.int16), np.arange(24) % 2)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from assay.targets.target import Target
 
 Array = np.ndarray[Any, Any]
+#: What whoever hears cepstra imports.
+LIBRARIES = ("torch", "scipy.fft", "assay.networks.log_mel")
 COEFFICIENTS = 13
 _MELS = 32
 #: A frame belongs to the word where it is at most so much softer than the loudest, in natural logarithms of energy.
@@ -135,6 +137,7 @@ def _others(sounds: Array, count: int, seed: int) -> Array:
 def affordable(measure: Callable[[int], object], count: int, budget_s: float, least: int = 64) -> int:
     """How many sounds can be described in a time, from a trial on a few; at most `count`."""
     few = min(count, 32)
+    measure(min(few, 2))  # a first call takes longer
     clock = Clock(budget_s)
     measure(few)
     return min(count, max(least, int(budget_s * few / max(clock.spent_s, 1e-4))))

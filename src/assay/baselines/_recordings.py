@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 _AT_ONCE = 16
 
 
+def short_ones(view: View, count: int, seed: int) -> View:
+    """Some recordings of one window each, to choose on: how long a view of them takes is bounded."""
+    windows = np.bincount(view.samples.unit, minlength=len(view.samples.side))[view.units]
+    return view.samples.view_of(view.units[windows == 1]).sample(count, seed)
+
+
 def unit_outputs(view: View, respond: Callable[[Any], Values]) -> list[Heard]:
     """What is heard in each unit of a view: of its windows, one after the other."""
     parts = [part for batch in view.batches(_AT_ONCE) for part in respond(batch)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from assay.baselines._fitting import Clock, hold_out, require_fitted
+from assay.baselines._recordings import short_ones
 from assay.baselines.one_of import OneOf
 from assay.errors import DataError
 
@@ -23,7 +24,7 @@ class BestWords(OneOf):
     """See the module.
 
     One that can learn nothing from the recordings (`DataError`), such as PocketSphinx where it has no pronunciation of
-    any word, is passed over; where there is no validation side, a tenth of the training side is judged by instead.
+    any word, is passed over; where there is no validation side, a tenth of the training side is set aside for it.
 
     Args:
         language: of the transcripts.
@@ -40,12 +41,11 @@ class BestWords(OneOf):
         """See `Baseline.fit`; raises `DataError` where no candidate can learn anything."""
         from assay.evaluation.transcription_metrics import WordErrorRate
 
-        clock, metric = Clock(budget_s), WordErrorRate(self.language)
-        judged = validation
+        clock, metric, where = Clock(budget_s), WordErrorRate(self.language), "validation"
         if not len(validation):
-            _, aside = hold_out(len(train), seed)
-            judged = train.samples.view_of(train.units[aside])
-        judged = judged.sample(_MOST_CHOSEN_ON, seed)
+            kept, aside = (train.units[some] for some in hold_out(len(train), seed))
+            train, validation, where = train.samples.view_of(kept), train.samples.view_of(aside), "a tenth set aside"
+        judged = short_ones(validation, _MOST_CHOSEN_ON, seed)
         notes: dict[int, str] = {}
         rates: dict[int, float] = {}
         failed: list[DataError] = []
@@ -62,4 +62,4 @@ class BestWords(OneOf):
             raise failed[0]
         self._keep(min(rates, key=lambda number: (rates[number], number)))
         table = ", ".join(f"{self.candidates[number].name} {100 * rate:.1f} %" for number, rate in rates.items())
-        return f"{notes[require_fitted(self._chosen)]} (chosen by the word error rate on validation: {table})"
+        return f"{notes[require_fitted(self._chosen)]} (chosen by the word error rate on {where}: {table})"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._cepstra import COEFFICIENTS, affordable, cepstra, learned_from, waves_of
+from assay.baselines._cepstra import COEFFICIENTS, LIBRARIES, affordable, cepstra, learned_from, waves_of
 from assay.baselines._fitting import Clock, doubt, require_fitted, score, softmax
 from assay.baselines._storage import read_arrays, read_integers, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
@@ -51,6 +51,7 @@ class DtwTemplates(Baseline):
 
     name = "DTW to training clips"
     features = "made by hand"
+    libraries = LIBRARIES
     reading = "which training clips a clip resembles most, and where in time"
 
     def __init__(self, target: Target, rate: int, other: int | None = None) -> None:
@@ -116,7 +117,7 @@ class DtwTemplates(Baseline):
         return words(waves_of(view), self.rate)
 
     def _apart(self, found: Array, nearest: int) -> Array:
-        """(Q, C) the mean of the least distances (Q, N) to templates of each class, in means over all classes' own."""
+        """(Q, C) the mean of the least distances (Q, N) to templates of each class, over that of the nearest one."""
         classes = require_fitted(self._fitted)[1]
         apart = np.full((len(found), self.target.outputs), np.inf)
         for number in np.unique(classes):

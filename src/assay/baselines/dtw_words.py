@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.baselines._cepstra import LIBRARIES
 from assay.baselines._fitting import Clock, hold_out, require_fitted, require_training
-from assay.baselines._recordings import unit_outputs
+from assay.baselines._recordings import short_ones, unit_outputs
 from assay.baselines._storage import read_arrays, read_integers, read_json, require, write_arrays, write_json
 from assay.baselines._word_search import Said, Templates, best_words, distances
 from assay.baselines.baseline import Baseline
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _COEFFICIENTS, _MELS, _HOP_S = 13, 32, 0.02
-#: A frame is silent where it is so many nats softer than the loudest ones of its recording.
-_SILENT = 5.0
+#: A frame is silent where it is so many nats softer than the loudest ones of its recording, in the mean of its bands.
+_SILENT = 2.5
 _MOST_TEMPLATES, _EACH, _SILENCES = 400, 24, 8
 _SHORTEST, _LONGEST = 4, 100  # frames of a template
 #: What a word costs, in mean distances of two frames.
@@ -46,6 +47,7 @@ class DtwWords(Baseline):
 
     name = "DTW templates of single words"
     features = "made by hand"
+    libraries = LIBRARIES
     reading = "which training recording each word resembles most"
 
     def __init__(self, rate: int, language: str = "") -> None:
@@ -68,7 +70,7 @@ class DtwWords(Baseline):
             [sounds[place] for place in learned], [sentences[place] for place in learned], vocabulary, seed
         )
         self._fitted = (templates, vocabulary)
-        held = validation.sample(_MOST_CHOSEN_ON, seed)
+        held = short_ones(validation, _MOST_CHOSEN_ON, seed)
         given = self._frames(held) if len(held) else [sounds[place] for place in aside[:_MOST_CHOSEN_ON]]
         truths = held.truths() if len(held) else [" ".join(sentences[place]) for place in aside[:_MOST_CHOSEN_ON]]
         self._penalty = self._chosen(given, truths, templates, clock)
@@ -158,10 +160,10 @@ def _batch_frames(batch: Any, rate: int) -> list[tuple[Array, float]]:
     from scipy.fft import dct
 
     from assay.networks.log_mel import LogMel
-    from assay.samples.sound_windows import as_waves
+    from assay.samples.sound_windows import as_waves, lengths_of
 
     front, sounds = LogMel(rate, _MELS, hop_s=_HOP_S), as_waves(batch.sound)
-    lengths = [sounds.shape[1]] * len(sounds) if batch.mask is None else batch.mask.sum(dim=1).tolist()
+    lengths = lengths_of(batch)
     found: list[tuple[Array, float]] = []
     for sound, length in zip(sounds, lengths, strict=True):
         if length < front.window:
@@ -169,7 +171,7 @@ def _batch_frames(batch: Any, rate: int) -> list[tuple[Array, float]]:
             continue
         with torch.inference_mode():
             energies = front(sound[None, :length])[0].numpy()
-        level = dct(np.maximum(energies, energies.max() - 2 * _SILENT - 2), axis=0, norm="ortho")[:_COEFFICIENTS].T
+        level = dct(np.maximum(energies, energies.max() - 4 * _SILENT - 2), axis=0, norm="ortho")[:_COEFFICIENTS].T
         level = level - level.mean(axis=0)
         level[:, 0] -= np.percentile(level[:, 0], 95)
         padded = np.pad(level, ((1, 1), (0, 0)), mode="edge")
@@ -212,7 +214,7 @@ def _loud(frames: Array) -> Array:
     """(F,) which frames of a recording hold a voice, by the first coefficient, short breaks smoothed away."""
     if not len(frames):
         return np.zeros(0, bool)
-    loud = frames[:, 0] > -_SILENT * _MELS**0.5 / 2
+    loud = frames[:, 0] > -_SILENT * _MELS**0.5
     return np.asarray(np.convolve(loud, np.ones(3), "same") >= 2)
 
 

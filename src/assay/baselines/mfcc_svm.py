@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._cepstra import affordable, cepstra, learned_from, waves_of
+from assay.baselines._cepstra import COEFFICIENTS, LIBRARIES, affordable, cepstra, learned_from, waves_of
 from assay.baselines._fitting import Clock, doubt, require_fitted, score, softmax
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
@@ -38,6 +38,7 @@ class MfccSvm(Baseline):
 
     name = "MFCC statistics with a least-squares SVM"
     features = "made by hand"
+    libraries = LIBRARIES
     reading = "which training clips a clip resembles in the course of its cepstral coefficients"
 
     def __init__(self, target: Target, rate: int, other: int | None = None) -> None:
@@ -111,6 +112,4 @@ def statistics(sounds: Array, rate: int) -> Array:
 
 
 def _width() -> int:
-    from assay.baselines._cepstra import COEFFICIENTS
-
     return 3 * COEFFICIENTS * (_PARTS + 1) + 1

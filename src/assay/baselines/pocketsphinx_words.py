@@ -17,7 +17,7 @@ import numpy as np
 
 from assay.baselines._arpa import arpa_of
 from assay.baselines._fitting import Clock, require_fitted, require_training
-from assay.baselines._recordings import unit_outputs
+from assay.baselines._recordings import short_ones, unit_outputs
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
 from assay.errors import DataError, MissingExtraError
@@ -84,12 +84,10 @@ class PocketSphinxWords(Baseline):
 
     def respond(self, batch: Any) -> Values:
         """See `Baseline.respond`: what is heard in each window."""
-        from assay.samples.sound_windows import as_waves
+        from assay.samples.sound_windows import as_waves, lengths_of
 
-        sounds = as_waves(batch.sound).numpy()
-        lengths = [sounds.shape[1]] * len(sounds) if batch.mask is None else batch.mask.sum(dim=1).tolist()
-        return [Heard((self._heard(sound[:length]).moved(start),))
-                for sound, length, start in zip(sounds, lengths, batch.start.tolist(), strict=True)]  # fmt: skip
+        each = zip(as_waves(batch.sound).numpy(), lengths_of(batch), batch.start.tolist(), strict=True)
+        return [Heard((self._heard(sound[:length]).moved(start),)) for sound, length, start in each]
 
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
@@ -107,12 +105,18 @@ class PocketSphinxWords(Baseline):
         """The weight of the language model that is best on the validation side, as far as there is time."""
         from assay.evaluation.transcription_metrics import WordErrorRate
 
-        some, metric = validation.sample(_MOST_CHOSEN_ON, seed), WordErrorRate(self.language)
+        some, metric = short_ones(validation, _MOST_CHOSEN_ON, seed), WordErrorRate(self.language)
         rates: dict[float, float] = {}
         for weight in _WEIGHTS if len(some) else ():
             begun = clock.spent_s
             self._weight, self._decoder = weight, None
-            rates[weight] = metric.value(self.predict(some), some.truths())
+            told: list[Heard] = []
+            for batch in some.batches(1):
+                told += self.respond(batch)
+                if not rates and clock.left_s() < clock.spent_s - begun:  # no time for a second weight on more of them
+                    some = some.samples.view_of(some.units[: len(told)])
+                    break
+            rates[weight] = metric.value(told, some.truths())
             if clock.left_s() < clock.spent_s - begun:
                 break
         self._decoder = None

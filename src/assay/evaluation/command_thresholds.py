@@ -86,10 +86,16 @@ def _in_time(smoothed: Array, hops: int, held: int) -> float:
 def _alarming(
     traces: Sequence[Trace], classes: Sequence[str], silent: Sequence[str], hearing: Hearing
 ) -> Mapping[str, float]:
-    """By command, the lowest threshold that keeps to one false alarm an hour; none where there is nothing to tell."""
-    if not traces:
-        return {}
-    try:
-        return calibrate(traces, classes, silent, hearing, each=True)[0].thresholds
-    except DataError:
-        return {name: CANDIDATES[-1] for name in classes if name not in silent}
+    """By command, the lowest threshold that keeps to its share of one false alarm an hour; empty where nothing tells.
+
+    A command that even the highest threshold does not keep to it gets that one.
+    """
+    commands = [name for name in classes if name not in silent]
+    found: dict[str, float] = {}
+    for name in commands if traces else ():
+        others = [other for other in classes if other != name]
+        try:
+            found[name] = calibrate(traces, classes, others, hearing, 1 / len(commands))[0].threshold
+        except DataError:
+            found[name] = CANDIDATES[-1]
+    return found

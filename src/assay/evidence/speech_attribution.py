@@ -29,12 +29,13 @@ def explain_transcripts(predictor: Answering, batch: Any) -> Array:
     import torch
 
     from assay.networks.transcribing import answered_batch, transcript_nats
+    from assay.samples.sound_windows import lengths_of
 
     network = getattr(predictor, "network", None)
     if network is None:
         raise SettingError("only a network's transcripts can be explained")
     network.eval()
-    lengths = [batch.sound.shape[1]] * len(batch.sound) if batch.mask is None else batch.mask.sum(dim=1).tolist()
+    lengths = lengths_of(batch)
     columns = [stretches(length) for length in lengths]
     found = np.full((len(lengths), BANDS, max(columns, default=0)), np.nan)
     with torch.inference_mode():

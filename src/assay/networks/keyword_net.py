@@ -61,6 +61,8 @@ class KeywordNet(nn.Module):
 
     def __init__(self, rate: int, outputs: int, settings: KeywordNetSettings) -> None:
         super().__init__()
+        if not 0 <= settings.dropout < 1 or settings.stride < 1:
+            raise ValueError(f"a dropout of {settings.dropout:g} or a stride of {settings.stride} is not possible")
         width = settings.width
         self.front = LogMel(rate, MELS)
         self.stem = nn.Conv2d(1, 2 * width, 5, (2, settings.stride), padding=2, bias=False)

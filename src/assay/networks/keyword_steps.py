@@ -145,6 +145,6 @@ def _by_band(values: Tensor, channels: int, rows: int) -> Tensor:
 
 def _affine(norm: RangeNorm) -> tuple[Tensor, Tensor]:
     """What the norm multiplies by and adds, (C * ranges,) each."""
-    assert norm.running_mean is not None and norm.running_var is not None
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return scale, norm.bias - norm.running_mean * scale
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    scale = norm.weight / (variance + norm.eps).sqrt()
+    return scale, norm.bias - mean * scale

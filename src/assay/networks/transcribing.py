@@ -57,17 +57,22 @@ def transcribed(
     if not len(sound):
         return []
     mask = torch.ones_like(sound, dtype=torch.bool) if mask is None else mask
+    lengths = mask.sum(dim=1).tolist()
+    spans = [float(row[:length].max() - row[:length].min()) if length >= _LEAST else 0.0
+             for row, length in zip(sound, lengths, strict=True)]  # fmt: skip
+    rows = [row for row, span in enumerate(spans) if span >= _SILENT]
+    found = [Stretch("", 0.0, length / RATE, 0.0, 1) for length in lengths]
+    if not rows:
+        return found
     if isinstance(network, HfSpeech):
-        found = _written(network, sound, mask, spec, options)
+        told = _written(network, sound[rows], mask[rows], spec, options)
     elif isinstance(network, SpeechCtc):
-        found = _emitted(network, sound, mask, spec, options)
+        told = _emitted(network, sound[rows], mask[rows], spec, options)
     else:
         raise TypeError(f"{type(network).__name__} does not transcribe")
-    lengths = mask.sum(dim=1).tolist()
-    told = [length >= _LEAST and float(row[:length].max() - row[:length].min()) >= _SILENT
-            for row, length in zip(sound, lengths, strict=True)]  # fmt: skip
-    return [one if there else Stretch("", 0.0, length / RATE, 0.0, 1)
-            for one, there, length in zip(found, told, lengths, strict=True)]  # fmt: skip
+    for row, one in zip(rows, told, strict=True):
+        found[row] = one
+    return found
 
 
 def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) -> Tensor:
@@ -151,8 +156,7 @@ def _written(
     together = [heard[row] for row in range(len(sound))]
     best = network.write(pad_sequence(together, batch_first=True), limits, search, _with_words(options),
                          [len(one) for one in together])  # fmt: skip
-    told = [one if len(one.ids) < limit else replace(one, ids=unlooped(one.ids))
-            for one, limit in zip(best, limits, strict=True)]  # fmt: skip
+    told = [one if len(one.ids) < limit else _cut(one) for one, limit in zip(best, limits, strict=True)]
     return [_written_stretch(one, length / RATE, spec) for one, length in zip(told, lengths.tolist(), strict=True)]
 
 
@@ -165,6 +169,12 @@ def _written_stretch(best: Written, seconds: float, spec: TranscriptSpec) -> Str
         spaced = not has_no_spaces(spec.language)
         words = words_of(spec.tokenizer.token_texts(best.ids), times, best.nats[:count], spaced)
     return Stretch(text, 0.0, seconds, best.log_probability, count + 1, words)
+
+
+def _cut(one: Written) -> Written:
+    """A transcript without its circles; what is left is taken for as sure as all of it was."""
+    ids = unlooped(one.ids)
+    return replace(one, ids=ids, log_probability=one.log_probability * (len(ids) + 1) / (len(one.ids) + 1))
 
 
 def unlooped(ids: tuple[int, ...]) -> tuple[int, ...]:

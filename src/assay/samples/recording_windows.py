@@ -16,11 +16,13 @@ from assay.errors import DataError
 from assay.samples.sound_windows import SCALE
 from assay.samples.speech_windows import Piece, speech_pieces
 from assay.samples.transcript_spec import RATE
+from assay.sources._parallel import ordered_map
+from assay.sources.records import ProblemLog
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from assay.sources.records import Action, ProblemLog, Records
+    from assay.sources.records import Action, Records
 
 Array = np.ndarray[Any, Any]
 #: Seconds of a recording that are decoded at once.
@@ -79,12 +81,17 @@ def cut_recordings(batch: pa.RecordBatch, records: Records, longest_s: float, lo
     whole: list[bool] = []
     rows: list[int] = []
     names, places = batch.column("id").to_pylist(), batch.column("location").to_pylist()
-    for row, (name, place) in enumerate(zip(names, places, strict=True)):
+
+    def cut(named: tuple[str, str]) -> tuple[Sequence[Piece], bool, ProblemLog]:
+        (name, place), noted = named, ProblemLog()
         try:
-            pieces, alone = _pieces(records.load(place) if records.load else place, name, longest_s, log)
+            return *_pieces(records.load(place) if records.load else place, name, longest_s, noted), noted
         except DataError:
-            log.add("unreadable-recording", "skipped", name)
-            continue
+            noted.add("unreadable-recording", "skipped", name)
+            return (), False, noted
+
+    for row, (pieces, alone, noted) in enumerate(ordered_map(cut, zip(names, places, strict=True), chunk=1)):
+        log.extend(noted.problems())
         for piece in pieces:
             sound.append(piece.sound)
             starts.append(piece.start / RATE)

@@ -62,9 +62,18 @@ def copied_sound_rows(records: Records, progress: Progress) -> Array | None:
     return kept_pairs(records, _VERSION, find)
 
 
-def sound_lookalikes(samples: Samples, asked: Array, budget_s: float, rate: int, field: str = "sound") -> Lookalikes:
-    """Copies of units whose sounds are a field of the samples, (W, T) or ragged: see `Task.lookalikes`."""
-    return find_copied_sounds(prints_of_samples(samples, rate, field), asked, budget_s)
+def sound_lookalikes(
+    samples: Samples, asked: Array, budget_s: float, rate: int, field: str = "sound"
+) -> Lookalikes | None:
+    """Copies of units whose sounds are a field of the samples, (W, T) or ragged: see `Task.lookalikes`.
+
+    None where there are too many sounds to describe them all in little time.
+    """
+    if len(samples.side) > MOST_SOUNDS:
+        return None
+    begun = time.perf_counter()
+    prints = prints_of_samples(samples, rate, field)
+    return find_copied_sounds(prints, asked, budget_s - (time.perf_counter() - begun))
 
 
 def find_copied_sounds(

@@ -141,7 +141,7 @@ class Table:
         if not _VARIABLE.fullmatch(name):
             hint = "Give the name of an environment variable, never the secret itself."
             raise self.error(key, "is not the name of an environment variable", hint)
-        self.secrets.add(name)
+        self.secrets.add(name.upper() if os.name == "nt" else name)  # where the names in `os.environ` are in capitals
         value = os.environ.get(name)
         if not value:
             raise self.error(key, f"the environment variable {name} is not set", f"Set it before: export {name}=…")

@@ -161,6 +161,8 @@ class ActionRunner:
         if self._worker is not None:
             if not drain:
                 self._means.stop.set()
+            elif self._patient and (waiting := self._jobs.qsize()):
+                self._tell(f"actions that still wait: {waiting}")
             while self._worker.is_alive():
                 try:
                     self._jobs.put(None, timeout=_POLL_S)
@@ -205,11 +207,15 @@ class ActionRunner:
             job.limits.heard.give_back(job.at_s)
             self._tell(f"{name}: not done, it waited {begun - job.queued:.0f} s")
             return
+        waits = False
         while not job.limits.done(time.monotonic()):
             if not self._patient:
                 job.limits.heard.give_back(job.at_s)
                 self._tell(f"{name}: not done, most_per_minute is reached")
                 return
+            if not waits:
+                waits = True
+                self._tell(f"{name}: waits, most_per_minute is reached")
             if self._means.stop.wait(_POLL_S):
                 return
         begun = time.monotonic()

@@ -94,10 +94,29 @@ class _Call:
                 with suppress(OSError):
                     line.sock.shutdown(socket.SHUT_RDWR)
 
+    def _line(self, kind: Callable[..., http.client.HTTPConnection]) -> Any:
+        """What makes connections that are kept, and that send nothing once the call was given up."""
+
+        def made(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
+            line = kind(*arguments, **named)
+            connect = line.connect
+
+            def checked() -> None:
+                connect()
+                if self._given_up.is_set():
+                    line.close()
+                    raise OSError("given up")
+
+            line.connect = checked  # type: ignore[method-assign]
+            self._lines.append(line)
+            return line
+
+        return made
+
     def _call(self) -> None:
         action = self._action
         request = urllib.request.Request(action.url, action.body or None, dict(action.headers), method=action.method)
-        opener = urllib.request.build_opener(_SameHost, _Plain(self._lines), _Encrypted(self._lines))
+        opener = urllib.request.build_opener(_SameHost, _Plain(self._line), _Encrypted(self._line))
         try:
             with opener.open(request, timeout=action.timeout_s) as response:
                 most = _MOST_READ
@@ -111,35 +130,27 @@ class _Call:
 
 
 class _Plain(urllib.request.HTTPHandler):
-    """Keeps the connections that it makes in a list."""
+    """Connects through `_Call._line`."""
 
-    def __init__(self, lines: list[http.client.HTTPConnection]) -> None:
+    def __init__(self, line: Callable[..., Any]) -> None:
         super().__init__()
-        self._lines = lines
+        self._line = line
 
     def http_open(self, req: urllib.request.Request) -> Any:
         """See `urllib.request.HTTPHandler`."""
-        return self.do_open(_kept(http.client.HTTPConnection, self._lines), req)
+        return self.do_open(self._line(http.client.HTTPConnection), req)
 
 
 class _Encrypted(urllib.request.HTTPSHandler):
     """Likewise; the server's certificate is checked."""
 
-    def __init__(self, lines: list[http.client.HTTPConnection]) -> None:
+    def __init__(self, line: Callable[..., Any]) -> None:
         super().__init__()
-        self._lines = lines
+        self._line = line
 
     def https_open(self, req: urllib.request.Request) -> Any:
         """See `urllib.request.HTTPSHandler`."""
-        return self.do_open(_kept(http.client.HTTPSConnection, self._lines), req)
-
-
-def _kept(kind: Callable[..., http.client.HTTPConnection], lines: list[http.client.HTTPConnection]) -> Any:
-    def made(*arguments: Any, **named: Any) -> http.client.HTTPConnection:
-        lines.append(kind(*arguments, **named))
-        return lines[-1]
-
-    return made
+        return self.do_open(self._line(http.client.HTTPSConnection), req)
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):

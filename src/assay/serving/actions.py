@@ -50,9 +50,12 @@ class Actions:
         Args:
             commands: those that can be heard.
         """
+        if not commands:
+            hint = "Leave --actions out, or train voice commands."
+            raise DataError("this run hears no commands that anything could follow", hint, file=str(self.file))
         for action in self.actions:
             if action.command not in commands:
-                hint = did_you_mean(action.command, commands) or "This run hears no commands."
+                hint = did_you_mean(action.command, commands) or f"Known: {', '.join(sorted(commands)[:9])}."
                 place = f"actions.{action.name}.command"
                 raise DataError(f"{place}: {action.command!r} is no command of this run", hint, file=str(self.file))
 

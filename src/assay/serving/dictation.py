@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.evaluation.transcripts import Heard, Partial, Segment, Transcript
 from assay.samples.recording_windows import whole_numbers
-from assay.samples.sound_windows import SCALE
+from assay.samples.sound_windows import as_chunk
 from assay.samples.speech_windows import Piece, SpeechCutter
 from assay.samples.transcript_spec import RATE
 from assay.task import Session, number_of
@@ -51,10 +51,8 @@ class Dictation(Session):
         self._told = (-1, 0)  # the start of the window that was told about last, and how long it was then
 
     def push(self, chunk: Any) -> list[Partial]:
-        """Take sound (T,), float32 from -1 to 1 or int16."""
-        sound = np.asarray(chunk)
-        sound = sound.astype(np.float32) / SCALE if sound.dtype == np.int16 else np.asarray(sound, np.float32)
-        self._waiting = np.concatenate([self._waiting, np.nan_to_num(sound, posinf=0.0, neginf=0.0)])
+        """Take sound (T,), float32 from -1 to 1 or int16; raises `SettingError` where it has another shape."""
+        self._waiting = np.concatenate([self._waiting, as_chunk(chunk)])
         due = self._due
         whole = len(self._waiting) // _BLOCK * _BLOCK
         for start in range(0, whole, _BLOCK):

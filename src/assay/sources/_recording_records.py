@@ -66,7 +66,7 @@ def labelled_recordings(found: Found, options: DataOptions, kind: Kind, log: Pro
     side = _side_column(found, options)
     if side is not None:
         columns["split"] = as_sides(found.columns[side].combine_chunks(), label)
-    if (group := _group_column(found, options)) is not None:
+    if (group := _group_column(found, options, target)) is not None:
         columns["group"] = _present(found.columns[group])
     table = pa.table(columns).append_column("row", pa.array(np.arange(len(keep)))).filter(pa.array(keep))
     kept = np.flatnonzero(keep).tolist()
@@ -123,11 +123,15 @@ def _side_column(found: Found, options: DataOptions) -> str | None:
     return name if asked or are_sides(found.columns[name]) else None
 
 
-def _group_column(found: Found, options: DataOptions) -> str | None:
-    """The column whose values never cross a split: the one that is asked for, else that of the speakers."""
+def _group_column(found: Found, options: DataOptions, target: str) -> str | None:
+    """The column whose values never cross a split: the one that is asked for, else that of the speakers.
+
+    Where speakers are to be told apart, each has to be on all sides.
+    """
     names = found.columns.column_names
     if options.group is None:
-        return found.defaults.get("speaker")
+        speaker = found.defaults.get("speaker")
+        return None if speaker == target else speaker
     if options.group in names:
         return options.group
     if options.group == NO_GROUP:

@@ -32,7 +32,7 @@ class Stretches:
 
     def add(self, name: str, start_s: float, end_s: float | None) -> str:
         """The name of a stretch of a recording; without an end it goes on to that of the recording."""
-        found = f"{name}#t={start_s:g}" if end_s is None else f"{name}#t={start_s:g},{end_s:g}"
+        found = f"{name}#t={start_s!r}" if end_s is None else f"{name}#t={start_s!r},{end_s!r}"
         self._known[found] = (name, start_s, end_s)
         return found
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from assay.errors import AssayError, DataError
+from assay.errors import DataError
 from assay.samples.sound_spec import OTHER
 from assay.sources.records import ProblemLog, Records, records_from_table
 
@@ -104,7 +104,7 @@ def sound_at(records: Records, location: str, rate: int, longest_s: float) -> So
         if start is None:
             return decode_audio(records.load(location), rate, longest_s)
         sound = decode_audio(records.load(location), rate, PIECE_S, start_s=start)
-    except AssayError:
+    except DataError:
         return None
     return replace(sound, facts=replace(sound.facts, cut=False))
 
@@ -166,7 +166,7 @@ def _seconds(records: Records, location: str) -> float:
 
     try:
         seconds = float(audio_header(records.load(location)).seconds) if records.load is not None else 0.0
-    except AssayError:
+    except DataError:
         return 0.0
     return seconds if np.isfinite(seconds) else 0.0
 

@@ -19,7 +19,7 @@ from assay.sources._recording_layout import Found, Kind, defaults_of
 from assay.sources._rows import JSON_SUFFIXES, TABLE_SUFFIXES, Rows, open_file
 from assay.sources._splits import asks_for_shares, side_of_name
 from assay.sources._text_values import count_words
-from assay.sources._values import as_number, is_text
+from assay.sources._values import as_class, is_text
 from assay.sources.records import Place, ProblemLog
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
@@ -57,7 +57,7 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
     Raises:
         DataError: no table names recordings, or several do that are no sides of one data set.
     """
-    tables = naming_tables(source, options.extra.get("encoding"))
+    tables = naming_tables(source, options.extra.get("encoding"), log)
     chosen = _choose(list(tables), options)
     if not chosen:
         told = (
@@ -72,34 +72,46 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
     columns = pa.concat_tables([part[2] for part in parts], promote_options="default")
     locations = [where for part in parts for where in part[0]]
     places = [place for part in parts for place in part[1]]
-    defaults = _defaults(columns, locations)
+    defaults = _defaults(columns)
     if not is_one_file(source):
         _note_unnamed(source.store.names, locations, log)
     store = table_store(source, chosen[0], is_audio_name, _ENDINGS)[0]
     return Found(list(locations), locations, places, columns, store, defaults)
 
 
-def naming_tables(source: Source, encoding: str | None = None) -> dict[str, tuple[Rows, str]]:
-    """The tables that name recordings, with the column that does."""
+def naming_tables(
+    source: Source, encoding: str | None = None, log: ProblemLog | None = None
+) -> dict[str, tuple[Rows, str]]:
+    """The tables that name recordings, with the column that does; those that cannot be read are noted in the log.
+
+    Raises:
+        DataError: the only table, or with a log each of them, cannot be read.
+    """
     store = source.store
     endings = (*TABLE_SUFFIXES, *JSON_SUFFIXES)
     names = [name for name in store.names if name.lower().removesuffix(".gz").endswith(endings)]
     alone = is_one_file(source)
     if len(names) > _MOST_TABLES or (not alone and not any(map(is_audio_name, store.names))):
         return {}
-    found = {}
+    found: dict[str, tuple[Rows, str]] = {}
+    refused: DataError | None = None
     for name in names:
         resolve = table_store(source, name, is_audio_name, _ENDINGS)[1]
         try:
             rows = _open(store, name, encoding, resolve)
             head = _head(rows)
-        except DataError:
+        except DataError as error:
             if len(names) == 1:
                 raise
+            refused = refused or error
+            if log is not None:
+                log.add("unreadable-table", "skipped", name)
             continue
         column = None if head is None else path_column(head, resolve, is_audio_name, is_image_name)
         if column is not None:
             found[name] = (rows, column)
+    if log is not None and not found and refused is not None:
+        raise refused
     return found
 
 
@@ -157,13 +169,11 @@ def _as_text(values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):
-        numbers = as_number(values, "plain")[0].to_pylist()
-        texts = [None if number is None else f"{number:g}" if number % 1 == 0 else repr(number) for number in numbers]
-        return pa.array(texts, pa.string())
+        return as_class(values, "plain")
     return values.cast(pa.string()) if not pa.types.is_binary(values.type) else pa.nulls(len(values), pa.string())
 
 
-def _defaults(columns: pa.Table, locations: Sequence[str | None]) -> dict[str, str]:
+def _defaults(columns: pa.Table) -> dict[str, str]:
     """The columns to take: by their names, or where none is called so, the only one whose values fit."""
     found = defaults_of(columns.column_names)
     if "class" in found or "text" in found:
@@ -194,7 +204,7 @@ def _recognised(
     texts = {name: values for name, values in zip(head.schema.names, head.columns, strict=True) if name != column}
     plain = pa.table({name: pc.cast(values, pa.string()) for name, values in texts.items() if is_text(values.type)})
     named = defaults_of(list(texts))
-    found = named if "class" in named or "text" in named else {**named, **_defaults(plain, [])}
+    found = named if "class" in named or "text" in named else {**named, **_defaults(plain)}
     common = _ALL_CHECKED in {name.rsplit("/", 1)[-1].split(".")[0] for name in names} and "clips/" in "".join(names)
     what = "tables of Common Voice" if common else f"tables, {', '.join(chosen)}," if len(chosen) > 1 else ""
     what = what or f"a table, {chosen[0]},"

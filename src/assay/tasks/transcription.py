@@ -102,7 +102,7 @@ class Transcription(Task):
 
         return copied_sound_rows(records, progress)
 
-    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes | None:
         """See `assay.samples.sound_copies`."""
         from assay.samples.sound_copies import sound_lookalikes
 
