@@ -190,15 +190,17 @@ class HfSpeech(nn.Module):
         wanted, there = with_end(target, target_mask, self.marks.end)
         real = torch.ones_like(wanted, dtype=torch.bool) if there is None else there
         lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
-        groups, nats = self.alike(lengths), []
+        given, first = self._given(wanted[:, :-1]), len(self.prefix) - 1
+        groups, written = self.alike(lengths), []
         for rows in groups:
             values, tokens = int(lengths[rows].max()), int(real[rows].sum(dim=1).max())
             heard = self.heard(sound[rows, :values], None if mask is None else mask[rows, :values])
-            said, here = wanted[rows, :tokens], real[rows, :tokens]
-            logits = self._logits(heard, said[:, :-1])[here].float()
-            nats.append(cross_entropy(logits, said[here], reduction="none", label_smoothing=smoothing))
-        order = torch.cat(groups)
-        return per_text(torch.cat(nats), real[order])[order.argsort()]
+            states = self._states(heard, given[rows, : first + tokens])[:, first:]
+            written.append(states[real[rows, :tokens]])
+        order = torch.cat(groups)  # the vocabulary's vectors, which are most of the network, are gone through once
+        logits = self.model.get_output_embeddings()(torch.cat(written)).float()
+        nats = cross_entropy(logits, wanted[order][real[order]], reduction="none", label_smoothing=smoothing)
+        return per_text(nats, real[order])[order.argsort()]
 
     def search(
         self, heard: Tensor, longest: Sequence[int], how: Search, frames: Sequence[int] | None = None
@@ -278,12 +280,21 @@ class HfSpeech(nn.Module):
 
     def _logits(self, heard: Tensor, given: Tensor) -> Tensor:
         """(B, N + 1, V) of each token of transcripts (B, N) and of what follows."""
-        before = given.new_tensor(self.prefix).expand(len(given), -1)
-        output = self.model(
-            encoder_outputs=(heard,), decoder_input_ids=torch.cat([before, given], dim=1).long(), use_cache=False
-        )
-        logits: Tensor = output.logits[:, len(self.prefix) - 1 :]
+        states = self._states(heard, self._given(given))
+        logits: Tensor = self.model.get_output_embeddings()(states[:, len(self.prefix) - 1 :])
         return logits
+
+    def _given(self, tokens: Tensor) -> Tensor:
+        """(B, P + N, W) the vectors of transcripts (B, N) behind what steers the network."""
+        before = tokens.new_tensor(self.prefix).expand(len(tokens), -1)
+        vectors: Tensor = self.model.get_decoder().embed_tokens(torch.cat([before, tokens], dim=1).long())
+        return vectors
+
+    def _states(self, heard: Tensor, given: Tensor) -> Tensor:
+        """(B, T, W) what the decoder makes of vectors (B, T, W)."""
+        decoder = self.model.get_decoder()
+        states: Tensor = decoder(inputs_embeds=given, encoder_hidden_states=heard, use_cache=False).last_hidden_state
+        return states
 
     def _bands(self, sound: Tensor) -> Tensor:
         """Whisper's log-mel spectrum (B, M, 2 F) of sound whose length is a multiple of a frame's."""
