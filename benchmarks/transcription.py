@@ -1,4 +1,4 @@
-"""Speech to text: yesno from nothing, prompts with a fine-tuned Whisper and from nothing, the speed of an hour."""
+"""Speech to text: yesno from nothing, prompts with a fine-tuned Whisper and from nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from _command import run_assay
 from _common import Bench, Json, Target, mean_interval, open_bench
 from _speech import FOLDS, RATE, invented, linked, prompts_folder, yesno_folder
-from _speech_speed import random_whisper, speed, whisper_folder
+from transcription_speed import random_whisper, whisper_folder
 
 #: Minutes of training speech of the learning curve of the network from nothing; the first fold has all there is.
 _MINUTES = (2.0, 4.0, 8.0)
@@ -24,11 +24,9 @@ _CASES = (
     *(f"whisper-fold-{fold}" for fold in range(FOLDS)),
     *(f"own-fold-{fold}" for fold in range(FOLDS)),
     *(f"own-{minutes:g}-minutes" for minutes in _MINUTES),
-    "speed",
 )
-_WANTED_YESNO, _WANTED_LESS, _WANTED_FACTOR = 0.02, 0.30, 0.12
-_FLAT = 1.1  # how much more memory the longer recording may take
-_KINDS = ("yesno-fold-0", "whisper-fold-0", "own-fold-0", "own-2-minutes", "own-4-minutes", "speed")
+_WANTED_YESNO, _WANTED_LESS = 0.02, 0.30
+_KINDS = ("yesno-fold-0", "whisper-fold-0", "own-fold-0", "own-2-minutes", "own-4-minutes")
 _ASKED = (0.2, 0.1, 0.05)  # word error rates that the learning curve says the data for
 
 
@@ -205,10 +203,7 @@ def main() -> None:
     bench = open_bench("transcription", __doc__, add_options)
     cases = list(_KINDS) if bench.smoke else bench.options.cases.split(",")
     known: dict[str, Json] = {}
-    runs = {
-        case: bench.piece(case, partial(speed, bench) if case == "speed" else partial(measure, bench, case, known))
-        for case in cases
-    }
+    runs = {case: bench.piece(case, partial(measure, bench, case, known)) for case in cases}
     summary: Json = {}
     targets: list[Target] = []
     for kind in ("yesno", "whisper", "own"):
@@ -232,19 +227,6 @@ def main() -> None:
     curve = [run for case, run in runs.items() if case.endswith("minutes")]
     if curve and "own-fold-0" in runs:
         summary["learning_curve"] = curve_of([*curve, runs["own-fold-0"]])
-    if "speed" in runs:
-        summary["speed"] = found = runs["speed"]
-        targets.append(Target("tiny.en: real-time factor over an hour", found["long"]["factor"], "<=", _WANTED_FACTOR))
-        for ours, theirs, what in (("text", "pipeline_text", ""), ("words", "pipeline_words", ", times of words")):
-            if theirs in found:
-                beside = found[ours]["seconds"]["median"] / found[theirs]["seconds"]["median"]
-                targets.append(
-                    Target(f"tiny.en: seconds over those of transformers' pipeline{what}", beside, "<=", 1.0)
-                )
-                worse = found[ours]["wer"] - found[theirs]["wer"]
-                targets.append(Target(f"tiny.en: word error rate minus that of the pipeline{what}", worse, "<=", 0.01))
-        more = found["long"]["peak"] / found["words"]["peak"]
-        targets.append(Target("memory of an hour over that of ten minutes", more, "<=", _FLAT))
     bench.settings = {"yesno": "every fifth recording tested", "prompts": "folds by a hash of what is said, all words",
                       "form": "assay.evaluation.spoken_text", "network": "Whisper tiny.en, 37.8 M"}  # fmt: skip
     packages = ["transformers", "jiwer", "pocketsphinx", "soundfile"]

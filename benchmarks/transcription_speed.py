@@ -8,15 +8,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _common import ROOT, Bench, Json, data_root, interleaved, spread
+from _common import ROOT, Bench, Json, Target, data_root, interleaved, open_bench, spread
 from _data import pretrained_folder
 from _speech import invented_files, long_recording, prompt_files
 
 #: Seconds of the recording that both hear in turns, and of the one that Assay hears alone.
 _SHORT_S, _LONG_S = 600.0, 3600.0
+#: The real-time factor that is wanted, and how much more memory the longer recording may take.
+_WANTED_FACTOR, _FLAT = 0.12, 1.1
 #: Turns that each takes, in an order that turns round.
 _ROUNDS = 3
 #: Seconds of the recording that comes first in each process, which nobody times.
@@ -148,3 +151,23 @@ def _apart(program: str, *arguments: Any, said: str) -> list[Json]:
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     metric = WordErrorRate("en")
     return [{**result, "wer": metric.value([result.pop("text")], [said])} for result in results]
+
+
+def main() -> None:
+    bench = open_bench("transcription_speed", __doc__)
+    found = bench.piece("speed", partial(speed, bench))
+    targets = [Target("tiny.en: real-time factor over an hour", found["long"]["factor"], "<=", _WANTED_FACTOR)]
+    for ours, theirs, what in (("text", "pipeline_text", ""), ("words", "pipeline_words", ", times of words")):
+        if theirs in found:
+            beside = found[ours]["seconds"]["median"] / found[theirs]["seconds"]["median"]
+            targets.append(Target(f"tiny.en: seconds over those of transformers' pipeline{what}", beside, "<=", 1.0))
+            worse = found[ours]["wer"] - found[theirs]["wer"]
+            targets.append(Target(f"tiny.en: word error rate minus that of the pipeline{what}", worse, "<=", 0.01))
+    more = found["long"]["peak"] / found["words"]["peak"]
+    targets.append(Target("memory of an hour over that of ten minutes", more, "<=", _FLAT))
+    bench.settings = {"network": "Whisper tiny.en, 37.8 M", "form": "assay.evaluation.spoken_text"}
+    bench.finish({"speed": found}, targets, packages=["transformers", "jiwer", "soundfile"])
+
+
+if __name__ == "__main__":
+    main()
