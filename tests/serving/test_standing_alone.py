@@ -58,3 +58,15 @@ def test_a_command_is_heard_alone_and_not_in_a_sentence() -> None:
     end_s = len(sentence) / RATE + 2.3
     assert [one.command for one in heard] == ["go"] and 0 < heard[0].at_s - end_s < 0.3
     assert sum(shown) < everywhere / 2, "windows that are not alone are not classified"
+
+
+@pytest.mark.parametrize(("seconds", "heard"), [(0.1, 1), (0.5, 1), (1.0, 1), (1.5, 0)])
+def test_a_command_may_fill_its_window_but_no_more(seconds: float, heard: int) -> None:
+    def loud(windows: np.ndarray) -> np.ndarray:
+        return np.repeat([[0.95, 0.05]], len(windows), axis=0)
+
+    hearing = Hearing(RATE, 1.0, hop_s=0.03, smoothing_s=0.06, threshold=0.9, alone=Alone())
+    detector = Detector(loud, ["go", "other"], hearing, silent=["other"])
+    quiet = np.zeros(RATE, np.float32)
+    found = detector.push(np.concatenate([quiet, np.sin(np.arange(round(seconds * RATE))).astype(np.float32), quiet]))
+    assert len(found) == heard

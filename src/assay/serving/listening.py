@@ -156,7 +156,10 @@ class Detector(Session):
         self._frames = max(1, round(self._window / self._frame))  # of a window
         self._voiced: deque[bool] = deque(maxlen=self._frames)
         alone = self.hearing.alone
-        frames_told = self._frames + (0 if alone is None else round(alone.before_s * rate / self._frame))
+        told_s = 0.0  # beside the window: a command that fills it is still seen whole when its quiet has been heard
+        if alone is not None:
+            told_s = alone.before_s + alone.after_s + self.hearing.smoothed_windows * self.hearing.hop_s
+        frames_told = self._frames + round(told_s * rate / self._frame)
         self._powers: deque[float] = deque([0.0] * frames_told, frames_told)  # silence before the stream
         self._needed = max(1, round(self.hearing.voiced_s * rate / self._frame))
         self._recent: deque[Array] = deque(maxlen=self.hearing.smoothed_windows)
