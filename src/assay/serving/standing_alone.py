@@ -25,9 +25,9 @@ class Alone:
         apart_db: how much softer quiet is.
     """
 
-    before_s: float = 0.4
+    before_s: float = 0.8
     after_s: float = 0.12
-    apart_db: float = 12.0
+    apart_db: float = 10.0
 
     def holds(self, powers: Array, frame_s: float) -> bool:
         """Whether what was last said in frames of these powers (F,) stands alone.
