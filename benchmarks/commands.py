@@ -148,9 +148,10 @@ def latency(bench: Bench) -> Json:
 
 
 def listening(bench: Bench) -> Json:
-    """What a listener computes for a second of speech, on one core, in blocks as a microphone and as a file give them.
+    """What a listener computes for a second of sound, on one core, in blocks as a microphone and as a file give them.
 
-    Somebody speaks all the time, so that every window is classified: silence costs next to nothing.
+    Once of words that stand alone, as often as they can be heard, and once of somebody who speaks all the time, of whom
+    few windows are classified. Silence costs less than both. Noise stands for voices.
     """
     import torch
 
@@ -161,12 +162,22 @@ def listening(bench: Bench) -> Json:
     found: Json = {}
     for rate in (8000, 16000):
         for name, block_s in (("microphone", BLOCK_S), ("file", FILE_BLOCK_S)):
-            found[f"{rate} Hz, {name}"] = {"block_s": block_s, **_listened(rate, block_s, 7 if bench.smoke else 60)}
+            for said in ("words", "speech"):
+                sound = _said(said, rate, 7 if bench.smoke else 60)
+                found[f"{rate} Hz, {name}, {said}"] = {"block_s": block_s, **_listened(sound, rate, block_s)}
     torch.set_num_threads(before)
     return found
 
 
-def _listened(rate: int, block_s: float, seconds: int) -> Json:
+def _said(kind: str, rate: int, seconds: int) -> Any:
+    """(T,) words of half a second, 1.5 s apart; or four syllables a second."""
+    at_s = np.arange(seconds * rate) / rate
+    spoken = at_s % 1.5 < 0.5 if kind == "words" else np.sin(2 * np.pi * 4 * at_s) > 0
+    loud = np.random.default_rng(0).standard_normal(len(at_s))
+    return (0.2 * (0.02 + 0.98 * spoken) * loud).astype(np.float32)
+
+
+def _listened(sound: Any, rate: int, block_s: float) -> Json:
     from assay.networks.sound_networks import sound_networks
     from assay.samples.sound_spec import OTHER, ClipSpec
     from assay.serving.predictor import Predictor
@@ -184,9 +195,6 @@ def _listened(rate: int, block_s: float, seconds: int) -> Json:
 
     network.judge = counted
     session = VoiceCommands().session(Predictor(VoiceCommands(), spec, network))
-    time_s = np.arange(seconds * rate) / rate
-    syllables = 0.02 + 0.98 * (np.sin(2 * np.pi * 4 * time_s) > 0)
-    sound = (0.2 * syllables * np.random.default_rng(0).standard_normal(len(time_s))).astype(np.float32)
     size, taken = round(block_s * rate), []
     for start in range(0, len(sound) - size + 1, size):
         begun = time.perf_counter()
@@ -194,7 +202,7 @@ def _listened(rate: int, block_s: float, seconds: int) -> Json:
         taken.append(1000 * (time.perf_counter() - begun) / block_s)
     settled = taken[max(1, round(2 / block_s)) :]
     return {"mean_ms": statistics.fmean(settled), "median_ms": statistics.median(settled),
-            "windows_a_second": sum(windows) / seconds}  # fmt: skip
+            "windows_a_second": sum(windows) * rate / len(sound)}  # fmt: skip
 
 
 def _mean(runs: dict[str, Json], speakers: Sequence[str], model: str) -> float | None:
@@ -226,7 +234,7 @@ def main() -> None:
         summary["latency"] = bench.piece("latency", partial(latency, bench))
         summary["listening"] = bench.piece("listening", partial(listening, bench))
         slowest = max(one["mean_ms"] for one in summary["listening"].values())
-        targets.append(Target("a second of speech in a stream, on one core: ms", slowest, "<=", _WANTED_MS))
+        targets.append(Target("a second of sound in a stream, on one core: ms", slowest, "<=", _WANTED_MS))
     bench.settings = {"split": "a speaker left out; random by content, 80/10/10", "budget": bench.options.budget,
                       "chosen on": list(CHOSEN_ON)}  # fmt: skip
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["soundfile", "soxr"])
