@@ -26,6 +26,7 @@ from assay.training.collecting import Collector
 from assay.training.optimisers import build_optimizer, set_learning_rate
 from assay.training.pace import Pace
 from assay.training.plan import Plan, learning_rate_at
+from assay.training.repeatable import repeatable
 from assay.training.state import Position, Snapshot, State, copy_weights
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Job:
     collect: Collector | None = None
 
 
+@repeatable()
 def fit(network: nn.Module, job: Job) -> State:
     """Train a network, from the checkpoint in the job's folder where there is one, and leave the weights to keep in it.
 
