@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-import torch.utils.deterministic as filling
+import torch.utils.deterministic
 
 
 @contextmanager
@@ -16,12 +17,13 @@ def repeatable() -> Iterator[None]:
     Without it, the gradients of `table[index]` are summed as the threads come: the last bits of a loss differ from one
     training to the next. What has no such form is computed as ever, with a warning.
     """
-    before, warned = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = filling.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    filling: Any = torch.utils.deterministic  # its types do not know what it has
+    before, filled = torch.get_deterministic_debug_mode(), filling.fill_uninitialized_memory
+    # `torch.use_deterministic_algorithms` does the same, but imports the compiler first: 2 s.
+    torch.set_deterministic_debug_mode("warn")
     filling.fill_uninitialized_memory = False  # it would fill what is about to be written anyway
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before, warn_only=warned)
+        torch.set_deterministic_debug_mode(before)
         filling.fill_uninitialized_memory = filled
