@@ -1,39 +1,34 @@
-"""Speech to text: yesno from nothing, prompts with a fine-tuned Whisper and from nothing."""
+"""Speech to text: spoken prompts with a fine-tuned Whisper and with a network from nothing."""
 
 from __future__ import annotations
 
 import argparse
-import csv
-import statistics
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _command import run_assay
-from _common import Bench, Json, Target, mean_interval, open_bench
-from _speech import FOLDS, RATE, invented, linked, prompts_folder, yesno_folder
+from _common import Bench, Json, Target, open_bench
+from _speech import FOLDS, RATE, invented, prompts_folder
+from _transcribed import of_folds, trained
 from transcription_speed import random_whisper, whisper_folder
 
 #: Minutes of training speech of the learning curve of the network from nothing; the first fold has all there is.
 _MINUTES = (2.0, 4.0, 8.0)
 _CASES = (
-    *(f"yesno-fold-{fold}" for fold in range(FOLDS)),
     *(f"whisper-fold-{fold}" for fold in range(FOLDS)),
     *(f"own-fold-{fold}" for fold in range(FOLDS)),
     *(f"own-{minutes:g}-minutes" for minutes in _MINUTES),
 )
-_WANTED_YESNO, _WANTED_LESS = 0.02, 0.30
-_KINDS = ("yesno-fold-0", "whisper-fold-0", "own-fold-0", "own-2-minutes", "own-4-minutes")
+_WANTED_LESS = 0.30
+_KINDS = ("whisper-fold-0", "own-fold-0", "own-2-minutes", "own-4-minutes")
 _ASKED = (0.2, 0.1, 0.05)  # word error rates that the learning curve says the data for
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cases", default=",".join(_CASES), help="which of them, separated by commas")
     parser.add_argument("--seed", default="0", help="of the trainings")
-    parser.add_argument("--yesno-budget", default="5m", help="the time of fitting of each fold")
     parser.add_argument("--whisper-budget", default="12m", help="the time of fitting of each fold")
     parser.add_argument("--own-budget", default="12m", help="the time of fitting of each fold from nothing")
 
@@ -56,55 +51,16 @@ def measure(bench: Bench, case: str, known: dict[str, Json]) -> Json:
 
 def _measured(bench: Bench, case: str, kind: str) -> Json:
     options = bench.options
-    budget = "2s" if bench.smoke else {"yesno": options.yesno_budget, "whisper": options.whisper_budget,
-                                       "own": options.own_budget}[kind]  # fmt: skip
+    budget = "2s" if bench.smoke else {"whisper": options.whisper_budget, "own": options.own_budget}[kind]
     fold = int(case.rpartition("-")[2]) if "fold" in case else 0
     minutes = float(case.split("-")[1]) if case.endswith("minutes") else None
-    source = (
-        invented(bench.work)
-        if bench.smoke
-        else yesno_folder(bench.work, fold)
-        if kind == "yesno"
-        else prompts_folder(bench.work, fold, minutes)
-    )
+    source = invented(bench.work) if bench.smoke else prompts_folder(bench.work, fold, minutes)
     whisper = (random_whisper(bench.work) if bench.smoke else whisper_folder()) if kind == "whisper" else None
     network = [] if whisper is None else ["--network", f"hf/{whisper}"]
-    language = [] if kind == "yesno" or bench.smoke else ["--language", "en"]
-    with tempfile.TemporaryDirectory() as folder:
-        run, cache = Path(folder) / "run", Path(folder) / "cache"
-        done = run_assay("train", source, *network, *language, "--task", "transcription", "--evidence", "quick",
-                         "--json", "--budget", budget, "--seed", options.seed, "--out", run, cache=cache)  # fmt: skip
-        found = _told(source, run)
-        before = None if whisper is None else _as_it_comes(source, found["truth"], whisper)
-    summary = done.json
-    return {"budget": budget, "wall_s": done.wall_s, "fit_s": summary["seconds"],
-            "wer": summary["metric"], "cer": summary["metrics"]["cer"], "baseline": summary["baseline"],
-            "verdict": summary["verdict"], "samples": summary["samples"], "told": found, "before": before,
-            "minutes": _minutes(source),
-            "parameters": summary["network"]["parameters"],
-            "stages": {key.split(" hf/")[0]: at for key, at in done.stages.items()}}  # fmt: skip
-
-
-def _told(source: Path, run: Path) -> Json:
-    """What the finished run hears in the recordings of the test side, and what is said in them."""
-    import assay
-
-    with (source / "transcripts.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
-    with tempfile.TemporaryDirectory() as folder:
-        for row in rows:
-            linked(source / row["file"], Path(folder) / row["file"])
-        answers, _ = assay.load(run).predictions(folder, options={"words": 0})
-    return {"truth": {row["file"]: row["text"] for row in rows}, "text": {one.id: one.answer.text for one in answers}}
-
-
-def _minutes(source: Path) -> float:
-    """Minutes of speech to learn from."""
-    import soundfile
-
-    with (source / "transcripts.csv").open(encoding="utf-8") as file:
-        names = [row["file"] for row in csv.DictReader(file) if row["split"] == "train"]
-    return sum(soundfile.info(source / name).duration for name in names) / 60
+    language = [] if bench.smoke else ["--language", "en"]
+    found = trained(source, budget, options.seed, *network, *language)
+    found["before"] = None if whisper is None else _as_it_comes(source, found["told"]["truth"], whisper)
+    return found
 
 
 def _as_it_comes(source: Path, truth: Json, whisper: Path) -> Json:
@@ -206,17 +162,10 @@ def main() -> None:
     runs = {case: bench.piece(case, partial(measure, bench, case, known)) for case in cases}
     summary: Json = {}
     targets: list[Target] = []
-    for kind in ("yesno", "whisper", "own"):
+    for kind in ("whisper", "own"):
         folds = [run for case, run in runs.items() if case.startswith(f"{kind}-fold-")]
         if folds:
-            beside = [run["baseline"]["value"] for run in folds if run["baseline"]]
-            summary[kind] = {"folds": len(folds), "wer": mean_interval([run["wer"]["value"] for run in folds]),
-                             "baseline": mean_interval(beside) if beside else None,
-                             "fit_s": statistics.fmean(run["fit_s"] for run in folds)}  # fmt: skip
-    if "yesno" in summary and summary["yesno"]["folds"] == FOLDS:
-        targets.append(
-            Target("yesno: mean word error rate over five folds", summary["yesno"]["wer"]["mean"], "<=", _WANTED_YESNO)
-        )
+            summary[kind] = of_folds(folds)
     tuned = [run for case, run in runs.items() if case.startswith("whisper-fold-")]
     if tuned:
         summary["fine_tuning"] = less_wrong(tuned)
@@ -227,7 +176,7 @@ def main() -> None:
     curve = [run for case, run in runs.items() if case.endswith("minutes")]
     if curve and "own-fold-0" in runs:
         summary["learning_curve"] = curve_of([*curve, runs["own-fold-0"]])
-    bench.settings = {"yesno": "every fifth recording tested", "prompts": "folds by a hash of what is said, all words",
+    bench.settings = {"prompts": "folds by a hash of what is said, all words",
                       "form": "assay.evaluation.spoken_text", "network": "Whisper tiny.en, 37.8 M"}  # fmt: skip
     packages = ["transformers", "jiwer", "pocketsphinx", "soundfile"]
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=packages)

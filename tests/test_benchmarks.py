@@ -31,6 +31,7 @@ _PEERS = {
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
+    "yesno": ("soundfile", "soxr", "jiwer"),
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "questions": ("tokenizers",),

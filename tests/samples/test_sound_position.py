@@ -8,7 +8,7 @@ import torch
 
 from assay.samples.draws import Draws
 from assay.samples.sound_augment import augmented
-from assay.samples.sound_position import alone, cut_off, loud_part, placed
+from assay.samples.sound_position import cut_off, loud_part, placed
 
 COUNT, LENGTH, BEGIN, LONG = 200, 4000, 1500, 1000
 DRAWS = Draws(0, 0, np.arange(COUNT))
@@ -62,29 +62,7 @@ def test_those_cut_off_and_no_others() -> None:
     assert torch.equal(augmented(words(), {}, 8000, DRAWS), words())
 
 
-def test_a_stretch_stands_alone_and_ends_where_the_sound_is_soft() -> None:
-    swell = 1.05 + torch.cos(torch.linspace(0, 16 * torch.pi, LENGTH))  # eight valleys
-    found = alone(swell.expand(COUNT, -1), DRAWS)
-    there = found > 0
-    begins, long = there.int().argmax(dim=1), there.sum(dim=1)
-    assert torch.equal(LENGTH - there.flip(1).int().argmax(dim=1) - begins, long), "one stretch each"
-    assert float(long.float().quantile(0.05)) > 0.1 * LENGTH and float(long.float().quantile(0.95)) < LENGTH
-    assert float(long.float().std()) > 0.1 * LENGTH and float(begins.float().std()) > 0.1 * LENGTH
-    inside = (begins > 0) & (begins + long < LENGTH - 100)
-    assert float(swell[begins[inside]].mean()) < 0.3, "the mean of the sound is 1.05"
-    assert torch.equal(found[:, 2000][there[:, 1900] & there[:, 2100]].unique(), swell[2000:2001])
-
-
-def test_those_of_no_command_stand_alone_and_no_others() -> None:
-    sounds = 0.1 + torch.rand(COUNT, LENGTH, generator=torch.Generator().manual_seed(0))
-    others = torch.arange(COUNT) % 2 == 0
-    found = augmented(sounds, {"alone": 0.5}, 8000, DRAWS, others=others)
-    same = (found == sounds).all(dim=1)
-    assert bool(same[~others].all()) and 0.3 < float(same[others].float().mean()) < 0.7
-
-
 def test_silence_is_moved_without_complaint() -> None:
     still = torch.zeros(COUNT, LENGTH)
     assert torch.equal(placed(still, 1.0, DRAWS), still) and torch.equal(cut_off(still, DRAWS), still)
-    assert torch.equal(alone(still, DRAWS), still)
     assert int(loud_part(still)[1].min()) <= LENGTH

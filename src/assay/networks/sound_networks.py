@@ -42,7 +42,6 @@ def _recipe(situation: Situation) -> tuple[KeywordNetSettings, Plan]:
             "cut": 0.03,
             "speed": 0.15,
             "throat": 0.15,
-            "alone": 0.5,
             "place": 1.0,
             "mask_time": 0.1,
             "mask_band": 0.1,

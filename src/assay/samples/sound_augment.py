@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from assay.samples.draws import Draws
-from assay.samples.sound_position import alone, cut_off, moved, placed
+from assay.samples.sound_position import cut_off, moved, placed
 
 #: Seconds of the pieces in which the spectrum is stretched.
 _PIECE_S = 0.032
@@ -245,8 +245,9 @@ def augmented(
 
     Args:
         sounds: (B, T).
-        strength: `speed`, `throat`, `shift`, `alone`, `place`, `mask_time`, `mask_band`, `background` and `noise` as
-            shares, `tilt` and `gain` in decibels; what is not there does nothing.
+        strength: `speed`, `throat`, `shift`, `place`, `mask_time`, `mask_band`, `background` and
+            `noise` as shares, `tilt` and
+            `gain` in decibels; what is not there does nothing.
         rate: values a second, in hertz.
         draws: the random numbers.
         cut: (B,) bool, those of whose word the window holds a piece alone; None for none.
@@ -258,9 +259,6 @@ def augmented(
         sounds = throat(sounds, strength["throat"], rate, draws)
     if strength.get("shift"):
         sounds = shift(sounds, strength["shift"], draws)
-    if strength.get("alone") and others is not None:
-        chosen = others & (draws.uniform("alone") < strength["alone"])
-        sounds = torch.where(chosen[:, None], alone(sounds, draws), sounds) if chosen.any() else sounds
     if strength.get("place"):
         sounds = placed(sounds, strength["place"], draws)
     if cut is not None and bool(cut.any()):

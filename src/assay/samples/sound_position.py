@@ -1,4 +1,4 @@
-"""Where in a window a word stands: a window of a stream meets it first at its end, and may hold a piece of it only.
+"""Where in a window a word stands: a window of a stream meets it first at its end, and may hold a piece of it alone.
 
 Shapes: B sounds, T values of a window.
 """
@@ -15,9 +15,6 @@ _LEAST_HEARD, _MOST_HEARD = 0.1, 0.45
 #: What is soft about a word's ends belongs to it: this share of the loud part's length at each.
 _SOFT = 0.1
 _SHORTEST = 8
-#: Shares of a window that a stretch of it takes, at least and at most; how far each of its ends is moved to where the
-#: sound is soft; how many places are looked at for that; frames that a window is looked at in.
-_LEAST_TAKEN, _MOST_TAKEN, _LOOSE, _TRIED, _FRAMES = 0.2, 0.9, 0.12, 6, 64
 
 
 def loud_part(sounds: Tensor, share: float = 0.02) -> tuple[Tensor, Tensor]:
@@ -52,27 +49,6 @@ def cut_off(sounds: Tensor, draws: Draws) -> Tensor:
     heard = (_LEAST_HEARD + (_MOST_HEARD - _LEAST_HEARD) * part) * (end - begin)
     early, late = sounds.shape[1] - heard - begin, heard - end
     return moved(sounds, torch.where(side < 0.5, early, late).round().long())
-
-
-def alone(sounds: Tensor, draws: Draws) -> Tensor:
-    """A stretch of each sound (B, T) with silence about it: what of other speech may be taken for a command said alone.
-
-    Of the places about each end that are drawn, it ends where the sound is softest.
-    """
-    length = sounds.shape[1]
-    step = max(1, length // _FRAMES)
-    frames = length // step
-    power = sounds[:, : frames * step].reshape(-1, frames, step).pow(2).mean(dim=2)
-    taken = _LEAST_TAKEN + (_MOST_TAKEN - _LEAST_TAKEN) * draws.uniform("alone long")
-    begin = draws.uniform("alone begin") * (1 - taken)
-    loose = (2 * draws.uniform("alone ends", 2 * _TRIED) - 1) * _LOOSE
-    places = torch.cat([begin[:, None] + loose[:, :_TRIED], (begin + taken)[:, None] + loose[:, _TRIED:]], dim=1)
-    near = (places * frames).long().clamp(0, frames - 1)
-    soft = power.gather(1, near).unflatten(1, (2, _TRIED)).argmin(dim=2)
-    ends = near.unflatten(1, (2, _TRIED)).gather(2, soft[:, :, None])[:, :, 0] * step
-    at = torch.arange(length)[None]
-    inside = torch.minimum(at - ends[:, :1], ends[:, 1:] + step - 1 - at)
-    return sounds * (inside / step).clamp(0, 1)
 
 
 def _word(sounds: Tensor) -> tuple[Tensor, Tensor]:
