@@ -17,7 +17,8 @@ import transformers
 
 from assay.errors import SettingError
 from assay.networks.beam_search import Search
-from assay.networks.hf_speech import HfSpeech, HfSpeechSettings, SpeechMarks
+from assay.networks.hf_speech import HfSpeech
+from assay.networks.speech_marks import HfSpeechSettings, SpeechMarks
 from assay.networks.speech_words import _median, looked_times, words_of
 from whisper_examples import random_whisper
 

@@ -16,7 +16,8 @@ import transformers
 
 from assay.networks.beam_search import Search, beam_search
 from assay.networks.hf_seq2seq import HfDecoding
-from assay.networks.hf_speech import HfSpeech, SpeechMarks
+from assay.networks.hf_speech import HfSpeech
+from assay.networks.speech_marks import SpeechMarks
 from assay.networks.whisper_decoding import WhisperDecoding, _closed_up, write
 from whisper_examples import random_whisper
 

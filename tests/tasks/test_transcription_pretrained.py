@@ -44,7 +44,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def built(folder: Path) -> Any:
-    from assay.networks.hf_speech import HfSpeechSettings
+    from assay.networks.speech_marks import HfSpeechSettings
     from assay.samples.tokens import pretrained
     from assay.samples.transcript_spec import TranscriptSpec
 

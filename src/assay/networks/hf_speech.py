@@ -11,10 +11,8 @@ Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N t
 from __future__ import annotations
 
 import inspect
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,8 +21,9 @@ from torch.nn.functional import cross_entropy, gelu, pad
 
 from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
-from assay.networks.hf_loading import HfBodySettings, config_of, library
+from assay.networks.hf_loading import library
 from assay.networks.seq2seq import with_end
+from assay.networks.speech_marks import SpeechMarks, places_for
 from assay.networks.token_loss import per_text
 from assay.networks.whisper_decoding import WhisperDecoding, Written, write
 
@@ -34,86 +33,6 @@ _WINDOW, _HOP = 400, 160
 #: a batch.
 _BEHIND, _STEP = RATE // 4, RATE
 LONGEST_S = 30.0
-#: Tokens before a transcript, at most: the start, the language, what to do, and that no times are written.
-_STEERING = 4
-
-
-@dataclass(frozen=True)
-class HfSpeechSettings(HfBodySettings):
-    """Hyper-parameters of a pretrained network that transcribes; it has no head of ours, so `body_rate` is of all.
-
-    Attributes:
-        context_s: seconds that the encoder hears at least, silence behind the window; 30 as it was trained, 0 for as
-            long as the window.
-        freeze_encoder: keep what hears as it is, and train what writes.
-        marks: the tokens that steer it, as JSON, with which a finished run is built without the folder or the hub.
-    """
-
-    body_rate: float = 1.0
-    layer_decay: float = 1.0
-    context_s: float = 0.0
-    freeze_encoder: bool = False
-    marks: str = ""
-
-
-@dataclass(frozen=True)
-class SpeechMarks:
-    """The tokens that steer a network of Whisper's kind.
-
-    Attributes:
-        start: begins every text.
-        end: ends it.
-        plain: says that no times are to be written; None where there is no such.
-        first: tokens that no text begins with.
-        languages: by code; empty for a network of one language.
-        transcribe: says that nothing is to be translated; None where there is no such.
-        heads: layer and number of the heads that look at where a token is spoken; empty where that is not known.
-    """
-
-    start: int
-    end: int
-    plain: int | None
-    first: tuple[int, ...] = ()
-    languages: Mapping[str, int] | None = None
-    transcribe: int | None = None
-    heads: tuple[tuple[int, int], ...] = ()
-
-    @staticmethod
-    def of(settings: HfSpeechSettings) -> SpeechMarks:
-        """Out of the settings, the folder or the hub; raises `SettingError` where they do not say."""
-        data = json.loads(settings.marks) if settings.marks else _generation(settings.model)
-        start, end = data.get("decoder_start_token_id"), data.get("eos_token_id")
-        if start is None or end is None:
-            raise SettingError(
-                f"the configuration of {settings.model!r} does not say which tokens a transcript begins and ends with",
-                "Give a network that was trained to transcribe, with its generation_config.json.",
-            )
-        languages = {str(name).strip("<|>"): int(token) for name, token in (data.get("lang_to_id") or {}).items()}
-        return SpeechMarks(
-            int(start),
-            int(end[0] if isinstance(end, list) else end),
-            data.get("no_timestamps_token_id"),
-            tuple(data.get("begin_suppress_tokens") or ()),
-            languages or None,
-            (data.get("task_to_id") or {}).get("transcribe"),
-            tuple((int(layer), int(head)) for layer, head in data.get("alignment_heads") or ()),
-        )
-
-    def prefix(self, language: str) -> list[int]:
-        """The tokens before a text; raises `SettingError` where a network of many languages is not told which."""
-        found = [self.start]
-        if self.languages is not None:
-            code = language.lower().replace("_", "-").split("-")[0]
-            if code not in self.languages:
-                raise SettingError(
-                    f"the network knows {len(self.languages)} languages and is not told which one is spoken"
-                    if not code
-                    else f"the network does not know the language {language!r}",
-                    f"Give --language, one of {', '.join(sorted(self.languages))}.",
-                )
-            found.append(self.languages[code])
-            found += [] if self.transcribe is None else [self.transcribe]
-        return found + ([] if self.plain is None else [self.plain])
 
 
 class HfSpeech(nn.Module):
@@ -125,7 +44,7 @@ class HfSpeech(nn.Module):
         model: the network of transformers'.
         marks: the tokens that steer it.
         language: of the transcripts.
-        context_s: see `HfSpeechSettings`.
+        context_s: see `speech_marks.HfSpeechSettings`.
     """
 
     filters: Tensor
@@ -141,7 +60,7 @@ class HfSpeech(nn.Module):
             )
         self.model: Any = model
         self.marks, self.prefix, self.context_s = marks, marks.prefix(language), context_s
-        self.most = max(1, int(getattr(model.config, "max_target_positions", 448)) - _STEERING)
+        self.most = places_for(model.config)
         self.register_buffer("filters", _mel_filters(int(model.config.num_mel_bins)), persistent=False)
         self.register_buffer("hann", torch.hann_window(_WINDOW), persistent=False)
 
@@ -164,7 +83,7 @@ class HfSpeech(nn.Module):
 
     def heard(self, sound: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the encoder says of windows (B, T) float32, (B, F, W); all hear as much as the longest needs."""
-        lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
+        lengths = _lengths(sound, mask)
         size = int(self.padded(lengths).max()) if len(sound) else _STEP
         sound = sound[:, :size]
         encoder = self.model.get_encoder()
@@ -189,7 +108,7 @@ class HfSpeech(nn.Module):
         """Cross-entropy in nats, (B,), whose mean is the mean over all tokens of the batch; see `Seq2Seq.losses`."""
         wanted, there = with_end(target, target_mask, self.marks.end)
         real = torch.ones_like(wanted, dtype=torch.bool) if there is None else there
-        lengths = torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
+        lengths = _lengths(sound, mask)
         given, first = self._given(wanted[:, :-1]), len(self.prefix) - 1
         groups, written = self.alike(lengths), []
         for rows in groups:
@@ -304,34 +223,14 @@ class HfSpeech(nn.Module):
         return (torch.maximum(bands, loudest - 8) + 4) / 4
 
 
+def _lengths(sound: Tensor, mask: Tensor | None) -> Tensor:
+    """(B,) how many values of each window are sound."""
+    return torch.full((len(sound),), sound.shape[1]) if mask is None else mask.sum(dim=1)
+
+
 def _unmasked(layer: Any) -> dict[str, None]:
     """What a layer wants to be told beside its input: older releases of transformers ask for a mask of heads."""
     return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(type(layer).forward).parameters else {}
-
-
-def most_tokens(model: str) -> int:
-    """The most tokens of a transcript that a pretrained network has places for, those that steer it left out."""
-    return max(1, int(getattr(config_of(HfSpeechSettings(model)), "max_target_positions", 448)) - _STEERING)
-
-
-def marks_of(settings: HfSpeechSettings) -> str:
-    """The steering tokens as JSON, for `HfSpeechSettings.marks`."""
-    return settings.marks or json.dumps(_generation(settings.model))
-
-
-def _generation(model: str) -> dict[str, Any]:
-    try:
-        found = library().GenerationConfig.from_pretrained(model).to_dict()
-    except (OSError, ValueError) as error:
-        raise SettingError(
-            f"{model!r} has no generation_config.json, which says how a transcript begins",
-            "Give a folder that transformers saved a Whisper network in, or check the name and the network.",
-        ) from error
-    names = (
-        "decoder_start_token_id", "eos_token_id", "no_timestamps_token_id", "begin_suppress_tokens", "lang_to_id",
-        "task_to_id", "alignment_heads",
-    )  # fmt: skip
-    return {name: found[name] for name in names if found.get(name) is not None}
 
 
 def _mel_filters(bands: int) -> Tensor:

@@ -84,7 +84,7 @@ def fitted_spec(records: Records, train: np.ndarray[Any, Any], options: DataOpti
     said = [text for text in (spoken(text, language) for text in texts) if text]
     kept = tuple(said[:: max(1, -(-len(said) // _KEPT))])
     if name is not None:
-        from assay.networks.hf_speech import most_tokens
+        from assay.networks.speech_marks import most_tokens
 
         return TranscriptSpec(pretrained(name), longest_s, language, False, kept, most_tokens(name))
     kind = options.extra.get("tokens", "characters")
