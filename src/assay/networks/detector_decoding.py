@@ -1,4 +1,4 @@
-"""From what a detector gives at each place to the boxes of a picture, and the score from which on they count.
+"""From what a detector gives at each place to the boxes of a picture.
 
 Shapes: B pictures, A places, K classes, n boxes of a picture.
 """
@@ -63,25 +63,3 @@ def _real(boxes: Array) -> Array:
     """Without those that the edge of the picture left nothing of."""
     kept: Array = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
     return kept
-
-
-def best_threshold(scores: Array, right: Array, wanted: int, least: float) -> float:
-    """The score from which on boxes are to count, so that F1 is greatest.
-
-    Args:
-        scores: (n,) of all boxes of some pictures.
-        right: (n,) bool, whether each finds an object that no better one found.
-        wanted: how many objects there are.
-        least: what is given where no box is right.
-
-    Returns:
-        The middle between the last score that counts and the next.
-    """
-    order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order], np.cumsum(right[order])
-    if not len(ranked) or not hits[-1]:
-        return least
-    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + wanted)
-    place = int(f1.argmax())
-    following = ranked[place + 1] if place + 1 < len(ranked) else ranked[place] / 2
-    return float((ranked[place] + following) / 2)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import nn
 
 from assay.networks.detector import Detector
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
-from assay.networks.detector_decoding import best_threshold
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import architecture_of, per_channel
 from assay.samples.box_spec import BoxSpec
@@ -163,7 +161,7 @@ def _plan(situation: Situation, rate: float) -> Plan:
 
 def settle(network: nn.Module, samples: Samples, plan: Plan) -> None:
     """Let one half be the score from which on boxes count, so that F1 is greatest on the validation side."""
-    from assay.evaluation.box_matching import NOBODY, match
+    from assay.evaluation.box_threshold import choose_threshold
     from assay.samples.split import VALIDATION
     from assay.serving.predictor import Predictor
 
@@ -171,12 +169,6 @@ def settle(network: nn.Module, samples: Samples, plan: Plan) -> None:
     detector.settle(0.0)
     view = samples.view(VALIDATION)
     outputs = Predictor(samples.task, samples.spec, network).outputs(view)
-    matched = [match(found, objects, (0.5,)) for found, objects in zip(outputs, view.truths(), strict=True)]
-    scores, right, wanted = np.zeros(0), np.zeros(0, bool), 0
-    if matched:
-        counts = [~one.ignored[0] for one in matched]
-        scores = np.concatenate([one.score[keep] for one, keep in zip(matched, counts, strict=True)])
-        right = np.concatenate([one.right[0][keep] for one, keep in zip(matched, counts, strict=True)])
-        wanted = sum(int((one.wanted != NOBODY).sum()) for one in matched)
-    score = float(np.clip(best_threshold(scores, right, wanted, _DEFAULT_SCORE), 1e-4, 1 - 1e-4))
-    detector.settle(float(np.log(score / (1 - score))))
+    score = choose_threshold(outputs, view.truths() if len(view) else [], _DEFAULT_SCORE)
+    score = min(max(score, 1e-4), 1 - 1e-4)
+    detector.settle(math.log(score / (1 - score)))

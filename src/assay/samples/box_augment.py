@@ -9,12 +9,15 @@ y0, x1, y1 in pixels of the field, class, hard; with a mask (B, N).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assay.samples.augment import jitter
+from assay.samples.box_spec import BoxSpec
 from assay.samples.draws import Draws
 
 #: An object of which less than this share is left is dropped; less than the second, it is hard: not to be learned.
@@ -45,6 +48,35 @@ class Placing:
 
     scale: Tensor
     shift: Tensor
+
+
+def augment_boxes(
+    image: Tensor, objects: Tensor, real: Tensor, strength: Mapping[str, float], spec: BoxSpec, draws: Draws
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Changed pictures (B, C, H, W), their objects and which are real, as strongly as a plan's `augment` says.
+
+    Args:
+        image: (B, C, H, W) uint8.
+        objects: see the module.
+        real: the mask.
+        strength: `flip` and `mosaic` (shares of the pictures), `scale`, `jitter` and `colour`; those that are not there
+            do nothing.
+        spec: the field.
+        draws: the random numbers.
+    """
+    fill = torch.tensor(spec.mean)
+    scene = Scene(image, objects, real)
+    flip, scale = strength.get("flip", 0.0), strength.get("scale", 0.0)
+    if flip or scale:
+        scene = flip_and_scale(Scene(image.float(), objects, real), flip, scale, fill, draws)
+    if strength.get("mosaic"):
+        scene = mosaic(replace(scene, image=scene.image.float()), strength["mosaic"], fill, draws)
+    changed = scene.image
+    if strength.get("jitter"):
+        changed = jitter(changed.float(), strength["jitter"], 255.0, draws)
+    if strength.get("colour"):
+        changed = colour(changed.float(), strength["colour"], draws)
+    return changed, scene.objects, scene.real
 
 
 def flip_and_scale(scene: Scene, flip: float, scale: float, fill: Tensor, draws: Draws) -> Scene:
