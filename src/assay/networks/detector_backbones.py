@@ -5,7 +5,9 @@ Shapes: B pictures, C channels, H height and W width in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -82,7 +84,8 @@ class TimmBackbone(nn.Module):
         super().__init__()
         chosen = _maps_at(name, finest)
         options = {"features_only": True, "out_indices": chosen, "in_chans": channels}
-        self.model, self.config = create_timm(name, pretrained, options)
+        with _unheard("timm.models._builder"):  # that the classifier's weights are left out
+            self.model, self.config = create_timm(name, pretrained, options)
         self.channels: tuple[int, ...] = tuple(self.model.feature_info.channels())
         self.keep_statistics = pretrained and keep_statistics
         parameters = list(self.model.parameters()) if pretrained else []
@@ -120,3 +123,15 @@ def _maps_at(name: str, finest: int) -> Sequence[int]:
             "Choose a convolutional network, such as detector/tf_efficientnet_lite0.",
         )
     return [strides.index(stride) for stride in wanted]
+
+
+@contextmanager
+def _unheard(name: str) -> Iterator[None]:
+    """Without the warnings of a logger."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
