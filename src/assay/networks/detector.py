@@ -166,4 +166,6 @@ def places(shapes: Sequence[Sequence[int]], finest: int) -> tuple[Tensor, Tensor
 
 def field_places(height: int, width: int, finest: int) -> tuple[Tensor, Tensor]:
     """The places of a field of height and width pixels; see `places`."""
-    return places([(-(-height // (finest << level)), -(-width // (finest << level))) for level in range(LEVELS)], finest)
+    return places(
+        [(-(-height // (finest << level)), -(-width // (finest << level))) for level in range(LEVELS)], finest
+    )
