@@ -73,12 +73,18 @@ def _nearest(names: Sequence[str], label_file: str) -> str | None:
 
     def likeness(name: str) -> tuple[int, int, bool]:
         mine = _folders(name)
-        shared = len(os.path.commonprefix([mine, folders])) + len(os.path.commonprefix([mine[::-1], folders[::-1]]))
+        shared = _equal(mine, folders) + _equal(mine[::-1], folders[::-1])
         return side is not None and side_of_folders(name) == side, shared, mine == folders
 
     ranked = sorted(names, key=likeness, reverse=True)
     tied = likeness(ranked[0]) == likeness(ranked[1]) and ranked[0].rpartition("/")[0] != ranked[1].rpartition("/")[0]
     return None if tied else ranked[0]
+
+
+def _equal(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many parts are the same from the beginning on."""
+    pairs = zip(first, second, strict=False)
+    return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
 
 
 def _folders(name: str) -> list[str]:

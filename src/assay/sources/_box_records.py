@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataError
@@ -28,6 +27,7 @@ _Corners = tuple[float, float, float, float]
 _SLACK = 0.51
 #: A box that keeps less than this share of its area when it is clipped lies elsewhere.
 _LEAST_SHARE = 0.05
+_EXPECTED = "Expected pixels (COCO, Pascal VOC, CVAT, LabelMe), shares of the sides (YOLO) or per cent (Label Studio)."
 
 
 def box_records(found: Found, log: ProblemLog, label: str) -> Records:
@@ -43,41 +43,41 @@ def box_records(found: Found, log: ProblemLog, label: str) -> Records:
     """
     pictures = merged(found.pictures, log)
     checks = check_files(found.store.read, found.store.size, [picture.location for picture in pictures])
-    targets: list[list[dict[str, Any]] | None] = []
+    rows: list[tuple[LabelledPicture, ImageCheck, list[dict[str, Any]] | None]] = []
     for picture, check in zip(pictures, checks, strict=True):
         note(check, log)
-        targets.append(_boxes(picture, check, log) if check.usable else None)
-    spoilt = [not boxes and bool(picture.boxes) for picture, boxes in zip(pictures, targets, strict=True)]
-    counts = Counter(box["label"] for boxes in targets for box in boxes or ())
-    if any(check.usable for check in checks) and not counts:
-        raise DataError(
-            f"none of the {len(pictures)} pictures has a box that can be used.",
-            "See the problems that assay inspect lists; expected COCO, Pascal VOC, YOLO, CVAT, Label Studio or LabelMe.",
-            file=label,
-        )
-    for place in np.flatnonzero(spoilt):  # not one that shows no object
-        if checks[place].usable:
-            log.add("picture-without-usable-box", "skipped", pictures[place].location)
-    keep = [place for place, check in enumerate(checks) if not (spoilt[place] and check.usable)]
-    pictures, checks, targets = ([these[place] for place in keep] for these in (pictures, checks, targets))
-    names = [picture.location for picture in pictures]
+        boxes = _boxes(picture, check, log) if check.usable else None
+        if boxes == [] and picture.boxes:  # it is not one that shows no object
+            log.add("picture-without-usable-box", "skipped", picture.location)
+        else:
+            rows.append((picture, check, boxes))
+    targets = [boxes for _, _, boxes in rows]
+    facts = {**_facts(targets), "layout": found.layout}
+    if any(check.usable for check in checks) and not facts["boxes"]:
+        raise DataError(f"none of the {len(checks)} pictures has a box that can be used.", _EXPECTED, file=label)
+    names = [picture.location for picture, _, _ in rows]
     table = listing(
         id=names,
         location=names,
         target=pa.array(targets, BOXES),
-        group=_column([picture.group for picture in pictures]),
-        split=_column([picture.side for picture in pictures]),
+        group=_column([picture.group for picture, _, _ in rows]),
+        split=_column([picture.side for picture, _, _ in rows]),
     )
-    facts = {
+    target = {"name": "boxes", "kind": "boxes"}
+    usable = [check for _, check, _ in rows]
+    return image_records(table, usable, found.store.read, log, target=target, label=label, facts=facts)
+
+
+def _facts(targets: Sequence[list[dict[str, Any]] | None]) -> dict[str, Any]:
+    """How many boxes there are, of which class, and pictures without any."""
+    counts = Counter(box["label"] for boxes in targets for box in boxes or ())
+    return {
         "classes": len(counts),
         "class_counts": dict(sorted(counts.items())),
         "boxes": counts.total(),
         "hard": sum(box["hard"] for boxes in targets for box in boxes or ()),
         "without_boxes": sum(boxes == [] for boxes in targets),
-        "layout": found.layout,
     }
-    target = {"name": "boxes", "kind": "boxes"}
-    return image_records(table, checks, found.store.read, log, target=target, label=label, facts=facts)
 
 
 def _column(values: Sequence[str | None]) -> Sequence[str | None] | None:

@@ -36,8 +36,9 @@ class YoloNames:
     def side_of(self, name: str) -> str | None:
         """The side whose folder a picture lies in, as `data.yaml` says; None where it does not tell."""
         inside = f"/{name.rpartition('/')[0]}/"
-        told = {side for side, ends in self.folders.items() if any(f"/{end}/" in inside for end in ends)}
-        return told.pop() if len(told) == 1 else None
+        told = [(len(end), side) for side, ends in self.folders.items() for end in ends if f"/{end}/" in inside]
+        sides = {side for length, side in told if length == max(told)[0]}  # the most exact path
+        return sides.pop() if len(sides) == 1 else None
 
 
 def yolo_names(store: Store) -> YoloNames:

@@ -46,6 +46,7 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
         for row in _objects(data, "images", name):
             place = pictures.named(str(row.get("file_name", "")), name)
             key = str(row.get("id"))
+            told.discard(key)
             if place is None:
                 log.add("labels-without-picture", "skipped", f"{name}, image {key}")
                 continue
@@ -53,7 +54,6 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
             about = f"{name}, {row.get('file_name')}"
             side = side_of_name(name) or side_of_folders(place)
             found.append(LabelledPicture(place, about, boxes.get(key, []), size, side, _group(row, options, name)))
-            told.discard(key)
         for key in sorted(told):
             log.add("labels-without-picture", "skipped", f"{name}, annotations of image {key}")
     sides = {picture.location: picture.side for picture in found}
@@ -113,7 +113,7 @@ def _corners(row: Mapping[str, Any]) -> tuple[float, float, float, float]:
 
 def _group(row: Mapping[str, Any], options: DataOptions, file: str) -> str | None:
     """The value of the image's field that `--group` names."""
-    if options.group is None:
+    if options.group in (None, "folder"):
         return None
     if options.group not in row:
         raise SettingError(

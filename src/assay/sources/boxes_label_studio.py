@@ -68,8 +68,8 @@ def _files(source: Source) -> list[str]:
 
 def _place(task: Mapping[str, Any], pictures: Pictures, file: str) -> str | None:
     """The picture of a task: a path, an address, or the name of an upload with what Label Studio put before it."""
-    data = task.get("data") if isinstance(task.get("data"), dict) else task
-    for value in data.values():
+    data = task.get("data")
+    for value in (data if isinstance(data, dict) else task).values():
         if not isinstance(value, str):
             continue
         parts = urlsplit(value)
@@ -95,7 +95,7 @@ def _regions(task: Mapping[str, Any], about: str, log: ProblemLog) -> list[Mappi
             log.add("picture-labelled-by-several", "kept", about)
         return [region for region in sent[0]["result"] if isinstance(region, dict)] if sent else None
     drawn = [value for value in task.values() if isinstance(value, list)]  # JSON-MIN
-    regions = [region for value in drawn for region in value if isinstance(region, dict)]
+    regions: list[Mapping[str, Any]] = [region for value in drawn for region in value if isinstance(region, dict)]
     return regions if regions or "annotation_id" in task else None
 
 

@@ -85,6 +85,7 @@ def _boxes(data: Any, file: str, log: ProblemLog) -> list[RawBox]:
         else:
             log.add("label-without-box", "skipped", file)
             continue
-        flags = shape.get("flags") if isinstance(shape.get("flags"), dict) else {}
-        boxes.append(RawBox(str(shape.get("label") or ""), corners, bool(flags.get("difficult"))))
+        flags = shape.get("flags")
+        hard = isinstance(flags, dict) and bool(flags.get("difficult"))
+        boxes.append(RawBox(str(shape.get("label") or ""), corners, hard))
     return boxes
