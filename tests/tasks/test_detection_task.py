@@ -8,7 +8,7 @@ import pytest
 
 from assay.check import check_task
 from assay.tasks.object_detection import ObjectDetection
-from box_examples import write_voc
+from box_scenes import write_voc
 
 SMALL = {"width": "16", "depth": "0", "neck": "32", "head": "1", "finest": "4"}
 

@@ -202,9 +202,10 @@ class ObjectDetection(Task):
 
     def baselines(self, spec: BoxSpec) -> Sequence[Baseline]:
         """Histograms of gradients over sliding windows; the floor."""
+        from assay.baselines.hog_windows import HogWindows
         from assay.baselines.usual_boxes import UsualBoxes
 
-        return (UsualBoxes(spec),)
+        return (HogWindows(spec), UsualBoxes(spec))
 
     def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
         """See `assay.samples.image_copies`."""
