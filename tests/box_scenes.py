@@ -49,7 +49,7 @@ def write_voc(folder: Path, count: int = 90, seed: int = 0, **size: int) -> Path
             for x0, y0, x1, y1, kind in objects.tolist()
         )
         height, width = image.shape[:2]
-        text = (f"<annotation><filename>{number:03d}.png</filename><size><width>{width}</width><height>{height}</height>"
-                f"<depth>3</depth></size>{boxes}</annotation>")  # fmt: skip
+        size_of = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        text = f"<annotation><filename>{number:03d}.png</filename>{size_of}{boxes}</annotation>"
         (folder / "Annotations" / f"{number:03d}.xml").write_text(text)
     return folder

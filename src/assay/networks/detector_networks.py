@@ -119,10 +119,13 @@ def _check(finest: int) -> None:
         raise ValueError(f"the finest map has a stride of 4 or 8, not {finest}")
 
 
-def _detector(spec: BoxSpec, backbone: nn.Module, settings: Any, mean: Sequence[float], by: Sequence[float]) -> Any:
+def _detector(
+    spec: BoxSpec, backbone: nn.Module, settings: Any, mean: Sequence[float], by: Sequence[float]
+) -> nn.Module:
     head = (settings.neck, settings.head, settings.activation)
     network = Detector(Pixels(mean, by), backbone, len(spec.classes), settings.finest, *head)
-    return network.to(memory_format=torch.channels_last)
+    laid_out: nn.Module = network.to(memory_format=torch.channels_last)
+    return laid_out
 
 
 def _portable(settings: TimmDetectorSettings) -> TimmDetectorSettings:

@@ -183,8 +183,9 @@ def _whole(side: float) -> int:
 def _pixel_values(images: Sequence[Array], channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel over some pictures, from some of the pixels of each."""
     brought = [_brought(image, channels) for image in images]
-    pixels = np.concatenate([image[:: max(1, image.shape[0] // 64), :: max(1, image.shape[1] // 64)].reshape(-1, channels)
-                             for image in brought]).astype(np.float64)  # fmt: skip
+    steps = [(max(1, image.shape[0] // 64), max(1, image.shape[1] // 64)) for image in brought]
+    some = [image[::down, ::across].reshape(-1, channels) for image, (down, across) in zip(brought, steps, strict=True)]
+    pixels = np.concatenate(some).astype(np.float64)
     deviation = pixels.std(axis=0)
     deviation = np.where(deviation > 1e-3, deviation, 255.0)
     return tuple(pixels.mean(axis=0).round(3).tolist()), tuple(deviation.round(3).tolist())
@@ -193,4 +194,4 @@ def _pixel_values(images: Sequence[Array], channels: int) -> tuple[tuple[float, 
 def _sides(boxes: Sequence[Mapping[str, Any]], frame: tuple[int, ...], spec: BoxSpec) -> Array:
     """(n,) the square root of each object's area in the field."""
     moved = into_frame(object_array(boxes, spec), frame, spec)
-    return np.sqrt((moved[:, 2] - moved[:, 0]).clip(0) * (moved[:, 3] - moved[:, 1]).clip(0))
+    return np.asarray(np.sqrt((moved[:, 2] - moved[:, 0]).clip(0) * (moved[:, 3] - moved[:, 1]).clip(0)))
