@@ -27,6 +27,8 @@ NAMES = sorted(
 _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
 _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
+    "bccd": ("timm", "torchvision"),
+    "road_signs": ("timm", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),

@@ -24,6 +24,7 @@ _OVERFIT_STEPS = 200
 
 def check_randomness(subject: Subject) -> str:
     plan = replace(subject.chosen[2], mixup=0.0, cutmix=0.0)
+    plan = replace(plan, augment={**plan.augment, **dict.fromkeys(subject.task.traits.mixing, 0.0)})
     windows = subject.samples.view(TRAIN).windows[:6]
     together = _augmented(subject, windows, plan)
     backwards = _augmented(subject, windows[::-1], plan)

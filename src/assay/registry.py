@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
+    "object-detection": "assay.tasks.object_detection:ObjectDetection",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",

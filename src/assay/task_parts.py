@@ -45,6 +45,7 @@ class Traits:
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
             does not look them up.
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
+        mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
     """
 
     title: str
@@ -59,6 +60,7 @@ class Traits:
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
     listening: tuple[str, ...] = ()
+    mixing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

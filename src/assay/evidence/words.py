@@ -26,6 +26,8 @@ TITLES = {
     "bits_per_byte": "bits per byte",
     "exact_match": "exact match",
     "f1": "F1",
+    "map": "mAP@[.5:.95]",
+    "map50": "mAP50",
     "wer": "word error rate",
     "cer": "character error rate",
 }

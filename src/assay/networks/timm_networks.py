@@ -101,8 +101,8 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
     def build(spec: ImageSpec, settings: TimmSettings) -> nn.Module:
         model, config = _create(spec, settings)
         scale = spec.largest
-        mean = [scale * value for value in _per_channel(config["mean"], spec.channels)]
-        deviation = [scale * value for value in _per_channel(config["std"], spec.channels)]
+        mean = [scale * value for value in per_channel(config["mean"], spec.channels)]
+        deviation = [scale * value for value in per_channel(config["std"], spec.channels)]
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
@@ -135,10 +135,13 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
 
 
 def _portable(settings: TimmSettings) -> TimmSettings:
-    """Settings that need neither the folder nor the hub: a finished run holds all weights itself."""
-    config = Path(settings.architecture) / "config.json"
-    name = _read_config(config)["architecture"] if config.exists() else settings.architecture
-    return replace(settings, architecture=str(name), pretrained=False)
+    return replace(settings, architecture=architecture_of(settings.architecture), pretrained=False)
+
+
+def architecture_of(name: str) -> str:
+    """An architecture's name, also where its folder is given: a finished run holds all weights itself."""
+    config = Path(name) / "config.json"
+    return str(_read_config(config)["architecture"]) if config.exists() else name
 
 
 def wanted_size(architecture: str) -> int | None:
@@ -151,11 +154,6 @@ def wanted_size(architecture: str) -> int | None:
 
 
 def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any]]:
-    try:
-        import timm
-    except ImportError as error:
-        raise MissingExtraError("a network of timm's", "timm") from error
-    name, folder = settings.architecture, Path(settings.architecture)
     options: dict[str, Any] = {
         "num_classes": spec.target.outputs,
         "in_chans": spec.channels,
@@ -163,12 +161,28 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     }
     if settings.stochastic_depth:
         options["drop_path_rate"] = settings.stochastic_depth
+    return create_timm(settings.architecture, settings.pretrained, options)
+
+
+def create_timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A model of timm's and its configuration; raises `SettingError` or `MissingExtraError`.
+
+    Args:
+        name: of an architecture, or a folder as `timm` writes it.
+        pretrained: with its trained weights.
+        options: what `timm.create_model` takes.
+    """
+    try:
+        import timm
+    except ImportError as error:
+        raise MissingExtraError("a network of timm's", "timm") from error
+    folder = Path(name)
     if (folder / "config.json").exists():
-        return _from_folder(timm, folder, options, settings)
+        return _from_folder(timm, folder, options, pretrained)
     if not timm.is_model(name.split(".")[0]):
         raise SettingError(f"timm knows no network {name!r}", did_you_mean(name, timm.list_models()[:2000]))
     try:
-        model: Any = timm.create_model(name, pretrained=settings.pretrained, **options)
+        model: Any = timm.create_model(name, pretrained=pretrained, **options)
     except (OSError, RuntimeError) as error:
         raise SettingError(
             f"pretrained weights of {name!r} could not be fetched",
@@ -177,9 +191,7 @@ def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any
     return model, dict(model.pretrained_cfg)
 
 
-def _from_folder(
-    timm: Any, folder: Path, options: dict[str, Any], settings: TimmSettings
-) -> tuple[Any, dict[str, Any]]:
+def _from_folder(timm: Any, folder: Path, options: dict[str, Any], pretrained: bool) -> tuple[Any, dict[str, Any]]:
     config = _read_config(folder / "config.json")
     overlay = {
         **config.get("pretrained_cfg", {}),
@@ -188,7 +200,7 @@ def _from_folder(
     }
     try:
         model = timm.create_model(
-            config["architecture"], pretrained=settings.pretrained, pretrained_cfg_overlay=overlay, **options
+            config["architecture"], pretrained=pretrained, pretrained_cfg_overlay=overlay, **options
         )
     except (OSError, RuntimeError, KeyError) as error:
         raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
@@ -203,7 +215,8 @@ def _read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _per_channel(values: Any, channels: int) -> list[float]:
+def per_channel(values: Any, channels: int) -> list[float]:
+    """A mean or deviation of each of an image's channels; their mean where there are more or fewer of them."""
     given = [float(value) for value in values]
     return given if len(given) == channels else [sum(given) / len(given)] * channels
 
@@ -228,4 +241,12 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
     return TimmSettings(trained=_TRAINED_FEW if situation.samples < _FEW else 1.0), plan
 
 
-__all__ = ["TimmBody", "TimmSettings", "timm_kind", "wanted_size"]
+__all__ = [
+    "TimmBody",
+    "TimmSettings",
+    "architecture_of",
+    "create_timm",
+    "per_channel",
+    "timm_kind",
+    "wanted_size",
+]

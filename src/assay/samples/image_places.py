@@ -6,21 +6,37 @@ Shapes: B images, C channels, H height, W width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-
-from assay.samples.image_spec import ImageSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Array = np.ndarray[Any, Any]
+
+
+class Field(Protocol):
+    """What is asked of a spec: the size of its images in pixels, and the mean of each channel in pixel values."""
+
+    @property
+    def height(self) -> int:
+        """See the class."""
+
+    @property
+    def width(self) -> int:
+        """See the class."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """See the class."""
+
+
 _ROWS = ("top", "middle", "bottom")
 _COLUMNS = ("left", "", "right")
 
 
-def image_parts(spec: ImageSpec) -> Mapping[str, Array]:
+def image_parts(spec: Field) -> Mapping[str, Array]:
     """The rim, the corners, the centre, and the ninths of an image, each a bool array (H, W).
 
     The rim is an eighth of the shorter side wide; corners and centre are a quarter of each side long. The ninths alone
@@ -40,7 +56,7 @@ def image_parts(spec: ImageSpec) -> Mapping[str, Array]:
     return {**found, **_ninths(spec)}
 
 
-def _ninths(spec: ImageSpec) -> dict[str, Array]:
+def _ninths(spec: Field) -> dict[str, Array]:
     down = np.linspace(0, spec.height, 4).round().astype(int)
     across = np.linspace(0, spec.width, 4).round().astype(int)
     found = {}
@@ -51,13 +67,13 @@ def _ninths(spec: ImageSpec) -> dict[str, Array]:
     return found
 
 
-def _rectangle(spec: ImageSpec, down: slice, across: slice) -> Array:
+def _rectangle(spec: Field, down: slice, across: slice) -> Array:
     part = np.zeros((spec.height, spec.width), bool)
     part[down, across] = True
     return part
 
 
-def mask_images(image: Tensor, kept: Tensor, spec: ImageSpec, instead: Tensor | None = None) -> Tensor:
+def mask_images(image: Tensor, kept: Tensor, spec: Field, instead: Tensor | None = None) -> Tensor:
     """Images (B, C, H, W) with the training mean, or the pixels of other images, wherever nothing is kept.
 
     Args:

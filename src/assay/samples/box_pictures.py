@@ -1,0 +1,197 @@
+"""From pictures with boxes to a spec and to what the cache holds.
+
+Shapes: W pictures, C channels, H height and W width of the field, n objects of a picture.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import AssayError, DataError, SettingError
+from assay.samples.box_frames import into_frame, letterbox
+from assay.samples.box_spec import BoxSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions
+
+Array = np.ndarray[Any, Any]
+#: The field's sides are multiples of this, the stride of the coarsest map.
+STEP = 32
+#: The longer side of the field where pictures are larger.
+_SIDE = 416
+_LOOK_AT = 256
+#: The share of objects that is smaller than the spec's `side`.
+_SMALL = 0.1
+
+
+def fit_box_spec(records: Records, train: Array, options: DataOptions) -> BoxSpec:
+    """Classes, field and pixel values of the training pictures.
+
+    Args:
+        records: all pictures.
+        train: (rows,) bool, True for a training picture.
+        options: `image_size` is the field's longer side, or WIDTHxHEIGHT.
+
+    Raises:
+        DataError: no training picture has a box.
+        SettingError: `--image-size` is not possible, or no training picture can be decoded.
+    """
+    index = records.index()
+    rows = np.flatnonzero(train)
+    targets = index.column("target")
+    counts = np.asarray([len(targets[int(row)].as_py() or ()) for row in rows])
+    classes = sorted({box["label"] for row in rows for box in targets[int(row)].as_py() or ()})
+    if not classes:
+        raise DataError("no training picture has a labelled object", "Look at the problems that assay inspect lists.")
+    looked = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
+    images = _images(records, [index.column("location")[int(row)].as_py() for row in looked])
+    shapes = [image.shape for image in images if image is not None]
+    if not shapes:
+        raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
+    channels = 3 if max(shape[2] for shape in shapes) == 3 else max(shape[2] for shape in shapes)
+    height, width = _field(shapes, options.extra.get("image_size"))
+    blank = BoxSpec(channels, height, width, (0.0,) * channels, (1.0,) * channels, tuple(classes))
+    mean, deviation = _pixel_values([image for image in images if image is not None], channels)
+    sides = [_sides(targets[int(row)].as_py() or (), image.shape[:2], blank)
+             for row, image in zip(looked, images, strict=True) if image is not None]  # fmt: skip
+    known = np.concatenate(sides)
+    side = float(np.quantile(known, _SMALL)) if len(known) else float(STEP)
+    return BoxSpec(
+        channels, height, width, mean, deviation, tuple(classes), round(float(counts.mean()), 3), round(side, 2)
+    )
+
+
+def encode_pictures(
+    batch: pa.RecordBatch, records: Records, spec: BoxSpec, log: ProblemLog
+) -> tuple[dict[str, Any], Array]:
+    """The fields of the pictures of a record batch, and the rows (W,) that could be decoded.
+
+    Fields: `image` (W, C, H, W) uint8; `frame` (W, 2) int32, height and width of the picture; where there are targets
+    `objects`, (n, 6) float32 each: x0, y0, x1, y1 in pixels of the field, class, hard.
+    """
+    names = batch.column("id").to_pylist()
+    decoded = _images(
+        records,
+        batch.column("location").to_pylist(),
+        lambda image: (letterbox(image, spec), image.shape[:2]),
+        spec.channels,
+    )
+    rows = np.asarray([row for row, one in enumerate(decoded) if one is not None], np.int64)
+    for name, one in zip(names, decoded, strict=True):
+        if one is None:
+            log.add("undecodable-image", "skipped", name)
+    kept = [decoded[row] for row in rows]
+    image = (
+        np.stack([one[0] for one in kept]) if kept else np.zeros((0, spec.channels, spec.height, spec.width), np.uint8)
+    )
+    frames = np.asarray([one[1] for one in kept], np.int32).reshape(-1, 2)
+    fields: dict[str, Any] = {"image": image, "frame": frames}
+    if "target" in batch.schema.names:
+        targets = batch.column("target")
+        arrays = [object_array(targets[int(row)].as_py(), spec, log, names[row]) for row in rows]
+        fields["objects"] = [into_frame(one, frame, spec) for one, frame in zip(arrays, frames, strict=True)]
+    return fields, rows
+
+
+def object_array(
+    boxes: Sequence[Mapping[str, Any]] | None, spec: BoxSpec, log: ProblemLog | None = None, name: str = ""
+) -> Array:
+    """(n, 6) float32 of a picture's target: x0, y0, x1, y1 in its pixels, class, hard.
+
+    Objects of a class that no training picture shows are left out: nothing can be learned about them.
+    """
+    number = {label: place for place, label in enumerate(spec.classes)}
+    known = [box for box in boxes or () if box["label"] in number]
+    if log is not None and len(known) < len(boxes or ()):
+        log.add("class-not-in-training", "skipped", name, count=len(boxes or ()) - len(known))
+    rows = [(box["x0"], box["y0"], box["x1"], box["y1"], number[box["label"]], box["hard"]) for box in known]
+    return np.asarray(rows, np.float32).reshape(-1, 6)
+
+
+def _images(
+    records: Records,
+    locations: Sequence[str],
+    then: Callable[[Array], Any] = lambda image: image,
+    channels: int | None = None,
+) -> list[Any]:
+    """What `then` makes of each picture (h, w, C) uint8; None where it cannot be decoded."""
+    from assay.sources.decode import decode_image
+
+    if records.load is None:
+        raise SettingError("these records hold no pictures")
+    load = records.load
+
+    def one(location: str) -> Any:
+        try:
+            return then(_brought(decode_image(load(location), name=location), channels))
+        except AssayError:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(one, locations))
+
+
+def _brought(image: Array, channels: int | None) -> Array:
+    """(h, w, C) with 8 bits a pixel and so many channels: grey repeated, further ones left out."""
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    have = image.shape[2]
+    if channels is None or have == channels:
+        return image
+    if channels == 1:
+        return np.asarray(image.mean(axis=2, keepdims=True).round(), np.uint8)
+    repeated = np.repeat(image[:, :, :1], channels, axis=2) if have < channels else image[:, :, :channels]
+    return np.ascontiguousarray(repeated)
+
+
+def _field(shapes: Sequence[tuple[int, ...]], asked: Any) -> tuple[int, int]:
+    """Height and width of the field: of the pictures' proportions, no larger than they are."""
+    height, width = (float(np.median([shape[axis] for shape in shapes])) for axis in (0, 1))
+    if asked is None:
+        scale = min(1.0, _SIDE / max(height, width))
+    elif "x" in str(asked):
+        wide, _, high = str(asked).partition("x")
+        return _whole(_side(high, asked)), _whole(_side(wide, asked))
+    else:
+        scale = _side(str(asked), asked) / max(height, width)
+    return _whole(height * scale), _whole(width * scale)
+
+
+def _side(text: str, asked: Any) -> float:
+    if not text.isdecimal() or not STEP <= int(text) <= 4096:
+        raise SettingError(
+            f"--image-size {asked} is not possible",
+            f"Give the longer side, or WIDTHxHEIGHT, from {STEP} to 4096 pixels.",
+        )
+    return float(text)
+
+
+def _whole(side: float) -> int:
+    """The next multiple of `STEP`; a pixel or two are not worth another one."""
+    return max(STEP, math.ceil((side - 2) / STEP) * STEP)
+
+
+def _pixel_values(images: Sequence[Array], channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel over some pictures, from some of the pixels of each."""
+    brought = [_brought(image, channels) for image in images]
+    steps = [(max(1, image.shape[0] // 64), max(1, image.shape[1] // 64)) for image in brought]
+    some = [image[::down, ::across].reshape(-1, channels) for image, (down, across) in zip(brought, steps, strict=True)]
+    pixels = np.concatenate(some).astype(np.float64)
+    deviation = pixels.std(axis=0)
+    deviation = np.where(deviation > 1e-3, deviation, 255.0)
+    return tuple(pixels.mean(axis=0).round(3).tolist()), tuple(deviation.round(3).tolist())
+
+
+def _sides(boxes: Sequence[Mapping[str, Any]], frame: tuple[int, ...], spec: BoxSpec) -> Array:
+    """(n,) the square root of each object's area in the field."""
+    moved = into_frame(object_array(boxes, spec), frame, spec)
+    return np.asarray(np.sqrt((moved[:, 2] - moved[:, 0]).clip(0) * (moved[:, 3] - moved[:, 1]).clip(0)))

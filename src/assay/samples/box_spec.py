@@ -1,0 +1,45 @@
+"""What a picture with objects is, learned from the training pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class BoxSpec:
+    """The form in which every picture reaches the network: its field.
+
+    Attributes:
+        channels: 1 for grey, 3 for colour, more for microscopes.
+        height: of the field, pixels; a multiple of 32.
+        width: of the field, pixels; a multiple of 32.
+        mean: of each channel, in pixel values (0 to 255).
+        deviation: of each channel, in pixel values.
+        classes: the names of the classes, in the order of their numbers.
+        objects: objects of a picture in the mean.
+        side: the side of a small object in pixels of the field: that which nine of ten objects exceed, as the square
+            root of the area.
+    """
+
+    channels: int
+    height: int
+    width: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    classes: tuple[str, ...]
+    objects: float = 1.0
+    side: float = 32.0
+
+    def to_json(self) -> dict[str, Any]:
+        """For `model.json`."""
+        return dict(vars(self))
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> BoxSpec:
+        """The inverse of `to_json`."""
+        values = dict(data)
+        for name in ("mean", "deviation", "classes"):
+            values[name] = tuple(values[name])
+        return BoxSpec(**values)

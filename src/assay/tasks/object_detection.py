@@ -1,0 +1,303 @@
+"""Objects in pictures: where each is, and of which class.
+
+What goes in are pictures of any size with boxes of any labelled layout (`assay.sources.boxes`); what comes out are the
+boxes found. An output is an array (n, 6) float32: x0, y0, x1, y1 in pixels of the picture, right and bottom exclusive,
+score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, hard. A score of one half or more counts
+as found: networks and baselines choose on the validation side what scores so much.
+
+Shapes: B pictures, U units, C channels, H height and W width of the field, N objects.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.samples.box_spec import BoxSpec
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Metric, Values
+    from assay.progress import Progress
+    from assay.samples.draws import Draws
+    from assay.samples.lookalikes import Lookalikes
+    from assay.samples.samples import Samples
+    from assay.serving.predictor import Answering
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxBatch(Batch):
+    """Pictures in the field (B, C, H, W) uint8, their own sizes (B, 2), and their objects (B, N, 6)."""
+
+    image: Tensor
+    frame: Tensor
+    objects: Tensor | None = None
+    objects_mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class FoundObject:
+    """One box of an answer: a class, its score, and the corners in pixels, right and bottom exclusive."""
+
+    label: str
+    score: float
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+@dataclass(frozen=True)
+class FoundObjects:
+    """The answer to a picture: how many objects of each class there are, and where."""
+
+    counts: Mapping[str, int]
+    objects: tuple[FoundObject, ...]
+
+
+class ObjectDetection(Task):
+    """See the module."""
+
+    name = "object-detection"
+    traits = Traits(
+        title="pictures: where which objects are",
+        data="COCO JSON, Pascal VOC, YOLO, exports of CVAT, Label Studio and LabelMe; folders, zip, tar",
+        extra="detection",
+        default_budget_s=900.0,
+        options={"image_size": "the longer side in pixels of what the network sees, or WIDTHxHEIGHT"},
+        answering={
+            "min_score": "boxes of at least this score are told (0.5)",
+            "nms": "boxes of a class that overlap by more than this are taken for one (0.6)",
+        },
+        mixing=("mosaic",),
+    )
+    batch_type = BoxBatch
+    spec_type = BoxSpec
+
+    def recognise(self, source: Source) -> Recognition | None:
+        """See `assay.sources.boxes`."""
+        from assay.sources.boxes import recognise_boxes
+
+        return recognise_boxes(source)
+
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """See `assay.sources.boxes`."""
+        from assay.sources.boxes import read_boxes
+
+        return read_boxes(source, options)
+
+    def read_inputs(self, source: Source, spec: BoxSpec) -> Records:
+        """Picture files, folders or archives, without labels."""
+        from assay.sources.images import read_unlabelled_images
+
+        return read_unlabelled_images(source)
+
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> BoxSpec:
+        """See `assay.samples.box_pictures`."""
+        from assay.samples.box_pictures import fit_box_spec
+
+        return fit_box_spec(records, train, options)
+
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: BoxSpec, log: ProblemLog) -> Encoded:
+        """Decode on all cores into the field; a picture that cannot be decoded is skipped."""
+        from assay.samples.box_pictures import encode_pictures
+
+        return Encoded(*encode_pictures(batch, records, spec, log))
+
+    def truths(self, targets: pa.ChunkedArray, spec: BoxSpec) -> Values:
+        """See the module."""
+        from assay.samples.box_pictures import object_array
+
+        return [object_array(boxes, spec) for boxes in targets.to_pylist()]
+
+    def networks(self, spec: BoxSpec) -> Sequence[NetworkKind]:
+        """`detector`, `detector/…`."""
+        from assay.networks.detector_networks import detector_networks
+
+        return detector_networks(spec)
+
+    def augment(self, batch: BoxBatch, draws: Draws, plan: Plan, spec: BoxSpec) -> BoxBatch:
+        """Mirrored, scaled and cut, in other light, four put together; the objects move along."""
+        from assay.samples.box_augment import augment_boxes
+
+        if batch.objects is None or batch.objects_mask is None:
+            return batch
+        image, objects, real = augment_boxes(batch.image, batch.objects, batch.objects_mask, plan.augment, spec, draws)
+        return replace(batch, image=image, objects=objects, objects_mask=real)
+
+    def objective(self, network: nn.Module, batch: BoxBatch, plan: Plan, spec: BoxSpec) -> Tensor:
+        """See `assay.networks.detector_loss`."""
+        from assay.networks.detector import field_places
+        from assay.networks.detector_loss import detection_loss
+
+        if batch.objects is None or batch.objects_mask is None:
+            raise SettingError("these pictures have no labelled objects")
+        finest: Any = network.finest
+        where = field_places(spec.height, spec.width, finest)
+        return detection_loss(network(batch.image), batch.objects, batch.objects_mask, where, spec.objects)
+
+    def predict(self, network: nn.Module, batch: BoxBatch, spec: BoxSpec, options: Mapping[str, Any]) -> Values:
+        """Boxes without those that overlap better ones; with `min_score` a seventh column says that they are told."""
+        from assay.networks.detector_decoding import OVERLAP, decode
+
+        overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
+        least = number_of(options, "min_score", 0.0, 0.0, 1.0)
+        threshold: Any = network.threshold
+        found = decode(network(batch.image), batch.frame.numpy(), spec, float(threshold), least, overlap)
+        if "min_score" not in options:
+            return found
+        return [np.concatenate([one, np.ones((len(one), 1), np.float32)], axis=1) for one in found]
+
+    def answer(self, output: Any, spec: BoxSpec) -> FoundObjects:
+        """The boxes that count as found."""
+        told = _told(output)
+        objects = tuple(
+            FoundObject(
+                spec.classes[int(box[5])], round(float(box[4]), 4), *(round(float(side), 1) for side in box[:4])
+            )
+            for box in told
+        )
+        return FoundObjects(_counts(told[:, 5], spec), objects)
+
+    def metrics(self, spec: BoxSpec) -> Sequence[Metric]:
+        """COCO's mean average precision; what the boxes that count as found make of the objects."""
+        from assay.evaluation import box_metrics as measures
+
+        found = (measures.BoxF1(), measures.BoxPrecision(), measures.BoxRecall())
+        return (measures.MeanAveragePrecision(), measures.MeanAveragePrecision50(), *found)
+
+    def losses(self, outputs: Values, truths: Values, spec: BoxSpec) -> np.ndarray[Any, Any]:
+        """Objects that are missed, and the scores of the boxes found that are wrong."""
+        from assay.evaluation.box_errors import picture_losses
+
+        return picture_losses(outputs, truths)
+
+    def confidences(
+        self, outputs: Values, truths: Values, spec: BoxSpec
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The F1 that a picture's scores promise, and its F1."""
+        from assay.evaluation.box_errors import picture_confidences
+
+        return picture_confidences(outputs, truths)
+
+    def words(self, output: Any, spec: BoxSpec) -> str:
+        """How many objects of each class were found."""
+        return _in_words(_counts(_told(output)[:, 5], spec))
+
+    def truth_words(self, truth: Any, spec: BoxSpec) -> str:
+        """How many objects of each class there are."""
+        return _in_words(_counts(np.asarray(truth)[:, 4], spec))
+
+    def baselines(self, spec: BoxSpec) -> Sequence[Baseline]:
+        """Histograms of gradients over sliding windows; the floor."""
+        from assay.baselines.hog_windows import HogWindows
+        from assay.baselines.usual_boxes import UsualBoxes
+
+        return (HogWindows(spec), UsualBoxes(spec))
+
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.image_copies`."""
+        from assay.samples.image_copies import copied_image_rows
+
+        return copied_image_rows(records, progress)
+
+    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+        """See `assay.samples.lookalikes`."""
+        from assay.samples.image_copies import image_lookalikes
+
+        return image_lookalikes(samples, asked, budget_s)
+
+    def corruptions(self, spec: BoxSpec) -> Mapping[str, Corruption]:
+        """Those of ImageNet-C and its smaller kin."""
+        from assay.samples.corruptions import image_corruptions
+
+        return image_corruptions(spec.height)
+
+    def regularisation(self, spec: BoxSpec) -> Mapping[str, tuple[float, float]]:
+        """Augmentations that suit most pictures; whether they suit these is for a trial to say."""
+        augmentations = {"augment.mosaic": (0.0, 0.5), "augment.scale": (0.0, 0.5), "augment.flip": (0.0, 0.5)}
+        return {**augmentations, **super().regularisation(spec)}
+
+    def parts(self, spec: BoxSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import image_parts
+
+        return image_parts(spec)
+
+    def masked(self, batch: BoxBatch, kept: Tensor, spec: BoxSpec, instead: BoxBatch | None = None) -> BoxBatch:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import mask_images
+
+        return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
+
+    def support(self, outputs: Values, answered: Values, spec: BoxSpec) -> Support:
+        """See `assay.evidence.box_attribution`."""
+        from assay.evidence.box_attribution import best_box_support
+
+        return best_box_support(outputs, answered)
+
+    def explain(self, predictor: Answering, batch: BoxBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.box_attribution`."""
+        from assay.evidence.box_attribution import explain_boxes
+
+        return explain_boxes(getattr(predictor, "network", None), batch.image, predictor.spec)
+
+    def draw(self, samples: Samples, unit: int, spec: BoxSpec) -> Drawing:
+        """The picture with its labelled objects."""
+        from assay.report.boxes import boxes_drawn
+
+        picture, objects = _picture(samples, unit)
+        return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: BoxSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """The picture in grey with what weighed in colour."""
+        from assay.report.explained import overlay
+
+        return Drawing(image=overlay(_picture(samples, unit)[0], weights), lines=(samples.id(unit),))
+
+
+def _told(output: Any) -> np.ndarray[Any, Any]:
+    """The boxes of an output that count as found, or those that were asked for."""
+    from assay.evaluation.box_metrics import found_boxes
+
+    boxes = np.asarray(output)
+    return boxes if boxes.shape[1] > 6 else found_boxes(boxes)
+
+
+def _counts(labels: np.ndarray[Any, Any], spec: BoxSpec) -> dict[str, int]:
+    """How often each class occurs, in the order of the spec; those that do not are left out."""
+    counted = Counter(labels.astype(int).tolist())
+    return {name: counted[number] for number, name in enumerate(spec.classes) if counted[number]}
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
+
+
+def _picture(samples: Samples, unit: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """A picture as the network sees it, (H, W, 1 or 3) uint8, and its objects (n, 6) there."""
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    image = np.asarray(samples.field("image", window))[0]
+    shown = image[:3] if len(image) >= 3 else image[:1]
+    batch: Any = samples.batch(window)
+    objects = np.zeros((0, 6)) if batch.objects is None else batch.objects[0].numpy()
+    return np.asarray(shown.transpose(1, 2, 0)), objects
