@@ -45,6 +45,8 @@ class Traits:
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
             does not look them up.
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
+        notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
+        private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
     title: str
@@ -59,6 +61,8 @@ class Traits:
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
     listening: tuple[str, ...] = ()
+    notice: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
