@@ -24,6 +24,7 @@ class ScanSpec:
         healthy: whether the first class is the one without a finding: all others together are then told from it.
         merging: how the answers of several windows of a unit become one: `mean`, or `highest` (of the scan that looks
             least healthy).
+        window: of grey values, as it was asked for; "" for the files' own.
         depth: slices of a volume, which is what a window is; 0 where it is a picture.
         spacing_mm: of a volume's voxels, from slice to slice, row to row and column to column.
     """
@@ -32,6 +33,7 @@ class ScanSpec:
     at_sensitivity: float = 0.95
     healthy: bool = True
     merging: str = "mean"
+    window: str = ""
     depth: int = 0
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
 

@@ -52,6 +52,7 @@ def fit_scan_spec(records: Records, train: Array, options: DataOptions) -> ScanS
     spec = replace(
         spec, healthy=healthy, at_sensitivity=_sensitivity(options), merging=_choice(options, "merge", MERGING)
     )
+    spec = replace(spec, window=str(options.extra.get("window", "")))
     return replace(spec, image=_scaled(spec, scans))
 
 

@@ -1,22 +1,16 @@
-"""Scans as ordinary pictures: npz in the layout of MedMNIST, a folder a class, tables of paths, arrays in memory."""
+"""Scans as ordinary pictures: npz in the layout of MedMNIST, a folder a class, arrays in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from assay.errors import AssayError, DataError
-from assay.sources._image_header import is_image_name
-from assay.sources._rows import open_file, table_names
+from assay.errors import DataError
 from assay.sources._scan_records import Piece, scan_records
 from assay.sources.decode import decode_image
 from assay.sources.images import read_images, read_unlabelled_images, recognise_images
 from assay.sources.records import Records
 from assay.sources.scan import Scan
 from assay.sources.source import DataOptions, Recognition, Source
-
-#: What a column is called that says whose scan a row is.
-_PATIENTS = ("patient", "patient_id", "patientid", "subject", "subject_id", "subjectid", "case", "case_id", "study_id")
 
 
 def recognise(source: Source) -> Recognition | None:
@@ -27,12 +21,10 @@ def recognise(source: Source) -> Recognition | None:
 
 def read(source: Source, options: DataOptions) -> Records:
     """The pictures of a source; those of one patient and class, where a column says so, are one unit."""
-    column = options.group or _patient_column(source)
-    records = read_images(source, replace(options, group=column))
-    return _records(source, records, merged=column is not None)
+    return _records(source, read_images(source, options), merged=options.group is not None)
 
 
-def read_inputs(source: Source) -> Records:
+def read_inputs(source: Source, window: str = "") -> Records:
     """The pictures without their labels, each a unit."""
     return _records(source, read_unlabelled_images(source), merged=False)
 
@@ -57,21 +49,3 @@ def _records(source: Source, records: Records, merged: bool) -> Records:
         return Scan(tuple(decode_image(load(where[name])) for name in names))
 
     return scan_records(source, pieces, open_unit, records.problems, dict(records.facts))
-
-
-def _patient_column(source: Source) -> str | None:
-    """The column of a table beside the pictures that says whose they are; None where there is none."""
-    if source.path is None or not (tables := table_names(source.store.names)) or len(tables) != 1:
-        return None
-    if len(source.store.names) > 1 and not any(map(is_image_name, source.store.names)):
-        return None
-    try:
-        names = open_file(source.store, tables[0]).names
-    except AssayError:
-        return None
-    return patient_column(names)
-
-
-def patient_column(names: Sequence[str]) -> str | None:
-    """The first of some columns whose name says that it tells patients apart."""
-    return next((name for name in names if name.strip().lower().replace(" ", "_") in _PATIENTS), None)

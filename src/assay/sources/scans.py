@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from assay.errors import DataError
-from assay.sources import scan_pictures
+from assay.sources import scan_files, scan_pictures
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, Recognition, Source
 
 #: Every reader has `recognise(source)`, `read(source, options)` and `read_inputs(source)`.
-READERS: tuple[ModuleType, ...] = (scan_pictures,)
+READERS: tuple[ModuleType, ...] = (scan_files, scan_pictures)
 
 
 def recognise_scans(source: Source) -> Recognition | None:
@@ -34,10 +34,18 @@ def read_scans(source: Source, options: DataOptions) -> Records:
     return records
 
 
-def read_scan_inputs(source: Source) -> Records:
-    """The same without labels."""
-    records: Records = scan_pictures.read_inputs(source)
+def read_scan_inputs(source: Source, window: str = "") -> Records:
+    """The same without labels, grey values in a window (see `assay.sources._scan_grid.in_window`)."""
+    reader = scan_pictures
+    if source.path is not None and (_medical(source) or scan_files.recognise(source) is not None):
+        reader = scan_files
+    records: Records = reader.read_inputs(source, window)
     return records
+
+
+def _medical(source: Source) -> bool:
+    """Whether a source is a medical file by itself."""
+    return len(source.store.names) == 1 and scan_files.is_scan(source.store, source.store.names[0])
 
 
 def _best(source: Source) -> tuple[Recognition, ModuleType] | None:

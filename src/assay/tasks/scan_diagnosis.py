@@ -65,7 +65,7 @@ class ScanDiagnosis(TargetTask):
     name = "scan-diagnosis"
     traits = Traits(
         title="scans: a diagnosis for each patient",
-        data="DICOM files and series, NIfTI, npz (MedMNIST) or images: a folder per class, or CSV (path, label, patient)",
+        data="DICOM files and series, NIfTI, npz, images: a folder per class, or CSV (path, label, patient)",
         extra="scan",
         several_windows=True,
         options={
@@ -98,13 +98,13 @@ class ScanDiagnosis(TargetTask):
 
     def read_like(self, source: Source, options: DataOptions, spec: ScanSpec) -> Records:
         """As those it learned from: the same window of grey values."""
-        return self.read(source, options)
+        return self.read(source, replace(options, extra={"window": spec.window, **options.extra}))
 
     def read_inputs(self, source: Source, spec: ScanSpec) -> Records:
         """Scans without diagnoses."""
         from assay.sources.scans import read_scan_inputs
 
-        return read_scan_inputs(source)
+        return read_scan_inputs(source, spec.window)
 
     def fit_spec(self, records: Records, train: Array, options: DataOptions) -> ScanSpec:
         """See `assay.samples.scan_windows`."""
