@@ -184,6 +184,7 @@ def _first_rounds(booster: Booster, rounds: int) -> Booster:
 
 
 def read_booster(path: Path, columns: int, outputs: int) -> Booster:
+    """A model from its text form, checked before LightGBM reads it; raises `RunError` where it is damaged."""
     import lightgbm
 
     try:

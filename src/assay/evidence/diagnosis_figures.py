@@ -24,9 +24,7 @@ _MOST = 200
 
 
 def diagnosis_figures(evaluation: Evaluation, spec: ScanSpec) -> Sequence[Figure]:
-    """The share of each class that is called what it is, the confusion matrix, and both curves where there is a finding
-    to be told from none.
-    """
+    """How often each class is called what it is, the confusion matrix, and both curves where there is a healthy class."""
     answered = np.eye(spec.classes)[called(evaluation.outputs, spec.classes)]
     shown = spec.target.figures(replace(evaluation, outputs=answered))
     ill = np.asarray(evaluation.truths, np.int64) != 0
@@ -83,6 +81,8 @@ def _decision_curve(scores: Array, ill: Array) -> Figure:
         {"label": "treat none", "x": _POINTS.tolist(), "y": [0.0] * len(_POINTS), "dashed": True},
     ]
     data = {"series": series, "x": "probability of illness from which one would treat", "y": "net benefit"}
-    text = ("The network is of use where its line is above both others. Net benefit counts the ill who are found, less "
-            "the healthy who are treated, weighed by the odds of the probability from which one would treat.")  # fmt: skip
+    text = (
+        "The network is of use where its line is above both others. Net benefit counts the ill who are found, less the "
+        "healthy who are treated, weighed by the odds of the probability from which one would treat."
+    )
     return Figure("lines", "Is it of use? (decision curve)", data, text)

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from assay.networks.image_networks import image_networks
+from assay.networks.volume_net import volume_kind
 from assay.samples.scan_spec import ScanSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -16,7 +17,7 @@ from assay.training.plan import Plan
 
 def scan_networks(spec: ScanSpec) -> Sequence[NetworkKind]:
     """The networks for scans of this form, the default first."""
-    return [_for_scans(kind) for kind in image_networks(spec.image)]
+    return [volume_kind()] if spec.depth else [_for_scans(kind) for kind in image_networks(spec.image)]
 
 
 def _for_scans(kind: NetworkKind) -> NetworkKind:

@@ -25,7 +25,7 @@ def scan_drawing(
     Args:
         samples: all samples.
         unit: the unit.
-        spec: says whether windows are volumes: of these one slice is shown, the middle one or the one that weighed most.
+        spec: says whether windows are volumes: of these one slice is shown, the middle or what weighed most.
         weights: (H, W), or (D, H, W) of a volume; None for a plain picture.
         window: the window's number; None for the unit's first, or the middle one of several.
     """
