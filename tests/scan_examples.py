@@ -83,3 +83,21 @@ def slices_folder(folder: Path, patients: int = 40, seed: int = 0, views: int = 
 def series_of(values: Array, patient: str, **elements: Any) -> list[Any]:
     """A slice a data set, out of stored values (D, H, W)."""
     return [dataset(one, patient, number=place + 1, **elements) for place, one in enumerate(values)]
+
+
+def volumes_folder(folder: Path, patients: int = 40, seed: int = 0) -> Path:
+    """NIfTI volumes (12 slices of 3 mm, 20 rows and 16 columns of 2 mm) in a folder a class, up to two a patient."""
+    import nibabel
+
+    random = np.random.default_rng(seed)
+    for number in range(patients):
+        for scan in range(1 + number % 2):
+            values = random.normal(90, 25, (16, 20, 12))
+            if number % 4 > 1:
+                centre = [random.integers(4, side - 4) for side in values.shape]
+                grid = np.mgrid[:16, :20, :12]
+                values += 160 * np.exp(-sum((grid[axis] - centre[axis]) ** 2 for axis in range(3)) / 10)
+            file = folder / ("lesion" if number % 4 > 1 else "normal") / f"sub-{number:03d}_scan-{scan}.nii.gz"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), np.diag([-2.0, 2.0, 3.0, 1.0])), file)
+    return folder

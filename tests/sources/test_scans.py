@@ -297,7 +297,9 @@ def test_one_patient_under_two_numbers_is_found(tmp_path: Path) -> None:
     """The same pixels under another number: both are one group, and that is told."""
     random = np.random.default_rng(0)
     for number in range(6):
-        values = scans.grey(np.random.default_rng(77), False) if number in (2, 4) else scans.grey(random, number % 2 == 1)
+        values = (
+            scans.grey(np.random.default_rng(77), False) if number in (2, 4) else scans.grey(random, number % 2 == 1)
+        )
         scans.save(scans.dataset(values, f"P{number}"), tmp_path / ("ill" if number % 2 else "well") / f"{number}.dcm")
     records = read_scans(open_source(tmp_path), DataOptions())
     assert ("one-patient-under-two-ids", 1) in {(problem.kind, problem.count) for problem in records.problems}
@@ -307,7 +309,9 @@ def test_one_patient_under_two_numbers_is_found(tmp_path: Path) -> None:
 def test_patients_are_groups_and_exams_are_units(tmp_path: Path) -> None:
     """Two series of one study are one unit; another study of the patient is a unit of the same group."""
     random = np.random.default_rng(0)
-    for number, (patient, study, series) in enumerate([("a", "1", "1"), ("a", "1", "2"), ("a", "2", "1"), ("b", "1", "1")]):
+    for number, (patient, study, series) in enumerate(
+        [("a", "1", "1"), ("a", "1", "2"), ("a", "2", "1"), ("b", "1", "1")]
+    ):
         data = scans.dataset(scans.grey(random, False), patient, study, series)
         scans.save(data, tmp_path / ("ill" if patient == "b" else "well") / f"{number}.dcm")
     index = read_scans(open_source(tmp_path), DataOptions()).index()
