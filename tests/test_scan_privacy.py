@@ -23,8 +23,9 @@ DAY, TIME, UID = "19470213", "031415.926535", "1.2.826.0.1.3680043.10.4711081500
 #: Elements whose values say how pixels are read; all others of the groups below are planted.
 _NEEDED = {"SpecificCharacterSet", "SOPClassUID", "ImageType", "Modality", "SamplesPerPixel"}
 _GROUPS = (0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0040, 0x0088, 0x0400, 0x4008)
-_TEXTS = {"PN": f"{SECRET}^Name", "LO": SECRET, "SH": SECRET, "ST": SECRET, "LT": SECRET, "UT": SECRET, "UC": SECRET,
-          "UR": f"http://{SECRET}", "AE": SECRET, "DA": DAY, "TM": TIME, "DT": f"{DAY}{TIME}", "AS": "077Y"}  # fmt: skip
+_TEXTS = {"PN": f"{SECRET}^Name", "LO": SECRET, "SH": SECRET, "ST": SECRET, "LT": SECRET, "UT": SECRET,
+          "UC": SECRET, "UR": f"http://{SECRET}", "AE": SECRET, "DA": DAY, "TM": TIME,
+          "DT": f"{DAY}{TIME}", "AS": "077Y"}  # fmt: skip
 
 
 def plant(data: Any, patient: int) -> None:

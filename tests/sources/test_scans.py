@@ -151,8 +151,9 @@ def test_a_sagittal_series_is_turned_as_an_axial_one() -> None:
     """Slices from left to right, rows towards the feet: the same voxels come out where they lie."""
     values = volume()
     turn = [0, 1, 0, 0, 0, -1]  # along a row to the back, along a column to the feet; the normal then points right
-    data = [scans.dataset(one, "a", number=place, ImageOrientationPatient=turn, ImagePositionPatient=[-3.0 * place, 0, 0])
-            for place, one in enumerate(values)]  # fmt: skip
+    data = scans.series_of(values, "a", ImageOrientationPatient=turn)
+    for place, one in enumerate(data):
+        one.ImagePositionPatient = [-3.0 * place, 0, 0]
     stack = stack_slices(read(data))
     assert stack is not None
     # values[slice, row, column]: head = -row, back = column, left = -slice

@@ -58,9 +58,9 @@ def called(outputs: Values, classes: int) -> Array:
     Of two classes the second from its threshold on; of more, or where none was settled, the most probable.
     """
     shares = probabilities_of(outputs, classes)
-    best = shares.argmax(axis=1)
+    best: Array = shares.argmax(axis=1)
     if classes != 2:
-        return best
+        return np.asarray(best)
     decision = thresholds_of(outputs, classes)[0]
     return np.where(np.isnan(decision), best, scores_of(outputs, classes) >= decision).astype(np.int64)
 

@@ -24,7 +24,7 @@ _MOST = 200
 
 
 def diagnosis_figures(evaluation: Evaluation, spec: ScanSpec) -> Sequence[Figure]:
-    """How often each class is called what it is, the confusion matrix, and both curves where there is a healthy class."""
+    """How often each class is called what it is, the confusion matrix, and where one is healthy both curves."""
     answered = np.eye(spec.classes)[called(evaluation.outputs, spec.classes)]
     shown = spec.target.figures(replace(evaluation, outputs=answered))
     ill = np.asarray(evaluation.truths, np.int64) != 0

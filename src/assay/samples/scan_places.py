@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 def scan_parts(spec: ScanSpec) -> Mapping[str, Array]:
-    """Those of a picture (H, W); of a volume the same through all slices, (D, H, W), and its thirds from the feet on."""
+    """Those of a picture (H, W); of a volume the same through all slices, (D, H, W), and thirds of its slices."""
     flat = image_parts(spec.image)
     if not spec.depth:
         return flat

@@ -82,10 +82,10 @@ def on_grid(volume: Volume, spec: ScanSpec) -> Array:
     from torch.nn.functional import adaptive_avg_pool3d, interpolate
 
     values = torch.from_numpy(np.ascontiguousarray(volume.values))[None, None].float()
-    wanted = [max(1, round(count * own / grid))
-              for count, own, grid in zip(volume.values.shape, volume.spacing_mm, spec.spacing_mm, strict=True)]  # fmt: skip
+    sides = zip(volume.values.shape, volume.spacing_mm, spec.spacing_mm, strict=True)
+    wanted = [max(1, round(count * own / grid)) for count, own, grid in sides]
     smaller = [min(want, have) for want, have in zip(wanted, values.shape[2:], strict=True)]
-    values = adaptive_avg_pool3d(values, smaller)
+    values = adaptive_avg_pool3d(values, (smaller[0], smaller[1], smaller[2]))
     if wanted != smaller:
         values = interpolate(values, size=wanted, mode="trilinear", align_corners=False)
     found = values[0, 0].round().clamp(0, 255).to(torch.uint8).numpy()

@@ -160,7 +160,7 @@ def _patient(data: Dataset) -> str | None:
 
 def _values(data: Dataset) -> Array:
     """(F, H, W) float32 in the units of the modality, or (F, H, W, 3) uint8."""
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     stored = np.asarray(data.pixel_array)
     samples = int(data.get("SamplesPerPixel") or 1)
@@ -179,8 +179,8 @@ def _values(data: Dataset) -> Array:
 
 
 def _measured(frame: Array, data: Dataset, place: int) -> Array:
-    """A frame by the modality's LUT or its slope and intercept, of its own where it has such; doses by their scaling."""
-    from pydicom.pixels import apply_modality_lut
+    """A frame by the modality's LUT or slope and intercept, of its own where it has such; doses by their scaling."""
+    from pydicom.pixels.processing import apply_modality_lut
 
     own = _group(data, place).get("PixelValueTransformationSequence")
     found = np.asarray(apply_modality_lut(frame, own[0] if own else data))

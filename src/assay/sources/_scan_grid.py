@@ -54,11 +54,11 @@ def stack_slices(images: Sequence[DicomImage]) -> Stack | None:
         return Stack(frames, told, (("slices-without-position", len(frames)),))
     normal = np.cross(first.orientation[:3], first.orientation[3:])
     away = np.concatenate([image.positions for image in ordered if image.positions is not None]) @ normal
-    frames, gap, problems = _evenly(frames, away)
-    if frames is None or len(frames) < 2:
+    even, gap, problems = _evenly(frames, away)
+    if even is None or len(even) < 2:
         return None
     axes = np.stack([normal, first.orientation[3:], first.orientation[:3]])  # along slices, rows and columns
-    values, spacing = upright(frames, axes, (gap, *first.spacing_mm))
+    values, spacing = upright(even, axes, (gap, *first.spacing_mm))
     return Stack(values, spacing, problems)
 
 

@@ -111,8 +111,11 @@ def scan_id(key: bytes, *names: str) -> str:
 
 def _nameless(problems: Sequence[Problem], key: bytes) -> list[Problem]:
     """Problems whose places are hashes: the names of files are often those of patients."""
-    return [Problem(one.kind, one.count, one.action,
-                    tuple(Place(scan_id(key, place.file), place.row) for place in one.examples)) for one in problems]  # fmt: skip
+    found = []
+    for one in problems:
+        places = tuple(Place(scan_id(key, place.file), place.row) for place in one.examples)
+        found.append(Problem(one.kind, one.count, one.action, places))
+    return found
 
 
 def _units(pieces: Sequence[Piece], key: bytes, log: ProblemLog) -> dict[str, _Unit]:

@@ -1,4 +1,4 @@
-"""DICOM and NIfTI files (and pictures beside them): a folder for each class, or a table of paths, labels and patients."""
+"""DICOM and NIfTI files, pictures beside them: a folder for each class, or a table of paths, labels and patients."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def read_scans(source: Source, options: DataOptions) -> Records:
 
 def read_scan_inputs(source: Source, window: str = "") -> Records:
     """The same without labels, grey values in a window (see `assay.sources._scan_grid.in_window`)."""
-    reader = scan_pictures
+    reader: ModuleType = scan_pictures
     if source.path is not None and (_medical(source) or scan_files.recognise(source) is not None):
         reader = scan_files
     records: Records = reader.read_inputs(source, window)
