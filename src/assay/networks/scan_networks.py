@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from assay.networks.image_networks import image_networks
+from assay.networks.scan_ensemble import ensemble_kind
 from assay.networks.volume_net import volume_kind
 from assay.samples.scan_spec import ScanSpec
 from assay.task import NetworkKind, Situation
@@ -17,7 +18,7 @@ from assay.training.plan import Plan
 
 def scan_networks(spec: ScanSpec) -> Sequence[NetworkKind]:
     """The networks for scans of this form, the default first."""
-    return [volume_kind()] if spec.depth else [_for_scans(kind) for kind in image_networks(spec.image)]
+    return [volume_kind()] if spec.depth else [ensemble_kind(), *map(_for_scans, image_networks(spec.image))]
 
 
 def _for_scans(kind: NetworkKind) -> NetworkKind:

@@ -155,7 +155,10 @@ class ScanDiagnosis(TargetTask):
         """Cross-entropy."""
         if batch.target is None:
             raise SettingError("these scans have no diagnosis")
-        return spec.target.loss(network(batch.image), batch.target, plan.label_smoothing)
+        logits = network(batch.image)
+        members = logits if logits.dim() == 3 else logits[None]  # each member of an ensemble learns by itself
+        losses = [spec.target.loss(one, batch.target, plan.label_smoothing) for one in members]
+        return sum(losses[1:], losses[0]) / len(losses)
 
     def predict(self, network: nn.Module, batch: ScanBatch, spec: ScanSpec, options: Mapping[str, Any]) -> Values:
         """(B, C) probabilities."""
