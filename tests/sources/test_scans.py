@@ -342,7 +342,7 @@ def test_a_table_names_files_folders_and_patients(tmp_path: Path, packed: bool) 
     index = records.index()
     assert sorted(index.column("target").to_pylist()) == ["no", "no", "yes", "yes"]
     assert len(set(index.column("group").to_pylist())) == 3
-    assert {problem.kind for problem in records.problems} == {"missing-file", "patient-with-several-labels"}
+    assert {problem.kind for problem in records.problems} == {"missing-file"}
     with pytest.raises(SettingError, match="no column"):
         read_scans(open_source(place), DataOptions(group="whose"))
 
@@ -353,3 +353,19 @@ def test_files_without_labels_are_refused_with_what_is_expected(tmp_path: Path) 
         read_scans(open_source(tmp_path), DataOptions())
     assert "CSV" in caught.value.hint
     assert read_scan_inputs(open_source(tmp_path / "1.dcm")).facts["samples"] == 1
+
+
+def test_pictures_of_a_patient_in_a_table_are_one_unit_and_exams_part_them(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random, rows = np.random.default_rng(0), ["file,finding,subject,visit"]
+    for number in range(8):
+        Image.fromarray(random.integers(0, 255, (9, 9)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{'ill' if number < 4 else 'well'},p{number // 4},v{number // 2}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    assert records.facts["samples"] == 4 and records.facts["patients"] == 2
+    place = records.index().column("location")[0].as_py()
+    assert len(records.load(place).pictures) == 2  # type: ignore[misc]
+    (tmp_path / "table.csv").write_text("\n".join(row.rsplit(",", 1)[0] for row in rows) + "\n")
+    assert read_scans(open_source(tmp_path), DataOptions()).facts["samples"] == 2

@@ -44,7 +44,7 @@ class _Seen:
 def pieces_of(store: Store, files: Sequence[Labelled], log: ProblemLog) -> list[Piece]:
     """The pictures, series and volumes in some files; what cannot be used is noted.
 
-    An exam is a study of a patient; where files do not name one, all that is known to be of one patient.
+    An exam is what the table calls so, or a study of a patient; where neither is known, all of one patient.
     """
     seen = list(ordered_map(lambda file: _look(store, file), files, chunk=8))
     for one in seen:
@@ -118,7 +118,7 @@ def _series_key(one: _Seen, patient: str | None) -> tuple[Any, ...]:
         return (one.file.name,)
     turn = None if image.orientation is None else tuple(np.round(image.orientation, 2).tolist())
     frames = one.file.name if len(image.digests) > 1 else ""
-    return (patient, image.study, image.series, turn, one.shape, one.file.target, one.file.side, frames)
+    return (patient, image.study, image.series, turn, one.shape, one.file.target, one.file.side, one.file.exam, frames)
 
 
 def _pieces(store: Store, found: Sequence[_Seen], patients: Mapping[str, str | None], log: ProblemLog) -> list[Piece]:
@@ -137,9 +137,7 @@ def _pieces(store: Store, found: Sequence[_Seen], patients: Mapping[str, str | N
             log.add(kind, "repaired" if kind in _REPAIRED else "kept", first.file.name, count=count)
     files = tuple(one.file.name for one in found)
     patient = patients[first.file.name]
-    exam = (
-        first.image.study if first.image is not None and first.image.study and first.file.patient is None else patient
-    )
+    exam = first.file.exam or (first.image.study if first.image is not None else None) or patient
     digests = tuple(digest for one in found for digest in one.digests if digest)
     joined = content_digest("".join(sorted(digests)).encode()) if digests else ""
     name = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"

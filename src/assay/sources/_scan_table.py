@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _LOOK_AT = 200
 _LABELS = ("label", "diagnosis", "class", "target", "finding")
-#: What a column is called that says whose scan a row is.
+#: What columns are called that say what is answered together, and whose scan a row is.
+_EXAMS = ("exam", "exam_id", "study", "study_id", "visit", "session", "accession")
 _PATIENTS = ("patient", "patient_id", "patientid", "subject", "subject_id", "subjectid", "case", "case_id")
 
 
@@ -46,7 +47,11 @@ def recognise_scan_table(source: Source) -> Recognition | None:
 
 def patient_column(names: Any) -> str | None:
     """The first of some columns whose name says that it tells patients apart."""
-    return next((name for name in names if name.strip().lower().replace(" ", "_") in _PATIENTS), None)
+    return _named(names, _PATIENTS)
+
+
+def _named(names: Any, known: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name.strip().lower().replace(" ", "_") in known), None)
 
 
 def read_scan_table(
@@ -78,8 +83,9 @@ def read_scan_table(
     side = split_column_name(options, rows.names) if options else None
     if side is not None and options and (asks_for_shares(options) or not are_sides(batch[side])):
         side = None
-    label = _label(batch, (paths, whose, side), options, rows.file) if options else None
-    text = {name: as_category(batch[name]).to_pylist() for name in (paths, whose, label) if name is not None}
+    exam = _named(rows.names, _EXAMS)
+    label = _label(batch, (paths, whose, exam, side), options, rows.file) if options else None
+    text = {name: as_category(batch[name]).to_pylist() for name in (paths, whose, exam, label) if name is not None}
     sides = as_sides(batch[side], rows.file).to_pylist() if side else [None] * batch.num_rows
     find = _finder(store, table)
     files: list[Labelled] = []
@@ -90,7 +96,8 @@ def read_scan_table(
             log.add("missing-file" if not names else "missing-target", "skipped", rows.file, int(numbers[row]))
             continue
         patient = text[whose][row] if whose else None
-        files += [Labelled(name, target, patient, sides[row]) for name in names]
+        visit = text[exam][row] if exam else None
+        files += [Labelled(name, target, patient, sides[row], visit) for name in names]
     if not files:
         raise DataError("none of the files in the table exists.", "Give the folder that holds them.", file=rows.file)
     return store, list({file.name: file for file in files}.values())

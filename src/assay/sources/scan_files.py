@@ -30,6 +30,7 @@ class Labelled:
         name: of the file.
         target: its label; None where there is none.
         patient: whose it is, where something else than the file says so.
+        exam: what of that patient is answered together, likewise; None for all.
         side: of a split that comes with the data.
     """
 
@@ -37,6 +38,7 @@ class Labelled:
     target: str | None = None
     patient: str | None = None
     side: str | None = None
+    exam: str | None = None
 
 
 def recognise(source: Source) -> Recognition | None:
