@@ -17,7 +17,7 @@ PUBLISHED = {"ResNet-18 (28 px)": {"auc": [0.944, 0.969], "accuracy": [0.854, 0.
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="seeds of the trainings")
-    parser.add_argument("--epochs", default="12", help="passes over the training pictures")
+    parser.add_argument("--epochs", default="8", help="passes over the training pictures")
 
 
 def pictures() -> Path:

@@ -42,9 +42,9 @@ class ScanEnsembleSettings:
         moved: answers are means over the picture and four that are moved by a pixel.
     """
 
-    members: int = 4
+    members: int = 3
     depth: int = 1
-    width: int = 32
+    width: int = 16
     activation: str = "relu"
     dropout: float = 0.2
     stochastic_depth: float = 0.0
