@@ -15,9 +15,10 @@ Command = Callable[..., Result]
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded samples go into a folder of the test run, never into the user's own cache."""
+    """Decoded samples and keys go into folders of the test run, never into the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ASSAY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ASSAY_PRIVATE", str(tmp_path_factory.mktemp("private")))
         yield
 
 

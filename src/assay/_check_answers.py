@@ -155,7 +155,8 @@ def check_merge(subject: Subject) -> str:
     outputs = subject.predictor.outputs(samples.view_of(units))
     for unit, merged in zip(units, outputs, strict=True):
         batch = samples.batch(samples.view_of(np.asarray([unit])).windows)
-        by_hand = subject.task.merge(subject.predictor.respond(batch), subject.spec)
+        one = [subject.task.merge(subject.predictor.respond(batch), subject.spec)]
+        by_hand = subject.task.decided(one, subject.predictor.settled, subject.spec)[0]
         demand(alike(by_hand, merged, _CLOSE), f"{samples.id(int(unit))} is merged from other windows than its own")
         if len(batch.index) > 1:
             place = subject.task.deciding(subject.predictor.respond(batch), subject.spec)

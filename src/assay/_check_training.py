@@ -78,7 +78,10 @@ def check_saved(subject: Subject) -> str:
     demand(facts["settled"] == to_json(settled), "what was settled after the training is not what is read")
     demand(to_json(read_spec.to_json()) == to_json(spec.to_json()), "the spec that is read is not the one written")
     view = subject.samples.view(TEST)
-    before, after = subject.predictor.outputs(view), Predictor(task, read_spec, network).outputs(view)
+    before, after = (
+        subject.predictor.outputs(view),
+        Predictor(task, read_spec, network, settled=facts["settled"]).outputs(view),
+    )
     demand(alike(before, after), "the loaded network answers otherwise than the saved one")
     return f"{len(view)} outputs"
 

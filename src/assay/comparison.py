@@ -17,6 +17,7 @@ from assay.model import Model
 from assay.run import RunFolder, reading
 from assay.samples.samples import build_samples
 from assay.samples.split import TEST
+from assay.sources.privacy import found_source
 from assay.sources.source import DataOptions
 
 
@@ -91,7 +92,7 @@ def _test_answers(model: Model) -> tuple[list[str], Evaluation]:
         )
     with reading(model.run.plan):
         options = DataOptions(**{**plan["data"], "task": plan["task"]})
-    prepared = prepare(plan["source"], options)
+    prepared = prepare(found_source(plan["source"]), options)
     if prepared.records.fingerprint != plan["fingerprint"]:
         raise RunError(f"the data in {plan['source']} has changed since {model.run.path}", "Train again.")
     view = build_samples(model.task, prepared.records, model.spec, prepared.split.side).view(TEST)

@@ -19,6 +19,7 @@ from assay.evidence.words import unit_of
 from assay.progress import Progress
 from assay.run import RunFolder, reading, to_json, write_text, writing
 from assay.samples.split import SIDES
+from assay.sources.privacy import MARK
 
 if TYPE_CHECKING:
     from assay.planning import Made
@@ -76,6 +77,8 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
         "verdict": compare(context)[0] if context.baseline is not None and len(test) else None,
         "findings": {finding.name: finding.summary() for finding in findings},
     }
+    if context.task.traits.notice:
+        summary["notice"] = context.task.traits.notice
     cleaned: dict[str, Any] = to_json(summary)
     return cleaned
 
@@ -87,13 +90,14 @@ def write_page(
     from assay.report.page import render
 
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes")
+    hidden = (plan["source"] or "").startswith(MARK)
     more = {
         "plan": {**plan["network"]["settings"], **plan["plan"]},
-        "source": plan["source"] or "data in memory",
+        "source": "not told, since it can tell who people are" if hidden else plan["source"] or "data in memory",
         "created": created,
         "versions": plan["versions"],
     }
-    name = os.path.basename(plan["source"]) if plan["source"] else summary["task"]
+    name = os.path.basename(plan["source"]) if plan["source"] and not hidden else summary["task"]
     write_text(run.report, render({**summary, **more}, findings, problems, title=f"Assay of {name}"))
 
 

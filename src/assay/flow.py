@@ -182,7 +182,7 @@ def train(
     progress = progress or Progress()
     source = open_source(source)
     options = dataclasses.replace(options, network=_anywhere(options.network))
-    run = RunFolder.create(out or next_run_folder(source))
+    run = RunFolder.create(out or next_run_folder(source, data.task))
     try:
         data = dataclasses.replace(data, network=options.network)
         prepared = prepare(source, data, progress)
@@ -193,10 +193,16 @@ def train(
     return finish(made, run, progress, stop or threading.Event())
 
 
-def next_run_folder(source: Any) -> Path:
-    """The next free folder in `runs/`, named after the source."""
-    path = open_source(source).path
-    return RunFolder.next_name(Path("runs"), path.resolve().stem if path else "run")
+def next_run_folder(source: Any, asked: str | None = None) -> Path:
+    """The next free folder in `runs/`, named after the source, or after the task where that is private.
+
+    Raises:
+        AssayError: no task takes the source, or several do.
+    """
+    opened = open_source(source)
+    task = recognise(opened, asked)[0]
+    named = opened.path.resolve().stem if opened.path else "run"
+    return RunFolder.next_name(Path("runs"), task.name if task.traits.private else named)
 
 
 def _anywhere(network: str | None) -> str | None:

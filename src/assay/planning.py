@@ -20,6 +20,7 @@ from assay.run import RunFolder, reading, to_json
 from assay.samples.draws import key_of
 from assay.samples.samples import Samples, build_samples
 from assay.samples.split import TRAIN
+from assay.sources.privacy import found_source, hidden_source
 from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions
 from assay.task import NetworkKind, Settings, Situation, Spec, Task
@@ -142,7 +143,7 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "task": made.task.name,
-        "source": str(path.resolve()) if path else None,
+        "source": None if path is None else hidden_source(path) if made.task.traits.private else str(path.resolve()),
         "fingerprint": made.prepared.records.fingerprint,
         "data": data,
         "options": {**options, "budget_s": None if options["epochs"] else budget_s},
@@ -174,11 +175,10 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
     data, options, plan, timing = _written(run, plan_json)
-    prepared = prepare(plan_json["source"], replace(data, task=plan_json["task"]), progress)
+    source = found_source(plan_json["source"])
+    prepared = prepare(source, replace(data, task=plan_json["task"]), progress)
     if prepared.records.fingerprint != plan_json["fingerprint"]:
-        raise RunError(
-            f"the data in {plan_json['source']} has changed since the run began", "Train again into a new folder."
-        )
+        raise RunError(f"the data in {source} has changed since the run began", "Train again into a new folder.")
     samples, spec, problems = decode(prepared, data, progress)
     with reading(run.plan):
         kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])

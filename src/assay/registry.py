@@ -14,6 +14,7 @@ BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
+    "scan-diagnosis": "assay.tasks.scan_diagnosis:ScanDiagnosis",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
     "text-generation": "assay.tasks.text_generation:TextGeneration",

@@ -74,7 +74,7 @@ def train_and_tell(
     from assay.sources.source import open_source
 
     opened = open_source(source)
-    folder = out or (RunFolder.next_name(Path("runs"), label) if label else next_run_folder(opened))
+    folder = out or (RunFolder.next_name(Path("runs"), label) if label else next_run_folder(opened, data.task))
     progress = listener()
     try:
         with stopping_on_signals() as stop:

@@ -216,6 +216,16 @@ class Task(TaskEvidence):
         """
         return {}
 
+    def decided(self, outputs: Values, settled: Mapping[str, Any], spec: Spec) -> Values:
+        """Units' outputs with what was settled after the training, where `answer` or metrics ask for it: thresholds.
+
+        Args:
+            outputs: merged, at the network's temperature.
+            settled: what `settled` gave; empty before that.
+            spec: the sample spec.
+        """
+        return outputs
+
     # Answers ---------------------------------------------------------------------------------------------------------
     #
     # What follows takes the outputs of `predict` and `merge`, and, in a closed-loop task, what `evaluate` puts in their

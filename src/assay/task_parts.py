@@ -46,6 +46,8 @@ class Traits:
             does not look them up.
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
+        notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
+        private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
     title: str
@@ -61,6 +63,8 @@ class Traits:
     of_learned: Mapping[str, Any] = field(default_factory=dict)
     listening: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
+    notice: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

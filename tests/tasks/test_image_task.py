@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from assay.errors import SettingError
+from assay.samples.image_form import image_size
 from assay.sources import decode
 from assay.sources.source import DataOptions
 from assay.tasks import image_classification as images
@@ -31,7 +32,7 @@ def test_the_images_looked_at_are_spread_over_all(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("asked", ["²", "7", "wide", "-32"])
 def test_an_image_size_that_is_none_is_refused(asked: str) -> None:
     with pytest.raises(SettingError, match="not a number of pixels"):
-        images._size([(28, 28, 1)], DataOptions(extra={"image_size": asked}))
+        image_size([(28, 28, 1)], DataOptions(extra={"image_size": asked}))
 
 
 @pytest.mark.parametrize("kind", ["class", "number"])

@@ -47,7 +47,7 @@ class LightGbmTable(TableModel["list[Booster]"]):
         wanted = _per_model(self.target.kind, sides)
         for place, (truths, answers) in enumerate(wanted):
             share = clock.left_s() / (len(wanted) - place)
-            booster = _best(self._objective(), sides, truths, answers, share, seed)
+            booster = best_booster(self._objective(), sides, truths, answers, share, seed)
             boosters.append(booster)
             rounds.append(booster.num_trees() // booster.num_model_per_iteration())
         self._fitted = boosters
@@ -69,7 +69,9 @@ class LightGbmTable(TableModel["list[Booster]"]):
         require(about["models"] == models, path, "another number of models than the target needs")
         require(len(self.sizes) <= about["columns"], path, "fewer columns than the table has")
         outputs = self.target.outputs if self.target.kind == "class" and self.target.outputs > 1 else 1
-        self._fitted = [_read(folder / f"lightgbm-{place}.txt", about["columns"], outputs) for place in range(models)]
+        self._fitted = [
+            read_booster(folder / f"lightgbm-{place}.txt", about["columns"], outputs) for place in range(models)
+        ]
 
     def _outputs(self, model: list[Booster], rows: Columns) -> Array:
         matrix = _matrix(rows)
@@ -101,7 +103,7 @@ def _matrix(rows: Columns) -> Array:
     return np.concatenate([rows.numbers.astype(float), rows.categories.astype(float)], axis=1)
 
 
-def _best(
+def best_booster(
     objective: dict[str, Any], sides: Sides, truths: Array, answers: Array, budget_s: float, seed: int
 ) -> Booster:
     """The model of the shape of tree that has the smallest loss on the rows set aside."""
@@ -181,7 +183,8 @@ def _first_rounds(booster: Booster, rounds: int) -> Booster:
     return lightgbm.Booster(model_str=text)
 
 
-def _read(path: Path, columns: int, outputs: int) -> Booster:
+def read_booster(path: Path, columns: int, outputs: int) -> Booster:
+    """A model from its text form, checked before LightGBM reads it; raises `RunError` where it is damaged."""
     import lightgbm
 
     try:

@@ -16,6 +16,8 @@ TITLES = {
     "macro_f1": "macro F1",
     "log_loss": "log loss",
     "auc": "AUC",
+    "sensitivity": "sensitivity at the stated operating point",
+    "specificity": "specificity at the stated operating point",
     "micro_f1": "F1",
     "subset_accuracy": "share with all labels right",
     "r2": "R²",

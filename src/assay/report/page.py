@@ -56,7 +56,7 @@ def render(
 
     Args:
         summary: what `assay train --json` prints; also, where known, "plan" (settings by name, may be nested),
-            "source" and "created" (str) and "versions" (by package).
+            "source", "created" and "notice" (str) and "versions" (by package).
         findings: in the order in which the page shows them.
         problems: what was found in the data: {"kind", "count", "action", "examples": [{"file", "row"}]} each.
         title: the page's title, such as the name of the data.
@@ -73,6 +73,7 @@ def render(
     page = _template().render(
         title=title,
         headline=_headline(summary),
+        notice=str(summary.get("notice") or ""),
         facts=list(_facts(summary)),
         tally=_tally(sections),
         sections=sections,

@@ -87,7 +87,8 @@ class Predictor:
 
     def outputs(self, view: View) -> Values:
         """The merged output of each unit of a view, in its order."""
-        return self.scaled(self._merged(view))
+        found = self.scaled(self._merged(view))
+        return self.task.decided(found, self.settled, self.spec) if len(found) else found
 
     def scaled(self, outputs: Values) -> Values:
         """Units' outputs at this predictor's temperature."""

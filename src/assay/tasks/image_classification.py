@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.errors import AssayError, SettingError, did_you_mean
-from assay.samples.image_spec import Fit, ImageSpec, PixelType
+from assay.samples.image_form import bring, fit_mode, image_size
+from assay.samples.image_spec import ImageSpec, PixelType
 from assay.targets.task import TargetTask
 from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-_SIDES = (32, 64, 96)
 _LOOK_AT = 512
 _KINDS = ("class", "labels", "number")
 
@@ -90,11 +90,11 @@ class ImageClassification(TargetTask):
         shapes, images = _look_at(records, train)
         channels = max(shape[2] for shape in shapes)
         dtype: PixelType = "uint16" if any(image.dtype == np.uint16 for image in images) else "uint8"
-        height, width = _size(shapes, options)
-        fit = _fit_mode(options)
+        height, width = image_size(shapes, options)
+        fit = fit_mode(options)
         nothing, one = (0.0,) * channels, (1.0,) * channels
         spec = ImageSpec(channels, height, width, dtype, nothing, one, fit, target)
-        brought = np.stack([_bring(image, spec) for image in images]).astype(np.float64)
+        brought = np.stack([bring(image, spec) for image in images]).astype(np.float64)
         mean, deviation = brought.mean(axis=(0, 2, 3)), brought.std(axis=(0, 2, 3))
         deviation = np.where(deviation > 1e-6 * spec.largest, deviation, spec.largest)
         return replace(spec, mean=tuple(mean.round(4).tolist()), deviation=tuple(deviation.round(4).tolist()))
@@ -262,73 +262,14 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
     return [image.shape for image in images], images
 
 
-def _size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple[int, int]:
-    """Height and width to train at: asked for, wanted by pretrained weights, the images' own, or a usual one."""
-    asked = options.extra.get("image_size")
-    if asked is not None:
-        if not str(asked).isdecimal() or not 8 <= int(asked) <= 2048:
-            raise SettingError(f"--image-size {asked} is not a number of pixels from 8 to 2048")
-        return int(asked), int(asked)
-    if options.network and options.network.startswith("timm/"):
-        from assay.networks.timm_networks import wanted_size
-
-        side = wanted_size(options.network.removeprefix("timm/")) or 224
-        return side, side
-    height, width = (int(np.median([shape[axis] for shape in shapes])) for axis in (0, 1))
-    if all(shape[:2] == (height, width) for shape in shapes) and max(height, width) <= _SIDES[-1]:
-        return height, width
-    least = min(height, width)
-    side = min(_SIDES, key=lambda side: abs(side - least))
-    return side, side
-
-
-def _fit_mode(options: DataOptions) -> Fit:
-    pretrained = (options.network or "").startswith("timm/")
-    asked = options.extra.get("fit") or ("cover" if pretrained else "squash")
-    modes: tuple[Fit, ...] = get_args(Fit)
-    for mode in modes:
-        if mode == asked:
-            return mode
-    raise SettingError(f"--fit {asked} is not {', '.join(modes)}", did_you_mean(str(asked), modes))
-
-
 def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | None:
     """One image in the spec's form, (C, H, W); None where it cannot be decoded."""
     from assay.sources.decode import decode_image
 
     try:
-        return _bring(decode_image(_loader(records)(location), least_side=max(spec.height, spec.width)), spec)
+        return bring(decode_image(_loader(records)(location), least_side=max(spec.height, spec.width)), spec)
     except AssayError:
         return None
-
-
-def _bring(image: np.ndarray[Any, Any], spec: ImageSpec) -> np.ndarray[Any, Any]:
-    """(H, W, C) of any size and type to (C, height, width) of the spec's."""
-    from assay.sources.decode import resize
-
-    if image.shape[2] != spec.channels:
-        image = _channels(image, spec.channels)
-    if image.shape[:2] != (spec.height, spec.width):
-        image = resize(image, spec.height, spec.width, spec.fit)
-    if image.dtype == np.uint8 and spec.dtype == "uint16":
-        image = image.astype(np.uint16) * 257
-    elif image.dtype == np.uint16 and spec.dtype == "uint8":
-        image = (image >> 8).astype(np.uint8)
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
-
-
-def _channels(image: np.ndarray[Any, Any], channels: int) -> np.ndarray[Any, Any]:
-    """Another number of channels: grey repeated, colour averaged, missing ones zero."""
-    have = image.shape[2]
-    if have == 1:
-        return np.repeat(image, channels, axis=2)
-    if channels == 1:
-        return np.asarray(image.mean(axis=2, keepdims=True).round(), image.dtype)
-    if have > channels:
-        return image[:, :, :channels]
-    filled = np.zeros((*image.shape[:2], channels), image.dtype)
-    filled[:, :, :have] = image
-    return filled
 
 
 def _loader(records: Records) -> Callable[[str], Any]:

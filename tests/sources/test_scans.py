@@ -1,0 +1,371 @@
+"""Scans from files: they agree with pydicom's and nibabel's own reading, and nothing odd in them goes unnoticed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scan_examples as scans
+from assay.errors import DataError, SettingError
+from assay.sources._dicom import problem_of, read_dicom
+from assay.sources._nifti import header_names, is_nifti_name, read_nifti
+from assay.sources._scan_grid import in_window, stack_slices, upright
+from assay.sources.scans import read_scan_inputs, read_scans, recognise_scans
+from assay.sources.source import DataOptions, open_source
+
+pydicom = pytest.importorskip("pydicom")
+nibabel = pytest.importorskip("nibabel")
+
+Array = np.ndarray[Any, Any]
+_SAMPLES = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "dicom_nifti_samples"
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+
+
+PYDICOM = files_below(Path(pydicom.__file__).parent / "data" / "test_files")
+NIBABEL = files_below(Path(nibabel.__file__).parent / "tests" / "data")
+#: Files that pydicom itself reads, and that are refused for a reason.
+REFUSED = {"MR_truncated.dcm"}
+
+
+@pytest.mark.parametrize("folder", ["pydicom", "nibabel", "samples"])
+def test_pixels_of_dicom_files_are_those_of_pydicom(folder: str) -> None:
+    """Every file that pydicom decodes: the same values in the units of the modality, size, place and spacing."""
+    files = {"pydicom": PYDICOM, "nibabel": NIBABEL, "samples": files_below(_SAMPLES)}[folder]
+    files = [file for file in files if file.suffix in (".dcm", "")]
+    if not files:
+        pytest.skip("these files do not come with the installation")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    same = 0
+    for file in files:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                data = pydicom.dcmread(file, force=True)
+                expected: Array | None = expected_values(data)
+            except Exception:
+                data, expected = None, None
+        try:
+            found = read_dicom(file.read_bytes(), file.name)
+        except DataError as error:
+            assert expected is None or file.name in REFUSED, f"{file.name}: {error}"
+            assert problem_of(error) in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file")
+            continue
+        assert expected is not None, file.name
+        assert np.allclose(found.values.reshape(expected.shape), expected, rtol=1e-6, atol=1e-3), file.name
+        if "ImagePositionPatient" in data and len(found.values) == 1 and found.positions is not None:
+            assert np.allclose(found.positions[0], [float(one) for one in data.ImagePositionPatient]), file.name
+        if "PixelSpacing" in data and data.PixelSpacing:
+            assert np.allclose(found.spacing_mm, [float(one) for one in data.PixelSpacing]), file.name
+        same += 1
+    assert same >= {"pydicom": 60, "nibabel": 2, "samples": 3}[folder]
+
+
+def expected_values(data: Any) -> Array:
+    """What pydicom makes of a file: measured values, or colours in 8 bits."""
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+    stored = data.pixel_array
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        return np.asarray(apply_color_lut(stored, data) >> 8)
+    if data.get("SamplesPerPixel", 1) > 1:
+        return stored if stored.dtype == np.uint8 else (stored / (2.0**data.BitsStored - 1) * 255).round()
+    return np.asarray(apply_modality_lut(stored, data), float) * float(data.get("DoseGridScaling", 1))
+
+
+@pytest.mark.parametrize("folder", ["nibabel", "samples"])
+def test_voxels_of_nifti_files_are_those_of_nibabel(folder: str) -> None:
+    """Values and spacing in nibabel's closest canonical orientation, axes turned to head, back and left."""
+    files = [file for file in (NIBABEL if folder == "nibabel" else files_below(_SAMPLES)) if is_nifti_name(file.name)]
+    if not files:
+        pytest.skip("these files do not come with the installation")
+    same = 0
+    for file in files:
+        heads = [file.with_name(name) for name in header_names(file.name) if file.with_name(name).exists()]
+        try:
+            found = read_nifti(file.read_bytes(), file.name, heads[0].read_bytes() if heads else None)
+        except DataError as error:
+            assert problem_of(error) == "not-a-volume" and "dconn" in file.name, str(error)
+            continue
+        canonical = nibabel.as_closest_canonical(nibabel.load(file))
+        values = np.asarray(canonical.dataobj, np.float32)
+        values = np.where(np.isfinite(values), values, values[np.isfinite(values)].min())
+        values = values.mean(axis=3) if values.ndim == 4 else values
+        assert np.allclose(found.values, values.transpose(2, 1, 0)[:, ::-1, ::-1], rtol=1e-5, atol=1e-4), file.name
+        sizes = np.linalg.norm(canonical.affine[:3, :3], axis=0)[::-1]
+        assert np.allclose(found.spacing_mm, sizes, rtol=1e-4), file.name
+        same += 1
+    assert same >= 6
+
+
+@pytest.mark.parametrize("kind", ["nii", "pair", "nifti2"])
+def test_kinds_of_nifti_are_alike(tmp_path: Path, kind: str) -> None:
+    values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    head = None
+    if kind == "pair":
+        nibabel.save(nibabel.Nifti1Pair(values, affine), tmp_path / "a.img")
+        file, head = tmp_path / "a.img", (tmp_path / "a.hdr").read_bytes()
+    else:
+        image = nibabel.Nifti1Image if kind == "nii" else nibabel.Nifti2Image
+        nibabel.save(image(values, affine), file := tmp_path / "a.nii")
+    found = read_nifti(file.read_bytes(), file.name, head)
+    assert np.array_equal(found.values, values.transpose(2, 1, 0)[:, ::-1, ::-1])
+    assert found.spacing_mm == (4.0, 3.0, 2.0)
+
+
+def read(datasets: list[Any]) -> list[Any]:
+    import io
+
+    found = []
+    for place, data in enumerate(datasets):
+        buffer = io.BytesIO()
+        data.save_as(buffer, enforce_file_format=True)
+        found.append(read_dicom(buffer.getvalue(), f"{place}.dcm"))
+    return found
+
+
+def volume(depth: int = 6) -> Array:
+    return np.random.default_rng(1).integers(900, 1200, (depth, 5, 7)).astype(np.int16)
+
+
+def test_slices_are_sorted_by_where_they_lie_and_not_by_their_number() -> None:
+    values = volume()
+    data = [scans.dataset(one, "a", number=9 - place, ImagePositionPatient=[0, 0, 3.0 * place])
+            for place, one in enumerate(values)]  # fmt: skip
+    stack = stack_slices(read([data[place] for place in (3, 0, 5, 1, 4, 2)]))
+    assert stack is not None and not stack.problems
+    assert np.array_equal(stack.values, values.astype(np.float32) - 1024)
+    assert stack.spacing_mm == (3.0, 2.0, 1.5)
+
+
+def test_a_sagittal_series_is_turned_as_an_axial_one() -> None:
+    """Slices from left to right, rows towards the feet: the same voxels come out where they lie."""
+    values = volume()
+    turn = [0, 1, 0, 0, 0, -1]  # along a row to the back, along a column to the feet; the normal then points right
+    data = scans.series_of(values, "a", ImageOrientationPatient=turn)
+    for place, one in enumerate(data):
+        one.ImagePositionPatient = [-3.0 * place, 0, 0]
+    stack = stack_slices(read(data))
+    assert stack is not None
+    # values[slice, row, column]: head = -row, back = column, left = -slice
+    assert np.array_equal(stack.values, values.transpose(1, 2, 0)[::-1, :, ::-1].astype(np.float32) - 1024)
+    assert stack.spacing_mm == (2.0, 1.5, 3.0)
+
+
+def test_upright_agrees_with_nibabel() -> None:
+    """Random affines: the closest canonical orientation of an independent implementation."""
+    random = np.random.default_rng(4)
+    for _ in range(20):
+        values = random.normal(size=(3, 4, 5)).astype(np.float32)
+        turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
+        sizes = random.uniform(0.5, 4, 3)
+        affine = np.eye(4)
+        affine[:3, :3] = turn * sizes
+        canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, affine))
+        found, spacing = upright(values, turn.T * np.asarray([-1, -1, 1]), sizes.tolist())
+        order = np.argmax(np.abs(turn), axis=1)
+        if len(set(order.tolist())) < 3:
+            continue  # two axes are about as near: either order is right
+        assert np.array_equal(found, np.asarray(canonical.dataobj).transpose(2, 1, 0)[:, ::-1, ::-1])
+        assert np.allclose(spacing, np.linalg.norm(canonical.affine[:3, :3], axis=0)[::-1])
+
+
+def test_a_multi_frame_file_is_a_volume() -> None:
+    values = volume()
+    (image,) = read([scans.dataset(values, "a", SpacingBetweenSlices=3.0)])
+    stack = stack_slices([image])
+    assert stack is not None and np.array_equal(stack.values, values.astype(np.float32) - 1024)
+    assert stack.spacing_mm == (3.0, 2.0, 1.5)
+
+
+def test_a_window_is_that_of_the_standard() -> None:
+    from pydicom.pixels import apply_windowing
+
+    data = scans.dataset(volume(1)[0], "a", WindowCenter=20, WindowWidth=150)
+    (image,) = read([data])
+    expected = apply_windowing(image.values[0].astype(np.float64), data)
+    low, high = expected.min(), expected.max()
+    own = in_window(image.values[0], "", image.window).astype(float)
+    assert np.abs(own - (expected - low) / (high - low) * 255).max() <= 1.0
+    assert in_window(np.asarray([-200.0, 40.0, 300.0]), "soft-tissue", None).tolist() == [0, 128, 255]
+    with pytest.raises(SettingError, match="no window"):
+        in_window(np.zeros(3), "9,1", None)
+
+
+def test_what_is_white_in_the_file_is_white(tmp_path: Path) -> None:
+    values = np.full((8, 8), 1024, np.int16)
+    values[2:4] = 1300
+    for name, kind in (("a", "MONOCHROME1"), ("b", "MONOCHROME2")):
+        scans.save(scans.dataset(values, name, PhotometricInterpretation=kind), tmp_path / kind / "1.dcm")
+    records = read_scan_inputs(open_source(tmp_path))
+    pictures = {}
+    for row in records.index().column("location").to_pylist():
+        picture = records.load(row).pictures[0]  # type: ignore[misc]
+        pictures[bool(picture[2, 0, 0] > picture[0, 0, 0])] = picture[..., 0]
+    assert np.array_equal(pictures[True], 255 - pictures[False])
+
+
+def series_folder(folder: Path, change: Any = None, patients: int = 4) -> Path:
+    """Series of ten slices, a patient each, in two classes; `change` takes the first patient's data sets."""
+    random = np.random.default_rng(0)
+    for number in range(patients):
+        data = scans.series_of(random.integers(900, 1200, (10, 8, 8)).astype(np.int16), f"P{number}")
+        if change is not None and not number:
+            data = change(data)
+        for place, one in enumerate(data):
+            scans.save(one, folder / ("ill" if number % 2 else "well") / f"{number}" / f"{place}.dcm")
+    return folder
+
+
+def duplicate(data: list[Any]) -> list[Any]:
+    data[4].ImagePositionPatient = data[5].ImagePositionPatient
+    return data
+
+
+def uneven(data: list[Any]) -> list[Any]:
+    for place, one in enumerate(data[5:]):
+        one.ImagePositionPatient = [0, 0, 18 + 3.9 * place]
+    return data
+
+
+def other_pixels(data: list[Any]) -> list[Any]:
+    data[3].PixelSpacing = [1.0, 1.0]
+    return data
+
+
+def without_pixels(data: list[Any]) -> list[Any]:
+    del data[9].PixelData
+    return data
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "action"),
+    [
+        (lambda data: [one for place, one in enumerate(data) if place != 4], "missing-slice", "repaired"),
+        (duplicate, "duplicate-slice", "repaired"),
+        (uneven, "mixed-spacing", "repaired"),
+        (other_pixels, "mixed-spacing", "skipped"),
+        (without_pixels, "no-pixel-data", "skipped"),
+    ],
+)
+def test_what_is_wrong_with_a_series_is_told(tmp_path: Path, change: Any, kind: str, action: str) -> None:
+    records = read_scans(open_source(series_folder(tmp_path, change)), DataOptions())
+    assert (kind, action) in {(problem.kind, problem.action) for problem in records.problems}
+    assert records.facts["samples"] == 4
+    for place in records.index().column("location").to_pylist():
+        (found,) = records.load(place).volumes  # type: ignore[misc]
+        assert len(found.values) in (9, 10, 11) and found.values.shape[1:] == (8, 8)
+
+
+def test_missing_slices_are_interpolated() -> None:
+    values = np.repeat(np.arange(8, dtype=np.int16)[:, None, None] * 10, 4, 1).repeat(4, 2)
+    data = [one for place, one in enumerate(scans.series_of(values, "a")) if place not in (3, 4)]
+    stack = stack_slices(read(data))
+    assert stack is not None and np.allclose(stack.values[:, 0, 0], np.arange(8) * 10 - 1024)
+    assert dict(stack.problems) == {"missing-slice": 2}
+
+
+def test_nan_voxels_and_short_files_are_told(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(4):
+        values = random.normal(size=(6, 6, 6)).astype(np.float32)
+        if not number:
+            values[2, 2, 2] = np.nan
+        file = tmp_path / ("ill" if number % 2 else "well") / f"{number}.nii"
+        file.parent.mkdir(exist_ok=True)
+        nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), file)
+        if number == 3:
+            (tmp_path / "ill" / "5.nii").write_bytes(file.read_bytes()[:500])
+    (tmp_path / "well" / "6.nii.gz").write_bytes(b"")
+    nibabel.save(nibabel.Nifti1Image(np.full((4, 4, 4), np.nan, np.float32), np.eye(4)), tmp_path / "well" / "7.nii")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    kinds = {problem.kind: problem.action for problem in records.problems}
+    assert kinds == {"nan-voxels": "repaired", "truncated-file": "skipped", "empty-file": "skipped",
+                     "only-nan-voxels": "skipped"}  # fmt: skip
+    assert records.facts["samples"] == 4
+
+
+def test_one_patient_under_two_numbers_is_found(tmp_path: Path) -> None:
+    """The same pixels under another number: both are one group, and that is told."""
+    random = np.random.default_rng(0)
+    for number in range(6):
+        values = (
+            scans.grey(np.random.default_rng(77), False) if number in (2, 4) else scans.grey(random, number % 2 == 1)
+        )
+        scans.save(scans.dataset(values, f"P{number}"), tmp_path / ("ill" if number % 2 else "well") / f"{number}.dcm")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    assert ("one-patient-under-two-ids", 1) in {(problem.kind, problem.count) for problem in records.problems}
+    assert records.facts["patients"] == 5 and records.facts["samples"] == 6
+
+
+def test_patients_are_groups_and_exams_are_units(tmp_path: Path) -> None:
+    """Two series of one study are one unit; another study of the patient is a unit of the same group."""
+    random = np.random.default_rng(0)
+    for number, (patient, study, series) in enumerate(
+        [("a", "1", "1"), ("a", "1", "2"), ("a", "2", "1"), ("b", "1", "1")]
+    ):
+        data = scans.dataset(scans.grey(random, False), patient, study, series)
+        scans.save(data, tmp_path / ("ill" if patient == "b" else "well") / f"{number}.dcm")
+    index = read_scans(open_source(tmp_path), DataOptions()).index()
+    assert index.num_rows == 3 and len(set(index.column("group").to_pylist())) == 2
+
+
+def test_one_number_for_all_tells_nobody_apart(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for number in range(6):
+        data = scans.dataset(scans.grey(random, False), "STUDY-7", study=str(number))
+        scans.save(data, tmp_path / ("ill" if number % 2 else "well") / f"{number}.dcm")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    assert records.facts["patients"] == 6
+    assert [problem.kind for problem in records.problems] == ["one-patient-number-for-all"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_names_files_folders_and_patients(tmp_path: Path, packed: bool) -> None:
+    import shutil
+
+    folder = series_folder(tmp_path / "scans")
+    rows = ["path,diagnosis,patient", "well/0,no,x", "ill/1,yes,y", "well/2,no,z", "ill/3,yes,z", "gone,no,w"]
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    place = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", folder)) if packed else folder
+    assert (found := recognise_scans(open_source(place))) is not None and found.score > 0.9
+    records = read_scans(open_source(place), DataOptions())
+    index = records.index()
+    assert sorted(index.column("target").to_pylist()) == ["no", "no", "yes", "yes"]
+    assert len(set(index.column("group").to_pylist())) == 3
+    assert {problem.kind for problem in records.problems} == {"missing-file"}
+    with pytest.raises(SettingError, match="no column"):
+        read_scans(open_source(place), DataOptions(group="whose"))
+
+
+def test_files_without_labels_are_refused_with_what_is_expected(tmp_path: Path) -> None:
+    scans.save(scans.dataset(volume(1)[0], "a"), tmp_path / "1.dcm")
+    with pytest.raises(DataError, match="no labels") as caught:
+        read_scans(open_source(tmp_path), DataOptions())
+    assert "CSV" in caught.value.hint
+    assert read_scan_inputs(open_source(tmp_path / "1.dcm")).facts["samples"] == 1
+
+
+def test_pictures_of_a_patient_in_a_table_are_one_unit_and_exams_part_them(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random, rows = np.random.default_rng(0), ["file,finding,subject,visit"]
+    for number in range(8):
+        Image.fromarray(random.integers(0, 255, (9, 9)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{'ill' if number < 4 else 'well'},p{number // 4},v{number // 2}")
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    assert records.facts["samples"] == 4 and records.facts["patients"] == 2
+    place = records.index().column("location")[0].as_py()
+    assert len(records.load(place).pictures) == 2  # type: ignore[misc]
+    (tmp_path / "table.csv").write_text("\n".join(row.rsplit(",", 1)[0] for row in rows) + "\n")
+    assert read_scans(open_source(tmp_path), DataOptions()).facts["samples"] == 2
