@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
+    "segmentation": "assay.tasks.segmentation:Segmentation",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
     "text-generation": "assay.tasks.text_generation:TextGeneration",

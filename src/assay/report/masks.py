@@ -5,15 +5,19 @@ Shapes: H, W pixels.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.evaluation.mask_answers import class_colour
 from assay.report.images import thumbnail
-from assay.samples.mask_windows import shrunk
+from assay.samples.mask_windows import picture_of, shrunk
 from assay.sources.decode import resize
-from assay.sources.label_mask import VOID
+from assay.sources.label_mask import VOID, LabelMask
+from assay.task_parts import Drawing
+
+if TYPE_CHECKING:
+    from assay.samples.samples import Samples
 
 Array = np.ndarray[Any, Any]
 #: The longer side of a drawing in pixels: outlines need more room than pictures.
@@ -21,6 +25,30 @@ SIZE = 224
 #: What was missed is orange, what was answered falsely is blue, as elsewhere on the page.
 MISSED, FALSE = (255, 140, 0), (40, 110, 240)
 _STRENGTH = 0.6
+
+
+def plain_or_outlined(samples: Samples, unit: int, background: int | None) -> Drawing:
+    """A picture of the samples with the outlines of its mask; without them where it has none."""
+    picture = _picture(samples, unit)
+    index, name = samples.index, samples.id(unit)
+    text = index.column("target")[unit].as_py() if "target" in index.column_names else None
+    if text is None:
+        return Drawing(image=thumbnail(picture, SIZE), lines=(name,))
+    return Drawing(image=outlined(picture, LabelMask.from_text(text).array(), background), lines=(name,))
+
+
+def compared_with_truth(
+    samples: Samples, unit: int, answer: LabelMask, truth: LabelMask, background: int | None
+) -> Drawing:
+    """A picture of the samples with what an answer misses and has too much."""
+    image = compared(_picture(samples, unit), truth.array(), answer.array(), background)
+    return Drawing(image=image, lines=(samples.id(unit), "orange: missed; blue: too much; white: found"))
+
+
+def _picture(samples: Samples, unit: int) -> Array:
+    windows = samples.view_of(np.asarray([unit])).windows
+    images, places = (np.asarray(samples.field(name, windows)) for name in ("image", "place"))
+    return picture_of(images, places)
 
 
 def outlined(picture: Array, mask: Array, background: int | None) -> str:

@@ -15,9 +15,9 @@ from torch.nn import functional
 from assay.samples.draws import Draws
 
 
-def turn(images: Tensor, masks: Tensor | None, draws: Draws) -> tuple[Tensor, Tensor | None]:
-    """Each window turned by none, one, two or three quarters."""
-    quarters = draws.integers("quarters", 0, 3)
+def turn(images: Tensor, masks: Tensor | None, share: float, draws: Draws) -> tuple[Tensor, Tensor | None]:
+    """A share of the windows turned by none, one, two or three quarters."""
+    quarters = torch.where(draws.uniform("turned") < share, draws.integers("quarters", 0, 3), 0)
     turned = images.clone()
     moved = None if masks is None else masks.clone()
     for quarter in (1, 2, 3):
