@@ -139,10 +139,10 @@ def _json_rows(data: Any) -> list[_Row]:
 
 
 def _table_rows(text: str) -> list[_Row]:
-    first = text.splitlines()[0]
+    first = next(iter(text.splitlines()), "")
     delimiter = max(",;\t", key=first.count)
     lines = [[cell.strip() for cell in line] for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line]
-    header = [cell.lower() for cell in lines[0]]
+    header = [cell.lower() for cell in lines[0]] if lines else []
     if not set(header) & set(_NAMES):
         if len(header) == 1:
             return [_Row(line[0], place) for place, line in enumerate(lines)]
@@ -160,6 +160,8 @@ def _row_of(cells: Mapping[str, Any]) -> _Row:
                 (("r", "red"), ("g", "green"), ("b", "blue"))]  # fmt: skip
     if all(channel not in (None, "") for channel in channels):
         return _Row(name, value, _colour(channels))
+    if any(channel not in (None, "") for channel in channels):
+        raise ValueError(f"the colour of {name!r} is not complete")
     given = next((cells[key] for key in _COLOURS if cells.get(key) not in (None, "")), None)
     return _Row(name, value, None if given is None else _colour(given))
 

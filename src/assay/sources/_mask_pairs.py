@@ -166,7 +166,7 @@ def _name_classes(pairs: Pairs) -> None:
     if not rests:
         return
     total = sum(len(found) for found in pairs.masks.values())
-    recurring = len(pairs.masks) == 1 or len(rests) <= 0.5 * total
+    recurring = len(pairs.masks) == 1 or total >= 1.3 * len(rests)
     numbers = all(re.fullmatch(r"\d+", rest) for rest in rests)
     if recurring and not numbers and len(rests) <= _MOST_CLASSES:
         pairs.classes = tuple(sorted(rests))
