@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import SettingError
-from assay.run import write_text
+from assay.run import write_bytes, write_text
 
 
 def write_predictions(
     out: Path,
     rows: Sequence[Mapping[str, Any]],
-    forms: Mapping[str, Callable[[Mapping[str, Any]], str]],
+    forms: Mapping[str, Callable[[Mapping[str, Any]], str | bytes]],
     parts: Collection[str] = (),
 ) -> None:
     """Write answers in the form that the file's name asks for: JSON, one that the application knows, else CSV.
 
     Args:
-        out: the file.
+        out: the file; or a folder, which takes a file of the application's first form for each answer.
         rows: the answers as JSON, each with its `id`.
         forms: what the application knows, by the ending of a name (`Task.writings`); a file of it holds one answer.
         parts: what CSV does not hold (`part_names`).
@@ -33,13 +33,37 @@ def write_predictions(
         SettingError: there are several answers, and the form holds one.
     """
     form = forms.get(out.suffix.lower())
-    if form is not None:
+    if out.is_dir():
+        _write_each(out, rows, forms)
+    elif form is not None:
         check_form(out, forms, len(rows))
-        write_text(out, form(rows[0]))
+        _write(out, form(rows[0]))
     elif out.suffix.lower() == ".json":
         write_text(out, json.dumps([{"format": 1, **row} for row in rows], indent=1, ensure_ascii=False) + "\n")
     else:
         write_answers(out, [{key: value for key, value in row.items() if key not in parts} for row in rows])
+
+
+def _write_each(
+    folder: Path, rows: Sequence[Mapping[str, Any]], forms: Mapping[str, Callable[[Mapping[str, Any]], str | bytes]]
+) -> None:
+    """A file for each answer, named after its input; of equal names the later ones are numbered."""
+    ending, form = next(iter(forms.items()))
+    taken: dict[str, int] = {}
+    for row in rows:
+        last = str(row["id"]).replace("\\", "/").rsplit("/", 1)[-1]
+        stem = last.rpartition(".")[0] or last
+        name = "".join(sign if sign.isalnum() or sign in "-_. " else "-" for sign in stem)[:100].strip(". ") or "answer"
+        taken[name] = taken.get(name, 0) + 1
+        number = f"-{taken[name]}" if taken[name] > 1 else ""
+        _write(folder / f"{name}{number}{ending}", form(row))
+
+
+def _write(out: Path, content: str | bytes) -> None:
+    if isinstance(content, str):
+        write_text(out, content)
+    else:
+        write_bytes(out, content)
 
 
 def write_answers(out: Path, rows: Sequence[Mapping[str, Any]]) -> None:

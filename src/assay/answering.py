@@ -25,10 +25,12 @@ def predict_and_tell(
     """
     from assay.api import load
 
-    if out is not None:
+    if out is not None and not out.is_dir():
         _check_place(out)
     model = load(path)
     forms = model.task.writings() if out is not None else {}
+    if out is not None and not forms:
+        _check_place(out)
     if out is not None and out.suffix.lower() in forms:
         check_form(out, forms, 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
     rows: list[dict[str, Any]] = []
@@ -122,4 +124,6 @@ def _check_place(out: Path) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

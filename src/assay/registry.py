@@ -15,6 +15,7 @@ BUILT_IN = {
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
     "scan-diagnosis": "assay.tasks.scan_diagnosis:ScanDiagnosis",
+    "segmentation": "assay.tasks.segmentation:Segmentation",
     "table": "assay.tasks.table:Table",
     "text-classification": "assay.tasks.text_classification:TextClassification",
     "text-generation": "assay.tasks.text_generation:TextGeneration",

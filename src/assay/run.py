@@ -55,11 +55,16 @@ def write_text(path: Path, text: str) -> None:
 
     A byte of a file name that is no text becomes an escape, `\udcff`, as JSON writes it.
     """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there as a whole or not at all; raises `RunError`."""
     work = path.with_name(path.name + ".partial")
     with writing(path):
         try:
-            with open(work, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                file.write(text)
+            with open(work, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(work, path)

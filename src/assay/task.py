@@ -259,10 +259,11 @@ class Task(TaskEvidence):
         """How answers and truths compare, beyond the metrics: a confusion matrix, a scatter plot."""
         return ()
 
-    def writings(self) -> Mapping[str, Callable[[Mapping[str, Any]], str]]:
+    def writings(self) -> Mapping[str, Callable[[Mapping[str, Any]], str | bytes]]:
         """Forms in which `assay predict --out` can write one answer, by the ending of a file's name, such as ".srt".
 
-        Each takes the answer as JSON (what `answer` gives, as a mapping) and gives the text of the file.
+        Each takes the answer as JSON (what `answer` gives, as a mapping) and gives the text of the file, or its bytes.
+        Where `--out` is a folder, each answer becomes a file of the first form.
         """
         return {}
 

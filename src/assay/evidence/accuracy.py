@@ -78,12 +78,13 @@ def _worst(context: Context) -> Figure:
 def _item(context: Context, place: int) -> dict[str, Any]:
     """A test sample as a gallery shows it, with its truth and its answer."""
     test, task, spec = context.test, context.task, context.spec
-    drawing = task.draw(context.samples, int(test.units[place]), spec)
+    unit, output, truth = int(test.units[place]), test.outputs[place], test.truths[place]
+    drawing = task.draw_answered(context.samples, unit, output, truth, spec)
     lines = [
-        f"true: {task.truth_words(test.truths[place], spec)}",
-        f"answered: {task.words(test.outputs[place], spec)}",
+        f"true: {task.truth_words(truth, spec)}",
+        f"answered: {task.words(output, spec)}",
     ]
-    name, *others = drawing.lines or (context.samples.id(int(test.units[place])),)
+    name, *others = drawing.lines or (context.samples.id(unit),)
     return {"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)}
 
 

@@ -83,9 +83,9 @@ class TimmBackbone(nn.Module):
     ) -> None:
         super().__init__()
         chosen = _maps_at(name, finest)
-        options = {"features_only": True, "out_indices": chosen, "in_chans": channels}
+        options = {"features_only": True, "out_indices": chosen}
         with _unheard("timm.models._builder"):  # that the classifier's weights are left out
-            self.model, self.config = create_timm(name, pretrained, options)
+            self.model, self.config = create_timm(name, pretrained, channels, options)
         self.channels: tuple[int, ...] = tuple(self.model.feature_info.channels())
         self.keep_statistics = pretrained and keep_statistics
         parameters = list(self.model.parameters()) if pretrained else []
@@ -112,7 +112,7 @@ class TimmBackbone(nn.Module):
 def _maps_at(name: str, finest: int) -> Sequence[int]:
     """Which of a network's maps have the strides that a detector takes."""
     try:
-        model, _ = create_timm(name, False, {"features_only": True})
+        model, _ = create_timm(name, False, 3, {"features_only": True})
     except (RuntimeError, AttributeError, TypeError, AssertionError) as error:
         raise SettingError(f"{name!r} gives no maps of features ({error})", "Choose a convolutional network.") from None
     strides: list[Any] = model.feature_info.reduction()

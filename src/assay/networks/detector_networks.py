@@ -13,7 +13,7 @@ from torch import nn
 from assay.networks.detector import Detector
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
 from assay.networks.image_networks import Pixels
-from assay.networks.timm_networks import architecture_of, per_channel
+from assay.networks.timm_networks import portable_name, wanted_scale
 from assay.samples.box_spec import BoxSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -110,8 +110,7 @@ def _timm(spec: BoxSpec, settings: TimmDetectorSettings) -> nn.Module:
     _check(settings.finest)
     known = (settings.body_rate, settings.trained, settings.keep_statistics)
     backbone = TimmBackbone(settings.architecture, settings.pretrained, spec.channels, settings.finest, *known)
-    mean, deviation = (per_channel(backbone.config[name], spec.channels) for name in ("mean", "std"))
-    return _detector(spec, backbone, settings, [255 * one for one in mean], [255 * one for one in deviation])
+    return _detector(spec, backbone, settings, *wanted_scale(backbone.config, spec.channels, 255.0))
 
 
 def _check(finest: int) -> None:
@@ -129,7 +128,7 @@ def _detector(
 
 
 def _portable(settings: TimmDetectorSettings) -> TimmDetectorSettings:
-    return replace(settings, architecture=architecture_of(settings.architecture), pretrained=False)
+    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
 
 
 def _recipe(situation: Situation) -> tuple[DetectorSettings, Plan]:

@@ -141,7 +141,7 @@ def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation
     if reason or isinstance(found, str):
         raise SettingError(f"{samples.id(unit)} cannot be explained: {reason}")
     (weights,), curves, unit_of_curves = found
-    output = predictor.outputs(view)[0] if len(view.windows) > 1 else predictor.respond(batch)[0]
+    output = predictor.outputs(view)[0] if task.traits.several_windows else predictor.respond(batch)[0]
     places, window = task.parts(spec), int(windows[0])
     named = _named(weights, places) if places else _by_name(weights, task.part_names(samples, window, spec))
     return Explanation(

@@ -105,10 +105,24 @@ class Predictor:
             return self.task.predict(self.network, batch, self.spec, self.options)
 
     def _merged(self, view: View) -> Values:
+        if self.task.traits.several_windows and view.by_length() is None:
+            return list(self._merged_in_turn(view))
         windows = self._windows(view)
         if not self.task.traits.several_windows or not len(windows):
             return windows
         return [self.task.merge(windows[first:end], self.spec) for first, end in window_bounds(view)]
+
+    def _merged_in_turn(self, view: View) -> Iterator[Any]:
+        """Each unit's output as soon as its last window is answered: windows may say far more than their unit."""
+        ends = iter(window_bounds(view)) if len(view.windows) else iter(())
+        held: list[Any] = []
+        first, end = next(ends, (0, 0))
+        for batch in view.batches(_BATCH):
+            held.extend(self._predict(batch))
+            while held and len(held) >= end - first:
+                yield self.task.merge(_stacked(held[: end - first]), self.spec)
+                held = held[end - first :]
+                first, end = next(ends, (0, 0))
 
     def _windows(self, view: View) -> Values:
         places = view.by_length()
@@ -124,6 +138,11 @@ class Predictor:
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """Answers for records without targets, and what could not be read."""
         return predict(self, records)
+
+
+def _stacked(outputs: list[Any]) -> Values:
+    """Outputs of windows as `predict` gave them: rows of an array as an array again."""
+    return np.stack(outputs) if all(isinstance(one, np.ndarray | np.generic) for one in outputs) else outputs
 
 
 @dataclass

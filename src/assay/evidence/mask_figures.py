@@ -1,0 +1,148 @@
+"""What the page shows of masks: which classes are taken for which, how well each is told, and what is missed by size.
+
+Shapes: U pictures, C classes, N things.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.intervals import wilson
+from assay.evaluation.mask_metrics import ClassIoU, PixelAccuracy
+from assay.evaluation.metrics import Values
+from assay.evidence.finding import Figure
+from assay.samples.mask_spec import MaskSpec
+from assay.sources.label_mask import VOID, LabelMask
+from assay.task import Confusion
+
+Array = np.ndarray[Any, Any]
+#: A thing is found where more than this share of it is answered with its class.
+_FOUND = 0.5
+#: Groups of things by size, and things in all for there to be groups.
+_GROUPS, _FEW = 4, 20
+#: A class is taken for another in a picture where that befalls such a share of it, and of the picture.
+_TAKEN, _OF_PICTURE = 0.25, 0.005
+
+
+def mask_figures(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
+    """The figures of the test side."""
+    return (*_by_class(evaluation, spec), _matrix(evaluation, spec), *_by_size(evaluation, spec))
+
+
+def _matrix(evaluation: Evaluation, spec: MaskSpec) -> Figure:
+    names = list(spec.classes)
+    counts = PixelAccuracy(len(names)).statistics(evaluation.outputs, evaluation.truths).sum(axis=0)
+    data = {"rows": names, "columns": names, "counts": counts.reshape(len(names), -1).astype(int).tolist()}
+    return Figure("matrix", "Which class is taken for which", data, "Counted in pixels of all test pictures.")
+
+
+def _by_class(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
+    rows = []
+    for number, name in enumerate(spec.classes):
+        found = evaluation.measure(ClassIoU(len(spec.classes), number, name))
+        value = None if np.isnan(found.value) else found.value
+        rows.append({"label": name, "value": value, "low": found.low, "high": found.high})
+    text = "Intersection over union: of all pixels that are of a class or are answered as it, the share that is both."
+    return (Figure("intervals", "How well each class is told", {"rows": rows, "x": "IoU", "unit": ""}, text),)
+
+
+def _by_size(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
+    """How many of the connected areas of the classes are found, by their size; nothing where there are too few."""
+    size, found = things(evaluation.outputs, evaluation.truths, spec)
+    if len(size) < _FEW:
+        return ()
+    edges = np.unique(np.quantile(size, np.linspace(0, 1, _GROUPS + 1)))
+    group = np.clip(np.searchsorted(edges, size, side="right") - 1, 0, max(0, len(edges) - 2))
+    rows = []
+    for place in np.unique(group):
+        inside = group == place
+        share, count = float(found[inside].mean()), int(inside.sum())
+        low, high = wilson(share, count)
+        label = f"{size[inside].min():.0f} to {size[inside].max():.0f} px ({count:,})"
+        rows.append({"label": label, "value": share, "low": low, "high": high})
+    text = (
+        "Connected areas of a class by their diameter (that of the square of the same area), in four groups of about "
+        "equally many; one is found where more than half of it is answered with its class. " + size_words(size, found)
+    )
+    return (Figure("intervals", "What is found, by size", {"rows": rows, "x": "found", "unit": "%"}, text),)
+
+
+def things(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Array]:
+    """(N,) diameters in pixels and (N,) bool whether found, of all connected areas of the classes but the background.
+
+    Areas under four pixels are left out: they are slips of the pen.
+    """
+    from scipy.ndimage import label
+
+    sizes: list[Array] = []
+    hits: list[Array] = []
+    for output, truth in zip(outputs, truths, strict=True):
+        true, told = truth.array(), output.mask.array()
+        for number in np.unique(truth.values):
+            if number in (spec.background, VOID):
+                continue
+            pieces = label(true == number)[0].ravel()
+            area = np.bincount(pieces)[1:]
+            right = np.bincount(pieces, told.ravel() == number)[1:]
+            kept = area >= 4
+            sizes.append(np.sqrt(area[kept]))
+            hits.append(right[kept] > _FOUND * area[kept])
+    if not sizes:
+        return np.zeros(0), np.zeros(0, bool)
+    return np.concatenate(sizes), np.concatenate(hits)
+
+
+def size_words(size: Array, found: Array) -> str:
+    """A sentence about how large the things are that are missed."""
+    if found.all():
+        return "None is missed."
+    return (
+        f"{int((~found).sum()):,} of {len(found):,} are missed; their median diameter is {np.median(size[~found]):.0f} "
+        f"px, that of the others {np.median(size[found]) if found.any() else 0:.0f} px."
+    )
+
+
+def mask_confusions(outputs: Values, truths: Values, spec: MaskSpec) -> list[Confusion]:
+    """Classes of which in some pictures a good part was taken for another, the commonest first."""
+    classes = len(spec.classes)
+    counts = PixelAccuracy(classes).statistics(outputs, truths).reshape(-1, classes, classes)
+    of_class, of_picture = counts.sum(axis=2, keepdims=True), counts.sum(axis=(1, 2), keepdims=True)
+    taken = (counts > _TAKEN * of_class) & (counts > _OF_PICTURE * of_picture)
+    found = []
+    for true in range(classes):
+        for told in range(classes):
+            rows = np.flatnonzero(taken[:, true, told])
+            if true != told and len(rows):
+                worst = rows[np.argsort(-counts[rows, true, told], kind="stable")]
+                found.append(Confusion(spec.classes[true], spec.classes[told], tuple(worst.tolist())))
+    return sorted(found, key=lambda one: -len(one.rows))
+
+
+def picture_ious(outputs: Values, truths: Values, spec: MaskSpec) -> Array:
+    """(U,) the mean IoU of each picture by itself, over the classes that it holds or that are answered."""
+    from assay.evaluation.mask_metrics import MeanIoU
+
+    metric = MeanIoU(len(spec.classes))
+    return metric.from_sums(metric.statistics(outputs, truths)) if len(outputs) else np.zeros(0)
+
+
+def accuracies(outputs: Values, truths: Values, spec: MaskSpec) -> Array:
+    """(U,) the share of each picture's pixels that got the true class; 0 where all are void."""
+    metric = PixelAccuracy(len(spec.classes))
+    return np.nan_to_num(metric.from_sums(metric.statistics(outputs, truths))) if len(outputs) else np.zeros(0)
+
+
+def truth_words(truth: LabelMask, spec: MaskSpec) -> str:
+    """How large a share of a picture each class has, the largest first."""
+    return area_words(truth.pixels(len(spec.classes)), spec)
+
+
+def area_words(counts: Array, spec: MaskSpec, most: int = 4) -> str:
+    """Shares of classes in words, such as "road 61 %, car 4.2 %"."""
+    total = max(1, int(counts.sum()))
+    order = [int(number) for number in np.argsort(-counts, kind="stable") if counts[number]]
+    shown = [number for number in order if number != spec.background][:most] or order[:1]
+    return ", ".join(f"{spec.classes[number]} {100 * counts[number] / total:.3g} %" for number in shown) or "nothing"

@@ -1,0 +1,170 @@
+"""The networks that say what each pixel is: pixels as they are in the cache go in, logits of all pixels come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor, nn
+
+from assay.networks.image_networks import Pixels
+from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
+from assay.samples.mask_spec import MaskSpec
+from assay.task import NetworkKind, Situation
+from assay.training.plan import Plan
+
+#: Windows a step, and passes over the training windows after which little is gained.
+_BATCH, _MOST_EPOCHS = 8, 150
+_DECODER = (96, 64, 32, 16)
+
+
+@dataclass(frozen=True)
+class UNetSettings:
+    """Hyper-parameters of a U-Net of ours.
+
+    Attributes:
+        width: channels at half of the resolution; each further map has twice as many, up to eight times. Multiples
+            of 8.
+        levels: maps, each of half the resolution of the one before.
+        depth: residual convolutions in each map of the encoder.
+        activation: as in `ConvNetSettings`.
+        dropout: the share of channels of the coarsest map silenced at each training step.
+    """
+
+    width: int = 16
+    levels: int = 4
+    depth: int = 1
+    activation: str = "relu"
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class TimmUNetSettings:
+    """Hyper-parameters of a U-Net whose encoder is a network of timm's.
+
+    Attributes:
+        architecture: what follows `timm/`: a name of timm's, or a folder.
+        pretrained: start from trained weights.
+        decoder: channels of the decoder's first step; each further step has about half as many.
+        dropout: the share of channels of the coarsest map silenced at each training step.
+        stochastic_depth: the share of the encoder's blocks skipped at each training step, where it knows it.
+        body_rate: the encoder's learning rate as a share of the decoder's, where the weights are pretrained.
+        keep_statistics: keep the means and variances of pretrained batch normalisation.
+    """
+
+    architecture: str = ""
+    pretrained: bool = True
+    decoder: int = 96
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    body_rate: float = 0.3
+    keep_statistics: bool = True
+
+
+class PixelClassifier(nn.Module):
+    """Standardises pixels and hands them to a U-Net."""
+
+    def __init__(self, pixels: Pixels, body: UNet) -> None:
+        super().__init__()
+        self.pixels, self.body = pixels, body
+
+    def features(self, image: Tensor) -> Tensor:
+        """(B, F): see `UNet.features`."""
+        return self.body.features(self.pixels(image))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W) pixel values to (B, classes, H, W) logits."""
+        logits: Tensor = self.body(self.pixels(image))
+        return logits
+
+
+def segmentation_networks(spec: MaskSpec) -> Sequence[NetworkKind]:
+    """The networks for pictures of this form, the default first."""
+    own = NetworkKind("unet", UNetSettings, _unet, _recipe, "a small U-Net of ours, fast on a CPU")
+    other = NetworkKind(
+        "timm/",
+        TimmUNetSettings,
+        _timm_unet,
+        _timm_recipe,
+        "a U-Net over any network of timm's, pretrained (timm/NAME or timm/FOLDER)",
+        portable=lambda settings: replace(
+            settings, architecture=portable_name(settings.architecture), pretrained=False
+        ),
+        features=lambda settings: (
+            "learned before, from other images" if settings.pretrained else "learned from this data"
+        ),
+    )
+    return (own, other)
+
+
+def _unet(spec: MaskSpec, settings: UNetSettings) -> nn.Module:
+    wide = [settings.width * min(2**level, 8) for level in range(settings.levels)]
+    encoder = SmallEncoder(3, wide, settings.depth, settings.activation)
+    decoder = [*reversed(wide[:-1]), settings.width]
+    body = UNet(encoder, 3, decoder, len(spec.classes), activation_name=settings.activation, dropout=settings.dropout)
+    return _whole(Pixels(spec.mean, spec.deviation), body)
+
+
+def _timm_unet(spec: MaskSpec, settings: TimmUNetSettings) -> nn.Module:
+    encoder = TimmEncoder(
+        settings.architecture,
+        settings.pretrained,
+        3,
+        learning_rate_scale=settings.body_rate,
+        keep_statistics=settings.keep_statistics,
+        stochastic_depth=settings.stochastic_depth,
+    )
+    steps = min(4, len(encoder.channels))
+    decoder = [max(8, settings.decoder * width // (8 * _DECODER[0]) * 8) for width in _DECODER[:steps]]
+    body = UNet(encoder, 3, decoder, len(spec.classes), dropout=settings.dropout)
+    mean, deviation = wanted_scale(encoder.config, 3, 255.0)
+    return _whole(Pixels(mean, deviation), body)
+
+
+def _whole(pixels: Pixels, body: UNet) -> nn.Module:
+    network: Any = PixelClassifier(pixels, body)
+    found: nn.Module = network.to(memory_format=_channels_last())
+    return found
+
+
+def _channels_last() -> Any:
+    import torch
+
+    return torch.channels_last
+
+
+def _recipe(situation: Situation) -> tuple[UNetSettings, Plan]:
+    """From scratch: large steps, down to zero."""
+    return UNetSettings(), _plan(situation, 3e-3)
+
+
+def _timm_recipe(situation: Situation) -> tuple[TimmUNetSettings, Plan]:
+    """Smaller steps from good weights."""
+    return TimmUNetSettings(), _plan(situation, 1e-3)
+
+
+def _plan(situation: Situation, learning_rate: float) -> Plan:
+    spec: MaskSpec = situation.spec
+    batch = max(1, min(_BATCH, situation.samples))
+    return Plan(
+        steps=_MOST_EPOCHS * max(1, situation.samples // batch),
+        batch_size=batch,
+        optimizer="adamw",
+        learning_rate=learning_rate,
+        weight_decay=0.02,
+        schedule="one-cycle",
+        warmup=0.15,
+        gradient_clip=1.0,
+        averaging=0.99,
+        augment={
+            "flip": 0.5,
+            "quarters": 1.0 if spec.turnable else 0.0,
+            "zoom": 1.3,
+            "turn": 15.0,
+            "colour": 0.3,
+        },
+        checks=10,
+        keep="best",
+    )

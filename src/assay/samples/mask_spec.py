@@ -1,0 +1,226 @@
+"""What a picture with a mask is, learned from the training side: classes, scale, windows.
+
+How large a picture the network sees is a trade: shrunk, a whole picture fits and is quick; in its own size, small
+things stay visible. Pictures are shrunk as far as the small things in them (the smaller tenth) keep `THING` pixels
+across, and no further than until their longer side is that of a window; what is then larger than a window is cut into
+windows that overlap.
+
+Shapes: H, W pixels, C classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.sources.label_mask import LabelMask
+
+if TYPE_CHECKING:
+    from assay.sources.records import Records
+    from assay.sources.source import DataOptions
+
+Array = np.ndarray[Any, Any]
+#: What small things keep across, in pixels.
+THING = 12
+#: The usual side of a window; pictures whose sides are no longer than `_WHOLE` may make it larger.
+SIDE, _WHOLE, _MULTIPLE = 256, 384, 32
+#: The share of a window's side by which windows overlap at least.
+OVERLAP = 0.25
+#: A scale so near to 1 is not worth the blur.
+_NEAR_ONE = 0.75
+_LOOK_AT = 128
+#: Masks at least, and standard errors from no difference at most, for pictures to have no top.
+_FEW, _CLEAR = 20, 3.0
+
+
+@dataclass(frozen=True)
+class MaskSpec:
+    """The form in which every picture reaches the network.
+
+    Attributes:
+        classes: their names, in the order of the numbers in masks.
+        background: the class that stands for "nothing here"; None where none does.
+        side: of a window, in pixels, a multiple of 32.
+        scale: by which pictures are shrunk before they are cut, at most 1.
+        white: the pixel value of 16-bit pictures that becomes 255.
+        turnable: pictures have no top, so that they may be turned: their classes lie as often above as below, and as
+            often left as right.
+        mean: of each channel, in pixel values.
+        deviation: of each channel, in pixel values.
+        shares: (C,) of the training pixels.
+    """
+
+    classes: tuple[str, ...]
+    background: int | None
+    side: int
+    scale: float
+    white: float
+    turnable: bool
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @property
+    def things(self) -> tuple[int, ...]:
+        """The classes but the background."""
+        return tuple(number for number in range(len(self.classes)) if number != self.background)
+
+    def to_json(self) -> dict[str, Any]:
+        """For `model.json`."""
+        return dict(vars(self))
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> MaskSpec:
+        """The inverse of `to_json`."""
+        return MaskSpec(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+
+def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskSpec:
+    """The spec, from a sample of the training side.
+
+    Args:
+        records: as `sources.masks.read_masks` gives them.
+        train: (rows,) bool.
+        options: `extra["window"]` and `extra["scale"]` are taken where they are given.
+
+    Raises:
+        SettingError: these are not possible, or no training picture can be decoded.
+    """
+    index = records.index()
+    rows = np.flatnonzero(train)
+    masks = [LabelMask.from_text(text) for text in index["target"].take(rows).to_pylist()]
+    classes = tuple(records.facts["classes"])
+    counts = np.sum([mask.pixels(len(classes)) for mask in masks], axis=0)
+    looked = np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(int)
+    some = [masks[place].array() for place in looked]
+    background = records.facts["background"]
+    scale = _scale(some, background, options)
+    side = _side([(mask.height * scale, mask.width * scale) for mask in masks], options)
+    white, mean, deviation = _pixels(records, [index["location"][int(rows[place])].as_py() for place in looked])
+    return MaskSpec(
+        classes,
+        background,
+        side,
+        scale,
+        white,
+        _turnable(some, len(classes)),
+        mean,
+        deviation,
+        tuple((counts / counts.sum()).round(6).tolist()),
+    )
+
+
+def _scale(masks: Sequence[Array], background: int | None, options: DataOptions) -> float:
+    asked = options.extra.get("scale")
+    if asked is not None:
+        try:
+            value = float(asked)
+        except (TypeError, ValueError):
+            value = math.nan
+        if not 0.01 <= value <= 1:
+            raise SettingError(f"--scale {asked} is not possible", "Give a number above 0.01 and at most 1.")
+        return value
+    sizes = np.concatenate([thing_sizes(mask, background) for mask in masks])
+    longest = float(np.median([max(mask.shape) for mask in masks]))
+    small = float(np.quantile(sizes, 0.1)) if len(sizes) else math.inf
+    scale = min(1.0, max(SIDE / longest, THING / small))
+    return 1.0 if scale > _NEAR_ONE else round(scale, 3)
+
+
+def thing_sizes(mask: Array, background: int | None) -> Array:
+    """(N,) the diameters in pixels of a mask's connected areas of a class, but for the background's and for specks.
+
+    The diameter is that of the square of the same area.
+    """
+    from scipy.ndimage import label
+
+    found = []
+    for number in np.unique(mask[mask != 255]):
+        if number != background:
+            areas = np.bincount(label(mask == number)[0].ravel())[1:]
+            found.append(np.sqrt(areas[areas >= 4]))
+    return np.concatenate(found) if found else np.zeros(0)
+
+
+def _side(sizes: Sequence[tuple[float, float]], options: DataOptions) -> int:
+    """The side with which the windows of all pictures together are smallest."""
+    asked = options.extra.get("window")
+    if asked is not None:
+        if not str(asked).isdecimal() or int(asked) % _MULTIPLE or not _MULTIPLE <= int(asked) <= 2048:
+            raise SettingError(
+                f"--window {asked} is not possible", f"Give a multiple of {_MULTIPLE} from {_MULTIPLE} to 2048."
+            )
+        return int(asked)
+    sides = np.asarray(sizes).round()
+    least = min(SIDE, -(-int(sides.max()) // _MULTIPLE) * _MULTIPLE)
+    options_ = range(least, max(least, _WHOLE) + 1, _MULTIPLE)
+    unique, counts = np.unique(sides, axis=0, return_counts=True)
+
+    def area(side: int) -> float:
+        windows = [len(starts(int(high), side)) * len(starts(int(wide), side)) for high, wide in unique]
+        return float(np.dot(windows, counts)) * side**2
+
+    return min(options_, key=area)
+
+
+def starts(length: int, side: int) -> list[int]:
+    """Where windows of a side begin along a picture of a length, so that neighbours overlap by `OVERLAP` at least."""
+    if length <= side:
+        return [0]
+    count = math.ceil((length - side) / ((1 - OVERLAP) * side)) + 1
+    return [int(start) for start in np.linspace(0, length - side, count).round()]
+
+
+def _turnable(masks: Sequence[Array], classes: int) -> bool:
+    """Whether no class lies rather above than below, or left than right, beyond doubt."""
+    if len(masks) < _FEW:
+        return False
+    for number in range(classes):
+        for axis in (0, 1):
+            leans = []
+            for mask in masks:
+                along = (mask == number).sum(axis=1 - axis)
+                if 0 < along.sum() < mask.size:
+                    half = len(along) // 2
+                    leans.append((along[:half].sum() - along[-half:].sum()) / along.sum())
+            if len(leans) >= _FEW and abs(np.mean(leans)) > _CLEAR * np.std(leans) / math.sqrt(len(leans)):
+                return False
+    return True
+
+
+def _pixels(records: Records, locations: Sequence[str]) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
+    """The white of 16-bit pictures, and mean and deviation of each channel as they come to the network."""
+    from assay.errors import AssayError
+    from assay.sources.decode import decode_image
+
+    images = []
+    for location in locations:
+        if records.load is None:
+            raise SettingError("these records hold no pictures")
+        try:
+            images.append(decode_image(records.load(location)))
+        except AssayError:
+            continue
+    if not images:
+        raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
+    deep = [float(np.quantile(image, 0.999)) for image in images if image.dtype == np.uint16]
+    white = max(1.0, max(deep)) if deep else 255.0
+    brought = [as_colour(image, white).reshape(-1, 3)[::7].astype(np.float64) for image in images]
+    means = np.mean([pixels.mean(axis=0) for pixels in brought], axis=0)
+    squares = np.mean([(pixels**2).mean(axis=0) for pixels in brought], axis=0)
+    deviation = np.maximum(np.sqrt(np.maximum(squares - means**2, 0)), 1.0)
+    return white, tuple(means.round(4).tolist()), tuple(deviation.round(4).tolist())
+
+
+def as_colour(image: Array, white: float) -> Array:
+    """(H, W, any) uint8 or uint16 as (H, W, 3) uint8: grey repeated, further channels left out."""
+    if image.dtype != np.uint8:
+        image = np.rint(image.astype(np.float32) * (255 / white)).clip(0, 255).astype(np.uint8)
+    if image.shape[2] < 3:
+        return np.repeat(image[:, :, :1], 3, axis=2)
+    return image[:, :, :3]
