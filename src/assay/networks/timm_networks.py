@@ -99,10 +99,11 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
     """The entry `timm/`, whose rest names the architecture or folder."""
 
     def build(spec: ImageSpec, settings: TimmSettings) -> nn.Module:
-        model, config = _create(spec, settings)
-        scale = spec.largest
-        mean = [scale * value for value in _per_channel(config["mean"], spec.channels)]
-        deviation = [scale * value for value in _per_channel(config["std"], spec.channels)]
+        options: dict[str, Any] = {"num_classes": spec.target.outputs, "drop_rate": settings.dropout}
+        if settings.stochastic_depth:
+            options["drop_path_rate"] = settings.stochastic_depth
+        model, config = create_timm(settings.architecture, settings.pretrained, spec.channels, options)
+        mean, deviation = wanted_scale(config, spec.channels, spec.largest)
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
@@ -136,9 +137,13 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
 
 def _portable(settings: TimmSettings) -> TimmSettings:
     """Settings that need neither the folder nor the hub: a finished run holds all weights itself."""
-    config = Path(settings.architecture) / "config.json"
-    name = _read_config(config)["architecture"] if config.exists() else settings.architecture
-    return replace(settings, architecture=str(name), pretrained=False)
+    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
+
+
+def portable_name(architecture: str) -> str:
+    """The architecture by timm's name, where a folder is given."""
+    config = Path(architecture) / "config.json"
+    return str(_read_config(config)["architecture"]) if config.exists() else architecture
 
 
 def wanted_size(architecture: str) -> int | None:
@@ -150,36 +155,43 @@ def wanted_size(architecture: str) -> int | None:
     return int(size[-1])
 
 
-def _create(spec: ImageSpec, settings: TimmSettings) -> tuple[Any, dict[str, Any]]:
+def create_timm(
+    architecture: str, pretrained: bool, channels: int, options: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """A model of timm's and its `pretrained_cfg`.
+
+    Args:
+        architecture: a name of timm's, or a folder with `config.json` and `model.safetensors`.
+        pretrained: with trained weights, of the folder or the hub.
+        channels: of an image.
+        options: what else `timm.create_model` takes, such as `features_only=True`.
+
+    Raises:
+        SettingError: there is no such network, or its weights cannot be had.
+        MissingExtraError: timm is not installed.
+    """
     try:
         import timm
     except ImportError as error:
         raise MissingExtraError("a network of timm's", "timm") from error
-    name, folder = settings.architecture, Path(settings.architecture)
-    options: dict[str, Any] = {
-        "num_classes": spec.target.outputs,
-        "in_chans": spec.channels,
-        "drop_rate": settings.dropout,
-    }
-    if settings.stochastic_depth:
-        options["drop_path_rate"] = settings.stochastic_depth
+    folder, options = Path(architecture), {**options, "in_chans": channels}
     if (folder / "config.json").exists():
-        return _from_folder(timm, folder, options, settings)
-    if not timm.is_model(name.split(".")[0]):
-        raise SettingError(f"timm knows no network {name!r}", did_you_mean(name, timm.list_models()[:2000]))
+        return _from_folder(timm, folder, options, pretrained)
+    if not timm.is_model(architecture.split(".")[0]):
+        raise SettingError(
+            f"timm knows no network {architecture!r}", did_you_mean(architecture, timm.list_models()[:2000])
+        )
     try:
-        model: Any = timm.create_model(name, pretrained=settings.pretrained, **options)
+        model: Any = timm.create_model(architecture, pretrained=pretrained, **options)
     except (OSError, RuntimeError) as error:
         raise SettingError(
-            f"pretrained weights of {name!r} could not be fetched",
+            f"pretrained weights of {architecture!r} could not be fetched",
             "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.",
         ) from error
     return model, dict(model.pretrained_cfg)
 
 
-def _from_folder(
-    timm: Any, folder: Path, options: dict[str, Any], settings: TimmSettings
-) -> tuple[Any, dict[str, Any]]:
+def _from_folder(timm: Any, folder: Path, options: dict[str, Any], pretrained: bool) -> tuple[Any, dict[str, Any]]:
     config = _read_config(folder / "config.json")
     overlay = {
         **config.get("pretrained_cfg", {}),
@@ -188,11 +200,11 @@ def _from_folder(
     }
     try:
         model = timm.create_model(
-            config["architecture"], pretrained=settings.pretrained, pretrained_cfg_overlay=overlay, **options
+            config["architecture"], pretrained=pretrained, pretrained_cfg_overlay=overlay, **options
         )
     except (OSError, RuntimeError, KeyError) as error:
         raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
-    return model, {**model.pretrained_cfg, **config.get("pretrained_cfg", {})}
+    return model, {**getattr(model, "pretrained_cfg", overlay), **config.get("pretrained_cfg", {})}
 
 
 def _read_config(file: Path) -> dict[str, Any]:
@@ -203,9 +215,18 @@ def _read_config(file: Path) -> dict[str, Any]:
     return config
 
 
-def _per_channel(values: Any, channels: int) -> list[float]:
-    given = [float(value) for value in values]
-    return given if len(given) == channels else [sum(given) / len(given)] * channels
+def wanted_scale(config: dict[str, Any], channels: int, largest: float) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel, in pixel values, by which pretrained weights want images standardised.
+
+    Args:
+        config: a `pretrained_cfg`.
+        channels: of an image.
+        largest: the largest pixel value.
+    """
+    mean, deviation = ([largest * float(value) for value in config[name]] for name in ("mean", "std"))
+    if len(mean) != channels:
+        return [sum(mean) / len(mean)] * channels, [sum(deviation) / len(deviation)] * channels
+    return mean, deviation
 
 
 def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
@@ -228,4 +249,12 @@ def _recipe(situation: Situation) -> tuple[TimmSettings, Plan]:
     return TimmSettings(trained=_TRAINED_FEW if situation.samples < _FEW else 1.0), plan
 
 
-__all__ = ["TimmBody", "TimmSettings", "timm_kind", "wanted_size"]
+__all__ = [
+    "TimmBody",
+    "TimmSettings",
+    "create_timm",
+    "portable_name",
+    "timm_kind",
+    "wanted_scale",
+    "wanted_size",
+]
