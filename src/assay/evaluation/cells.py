@@ -6,7 +6,7 @@ Shapes: N cells, C classes, K spans of an outline.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Cells:
         outlines: N arrays (K, 3) int32, the rows that a cell covers: row, first column, one after the last column; of
             length 0 where only its centre is known.
         outlined: whether outlines are known at all.
+        width, height: of the picture in pixels; 0 where nobody asks.
     """
 
     x: Array
@@ -35,6 +36,8 @@ class Cells:
     shares: Array
     outlines: tuple[Array, ...]
     outlined: bool = False
+    width: int = 0
+    height: int = 0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -49,14 +52,14 @@ class Cells:
         at = np.arange(len(self))[chosen]
         outlines = tuple(self.outlines[place] for place in at)
         arrays = (self.x[at], self.y[at], self.label[at], self.probability[at], self.shares[at])
-        return Cells(*arrays, outlines, self.outlined)
+        return Cells(*arrays, outlines, self.outlined, self.width, self.height)
 
     def moved(self, right: float, down: float) -> Cells:
         """The same cells in a picture that begins so many pixels to the left of and above this one."""
         step = np.asarray([down, right, right]).astype(np.int32)
         outlines = tuple(outline + step if len(outline) else outline for outline in self.outlines)
         x, y = (self.x + right).astype(np.float32), (self.y + down).astype(np.float32)
-        return Cells(x, y, self.label, self.probability, self.shares, outlines, self.outlined)
+        return replace(self, x=x, y=y, outlines=outlines)
 
     @staticmethod
     def none(classes: int = 0, outlined: bool = False) -> Cells:
@@ -71,7 +74,8 @@ class Cells:
         names = ("x", "y", "label", "probability", "shares")
         arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
         outlines = tuple(outline for part in parts for outline in part.outlines)
-        return Cells(*arrays, outlines, any(part.outlined for part in parts))
+        first = parts[0]
+        return Cells(*arrays, outlines, any(part.outlined for part in parts), first.width, first.height)
 
 
 @dataclass(frozen=True)
