@@ -5,13 +5,13 @@ from __future__ import annotations
 from types import ModuleType
 
 from assay.errors import DataError
-from assay.sources import cell_points
+from assay.sources import cell_masks, cell_points
 from assay.sources.images import read_unlabelled_images
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, Recognition, Source
 
 #: Every reader has `recognise(source)` and `read(source, options)`.
-READERS: tuple[ModuleType, ...] = (cell_points,)
+READERS: tuple[ModuleType, ...] = (cell_points, cell_masks)
 
 _EXPECTED = (
     "Expected: a table of points (image, x, y and maybe class), label images or masks beside images, "
