@@ -102,6 +102,8 @@ def _joined(columns: list[pa.Array], rows: int) -> pa.Array:
 
 def _as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        if pa.types.is_struct(column.type.value_type):
+            return pa.array([None if row is None else repr(row) for row in column.to_pylist()], pa.large_string())
         values = column.cast(pa.list_(pa.string()))
         return pc.binary_join(values, "\x1d").cast(pa.large_string())
     return column.cast(pa.large_string())

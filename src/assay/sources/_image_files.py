@@ -41,6 +41,7 @@ class ImageCheck(FileCheck):
         bits: 8 or 16 (32 for float values) for each value.
         mode: how the file holds colour, in Pillow's words ("RGB", "CMYK", …).
         format: "JPEG", "PNG", ….
+        orientation: of the EXIF data, 1 (upright) to 8; `height` and `width` have followed it.
     """
 
     height: int = 0
@@ -49,6 +50,7 @@ class ImageCheck(FileCheck):
     bits: int = 8
     mode: str = ""
     format: str = ""
+    orientation: int = 1
 
 
 def check_files(read: Callable[[str], bytes], size: Callable[[str], int], names: Iterable[str]) -> list[ImageCheck]:
@@ -139,7 +141,8 @@ def _looked_at(payload: bytes, name: str, image: Image.Image) -> ImageCheck:
         problems.append(("converted-colour", "repaired"))
     elif bits == 16:
         problems.append(("sixteen-bit", "kept"))
-    return ImageCheck(name, tuple(problems), content_digest(payload), height, width, channels, bits, mode, kind)
+    digest = content_digest(payload)
+    return ImageCheck(name, tuple(problems), digest, height, width, channels, bits, mode, kind, orientation)
 
 
 def _name_problems(name: str, kind: str) -> list[tuple[str, Action]]:
