@@ -115,7 +115,10 @@ class StainBlobs(Baseline):
         labels: list[Array] = [np.zeros(0, np.int64)]
         used = 0
         for (image, place), cells in zip(_tiles(view, windows), _known(view, windows), strict=True):
-            found, features, maps = self._blobs(image, place)
+            tile = Tile.of(place)
+            found, features = self._blobs(image, place)
+            own = tile.answers_for(found[:, 1] + tile.left, found[:, 0] + tile.top)
+            found, features = found[own], features[own]
             label = np.full(len(found), -2)
             pairs = matched(found[:, ::-1].astype(float), cells[:, :2].astype(float), max(self.spec.radius, self.spec.size))
             label[pairs[:, 0]] = cells[pairs[:, 1], 2].astype(int)
@@ -126,12 +129,12 @@ class StainBlobs(Baseline):
                 break
         return np.concatenate(rows), np.concatenate(labels), used
 
-    def _blobs(self, image: Array, place: Array) -> tuple[Array, Array, Array]:
-        """Rows and columns (N, 2) of the blobs of a tile, their features, and the maps that they come from."""
+    def _blobs(self, image: Array, place: Array) -> tuple[Array, Array]:
+        """Rows and columns (N, 2) of the blobs of a tile, and their features (N, P)."""
         maps = blob_maps(channel(image, self._channel), self.spec.size)
         found, _ = blobs(maps, self.spec.apart)
         found = found[(found[:, 0] < place[3]) & (found[:, 1] < place[2])]
-        return found, features_at(image, maps, found, self.spec.size), maps
+        return found, features_at(image, maps, found, self.spec.size)
 
     def _choose(self, view: View, seed: int) -> None:
         """The threshold with the best F1 of finding cells; and the level of the channel that is cell, where outlined."""
@@ -139,7 +142,7 @@ class StainBlobs(Baseline):
         self._threshold, radius = 0.0, max(self.spec.radius, self.spec.size) if self.spec.outlined else self.spec.radius
         counts, levels = np.zeros((len(_THRESHOLDS), 2)), []
         for (image, place), cells, depth in zip(_tiles(view, view.windows), _known(view, view.windows), _depths(view), strict=True):
-            found, features, _ = self._blobs(image, place)
+            found, features = self._blobs(image, place)
             sure = require_fitted(self._cell).shares(features)[:, 1]
             for at, threshold in enumerate(_THRESHOLDS):
                 kept = found[sure >= threshold][:, ::-1].astype(float)
@@ -150,7 +153,7 @@ class StainBlobs(Baseline):
         self._level = float(np.median(levels)) if levels else 0.0
 
     def _tile_cells(self, image: Array, tile: Tile) -> Cells:
-        found, features, _ = self._blobs(image, tile.numbers)
+        found, features = self._blobs(image, tile.numbers)
         sure = require_fitted(self._cell).shares(features)[:, 1].astype(np.float32)
         kept = sure >= self._threshold
         found, features, sure = found[kept], features[kept], sure[kept]

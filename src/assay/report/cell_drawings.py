@@ -22,11 +22,11 @@ UNKNOWN, MISSED, FALSE = (190, 190, 190), (255, 255, 255), (0, 0, 0)
 _MOST_SIDE, _SIZE = 1024, 320
 
 
-def whole_picture(samples: Samples, unit: int) -> Array:
-    """(H, W, 3) uint8 of a unit, put together from its tiles; of a large one the upper left part."""
+def whole_picture(samples: Samples, unit: int, most: int = _MOST_SIDE) -> Array:
+    """(H, W, 3) uint8 of a unit, put together from its tiles; of one with longer sides than `most` the upper left."""
     windows = samples.view_of(np.asarray([unit])).windows
     places = [Tile.of(numbers) for numbers in np.asarray(samples.field("place", windows))]
-    height, width = min(places[0].picture_height, _MOST_SIDE), min(places[0].picture_width, _MOST_SIDE)
+    height, width = min(places[0].picture_height, most), min(places[0].picture_width, most)
     canvas = np.zeros((height, width, 3), np.uint8)
     for window, tile in zip(windows, places, strict=True):
         if tile.top >= height or tile.left >= width:

@@ -6,6 +6,7 @@ Shapes: W windows (tiles), T a tile's side, P places for cells.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from assay.errors import AssayError, DataError, SettingError
 from assay.evaluation.cells import Cells
 from assay.samples.cell_spec import MARGIN, RADIUS, CellSpec, target_cells, target_sizes, tile_side
 from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
+from assay.sources._image_header import MOST_PIXELS
+from assay.sources.slides import Slide
 from assay.task import Encoded
 
 if TYPE_CHECKING:
@@ -47,7 +50,36 @@ def picture_at(records: Records, location: str) -> Array:
 
     if records.load is None:
         raise DataError("these records hold no images")
-    return as_colour(decode_image(records.load(location), name=location), location)
+    payload = records.load(location)
+    if isinstance(payload, Slide):
+        if payload.height * payload.width > MOST_PIXELS:
+            raise DataError("the slide is too large to be read as a whole", file=location)
+        return payload.read(0, 0, payload.height, payload.width)
+    return as_colour(decode_image(payload, name=location), location)
+
+
+def slides_of(records: Records) -> Iterator[tuple[str, Iterator[Array]]] | None:
+    """Of records that are to be predicted the slides: the id and the rows (n, W, 3) of each; None where there are none."""
+    facts = records.facts.get("slides")
+    return _slide_rows(records) if facts else None
+
+
+def _slide_rows(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
+    for batch in records.batches():
+        columns = (batch.column(name).to_pylist() for name in ("id", "location", "slide"))
+        for name, location, is_slide in zip(*columns, strict=True):
+            if is_slide:
+                yield name, _rows_at(records, location)
+
+
+def _rows_at(records: Records, location: str) -> Iterator[Array]:
+    slide = records.load(location) if records.load is not None else None
+    if not isinstance(slide, Slide):
+        raise DataError("these records hold no slide", file=location)
+    try:
+        yield from slide.rows()
+    finally:
+        slide.close()
 
 
 def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> CellSpec:

@@ -19,14 +19,18 @@ _TOLERANCE = 0.5
 
 def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     """The answer about one picture, its cells from top to bottom."""
-    order = np.lexsort((found.x, found.y))
-    classes = spec.classes
-    cells = tuple(_cell(found, int(place), classes, spec.kinds) for place in order)
-    by_class = {name: int((found.label == number).sum()) for number, name in enumerate(classes)}
+    cells = told_cells(found, spec)
+    by_class = {name: int((found.label == number).sum()) for number, name in enumerate(spec.classes)}
     area = max(found.width * found.height, 1) / 1e6
     density = {"all": len(found) / area, **{name: count / area for name, count in by_class.items()}}
     rounded = {name: round(value, 2) for name, value in density.items()}
     return CellCount(len(found), by_class, rounded, found.width, found.height, cells)
+
+
+def told_cells(found: Cells, spec: CellSpec) -> tuple[Cell, ...]:
+    """Each cell as a user reads it, from top to bottom."""
+    order = np.lexsort((found.x, found.y))
+    return tuple(_cell(found, int(place), spec.classes, spec.kinds) for place in order)
 
 
 def _cell(found: Cells, place: int, classes: tuple[str, ...], kinds: int) -> Cell:

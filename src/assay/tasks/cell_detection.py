@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from assay.progress import Progress
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
+    from assay.serving.cell_session import CellSession
     from assay.serving.predictor import Answering, Predictor
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
@@ -56,6 +57,7 @@ class CellDetection(Task):
         extra="cells",
         default_budget_s=600.0,
         several_windows=True,
+        streams=True,
         options={
             "radius": "pixels within which two centres are the same cell (6)",
             "tile": "the side of the tiles that the network sees, in pixels",
@@ -231,6 +233,32 @@ class CellDetection(Task):
         from assay.evidence.cell_attribution import explain_cells
 
         return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec)
+
+    def session(self, predictor: Predictor) -> CellSession:
+        """Takes rows (n, W, 3) uint8 of a picture from the top and gives `CellRows`."""
+        from assay.serving.cell_session import CellSession
+
+        return CellSession(predictor)
+
+    def stream(self, samples: Samples, unit: int, spec: CellSpec) -> np.ndarray[Any, Any]:
+        """(H, W, 3) uint8, the picture."""
+        from assay.report.cell_drawings import whole_picture
+
+        return whole_picture(samples, unit, most=1 << 30)
+
+    def streamed(
+        self, records: Records, spec: CellSpec, log: ProblemLog
+    ) -> Iterator[tuple[str, Iterator[Any]]] | None:
+        """Slides: see `Task.streamed`."""
+        from assay.samples.cell_encoding import slides_of
+
+        return slides_of(records)
+
+    def gathered(self, answers: Sequence[Any], spec: CellSpec) -> CellCount:
+        """The cells of all rows."""
+        from assay.serving.cell_session import gathered_cells
+
+        return gathered_cells(answers, spec)
 
     def draw(self, samples: Samples, unit: int, spec: CellSpec) -> Drawing:
         """The picture with its true cells, coloured by class."""
