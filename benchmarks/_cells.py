@@ -60,7 +60,9 @@ def statistics(run: Path, source: Path, how: Sequence[object]) -> Json:
         found = task.evaluate(model.predictor, view)
         rows: Json = {"id": view.ids()}
         for metric in task.metrics(spec):
-            rows[metric.name] = [np.asarray(one, float).round(5).tolist() for one in metric.statistics(found.outputs, found.truths)]
+            rows[metric.name] = [
+                np.asarray(one, float).round(5).tolist() for one in metric.statistics(found.outputs, found.truths)
+            ]
     rows["classes"] = list(spec.classes)
     return rows
 
@@ -71,7 +73,12 @@ def _options(data: Mapping[str, Any]) -> Any:
     return DataOptions(**{name: data[name] for name in ("target", "group", "split", "extra") if name in data})
 
 
-def pooled(folds: Sequence[Json], group_of: Callable[[str], object], metrics: Sequence[Any], only: Callable[[str], bool] | None = None) -> Json:
+def pooled(
+    folds: Sequence[Json],
+    group_of: Callable[[str], object],
+    metrics: Sequence[Any],
+    only: Callable[[str], bool] | None = None,
+) -> Json:
     """By metric the value over all pictures of all folds, with the interval of resampled groups.
 
     Args:
@@ -88,9 +95,9 @@ def pooled(folds: Sequence[Json], group_of: Callable[[str], object], metrics: Se
         return found
     for metric in metrics:
         rows = [row for fold in folds for row in fold["statistics"][metric.name]]
-        kept = [np.asarray(rows[place], float).reshape(-1, 2) if metric.name.startswith("auc_") else np.asarray(rows[place], float)
-                for place in chosen]  # fmt: skip
-        values: Any = kept if metric.name.startswith("auc_") else np.stack(kept)
+        kept = [np.asarray(rows[place], float) for place in chosen]
+        of_pairs = metric.name.startswith("auc_")
+        values: Any = [one.reshape(-1, 2) for one in kept] if of_pairs else np.stack(kept)
         found[metric.name] = _estimated(metric, values, groups)
     return found
 

@@ -93,7 +93,7 @@ def measure(bench: Bench, fold: int) -> Json:
     network = options.network or f"timm/{pretrained_folder().resolve()}" if not bench.smoke else "unet"
     how: list[object] = ["--split", "split", "--group", "mosaic", "--seed", options.seed, "--network", network]
     how += ["--budget", "2s" if bench.smoke else options.budget, "--evidence", "quick"]
-    for item in (["width=8", "levels=3"] if bench.smoke else filter(None, options.settings.split(","))):
+    for item in ["width=8", "levels=3"] if bench.smoke else filter(None, options.settings.split(",")):
         how += ["--set", item]
     return trained(data, bench.work / f"run-{fold}", how)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from assay.check import check_task
 from assay.sources.source import DataOptions
 from assay.tasks.cell_detection import CellDetection

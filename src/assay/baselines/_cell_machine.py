@@ -53,7 +53,9 @@ class Machine:
         numbers = read_json(folder / "svm.json", gamma=float, steepness=float)
         require(bool(np.isfinite(list(numbers.values())).all()), folder / "svm.json", "a bad number")
         got = read_arrays(path, mean=1, deviation=1, centres=2, weights=2, offset=1)
-        require(len(got["mean"]) == len(got["deviation"]) == got["centres"].shape[1] == features, path, "sizes do not fit")
+        require(
+            len(got["mean"]) == len(got["deviation"]) == got["centres"].shape[1] == features, path, "sizes do not fit"
+        )
         require(bool((got["deviation"] > 0).all()), path, "a bad number")
         require(got["weights"].shape == (len(got["centres"]), classes), path, "sizes do not fit")
         require(len(got["offset"]) == classes, path, "another number of classes")
@@ -76,7 +78,9 @@ def fitted_machine(
         shares = softmax(4.0 * scores.astype(float))
         return -float(class_losses(shares, answers).mean()), float((shares.argmax(axis=1) == answers).mean())
 
-    machine, _ = fit_kernel_machine(((rows - mean) / deviation).astype(np.float32), wanted, prepared, judge, clock, seed)
+    machine, _ = fit_kernel_machine(
+        ((rows - mean) / deviation).astype(np.float32), wanted, prepared, judge, clock, seed
+    )
     tried = np.geomspace(0.5, 16, 26)
     scores = machine.scores(prepared).astype(float)
     losses = [class_losses(softmax(one * scores), answers).mean() for one in tried]

@@ -60,11 +60,21 @@ class StainBlobs(Baseline):
         rows, labels, used = self._described(train, windows, clock)
         require_training(int((labels > -2).sum()))
         aside, answers, _ = self._described(validation, validation.windows, Clock(max(0.15 * budget_s, 0.5)))
-        self._cell = fitted_machine(rows, (labels > -2).astype(np.int64), 2, aside, (answers > -2).astype(np.int64), Clock(clock.left_s() * 0.6), seed)
+        self._cell = fitted_machine(
+            rows,
+            (labels > -2).astype(np.int64),
+            2,
+            aside,
+            (answers > -2).astype(np.int64),
+            Clock(clock.left_s() * 0.6),
+            seed,
+        )
         if self.spec.kinds:
             own, other = labels >= 0, answers >= 0
             require_training(int(own.sum()))
-            self._kind = fitted_machine(rows[own], labels[own], self.spec.kinds, aside[other], answers[other], Clock(clock.left_s()), seed)
+            self._kind = fitted_machine(
+                rows[own], labels[own], self.spec.kinds, aside[other], answers[other], Clock(clock.left_s()), seed
+            )
         self._choose(validation if len(validation.windows) else train, seed)
         return f"{len(rows):,} blobs of {used} of {len(windows)} training tiles, channel {self._channel}"
 
@@ -81,20 +91,28 @@ class StainBlobs(Baseline):
     def respond(self, batch: Any) -> Values:
         """See `Baseline.respond`."""
         images = np.rint(np.asarray(batch.image, np.float32)).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
-        return [self._tile_cells(image, Tile.of(place)) for image, place in zip(images, batch.place.tolist(), strict=True)]
+        return [
+            self._tile_cells(image, Tile.of(place)) for image, place in zip(images, batch.place.tolist(), strict=True)
+        ]
 
     def save(self, folder: Path) -> None:
         """See `Baseline.save`."""
         require_fitted(self._cell).save(folder / "cell")
         if self._kind is not None:
             self._kind.save(folder / "kind")
-        write_json(folder / "blobs.json", {"channel": self._channel, "threshold": self._threshold, "level": self._level})
+        write_json(
+            folder / "blobs.json", {"channel": self._channel, "threshold": self._threshold, "level": self._level}
+        )
 
     def load(self, folder: Path) -> None:
         """See `Baseline.load`."""
         path = folder / "blobs.json"
         facts = read_json(path, channel=str, threshold=float, level=float)
-        require(facts["channel"] in CHANNELS and np.isfinite([facts["threshold"], facts["level"]]).all(), path, "a bad value")
+        require(
+            facts["channel"] in CHANNELS and bool(np.isfinite([facts["threshold"], facts["level"]]).all()),
+            path,
+            "a bad value",
+        )
         self._channel, self._threshold, self._level = facts["channel"], facts["threshold"], facts["level"]
         self._cell = Machine.load(folder / "cell", FEATURES, 2)
         self._kind = Machine.load(folder / "kind", FEATURES, self.spec.kinds) if self.spec.kinds else None
@@ -120,7 +138,9 @@ class StainBlobs(Baseline):
             own = tile.answers_for(found[:, 1] + tile.left, found[:, 0] + tile.top)
             found, features = found[own], features[own]
             label = np.full(len(found), -2)
-            pairs = matched(found[:, ::-1].astype(float), cells[:, :2].astype(float), max(self.spec.radius, self.spec.size))
+            pairs = matched(
+                found[:, ::-1].astype(float), cells[:, :2].astype(float), max(self.spec.radius, self.spec.size)
+            )
             label[pairs[:, 0]] = cells[pairs[:, 1], 2].astype(int)
             rows.append(features)
             labels.append(label)
@@ -137,11 +157,13 @@ class StainBlobs(Baseline):
         return found, features_at(image, maps, found, self.spec.size)
 
     def _choose(self, view: View, seed: int) -> None:
-        """The threshold with the best F1 of finding cells; and the level of the channel that is cell, where outlined."""
+        """The threshold with the best F1 of finding cells; and where outlined, the level that is cell."""
         view = view.sample(24, seed)
         self._threshold, radius = 0.0, max(self.spec.radius, self.spec.size) if self.spec.outlined else self.spec.radius
         counts, levels = np.zeros((len(_THRESHOLDS), 2)), []
-        for (image, place), cells, depth in zip(_tiles(view, view.windows), _known(view, view.windows), _depths(view), strict=True):
+        for (image, place), cells, depth in zip(
+            _tiles(view, view.windows), _known(view, view.windows), _depths(view), strict=True
+        ):
             found, features = self._blobs(image, place)
             sure = require_fitted(self._cell).shares(features)[:, 1]
             for at, threshold in enumerate(_THRESHOLDS):
@@ -220,7 +242,10 @@ class CellFloor(Baseline):
 
     def _grid(self, width: int, height: int) -> Cells:
         step = 1 / np.sqrt(self.spec.density)
-        x, y = (axis.ravel().astype(np.float32) for axis in np.meshgrid(np.arange(step / 2, width, step), np.arange(step / 2, height, step)))
+        x, y = (
+            axis.ravel().astype(np.float32)
+            for axis in np.meshgrid(np.arange(step / 2, width, step), np.arange(step / 2, height, step))
+        )
         count, size = len(x), max(1, round(self.spec.size))
         outlines: tuple[Array, ...] = (np.zeros((0, 3), np.int32),) * count
         if self.spec.outlined:

@@ -72,10 +72,12 @@ class Cells:
     def joined(parts: Sequence[Cells]) -> Cells:
         """All cells of several parts, at least one."""
         names = ("x", "y", "label", "probability", "shares")
-        arrays = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
+        x, y, label, sure, shares = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
         outlines = tuple(outline for part in parts for outline in part.outlines)
         first = parts[0]
-        return Cells(*arrays, outlines, any(part.outlined for part in parts), first.width, first.height)
+        return Cells(
+            x, y, label, sure, shares, outlines, any(part.outlined for part in parts), first.width, first.height
+        )
 
 
 @dataclass(frozen=True)

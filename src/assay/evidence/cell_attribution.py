@@ -26,7 +26,9 @@ Array = np.ndarray[Any, Any]
 _STEPS, _NOISE, _AT_ONCE = 12, 0.2, 4
 
 
-def explain_cells(network: nn.Module | None, image: Tensor, place: Tensor, spec: CellSpec, only: int | None = None) -> Array:
+def explain_cells(
+    network: nn.Module | None, image: Tensor, place: Tensor, spec: CellSpec, only: int | None = None
+) -> Array:
     """(B, T, T) how much each pixel weighed in the logits of the cells that were found, of each or of one.
 
     Smoothed integrated gradients from the mean colour. Pixels between cells that speak for none are near zero.

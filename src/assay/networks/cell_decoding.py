@@ -44,7 +44,9 @@ def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> lis
         row, column = torch.nonzero(peak[place], as_tuple=True)
         surface = None if surfaces is None else (surfaces[0][place].numpy(), surfaces[1][place].numpy())
         found.append(
-            _picture(middle[place], row, column, None if shares is None else shares[place], maps.stride, apart, size, surface)
+            _picture(
+                middle[place], row, column, None if shares is None else shares[place], maps.stride, apart, size, surface
+            )
         )
     return found
 
@@ -113,7 +115,7 @@ def _picture(
 
 
 def strongest(places: Array, sure: Array, apart: float) -> Array:
-    """(M,) positions of the places (N, 2) that are left when of two closer than `apart` the surer stays, surest first."""
+    """(M,) which of the places (N, 2) are left when of two closer than `apart` the surer stays; the surest first."""
     from scipy.spatial import cKDTree
 
     order = np.argsort(-sure, kind="stable")

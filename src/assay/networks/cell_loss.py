@@ -81,7 +81,9 @@ def _kind_losses(kind: Tensor, cells: Tensor, stride: int, smoothing: float) -> 
     batch = torch.arange(len(cells))[:, None]
     logits = kind[batch, :, row, column]
     label = cells[..., 2].long().clamp(min=0)
-    losses = functional.cross_entropy(logits.flatten(0, 1), label.flatten(), reduction="none", label_smoothing=smoothing)
+    losses = functional.cross_entropy(
+        logits.flatten(0, 1), label.flatten(), reduction="none", label_smoothing=smoothing
+    )
     return (losses.view(label.shape) * known).sum(dim=1)
 
 
@@ -90,7 +92,11 @@ def _outline_losses(maps: CellMaps, depth: Tensor, asked: Tensor) -> Tensor:
     stride, (height, width) = maps.stride, maps.middle.shape[1:]
     whole = depth.float()[:, None] / 255
     small = functional.avg_pool2d(whole, stride, ceil_mode=True)[:, 0] if stride > 1 else whole[:, 0]
-    share = functional.avg_pool2d((whole > 0).float(), stride, ceil_mode=True)[:, 0] if stride > 1 else (whole[:, 0] > 0).float()
+    share = (
+        functional.avg_pool2d((whole > 0).float(), stride, ceil_mode=True)[:, 0]
+        if stride > 1
+        else (whole[:, 0] > 0).float()
+    )
     small, share = small[:, :height, :width], share[:, :height, :width]
     count = asked.sum(dim=(1, 2)).clamp(min=1)
     if maps.inside is None or maps.depth is None:

@@ -91,7 +91,8 @@ class CellNetwork(nn.Module):
         return CellMaps(logits[:, 0], kind, inside, depth, self.stride)
 
     def _seen(self, image: Tensor) -> Tensor:
-        values = self.pixels(image)
+        values: Tensor = self.pixels(image)
         if self.zoom == 1:
             return values
-        return functional.interpolate(values, scale_factor=self.zoom, mode="bilinear", align_corners=False)
+        larger: Tensor = functional.interpolate(values, scale_factor=self.zoom, mode="bilinear", align_corners=False)
+        return larger

@@ -115,9 +115,7 @@ def _timm(spec: CellSpec, settings: CellTimmSettings) -> nn.Module:
     stride = _stride(settings)
     wanted = _steps(encoder.reductions, stride)
     widths = [settings.width * min(8, 2 ** (wanted - 1 - step)) for step in range(wanted)]
-    body = UNet(
-        encoder, 3, widths, _outputs(spec), stride=stride, dropout=settings.dropout, normalisation="batch"
-    )
+    body = UNet(encoder, 3, widths, _outputs(spec), stride=stride, dropout=settings.dropout, normalisation="batch")
     return _wrap(spec, body, settings.zoom, *wanted_scale(encoder.config, 3, 255.0))
 
 

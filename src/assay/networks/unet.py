@@ -20,8 +20,8 @@ from assay.networks.activations import activation
 from assay.networks.timm_networks import create_timm
 
 _GROUP = 8
-#: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that in
-#: evaluation an answer depends on its surroundings alone, and a picture can be answered tile by tile.
+#: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
+#: in evaluation an answer depends on its surroundings alone, and a picture can be answered tile by tile.
 Normalisation = Literal["group", "batch"]
 
 

@@ -59,7 +59,7 @@ def picture_at(records: Records, location: str) -> Array:
 
 
 def slides_of(records: Records) -> Iterator[tuple[str, Iterator[Array]]] | None:
-    """Of records that are to be predicted the slides: the id and the rows (n, W, 3) of each; None where there are none."""
+    """Of records that are to be predicted the slides: their ids and their rows (n, W, 3); None where there are none."""
     facts = records.facts.get("slides")
     return _slide_rows(records) if facts else None
 
@@ -170,7 +170,9 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
             continue
         own = None if cells is None or sizes is None else (cells[row], sizes[row])
         rows += [row] * _add_tiles(parts, picture, own, spec)
-    return Encoded({name: _stacked(name, values, spec) for name, values in _fields(parts, known, spec)}, np.asarray(rows))
+    return Encoded(
+        {name: _stacked(name, values, spec) for name, values in _fields(parts, known, spec)}, np.asarray(rows)
+    )
 
 
 def _sizes(batch: pa.RecordBatch) -> list[Array]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells
+import itertools
 
 Array = np.ndarray[Any, Any]
 #: Sides of tiles, in pixels; multiples of the coarsest cell of any encoder.
@@ -107,7 +108,7 @@ def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[
     run_ends = np.cumsum([0, *pc.fill_null(pc.list_value_length(spans), 0).to_pylist()])
     ends = np.cumsum([0, *pc.fill_null(pc.list_value_length(array), 0).to_pylist()])
     found = []
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in itertools.pairwise(ends):
         outlines = tuple(runs[run_ends[at] : run_ends[at + 1]].reshape(-1, 3) for at in range(first, last))
         part, count = slice(first, last), last - first
         sure, nothing = np.ones(count, np.float32), np.zeros((count, 0), np.float32)

@@ -1,7 +1,7 @@
 """Pictures of any size as tiles that overlap: each answers for its inner part, and all of them for the whole picture.
 
-Tiles lie on one grid, whose step is a multiple of the coarsest cell of the networks, so that a cell looks alike in every
-tile that sees it whole.
+Tiles lie on one grid, whose step is a multiple of the coarsest cell of the networks, so that a cell looks alike in
+every tile that sees it whole.
 
 Shapes: H, W a picture's sides, T a tile's side, N cells.
 """

@@ -73,7 +73,10 @@ def _feature(cell: Mapping[str, Any], colours: Mapping[str, list[int]]) -> dict[
     polygon = cell.get("polygon")
     if polygon:
         ring = [[x + 0.5, y + 0.5] for x, y in polygon]
-        geometry: dict[str, Any] = {"type": "Polygon", "coordinates": [ring if ring[0] == ring[-1] else [*ring, ring[0]]]}
+        geometry: dict[str, Any] = {
+            "type": "Polygon",
+            "coordinates": [ring if ring[0] == ring[-1] else [*ring, ring[0]]],
+        }
     else:
         geometry = {"type": "Point", "coordinates": [cell["x"] + 0.5, cell["y"] + 0.5]}
     properties: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """Cells of a picture that comes row by row: a slide of any size in constant memory, without seams or double counts.
 
-Tiles lie on the grid of `samples.cell_tiles`, so that a slide gives the cells that it would give as one picture. What is
-found near the lower edge of a line of tiles waits for the next line, where the same cell may be found again.
+Tiles lie on the grid of `samples.cell_tiles`, so that a slide gives the cells that it would give as one picture. What
+is found near the lower edge of a line of tiles waits for the next line, where the same cell may be found again.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ class CellSession(Session):
     """
 
     def __init__(self, predictor: Predictor) -> None:
-        self._network: Any = predictor.network
+        found: Any = predictor.network
+        self._network = found
         self.spec: CellSpec = predictor.spec
-        self._threshold = number_of(predictor.options, "threshold", float(self._network.threshold), 0.0, 1.0)
+        self._threshold = number_of(predictor.options, "threshold", float(found.threshold), 0.0, 1.0)
         self._rows: list[Array] = []
         self._top, self._held, self._told = 0, 0, 0
         self._waiting: Cells = Cells.none(self.spec.kinds, self.spec.outlined)
@@ -98,7 +99,18 @@ class CellSession(Session):
 
         side, height = self.spec.tile, self._top + self._held
         tiles = [
-            Tile(left, self._top, min(side, self._width - left), len(band), first_x, last_x, first, end, self._width, height)
+            Tile(
+                left,
+                self._top,
+                min(side, self._width - left),
+                len(band),
+                first_x,
+                last_x,
+                first,
+                end,
+                self._width,
+                height,
+            )
             for left, first_x, last_x in strips(self._width, side, self.spec.margin)
         ]
         parts: list[Cells] = []
@@ -121,4 +133,3 @@ def gathered_cells(answers: Sequence[CellRows], spec: CellSpec) -> CellCount:
     area = max(width * height, 1) / 1e6
     density = {"all": round(len(cells) / area, 2), **{name: round(of / area, 2) for name, of in by_class.items()}}
     return CellCount(len(cells), by_class, density, width, height, cells)
-

@@ -22,7 +22,7 @@ from assay.sources.store import Store
 
 Array = np.ndarray[Any, Any]
 _X = ("x", "cx", "x_center", "center_x", "x_centre", "centre_x", "centroid_x", "x_px", "centroid x px")
-_Y = tuple(name.replace("x", "y") if name != "x_px" else "y_px" for name in _X[:-1]) + ("centroid y px",)
+_Y = (*tuple(name.replace("x", "y") if name != "x_px" else "y_px" for name in _X[:-1]), "centroid y px")
 _CLASS = ("class", "label", "classification", "cell_type", "celltype", "cell type", "kind", "type", "category")
 _LOOK_AT = 200
 
@@ -154,7 +154,9 @@ def _split_column(batch: pa.RecordBatch, options: DataOptions) -> str | None:
 
 def _require_asked(options: DataOptions, seen: Sequence[str], group: Any, split: Any) -> None:
     if options.group is not None and group is None:
-        raise SettingError(f"no table about the images has a column {options.group!r}.", did_you_mean(options.group, seen))
+        raise SettingError(
+            f"no table about the images has a column {options.group!r}.", did_you_mean(options.group, seen)
+        )
     if options.split is not None and not asks_for_shares(options) and split is None:
         raise SettingError(
             f"--split {options.split!r} is neither shares such as 80/10/10 nor a column of the data.",
@@ -162,7 +164,9 @@ def _require_asked(options: DataOptions, seen: Sequence[str], group: Any, split:
         )
 
 
-def _of_pictures(places: Sequence[str | None], values: Sequence[str | None], file: str, column: str) -> dict[str, str | None]:
+def _of_pictures(
+    places: Sequence[str | None], values: Sequence[str | None], file: str, column: str
+) -> dict[str, str | None]:
     """The value of each picture; raises `DataError` where a picture has two."""
     found: dict[str, str | None] = {}
     for row, (place, value) in enumerate(zip(places, values, strict=True), 2):

@@ -14,6 +14,7 @@ from assay.sources._cell_records import Marked, cells_array, known_label
 from assay.sources.boxes import read_boxes, recognise_boxes
 from assay.sources.records import Records, records_from_table
 from assay.sources.source import DataOptions, Recognition, Source
+import itertools
 
 Array = np.ndarray[Any, Any]
 #: Boxes are first of all for the detection of objects.
@@ -34,13 +35,15 @@ def read(source: Source, options: DataOptions) -> Records:
     target = target if isinstance(target, pa.ListArray) else pa.concat_arrays(target.chunks)
     counts = pc.fill_null(pc.list_value_length(target), 0).to_numpy()
     flat = target.flatten()
-    left, top, right, bottom = (np.asarray(pc.struct_field(flat, name), np.float64) for name in ("x0", "y0", "x1", "y1"))
+    left, top, right, bottom = (
+        np.asarray(pc.struct_field(flat, name), np.float64) for name in ("x0", "y0", "x1", "y1")
+    )
     labels = [known_label(label) for label in pc.struct_field(flat, "label").to_pylist()]
     x, y = (left + right - 1) / 2, (top + bottom - 1) / 2
     radius = np.sqrt(np.maximum((right - left) * (bottom - top), 0)) / 2
     ends = np.cumsum([0, *counts.tolist()])
     cells = [
-        Marked(x[a:b], y[a:b], labels[a:b], radius[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)
+        Marked(x[a:b], y[a:b], labels[a:b], radius[a:b]) for a, b in itertools.pairwise(ends)
     ]  # fmt: skip
     place = table.column_names.index("target")
     known = Counter(label for label in labels if label is not None)

@@ -1,7 +1,7 @@
 """Pictures of cells with their outlines: a label image beside each (an id a cell), or a mask file for each cell.
 
-Layouts: `images/NAME.png` with `labels/NAME.png` (or `masks`, `NAME_mask.png`, `.tif`, `.npy`); and a folder a picture with
-`images/NAME.png` and `masks/*.png`, a file a cell (Data Science Bowl 2018).
+Layouts: `images/NAME.png` with `labels/NAME.png` (or `masks`, `NAME_mask.png`, `.tif`, `.npy`); and a folder a picture
+with `images/NAME.png` and `masks/*.png`, a file a cell (Data Science Bowl 2018).
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def _a_file_a_cell(files: Sequence[str]) -> Layout | None:
         elif len(parts) == 3 and parts[1].lower() in _PICTURES:
             pictures.setdefault(parts[0], name)
     both = sorted(pictures.keys() & masks.keys())
-    counts = Counter(name.rsplit("/", 2)[0] for name in files if name.rsplit("/", 2)[-2:-1] and "/images/" in f"/{name}")
+    counts = Counter(
+        name.rsplit("/", 2)[0] for name in files if name.rsplit("/", 2)[-2:-1] and "/images/" in f"/{name}"
+    )
     alone = both and all(counts[key] <= 1 for key in both)  # not all pictures in one folder beside all masks
     return Layout({pictures[key]: masks[key] for key in both}, True) if alone and len(both) > 1 else None
 
@@ -231,5 +233,3 @@ def marked_by(spans: Sequence[Array], labels: Sequence[str | None] | None = None
         return NOTHING
     about = np.asarray([centre_of(one) for one in spans])
     return Marked(about[:, 0], about[:, 1], labels or [None] * len(spans), about[:, 2], list(spans))
-
-

@@ -1,7 +1,7 @@
 """MoNuSAC (Verma et al. 2021) and MoNuSeg: parts of slides (SVS or TIFF), each with an XML of polygons beside it.
 
-The XML is Aperio's: an `Annotation` a class, whose `Attribute` names it, with a `Region` of `Vertex` a nucleus. A folder
-a patient; patients never cross a split.
+The XML is Aperio's: an `Annotation` a class, whose `Attribute` names it, with a `Region` of `Vertex` a nucleus. A
+folder a patient; patients never cross a split.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def patient_of(name: str) -> str:
 
 
 def _checked(store: Store, names: list[str]) -> list[ImageCheck]:
-    plain = {check.name: check for check in check_files(store.read, store.size, [one for one in names if is_image_name(one)])}
+    plain = {
+        check.name: check for check in check_files(store.read, store.size, [one for one in names if is_image_name(one)])
+    }
     return [plain[name] if name in plain else _slide_check(store, name) for name in names]
 
 

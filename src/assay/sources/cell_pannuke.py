@@ -1,8 +1,8 @@
 """PanNuke (Gamper et al. 2019, 2020): tiles of tissue as npy arrays, five classes of nuclei outlined in layers.
 
-`images.npy` (N, 256, 256, 3) pixel values, `masks.npy` (N, 256, 256, 6): a layer of instance numbers for each class, the
-last being all that is no nucleus; `types.npy` the N tissues. Its three folds are given as training, validation and test,
-in this order, where all are there.
+`images.npy` (N, 256, 256, 3) pixel values, `masks.npy` (N, 256, 256, 6): a layer of instance numbers for each class,
+the last being all that is no nucleus; `types.npy` the N tissues. Its three folds are given as training, validation and
+test, in this order, where all are there.
 """
 
 from __future__ import annotations
@@ -91,10 +91,14 @@ def read(source: Source, options: DataOptions) -> Records:
         fold_name, _, row = location.partition("/")
         return _pixels(arrays[fold_name][int(row)])
 
-    return cell_records(Pictures(names, cells, columns=_kept(columns, folds, options), outlined=True), checks, load, log, source.label)
+    return cell_records(
+        Pictures(names, cells, columns=_kept(columns, folds, options), outlined=True), checks, load, log, source.label
+    )
 
 
-def _kept(columns: Mapping[str, list[str | None]], folds: list[Fold], options: DataOptions) -> dict[str, list[str | None]]:
+def _kept(
+    columns: Mapping[str, list[str | None]], folds: list[Fold], options: DataOptions
+) -> dict[str, list[str | None]]:
     given = len(folds) >= 3 and not asks_for_shares(options)
     wanted = {"group": options.group is not None, "split": given}
     return {name: values for name, values in columns.items() if wanted[name]}
@@ -134,7 +138,9 @@ def _check(images: Array, masks: Array, types: Array | None, fold: Fold) -> None
     if images.ndim != 4 or images.shape[3] != 3:
         raise DataError(f"images are (N, H, W, 3), not {images.shape}", file=fold.images)
     if masks.shape != (*images.shape[:3], len(CLASSES) + 1):
-        raise DataError(f"masks are {(*images.shape[:3], len(CLASSES) + 1)} like the images, not {masks.shape}", file=fold.masks)
+        raise DataError(
+            f"masks are {(*images.shape[:3], len(CLASSES) + 1)} like the images, not {masks.shape}", file=fold.masks
+        )
     if types is not None and types.shape[:1] != images.shape[:1]:
         raise DataError(f"there are {len(images)} images and {types.shape} tissues", file=str(fold.types))
 

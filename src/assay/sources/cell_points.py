@@ -171,5 +171,7 @@ def _pictures(store: Store, marked: dict[str, Marked], listed: frozenset[str], l
 def _first_pixel(options: DataOptions) -> int:
     given = str(options.extra.get("first_pixel", "0"))
     if given not in ("0", "1"):
-        raise SettingError(f"--first-pixel {given} is not 0 or 1", "1 is for coordinates that MATLAB or ImageJ counted.")
+        raise SettingError(
+            f"--first-pixel {given} is not 0 or 1", "1 is for coordinates that MATLAB or ImageJ counted."
+        )
     return int(given)

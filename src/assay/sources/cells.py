@@ -76,7 +76,9 @@ def read_cell_pictures(source: Source) -> Records:
     checks = check_files(source.store.read, source.store.size, others)
     for check in checks:
         note(check, log)
-    rows += [{"id": one.name, "location": one.name, "digest": one.digest, "slide": False} for one in checks if one.usable]
+    rows += [
+        {"id": one.name, "location": one.name, "digest": one.digest, "slide": False} for one in checks if one.usable
+    ]
     if not rows:
         told = ", ".join(f"{problem.count} {problem.kind}" for problem in log.problems())
         raise DataError(f"none of the images can be used ({told}).", "Copy them again.", file=source.label)
@@ -86,7 +88,9 @@ def read_cell_pictures(source: Source) -> Records:
         return Slide(_path(source, location), location) if location in slides else source.store.read(location)
 
     facts = {"samples": len(rows), "slides": sum(bool(row["slide"]) for row in rows)}
-    return records_from_table(table, fingerprint_of(table.to_batches()), problems=log.problems(), load=load, facts=facts)
+    return records_from_table(
+        table, fingerprint_of(table.to_batches()), problems=log.problems(), load=load, facts=facts
+    )
 
 
 def _slides(source: Source) -> dict[str, str]:

@@ -80,7 +80,9 @@ class Slide:
 
     def _end(self) -> int:
         page = self._page
-        return max((offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0)
+        return max(
+            (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0
+        )
 
     def _mapped(self, path: Path) -> Array:
         """(H, W, C) of a slide that lies in the file as it is."""

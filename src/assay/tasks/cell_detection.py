@@ -246,9 +246,7 @@ class CellDetection(Task):
 
         return whole_picture(samples, unit, most=1 << 30)
 
-    def streamed(
-        self, records: Records, spec: CellSpec, log: ProblemLog
-    ) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(self, records: Records, spec: CellSpec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Any]]] | None:
         """Slides: see `Task.streamed`."""
         from assay.samples.cell_encoding import slides_of
 
