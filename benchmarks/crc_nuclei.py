@@ -2,10 +2,10 @@
 
 The images carry no slide or patient; neighbouring numbers look like one slide, so that a fold is twenty consecutive
 images, and the validation side ten others that are consecutive. "Epithelial" holds cancer and normal glands alike:
-eight images that to our eye show normal glands are reported apart, too, and nothing here is a diagnosis. Nuclei without a
-class count for finding and are left out where classes are judged. The published weighted F1 of the classes (.784) is
-that of marked nuclei; here `class_f1` is that of the marked nuclei that were found, and `cell_f1` that of finding and
-telling at once.
+eight images that to our eye show normal glands are reported apart, too, and nothing here is a diagnosis. Nuclei
+without a class count for finding and are left out where classes are judged. The published weighted F1 of the classes
+(.784) is that of marked nuclei; here `class_f1` is that of the marked nuclei that were found, and `cell_f1` that of
+finding and telling at once.
 """
 
 from __future__ import annotations

@@ -158,6 +158,8 @@ class StainBlobs(Baseline):
 
     def _choose(self, view: View, seed: int) -> None:
         """The threshold with the best F1 of finding cells; and where outlined, the level that is cell."""
+        from assay.networks.cell_networks import middle_of_best
+
         view = view.sample(24, seed)
         self._threshold, radius = 0.0, max(self.spec.radius, self.spec.size) if self.spec.outlined else self.spec.radius
         counts, levels = np.zeros((len(_THRESHOLDS), 2)), []
@@ -171,7 +173,7 @@ class StainBlobs(Baseline):
                 counts[at] += len(matched(kept, cells[:, :2].astype(float), radius)), len(kept) + len(cells)
             if depth is not None and (depth > 0).any():
                 levels.append(_level(channel(image, self._channel), depth > 0))
-        self._threshold = float(_THRESHOLDS[int(np.argmax(2 * counts[:, 0] / np.maximum(counts[:, 1], 1)))])
+        self._threshold = middle_of_best(_THRESHOLDS, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1))
         self._level = float(np.median(levels)) if levels else 0.0
 
     def _tile_cells(self, image: Array, tile: Tile) -> Cells:

@@ -200,4 +200,10 @@ def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
                 kept = own.places[own.probability >= threshold]
                 counts[place] += len(matched(kept, known, radius)), len(kept), len(known)
     scores = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-    found.threshold.fill_(float(_THRESHOLDS[int(np.argmax(scores))]))
+    found.threshold.fill_(middle_of_best(_THRESHOLDS, scores))
+
+
+def middle_of_best(tried: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> float:
+    """Of some values tried the median of those whose scores come within a thousandth of the best."""
+    best = tried[scores >= scores.max() - 1e-3]
+    return float(best[len(best) // 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells
-import itertools
 
 Array = np.ndarray[Any, Any]
 #: Sides of tiles, in pixels; multiples of the coarsest cell of any encoder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,6 @@ from assay.sources._cell_records import Marked, cells_array, known_label
 from assay.sources.boxes import read_boxes, recognise_boxes
 from assay.sources.records import Records, records_from_table
 from assay.sources.source import DataOptions, Recognition, Source
-import itertools
 
 Array = np.ndarray[Any, Any]
 #: Boxes are first of all for the detection of objects.
