@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from assay.task import Task
 
 BUILT_IN = {
+    "cell-detection": "assay.tasks.cell_detection:CellDetection",
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",

@@ -108,7 +108,10 @@ def _fit_exact(
         kernel = _bumps(centres, centres, width / apart)
         between = _bumps(torch.from_numpy(aside), centres, width / apart)
         for ridge in _RIDGES:
-            weights = torch.cholesky_solve(wanted, torch.linalg.cholesky(kernel + ridge * unit))
+            factor, failed = torch.linalg.cholesky_ex(kernel + ridge * unit)
+            if failed:  # rows so alike that this ridge does not tell them apart in single precision
+                continue
+            weights = torch.cholesky_solve(wanted, factor)
             rating = judge((between @ weights).numpy() + offset)
             if best is None or rating > best[0]:
                 best = (rating, KernelMachine(rows, weights.numpy(), offset, width / apart), ridge)

@@ -2,7 +2,7 @@
 
 An encoder gives maps of falling resolution; the decoder doubles the resolution step by step and joins the encoder's
 map of the same size each time. What is normalised here is normalised in groups of channels of one image (Wu and He
-2018), so that a batch of one image trains like any other.
+2018), so that a batch of one image trains like any other, unless another `normalisation` is asked for.
 
 Shapes: B images, C channels, H and W pixels.
 """
@@ -10,7 +10,7 @@ Shapes: B images, C channels, H and W pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,9 @@ from assay.networks.activations import activation
 from assay.networks.timm_networks import create_timm
 
 _GROUP = 8
+#: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
+#: in evaluation an answer depends on its surroundings alone, and a picture can be answered tile by tile.
+Normalisation = Literal["group", "batch"]
 
 
 class UNet(nn.Module):
@@ -36,6 +39,7 @@ class UNet(nn.Module):
         stride: pixels of the image to one of the answer, along each side.
         activation_name: as in `ConvNetSettings`.
         dropout: the share of channels of the coarsest map silenced at each training step.
+        normalisation: of the decoder.
 
     An image whose sides are no multiples of the encoder's last reduction is padded at its right and lower edge, and the
     answer cut back.
@@ -56,6 +60,7 @@ class UNet(nn.Module):
         stride: int = 1,
         activation_name: str = "relu",
         dropout: float = 0.0,
+        normalisation: Normalisation = "group",
     ) -> None:
         super().__init__()
         skips = [inputs, *encoder.channels]
@@ -68,7 +73,7 @@ class UNet(nn.Module):
         for step, width in enumerate(widths):
             skip = skips[-2 - step]
             enlarge = levels[-1 - step] // levels[-2 - step]
-            self.steps.append(_Step(wide, skip, width, enlarge, activation_name))
+            self.steps.append(_Step(wide, skip, width, enlarge, activation_name, normalisation))
             wide = width
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(wide, outputs, 1)
@@ -105,16 +110,24 @@ class SmallEncoder(nn.Module):
         widths: channels of each map, from a half of the image's resolution on; multiples of 8.
         depth: convolutions in each map beside the one that halves the resolution, each with a residual connection.
         activation_name: as in `ConvNetSettings`.
+        normalisation: of all convolutions.
     """
 
-    def __init__(self, inputs: int, widths: Sequence[int], depth: int = 1, activation_name: str = "relu") -> None:
+    def __init__(
+        self,
+        inputs: int,
+        widths: Sequence[int],
+        depth: int = 1,
+        activation_name: str = "relu",
+        normalisation: Normalisation = "group",
+    ) -> None:
         super().__init__()
         self.channels = list(widths)
         self.reductions = [2 ** (place + 1) for place in range(len(widths))]
         self.stages = nn.ModuleList()
         for before, width in zip([inputs, *widths], widths, strict=False):
-            units: list[nn.Module] = [Unit(before, width, activation_name, stride=2)]
-            units += [_Residual(Unit(width, width, activation_name)) for _ in range(depth)]
+            units: list[nn.Module] = [Unit(before, width, activation_name, 2, normalisation)]
+            units += [_Residual(Unit(width, width, activation_name, 1, normalisation)) for _ in range(depth)]
             self.stages.append(nn.Sequential(*units))
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -192,13 +205,20 @@ class TimmEncoder(nn.Module):
 
 
 class Unit(nn.Sequential):
-    """3x3 convolution, group normalisation, activation: (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
+    """3x3 convolution, normalisation, activation: (B, inputs, H, W) to (B, outputs, H / stride, W / stride)."""
 
-    def __init__(self, inputs: int, outputs: int, activation_name: str, stride: int = 1) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        activation_name: str,
+        stride: int = 1,
+        normalisation: Normalisation = "group",
+    ) -> None:
         groups = outputs // _GROUP if outputs % _GROUP == 0 else 1
         super().__init__(
             nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False),
-            nn.GroupNorm(groups, outputs),
+            nn.GroupNorm(groups, outputs) if normalisation == "group" else nn.BatchNorm2d(outputs),
             activation(activation_name),
         )
 
@@ -219,11 +239,14 @@ class _Residual(nn.Module):
 class _Step(nn.Module):
     """One step of the decoder: enlarge, join the encoder's map, two convolutions."""
 
-    def __init__(self, inputs: int, skip: int, width: int, enlarge: int, activation_name: str) -> None:
+    def __init__(
+        self, inputs: int, skip: int, width: int, enlarge: int, activation_name: str, normalisation: Normalisation
+    ) -> None:
         super().__init__()
         self.enlarge = enlarge
         self.units = nn.Sequential(
-            Unit(inputs + skip, width, activation_name), _Residual(Unit(width, width, activation_name))
+            Unit(inputs + skip, width, activation_name, 1, normalisation),
+            _Residual(Unit(width, width, activation_name, 1, normalisation)),
         )
 
     def forward(self, wide: Tensor, skip: Tensor) -> Tensor:

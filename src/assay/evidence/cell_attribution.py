@@ -1,0 +1,96 @@
+"""What in a picture spoke for the cells that were found in it, and how much of them is left when it changes.
+
+Shapes: B pictures, T a tile's side, U units.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import SettingError
+from assay.evaluation.cell_matching import matched
+from assay.evidence.attribution import integrated_gradients
+from assay.samples.cell_spec import CellSpec
+from assay.samples.cell_tiles import Tile
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from assay.evaluation.cells import CellCount
+    from assay.evaluation.metrics import Values
+
+Array = np.ndarray[Any, Any]
+#: Points on the way from a picture without structure, and the noise at each as a share of the pixels' deviation.
+_STEPS, _NOISE, _AT_ONCE = 12, 0.2, 4
+
+
+def explain_cells(
+    network: nn.Module | None, image: Tensor, place: Tensor, spec: CellSpec, only: int | None = None
+) -> Array:
+    """(B, T, T) how much each pixel weighed in the logits of the cells that were found, of each or of one.
+
+    Smoothed integrated gradients from the mean colour. Pixels between cells that speak for none are near zero.
+
+    Args:
+        network: a `CellNetwork`; None where a model without gradients answered, which is an error.
+        image: (B, 3, T, T) pixel values.
+        place: (B, 10) where each tile lies.
+        spec: the sample spec.
+        only: the number of the one cell of each tile to explain, the surest being 0; None for all of them.
+    """
+    import torch
+
+    if network is None:
+        raise SettingError("only a network's cells can be explained", "Explain them without --baseline.")
+    network.eval()
+    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.deviation))
+    parts = []
+    for pixels, places in zip(image.float().split(_AT_ONCE), place.split(_AT_ONCE), strict=True):
+        weight = _peaks(network, pixels, places, spec, only)
+
+        def score(other: Tensor, weight: Tensor = weight) -> Tensor:
+            maps = network.maps(other)  # type: ignore[operator]
+            total: Tensor = (maps.middle * weight).sum(dim=(1, 2))
+            return total
+
+        parts.append(integrated_gradients(score, pixels, mean, _STEPS, _NOISE * deviation).sum(dim=1))
+    return torch.cat(parts).double().numpy()
+
+
+def _peaks(network: Any, image: Tensor, place: Tensor, spec: CellSpec, only: int | None) -> Tensor:
+    """(B, h, w) float: 1 where a cell's middle was found; where none was, at the likeliest place."""
+    import torch
+
+    from assay.networks.cell_decoding import cells_of
+
+    with torch.no_grad():
+        maps = network.maps(image)
+    found = cells_of(maps, float(network.threshold), spec.apart, spec.size)
+    weight = torch.zeros_like(maps.middle)
+    height, width = weight.shape[1:]
+    for row, cells in enumerate(found):
+        tile = Tile.of(place[row].tolist())
+        kept = cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top))
+        kept = kept if only is None else kept.only(np.arange(len(kept)) == only)
+        if not len(kept):
+            weight[row].view(-1)[int(maps.middle[row].argmax())] = 1.0
+            continue
+        column = np.clip(np.rint((kept.x - (maps.stride - 1) / 2) / maps.stride).astype(int), 0, width - 1)
+        line = np.clip(np.rint((kept.y - (maps.stride - 1) / 2) / maps.stride).astype(int), 0, height - 1)
+        weight[row, line, column] = 1.0
+    return weight
+
+
+def cells_left(outputs: Values, answered: Values, radius: float) -> Array:
+    """(U,) the share of each answer's cells that is still found within `radius` pixels; 1 where there were none."""
+    found = []
+    for output, answer in zip(outputs, answered, strict=True):
+        before = _places(answer)
+        found.append(len(matched(output.places, before, radius)) / len(before) if len(before) else 1.0)
+    return np.asarray(found)
+
+
+def _places(answer: CellCount) -> Array:
+    return np.asarray([(cell.x, cell.y) for cell in answer.cells], np.float64).reshape(-1, 2)

@@ -1,0 +1,179 @@
+"""From what a network says about places to cells: peaks, their classes, and outlines by a watershed from them.
+
+Shapes: B pictures, C classes, N cells, h and w places of the answer, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from assay.evaluation.cells import Cells, spans_of
+from assay.networks.cell_network import CellMaps
+from assay.samples.cell_spec import CellSpec
+from assay.samples.cell_tiles import Tile
+
+Array = np.ndarray[Any, Any]
+#: Outlines of fewer pixels than this share of a usual cell's area are none.
+_LEAST_AREA = 0.08
+#: Tiles that go through the network together, and pixels by which a tile tells of more than its own part.
+_AT_ONCE, _SLACK = 8, 2.0
+
+
+def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> list[Cells]:
+    """The cells in each picture, the surest first.
+
+    Args:
+        maps: what the network says.
+        threshold: the probability from which a peak is a cell.
+        apart: of two peaks closer than this, in pixels, the higher counts.
+        size: the radius of a usual cell in pixels.
+    """
+    middle = maps.middle.sigmoid()
+    highest = functional.max_pool2d(middle[:, None], 3, 1, 1)[:, 0]
+    peak = (middle == highest) & (middle >= threshold)
+    shares = None if maps.kind is None else maps.kind.softmax(dim=1)
+    surfaces = _surfaces(maps)
+    found = []
+    for place in range(len(middle)):
+        row, column = torch.nonzero(peak[place], as_tuple=True)
+        surface = None if surfaces is None else (surfaces[0][place].numpy(), surfaces[1][place].numpy())
+        found.append(
+            _picture(
+                middle[place], row, column, None if shares is None else shares[place], maps.stride, apart, size, surface
+            )
+        )
+    return found
+
+
+def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, threshold: float) -> list[Cells]:
+    """The cells that each tile answers for, in the pixels of its picture.
+
+    Args:
+        network: a `CellNetwork` in evaluation mode.
+        image: (B, 3, T, T).
+        place: (B, 10), see `samples.cell_tiles.Tile`.
+        spec: the sample spec.
+        threshold: the probability from which a peak is a cell.
+    """
+    found = []
+    for part, places in zip(image.split(_AT_ONCE), place.split(_AT_ONCE), strict=True):
+        for cells, numbers in zip(cells_of(network.maps(part), threshold, spec.apart, spec.size), places, strict=True):
+            tile = Tile.of(numbers.tolist())
+            whole = cells.moved(tile.left, tile.top)
+            # A little more than its own part: where two tiles see a middle on the other's side, neither would tell it.
+            kept = whole.only(tile.answers_for(whole.x, whole.y, _SLACK))
+            inside = (kept.x < tile.picture_width - 0.5) & (kept.y < tile.picture_height - 0.5)
+            own = replace(kept.only(inside & (kept.x > -0.5) & (kept.y > -0.5)), width=tile.picture_width)
+            found.append(replace(own, height=tile.picture_height, outlines=tuple(_clipped(own, tile))))
+    return found
+
+
+def _clipped(cells: Cells, tile: Tile) -> list[Array]:
+    """Outlines without what lies beyond the picture."""
+    found = []
+    for outline in cells.outlines:
+        within = outline[outline[:, 0] < tile.picture_height].copy()
+        within[:, 2] = np.minimum(within[:, 2], tile.picture_width)
+        found.append(within[within[:, 1] < within[:, 2]])
+    return found
+
+
+def merged_cells(parts: list[Cells], spec: CellSpec) -> Cells:
+    """The cells of all tiles of a picture; of two that are closer than `spec.apart` the surer."""
+    joined = Cells.joined(parts)
+    return joined if len(parts) == 1 else joined.only(strongest(joined.places, joined.probability, spec.apart))
+
+
+def _picture(
+    middle: Tensor, row: Tensor, column: Tensor, shares: Tensor | None, stride: int, apart: float, size: float,
+    surface: tuple[Array, Array] | None,
+) -> Cells:  # fmt: skip
+    """The cells at the peaks (N,) of one picture."""
+    sure = middle[row, column].numpy()
+    down, right = _between(middle, row, column)
+    places = np.stack([(column + right).numpy(), (row + down).numpy()], axis=1) * stride + (stride - 1) / 2
+    kept = strongest(places, sure, apart)
+    row, column, places, sure = row[kept], column[kept], places[kept].astype(np.float32), sure[kept]
+    kinds = 0 if shares is None else len(shares)
+    each = np.zeros((len(kept), 0), np.float32) if shares is None else shares[:, row, column].T.numpy()
+    label = each.argmax(axis=1) if kinds else np.zeros(len(kept), np.int64)
+    outlines: tuple[Array, ...] = (np.zeros((0, 3), np.int32),) * len(kept)
+    if surface is not None:
+        outlines = outlines_around(places, *surface)
+    cells = Cells(places[:, 0], places[:, 1], label, sure, each, outlines, surface is not None)
+    if surface is None:
+        return cells
+    least = _LEAST_AREA * np.pi * size**2
+    areas = np.asarray([(outline[:, 2] - outline[:, 1]).sum() for outline in outlines], float)
+    return cells.only(areas >= max(3.0, least))
+
+
+def strongest(places: Array, sure: Array, apart: float) -> Array:
+    """(M,) which of the places (N, 2) are left when of two closer than `apart` the surer stays; the surest first."""
+    from scipy.spatial import cKDTree
+
+    order = np.argsort(-sure, kind="stable")
+    if len(order) < 2:
+        return order
+    near = cKDTree(places[order]).query_pairs(apart, output_type="ndarray")
+    gone = np.zeros(len(order), bool)
+    low = np.minimum(near[:, 0], near[:, 1])
+    for first, second in near[np.argsort(low, kind="stable")].tolist():
+        better, worse = min(first, second), max(first, second)
+        if not gone[better]:
+            gone[worse] = True
+    return np.asarray(order[~gone])
+
+
+def outlines_around(places: Array, inside: Array, depth: Array) -> tuple[Array, ...]:
+    """What belongs to each middle (N, 2), as rows (see `Cells.outlines`): a watershed of the depth, from the middles.
+
+    Args:
+        places: x and y, in pixels.
+        inside: (H, W) bool, what is cell.
+        depth: (H, W) float, the deeper, the more inward.
+    """
+    from skimage.segmentation import watershed
+
+    nothing = np.zeros((0, 3), np.int32)
+    if not len(places):
+        return ()
+    height, width = inside.shape
+    markers = np.zeros((height, width), np.int32)
+    column = np.clip(np.rint(places[:, 0]).astype(int), 0, width - 1)
+    row = np.clip(np.rint(places[:, 1]).astype(int), 0, height - 1)
+    markers[row, column] = np.arange(1, len(places) + 1)
+    labels = watershed(-depth, markers, mask=inside)
+    ids, spans = spans_of(np.asarray(labels, np.int32))
+    known = dict(zip(ids.tolist(), spans, strict=True))
+    return tuple(known.get(number, nothing) for number in range(1, len(places) + 1))
+
+
+def _surfaces(maps: CellMaps) -> tuple[Tensor, Tensor] | None:
+    """(B, H, W) bool what is cell, and (B, H, W) float how deep, in pixels of the picture."""
+    if maps.inside is None or maps.depth is None:
+        return None
+    both = torch.stack([maps.inside, maps.depth], dim=1)
+    if maps.stride > 1:
+        both = functional.interpolate(both, scale_factor=maps.stride, mode="bilinear", align_corners=False)
+    return both[:, 0] > 0, both[:, 1].sigmoid()
+
+
+def _between(middle: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """(N,) how far below and to the right of its place each peak lies, from -0.5 to 0.5: a parabola's top."""
+    height, width = middle.shape
+
+    def top(before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+        curve = before - 2 * here + after
+        return torch.where(curve < -1e-6, 0.5 * (before - after) / curve, torch.zeros_like(here)).clamp(-0.5, 0.5)
+
+    here = middle[row, column]
+    above, below = middle[(row - 1).clamp(min=0), column], middle[(row + 1).clamp(max=height - 1), column]
+    left, right = middle[row, (column - 1).clamp(min=0)], middle[row, (column + 1).clamp(max=width - 1)]
+    return top(above, here, below), top(left, here, right)

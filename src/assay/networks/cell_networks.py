@@ -1,0 +1,209 @@
+"""The networks that find cells: a U-Net of ours, or one over an encoder of timm's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from assay.errors import SettingError
+from assay.evaluation.cell_matching import matched
+from assay.networks.cell_network import CellNetwork
+from assay.networks.image_networks import Pixels
+from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
+from assay.samples.cell_spec import CellSpec
+from assay.samples.cell_tiles import Tile
+from assay.task import NetworkKind, Situation
+from assay.training.plan import Plan
+
+if TYPE_CHECKING:
+    from assay.samples.samples import Samples
+
+#: Thresholds that are tried on the validation side, and how many of its windows are looked at.
+_THRESHOLDS, _MOST_WINDOWS = np.linspace(0.1, 0.7, 25), 128
+
+
+@dataclass(frozen=True)
+class CellUNetSettings:
+    """Hyper-parameters of a U-Net of ours.
+
+    Attributes:
+        width: channels of the finest map; each coarser one has twice as many, up to eight times.
+        depth: convolutions in each map beside the one that halves the resolution.
+        levels: how many times the resolution is halved.
+        stride: pixels to a place of the answer, along each side: 1, 2 or 4.
+        zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
+        activation: as in `ConvNetSettings`.
+        dropout: the share of the coarsest channels silenced at each training step.
+    """
+
+    width: int = 16
+    depth: int = 1
+    levels: int = 4
+    stride: int = 2
+    zoom: int = 1
+    activation: str = "relu"
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True)
+class CellTimmSettings:
+    """Hyper-parameters of a U-Net over an encoder of timm's.
+
+    Attributes:
+        architecture: what follows `timm/`: a name of timm's, or a folder.
+        pretrained: start from trained weights.
+        width: channels of the decoder's last step; each coarser one has twice as many, up to eight times.
+        stride: pixels to a place of the answer, along each side: 1, 2 or 4.
+        zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
+        body_rate: the encoder's learning rate as a share of the decoder's, where it is pretrained.
+        dropout: the share of the coarsest channels silenced at each training step.
+        stochastic_depth: the share of the encoder's blocks skipped at each training step.
+        keep_statistics: keep the pretrained encoder's means and variances.
+    """
+
+    architecture: str = ""
+    pretrained: bool = True
+    width: int = 24
+    stride: int = 2
+    zoom: int = 1
+    body_rate: float = 0.3
+    dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    keep_statistics: bool = True
+
+
+def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
+    """The networks for pictures of this form, the default first."""
+    own = NetworkKind(
+        "unet", CellUNetSettings, _own, _own_recipe, "a U-Net of ours, learned from these pictures alone",
+        conclude=choose_threshold,
+    )  # fmt: skip
+    timm = NetworkKind(
+        "timm/", CellTimmSettings, _timm, _timm_recipe, "a U-Net over any encoder of timm's, pretrained (timm/NAME)",
+        conclude=choose_threshold, portable=_portable, features=_features,
+    )  # fmt: skip
+    return (own, timm)
+
+
+def _outputs(spec: CellSpec) -> int:
+    return 1 + spec.kinds + 2 * spec.outlined
+
+
+def _own(spec: CellSpec, settings: CellUNetSettings) -> nn.Module:
+    widths = [min(settings.width * 2**level, 8 * settings.width) for level in range(settings.levels)]
+    encoder = SmallEncoder(3, widths, settings.depth, settings.activation, "batch")
+    stride = _stride(settings)
+    wanted = _steps(encoder.reductions, stride)
+    body = UNet(
+        encoder, 3, [*reversed(widths[:-1]), settings.width][:wanted], _outputs(spec), stride=stride,
+        activation_name=settings.activation, dropout=settings.dropout, normalisation="batch",
+    )  # fmt: skip
+    return _wrap(spec, body, settings.zoom, spec.mean, spec.deviation)
+
+
+def _timm(spec: CellSpec, settings: CellTimmSettings) -> nn.Module:
+    encoder = TimmEncoder(
+        settings.architecture, settings.pretrained, 3, learning_rate_scale=settings.body_rate,
+        keep_statistics=settings.keep_statistics, stochastic_depth=settings.stochastic_depth,
+    )  # fmt: skip
+    stride = _stride(settings)
+    wanted = _steps(encoder.reductions, stride)
+    widths = [settings.width * min(8, 2 ** (wanted - 1 - step)) for step in range(wanted)]
+    body = UNet(encoder, 3, widths, _outputs(spec), stride=stride, dropout=settings.dropout, normalisation="batch")
+    return _wrap(spec, body, settings.zoom, *wanted_scale(encoder.config, 3, 255.0))
+
+
+def _stride(settings: CellUNetSettings | CellTimmSettings) -> int:
+    """Enlarged pixels to a place; raises `SettingError` where the settings are not possible."""
+    if settings.stride not in (1, 2, 4):
+        raise SettingError(f"stride={settings.stride} is not possible", "Give 1, 2 or 4.")
+    if settings.zoom not in (1, 2):
+        raise SettingError(f"zoom={settings.zoom} is not possible", "Give 1 or 2.")
+    return settings.stride * settings.zoom
+
+
+def _steps(reductions: Sequence[int], stride: int) -> int:
+    """How many steps of the decoder lead from the coarsest map to one place in `stride` pixels."""
+    return max(1, sum(reduction > stride for reduction in reductions))
+
+
+def _wrap(spec: CellSpec, body: UNet, zoom: int, mean: Sequence[float], deviation: Sequence[float]) -> nn.Module:
+    network: nn.Module = CellNetwork(Pixels(mean, deviation), body, spec.kinds, spec.outlined, zoom)
+    return network.to(memory_format=torch.channels_last)
+
+
+def _portable(settings: CellTimmSettings) -> CellTimmSettings:
+    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
+
+
+def _features(settings: CellTimmSettings) -> str:
+    return "learned before, from other images" if settings.pretrained else "learned from this data"
+
+
+def _plan(situation: Situation, rate: float, epochs: int) -> Plan:
+    """Gentle averaging of weights, and every picture turned, scaled and stained anew each time."""
+    spec: CellSpec = situation.spec
+    crop = 256 if spec.tile > 256 else 0
+    batch = 8 if (crop or spec.tile) >= 192 else 16
+    return Plan(
+        batch_size=batch,
+        optimizer="adamw",
+        learning_rate=rate,
+        weight_decay=0.02,
+        schedule="cosine",
+        warmup=0.1,
+        averaging=0.99,
+        gradient_clip=5.0,
+        augment={"crop": float(crop), "flip": 1.0, "scale": 0.25, "stain": 0.25, "jitter": 0.15},
+        steps=epochs * max(1, situation.samples // batch),
+        checks=8,
+    )
+
+
+def _own_recipe(situation: Situation) -> tuple[CellUNetSettings, Plan]:
+    return CellUNetSettings(), _plan(situation, 2e-3, 150)
+
+
+def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
+    return CellTimmSettings(), _plan(situation, 1e-3, 150)
+
+
+@torch.no_grad()
+def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
+    """Set the network's threshold to the one with the best F1 of finding cells on the validation side."""
+    from assay.networks.cell_decoding import cells_of
+    from assay.samples.split import VALIDATION
+
+    found: Any = network
+    spec: CellSpec = samples.spec
+    view = samples.view(VALIDATION)
+    if not len(view.windows):
+        return
+    network.eval()
+    radius = max(spec.radius, spec.size) if spec.outlined else spec.radius
+    counts = np.zeros((len(_THRESHOLDS), 3))
+    for batch in view.sample(_MOST_WINDOWS).batches(8):
+        some: Any = batch
+        told = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
+        for cells, true, numbers in zip(told, some.cells, some.place, strict=True):
+            tile = Tile.of(numbers.tolist())
+            known = true[true[:, 2] > -2][:, :2].double().numpy()
+            known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]
+            own = cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top))
+            for place, threshold in enumerate(_THRESHOLDS):
+                kept = own.places[own.probability >= threshold]
+                counts[place] += len(matched(kept, known, radius)), len(kept), len(known)
+    scores = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
+    found.threshold.fill_(middle_of_best(_THRESHOLDS, scores))
+
+
+def middle_of_best(tried: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> float:
+    """Of some values tried the median of those whose scores come within a thousandth of the best."""
+    best = tried[scores >= scores.max() - 1e-3]
+    return float(best[len(best) // 2])

@@ -1,0 +1,218 @@
+"""Pictures with their cells as tiles for the cache, and what the training pictures teach about all of them.
+
+Shapes: W windows (tiles), T a tile's side, P places for cells.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.errors import AssayError, DataError, SettingError
+from assay.evaluation.cells import Cells
+from assay.samples.cell_spec import MARGIN, RADIUS, CellSpec, target_cells, target_sizes, tile_side
+from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
+from assay.sources._image_header import MOST_PIXELS
+from assay.sources.slides import Slide
+from assay.task import Encoded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions
+
+Array = np.ndarray[Any, Any]
+_LOOK_AT = 64
+#: A picture is bright where its mean is above this, and in colour where its channels differ by this, in pixel values.
+_BRIGHT, _COLOURED = 110.0, 6.0
+
+
+def as_colour(values: Array, name: str) -> Array:
+    """(H, W, C) uint8 or uint16 as (H, W, 3) uint8: grey repeated, of more channels the first three."""
+    if values.dtype == np.uint16:
+        low, high = float(values.min()), float(values.max())
+        values = ((values - low) * (255.0 / max(high - low, 1.0))).astype(np.uint8)
+    if values.shape[2] in (1, 2):
+        return np.repeat(values[:, :, :1], 3, axis=2)
+    if values.shape[2] < 3:
+        raise DataError(f"the image has {values.shape[2]} channels; 1 or 3 are expected", file=name)
+    return np.ascontiguousarray(values[:, :, :3])
+
+
+def picture_at(records: Records, location: str) -> Array:
+    """(H, W, 3) uint8 of a picture; raises `DataError` where it cannot be decoded."""
+    from assay.sources.decode import decode_image
+
+    if records.load is None:
+        raise DataError("these records hold no images")
+    payload = records.load(location)
+    if isinstance(payload, Slide):
+        if payload.height * payload.width > MOST_PIXELS:
+            raise DataError("the slide is too large to be read as a whole", file=location)
+        return payload.read(0, 0, payload.height, payload.width)
+    return as_colour(decode_image(payload, name=location), location)
+
+
+def slides_of(records: Records) -> Iterator[tuple[str, Iterator[Array]]] | None:
+    """Of records that are to be predicted the slides: their ids and their rows (n, W, 3); None where there are none."""
+    facts = records.facts.get("slides")
+    return _slide_rows(records) if facts else None
+
+
+def _slide_rows(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
+    for batch in records.batches():
+        columns = (batch.column(name).to_pylist() for name in ("id", "location", "slide"))
+        for name, location, is_slide in zip(*columns, strict=True):
+            if is_slide:
+                yield name, _rows_at(records, location)
+
+
+def _rows_at(records: Records, location: str) -> Iterator[Array]:
+    slide = records.load(location) if records.load is not None else None
+    if not isinstance(slide, Slide):
+        raise DataError("these records hold no slide", file=location)
+    try:
+        yield from slide.rows()
+    finally:
+        slide.close()
+
+
+def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> CellSpec:
+    """See `Task.fit_spec`."""
+    import pyarrow as pa
+
+    from assay.sources._cell_records import cell_labels
+
+    index = records.index()
+    learned = index.filter(pa.array(train))
+    pictures = _look_at(records, train)
+    shapes = np.asarray([picture.shape[:2] for picture in pictures])
+    target = learned.column("target")
+    sizes = target_sizes(target)
+    outlined = records.facts.get("marked_by") == "outlines"
+    radius = _radius(options)
+    counts = np.asarray([len(cells or ()) for cells in target.to_pylist()], float)
+    tile = tile_side(shapes[:, 0], shapes[:, 1], options.extra.get("tile"))
+    area = float(np.median(shapes.prod(axis=1)))
+    density = max(float(counts.mean()) / area, 1e-7)
+    dense = float(counts.max(initial=1.0)) / area
+    pixels = np.concatenate([picture[::4, ::4].reshape(-1, 3) for picture in pictures]).astype(np.float64)
+    deviation = np.where(pixels.std(axis=0) > 1e-3, pixels.std(axis=0), 255.0)
+    coloured = float(np.abs(pixels - pixels.mean(axis=1, keepdims=True)).mean())
+    return CellSpec(
+        tile=tile,
+        margin=min(MARGIN, tile // 4),
+        mean=tuple(pixels.mean(axis=0).round(4).tolist()),
+        deviation=tuple(deviation.round(4).tolist()),
+        classes=tuple(cell_labels(target)),
+        outlined=outlined,
+        radius=radius,
+        size=round(float(np.median(sizes)), 2) if len(sizes) else radius,
+        density=density,
+        most=int(np.ceil(max(16, 2 * dense * tile * tile))),
+        stained=bool(pixels.mean() > _BRIGHT and coloured > _COLOURED),
+    )
+
+
+def _radius(options: DataOptions) -> float:
+    given = options.extra.get("radius")
+    if given is None:
+        return RADIUS
+    try:
+        value = float(given)
+    except ValueError:
+        value = float("nan")
+    if not 1 <= value <= 200:
+        raise SettingError(f"--radius {given} is not possible", "Give a number of pixels from 1 to 200.")
+    return value
+
+
+def _look_at(records: Records, train: Array) -> list[Array]:
+    """Up to `_LOOK_AT` training pictures, evenly spread; raises `SettingError` where none can be decoded."""
+    places = records.index().column("location").to_pylist()
+    rows = np.flatnonzero(train)
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
+
+    def decode(row: int) -> Array | None:
+        try:
+            return picture_at(records, places[row])
+        except AssayError:
+            return None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        pictures = [picture for picture in pool.map(decode, rows.tolist()) if picture is not None]
+    if not pictures:
+        raise SettingError("none of the training images can be decoded", "See the problems that assay inspect lists.")
+    return pictures
+
+
+def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: ProblemLog) -> Encoded:
+    """See `Task.encode`: tiles, where each lies, the cells in it, and how deep in a cell each pixel is."""
+    import pyarrow as pa
+
+    names = batch.column("id").to_pylist()
+    locations = batch.column("location").to_pylist()
+    known = "target" in batch.schema.names and not pa.types.is_null(batch.schema.field("target").type)
+    cells = target_cells(batch.column("target"), spec.classes, spec.outlined) if known else None
+    sizes = _sizes(batch) if known else None
+    parts: dict[str, list[Array]] = {name: [] for name in ("image", "place", "cells", "depth")}
+    rows: list[int] = []
+    for row, (name, location) in enumerate(zip(names, locations, strict=True)):
+        try:
+            picture = picture_at(records, location)
+        except AssayError:
+            log.add("undecodable-image", "skipped", name)
+            continue
+        own = None if cells is None or sizes is None else (cells[row], sizes[row])
+        rows += [row] * _add_tiles(parts, picture, own, spec)
+    return Encoded(
+        {name: _stacked(name, values, spec) for name, values in _fields(parts, known, spec)}, np.asarray(rows)
+    )
+
+
+def _sizes(batch: pa.RecordBatch) -> list[Array]:
+    import pyarrow.compute as pc
+
+    target = batch.column("target")
+    flat = np.asarray(pc.struct_field(target.flatten(), "radius").to_numpy(zero_copy_only=False), np.float32)
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(target), 0).to_pylist())
+    return np.split(flat, ends[:-1].astype(int))
+
+
+def _add_tiles(parts: dict[str, list[Array]], picture: Array, own: tuple[Cells, Array] | None, spec: CellSpec) -> int:
+    """Cut one picture; returns how many tiles it gave."""
+    height, width = picture.shape[:2]
+    depth = depth_map(own[0], height, width) if own is not None and spec.outlined else None
+    count = 0
+    for tile in tiles_of(height, width, spec.tile, spec.margin):
+        parts["image"].append(np.ascontiguousarray(cut(picture, tile.left, tile.top, spec.tile).transpose(2, 0, 1)))
+        parts["place"].append(tile.numbers)
+        if own is not None:
+            parts["cells"].append(cells_in(own[0], own[1], tile, spec.tile, spec.most))
+        if depth is not None:
+            parts["depth"].append(np.ascontiguousarray(cut(depth, tile.left, tile.top, spec.tile)))
+        count += 1
+    return count
+
+
+def _fields(parts: dict[str, list[Array]], known: bool, spec: CellSpec) -> list[tuple[str, list[Array]]]:
+    wanted = {"image": True, "place": True, "cells": known, "depth": known and spec.outlined}
+    return [(name, values) for name, values in parts.items() if wanted[name]]
+
+
+def _stacked(name: str, values: list[Array], spec: CellSpec) -> Array:
+    if values:
+        return np.stack(values)
+    shapes: dict[str, tuple[tuple[int, ...], Any]] = {
+        "image": ((3, spec.tile, spec.tile), np.uint8),
+        "place": ((PLACE,), np.int32),
+        "cells": ((spec.most, 4), np.float32),
+        "depth": ((spec.tile, spec.tile), np.uint8),
+    }
+    shape, kind = shapes[name]
+    return np.zeros((0, *shape), kind)

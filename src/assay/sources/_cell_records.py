@@ -1,0 +1,199 @@
+"""From the cells that a reader found in each picture to `Records`.
+
+Shapes: N cells, K spans.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assay.errors import DataError
+from assay.sources._digest import fingerprint_of
+from assay.sources._image_files import ImageCheck
+from assay.sources._listing import usable_files
+from assay.sources.records import ProblemLog, Records, records_from_table
+
+Array = np.ndarray[Any, Any]
+
+#: A cell: its centre in pixels (the middle of the first pixel is 0), its class or null, the radius of a disk of its
+#: size or 0, and the rows that it covers as row, first column, one after the last column (see `evaluation.cells`).
+CELL = pa.struct(
+    [
+        ("x", pa.float32()),
+        ("y", pa.float32()),
+        ("label", pa.string()),
+        ("radius", pa.float32()),
+        ("spans", pa.list_(pa.int32())),
+    ]
+)
+CELLS = pa.list_(CELL)
+#: What tables write where a cell's class is not known.
+UNKNOWN = frozenset({"", "unlabelled", "unlabeled", "unknown", "unclassified", "none", "nan", "na", "n/a", "?"})
+
+
+@dataclass(frozen=True)
+class Marked:
+    """The cells marked in one picture.
+
+    Attributes:
+        x, y: (N,) centres in pixels.
+        labels: N classes, None where one is not known.
+        radius: (N,) of a disk of the same size, in pixels; 0 where that is not known.
+        spans: N arrays (K, 3) as `Cells.outlines`; empty where no outlines are known.
+        rows: N rows of the table that they come from, for problems; empty for none.
+        file: that table.
+    """
+
+    x: Array
+    y: Array
+    labels: Sequence[str | None]
+    radius: Array
+    spans: Sequence[Array] = ()
+    rows: Sequence[int | None] = ()
+    file: str = ""
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def within(self, height: int, width: int, name: str, log: ProblemLog) -> Marked:
+        """Without the cells whose centre lies outside of the picture, which are noted."""
+        inside = (self.x >= -0.5) & (self.y >= -0.5) & (self.x <= width - 0.5) & (self.y <= height - 0.5)
+        if inside.all():
+            return self
+        for place in np.flatnonzero(~inside).tolist():
+            row = self.rows[place] if self.rows else None
+            log.add("cell-outside-image", "skipped", self.file or name, row)
+        kept = np.flatnonzero(inside).tolist()
+        return replace(
+            self,
+            x=self.x[kept],
+            y=self.y[kept],
+            radius=self.radius[kept],
+            labels=[self.labels[place] for place in kept],
+            spans=[self.spans[place] for place in kept] if self.spans else (),
+            rows=[self.rows[place] for place in kept] if self.rows else (),
+        )
+
+
+NOTHING = Marked(np.zeros(0), np.zeros(0), (), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures that a reader found.
+
+    Attributes:
+        names: what each is called; its `id`.
+        locations: where each lies, for `load`; None for the names.
+        cells: those marked in each.
+        columns: `group` and `split`, where there are such.
+        outlined: whether cells have outlines.
+    """
+
+    names: Sequence[str]
+    cells: Sequence[Marked]
+    locations: Sequence[str] | None = None
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    outlined: bool = False
+
+
+def cell_records(
+    found: Pictures, checks: Sequence[ImageCheck], load: Callable[[str], Any], log: ProblemLog, label: str
+) -> Records:
+    """Records of the usable pictures with their cells as `target`.
+
+    Args:
+        found: the pictures.
+        checks: one for each picture.
+        load: gives the payload at a location.
+        log: all problems; cells outside of their picture are added.
+        label: how messages name the source.
+
+    Raises:
+        DataError: no picture is usable, or there is no cell at all.
+    """
+    usable = [check.usable for check in checks]
+    cells = [
+        one.within(check.height, check.width, name, log)
+        for name, one, check in zip(found.names, found.cells, checks, strict=True)
+        if check.usable
+    ]
+    columns = {name: pa.array(values, pa.string()) for name, values in found.columns.items()}
+    names = pa.array(found.names, pa.string())
+    places = names if found.locations is None else pa.array(found.locations, pa.string())
+    kept = usable_files(pa.table({"id": names, "location": places, **columns}), checks, noun="images", label=label)
+    if not sum(map(len, cells)):
+        raise DataError("no cell is marked in any of the images.", "See the problems above.", file=label)
+    target = cells_array(cells)
+    digests = pa.array([_digest(one) for one in cells], pa.string())
+    print_of = fingerprint_of(kept.append_column("target", digests).to_batches())
+    facts = _facts(cells, [check for check, good in zip(checks, usable, strict=True) if good], found.outlined)
+    if "split" in kept.column_names:
+        facts["split"] = dict(sorted(Counter(kept["split"].to_pylist()).items()))
+    table = kept.append_column("target", target)
+    return records_from_table(table, print_of, rows_per_batch=64, problems=log.problems(), load=load, facts=facts)
+
+
+def cells_array(pictures: Sequence[Marked]) -> pa.Array:
+    """The cells of each picture as an array of `CELLS`."""
+    spans = [one for picture in pictures for one in (picture.spans or [np.zeros((0, 3), np.int32)] * len(picture))]
+    flat = [np.asarray(one, np.int32).ravel() for one in spans]
+    ends = np.cumsum([0, *(len(one) for one in flat)]).astype(np.int32)
+    values = pa.array(np.concatenate(flat) if flat else np.zeros(0, np.int32))
+    columns = [
+        pa.array(np.concatenate([np.asarray(getattr(one, name), np.float32) for one in pictures]), pa.float32())
+        for name in ("x", "y", "radius")
+    ]
+    labels = pa.array([label for picture in pictures for label in picture.labels], pa.string())
+    rows = pa.ListArray.from_arrays(pa.array(ends), values)
+    cells = pa.StructArray.from_arrays([columns[0], columns[1], labels, columns[2], rows], fields=list(CELL))
+    bounds = np.cumsum([0, *map(len, pictures)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(bounds), cells)
+
+
+def known_label(text: Any) -> str | None:
+    """A class out of a table's cell; None where it says that the class is not known."""
+    name = "" if text is None else str(text).strip()
+    return None if name.lower() in UNKNOWN else name
+
+
+def _digest(picture: Marked) -> str:
+    hashed = hashlib.blake2b(digest_size=16)
+    for values in (picture.x, picture.y, picture.radius, *picture.spans):
+        hashed.update(np.ascontiguousarray(values, np.float32).tobytes())
+    hashed.update("\x1f".join(label or "\x00" for label in picture.labels).encode())
+    return hashed.hexdigest()
+
+
+def _facts(cells: Sequence[Marked], checks: Sequence[ImageCheck], outlined: bool) -> dict[str, Any]:
+    counts = Counter(label for one in cells for label in one.labels)
+    without = counts.pop(None, 0)
+    facts: dict[str, Any] = {
+        "samples": len(cells),
+        "cells": sum(map(len, cells)),
+        "images_without_cells": sum(not len(one) for one in cells),
+        "marked_by": "outlines" if outlined else "points",
+        "classes": len(counts),
+        "class_counts": dict(sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))),
+        "cells_without_class": without if counts else 0,
+    }
+    for side in ("height", "width"):
+        values = np.array([getattr(check, side) for check in checks])
+        facts[side] = {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
+    return facts
+
+
+def cell_labels(target: pa.ChunkedArray | pa.Array) -> list[str]:
+    """The classes that occur in a column of `CELLS`, the commonest first."""
+    cells = target.combine_chunks() if isinstance(target, pa.ChunkedArray) else target
+    labels = pc.struct_field(cells.flatten(), "label").drop_null()
+    counts = pc.value_counts(labels).to_pylist()
+    return [one["values"] for one in sorted(counts, key=lambda one: (-one["counts"], one["values"]))]

@@ -1,0 +1,173 @@
+"""MoNuSAC (Verma et al. 2021) and MoNuSeg: parts of slides (SVS or TIFF), each with an XML of polygons beside it.
+
+The XML is Aperio's: an `Annotation` a class, whose `Attribute` names it, with a `Region` of `Vertex` a nucleus. A
+folder a patient; patients never cross a split.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from assay.errors import AssayError, DataError
+from assay.evaluation.cells import spans_of
+from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records
+from assay.sources._digest import content_digest
+from assay.sources._image_files import ImageCheck, check_files
+from assay.sources._image_header import MOST_PIXELS, is_image_name, suffix_of
+from assay.sources._listing import note
+from assay.sources._safe_xml import xml_events
+from assay.sources._splits import given_sides
+from assay.sources.cell_masks import marked_by
+from assay.sources.records import ProblemLog, Records
+from assay.sources.slides import ALWAYS, Slide
+from assay.sources.source import DataOptions, Recognition, Source
+from assay.sources.store import Store
+
+Array = np.ndarray[Any, Any]
+_PREFERRED = (".svs", ".tif", ".tiff", ".png", ".jpg")
+#: Regions that are no nucleus: parts that the annotators could not tell.
+_AMBIGUOUS = "ambiguous"
+
+
+def recognise(source: Source) -> Recognition | None:
+    """How well the source looks like pictures with Aperio's XML; None where it does not."""
+    if source.path is None:
+        return None
+    pairs = pairs_of(source.store.names)
+    if not pairs or not _is_aperio(source.store, next(iter(pairs.values()))):
+        return None
+    return Recognition(0.98, f"{len(pairs)} images with polygons of nuclei (Aperio XML, as MoNuSAC has them)")
+
+
+def pairs_of(names: list[str]) -> dict[str, str]:
+    """The XML file of each picture: of the same name, or in a folder of annotations."""
+    xml = {name.rsplit("/", 1)[-1].rpartition(".")[0]: name for name in names if suffix_of(name) == ".xml"}
+    best: dict[str, str] = {}
+    for name in names:
+        stem, ending = name.rsplit("/", 1)[-1].rpartition(".")[0], suffix_of(name)
+        if stem in xml and ending in _PREFERRED:
+            known = best.get(stem)
+            if known is None or _PREFERRED.index(ending) < _PREFERRED.index(suffix_of(known)):
+                best[stem] = name
+    return {name: xml[stem] for stem, name in sorted(best.items())}
+
+
+def read(source: Source, options: DataOptions) -> Records:
+    """The pictures with their outlined nuclei.
+
+    Raises:
+        DataError: no pictures with polygons, or none that can be used.
+    """
+    log, store = ProblemLog(), source.store
+    pairs = pairs_of(store.names)
+    names, cells, checks = [], [], []
+    for check in _checked(store, list(pairs)):
+        note(check, log)
+        try:
+            marked = _marked(store, pairs[check.name], check, log) if check.usable else NOTHING
+        except AssayError:
+            log.add("unreadable-annotation", "skipped", pairs[check.name])
+            continue
+        names.append(check.name)
+        cells.append(marked)
+        checks.append(check)
+    if not names:
+        raise DataError("none of the images has polygons that can be read.", file=source.label)
+    columns: dict[str, list[str | None]] = {"group": [patient_of(name) for name in names]}
+    sides = given_sides(names, options)
+    if sides is not None:
+        columns["split"] = [sides[name] for name in names]
+
+    def load(location: str) -> Any:
+        return Slide(store.path / location, location) if suffix_of(location) in ALWAYS else store.read(location)
+
+    return cell_records(Pictures(names, cells, columns=columns, outlined=True), checks, load, log, source.label)
+
+
+def patient_of(name: str) -> str:
+    """The patient by the name of a file: the first three parts of a TCGA code, else the folder."""
+    folder, _, base = name.rpartition("/")
+    parts = base.split("-")
+    return "-".join(parts[:3]) if parts[0] == "TCGA" and len(parts) >= 3 else folder or base
+
+
+def _checked(store: Store, names: list[str]) -> list[ImageCheck]:
+    plain = {
+        check.name: check for check in check_files(store.read, store.size, [one for one in names if is_image_name(one)])
+    }
+    return [plain[name] if name in plain else _slide_check(store, name) for name in names]
+
+
+def _slide_check(store: Store, name: str) -> ImageCheck:
+    try:
+        slide = Slide(store.path / name, name)
+    except (DataError, OSError):
+        empty = store.size(name) == 0
+        return ImageCheck(name, (("empty-file" if empty else "unreadable-slide", "skipped"),))
+    height, width = slide.height, slide.width
+    slide.close()
+    if height * width > MOST_PIXELS:
+        return ImageCheck(name, (("too-large", "skipped"),))
+    return ImageCheck(name, (), content_digest(store.read(name)), height, width, 3, 8, "RGB", "TIFF")
+
+
+def _marked(store: Store, xml: str, check: ImageCheck, log: ProblemLog) -> Marked:
+    """The nuclei of one XML; polygons of fewer than three points, or that lie outside, are noted."""
+    from skimage.draw import polygon
+
+    spans: list[Array] = []
+    labels: list[str | None] = []
+    for label, points in regions(store, xml):
+        if label is not None and label.lower() == _AMBIGUOUS:
+            log.add("ambiguous-region", "skipped", xml)
+            continue
+        if len(points) < 3:
+            log.add("polygon-of-few-points", "skipped", xml)
+            continue
+        rows, columns = polygon(points[:, 1], points[:, 0], (check.height, check.width))
+        if not len(rows):
+            log.add("cell-outside-image", "skipped", xml)
+            continue
+        top, left = int(rows.min()), int(columns.min())
+        own = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.uint8)
+        own[rows - top, columns - left] = 1
+        spans.append(spans_of(own)[1][0] + np.asarray([top, left, left], np.int32))
+        labels.append(label)
+    return marked_by(spans, labels)
+
+
+def regions(store: Store, xml: str) -> list[tuple[str | None, Array]]:
+    """The class and the corners (P, 2), x and y in pixels, of each region of an Aperio XML; raises `DataError`."""
+    found: list[tuple[str | None, Array]] = []
+    label: str | None = None
+    points: list[tuple[float, float]] = []
+    for event in xml_events(store, xml):
+        name, given = event.name.lower(), event.attributes
+        if event.kind == "start" and name == "annotation":
+            label = None
+        elif event.kind == "start" and name == "attribute" and given.get("Name", "").lower() not in ("", "description"):
+            label = given["Name"].strip()
+        elif event.kind == "start" and name == "region":
+            points = []
+        elif event.kind == "start" and name == "vertex":
+            try:
+                points.append((float(given["X"]), float(given["Y"])))
+            except (KeyError, ValueError) as error:
+                raise DataError(f"a vertex has no X and Y ({error})", file=xml, row=event.line) from error
+        elif event.kind == "end" and name == "region":
+            found.append((label, np.asarray(points, float).reshape(-1, 2)))
+    return found
+
+
+def _is_aperio(store: Store, xml: str) -> bool:
+    try:
+        for count, event in enumerate(xml_events(store, xml)):
+            if event.kind == "start" and event.name.lower() in ("annotations", "annotation"):
+                return True
+            if count > 50:
+                break
+    except AssayError:
+        return False
+    return False

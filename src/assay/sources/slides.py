@@ -1,0 +1,146 @@
+"""Slides: TIFF pictures of any size (also SVS, NDPI, SCN, BIF, which are TIFF), read in parts, never as a whole.
+
+Only the first, finest level is read. Parts are decoded by `tifffile`, compressed ones with `imagecodecs`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay.errors import DataError, MissingExtraError
+from assay.sources._image_header import suffix_of
+
+Array = np.ndarray[Any, Any]
+SUFFIXES = frozenset({".svs", ".ndpi", ".scn", ".bif", ".tif", ".tiff", ".btf"})
+#: Of these suffixes a file is a slide whatever its size; a TIFF is one from so many pixels on.
+ALWAYS, LEAST_PIXELS = frozenset({".svs", ".ndpi", ".scn", ".bif", ".btf"}), 16_000_000
+#: Rows that `rows` gives at once, about.
+_ROWS = 512
+#: The most pixels of one strip that is decoded as a whole, and the compressions of JPEG's kind.
+_MOST_STRIP, _JPEG = 120_000_000, {6, 7, 34892, 33007}
+
+
+def is_slide_name(name: str) -> bool:
+    """Whether a file may be a slide by its name."""
+    return suffix_of(name) in SUFFIXES
+
+
+class Slide:
+    """One slide, open for reading.
+
+    Args:
+        path: the file.
+        name: how messages call it.
+
+    Attributes:
+        height, width: of the finest level, in pixels.
+
+    Raises:
+        DataError: the file is empty, damaged, or no picture of one or three channels.
+        MissingExtraError: tifffile is not installed.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.name = name or path.name
+        try:
+            import tifffile
+        except ImportError as error:
+            raise MissingExtraError("slides", "cells") from error
+        if not (log := logging.getLogger("tifffile")).handlers:
+            log.addHandler(logging.NullHandler())
+        if not path.stat().st_size:
+            raise DataError("the slide is empty (0 bytes)", "Copy it again.", file=self.name)
+        try:
+            self._file = tifffile.TiffFile(path)
+            self._page: Any = self._finest(self._file)
+            self.height, self.width = int(self._page.imagelength), int(self._page.imagewidth)
+        except Exception as error:  # tifffile fails on damaged tags in every way that Python knows
+            raise DataError(f"the slide is damaged ({error or type(error).__name__})", file=self.name) from error
+        if self._page.dtype is None or self._page.dtype.kind not in "ub" or self._page.imagedepth != 1:
+            raise DataError(f"a slide holds whole numbers, not {self._page.dtype}", file=self.name)
+        if self._page.planarconfig != 1 and self._page.samplesperpixel > 1:
+            raise DataError("the slide keeps its channels apart", "Write it with interleaved channels.", file=self.name)
+        if self._end() > path.stat().st_size:
+            raise DataError("the slide ends too early", "Copy it again.", file=self.name)
+        self._plain = self._mapped(path) if self._page.is_memmappable else None
+        self._down = int(self._page.tilelength if self._page.is_tiled else self._page.rowsperstrip)
+        self._across = int(self._page.tilewidth if self._page.is_tiled else self.width)
+        if self._plain is None and self._down * self._across > _MOST_STRIP:
+            raise DataError("the slide is one compressed piece", "Write it in tiles.", file=self.name)
+
+    @staticmethod
+    def _finest(file: Any) -> Any:
+        pages = [page for page in (series.keyframe for series in file.series) if page is not None]
+        return max(pages, key=lambda page: page.imagelength * page.imagewidth)
+
+    def _end(self) -> int:
+        page = self._page
+        return max(
+            (offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0
+        )
+
+    def _mapped(self, path: Path) -> Array:
+        """(H, W, C) of a slide that lies in the file as it is."""
+        shape = (self.height, self.width, int(self._page.samplesperpixel))
+        kind = np.dtype(self._page.dtype).newbyteorder(self._file.byteorder)
+        return np.memmap(path, kind, "r", self._page.dataoffsets[0], shape)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def rows(self, most: int = _ROWS) -> Iterator[Array]:
+        """All rows from the top, in parts (n, W, 3) uint8.
+
+        Args:
+            most: rows of a part, about: no row of the slide's own tiles is decoded twice.
+        """
+        step = most if self._plain is not None else max(self._down, most // self._down * self._down)
+        for top in range(0, self.height, step):
+            yield self.read(top, 0, min(step, self.height - top), self.width)
+
+    def read(self, top: int, left: int, height: int, width: int) -> Array:
+        """(height, width, 3) uint8 of a part that lies in the slide.
+
+        Raises:
+            DataError: the part is damaged, or compressed in a way that is not known.
+        """
+        if self._plain is not None:
+            return _colour(np.asarray(self._plain[top : top + height, left : left + width]))
+        found = np.zeros((height, width, 3), np.uint8)
+        columns = -(-self.width // self._across)
+        for line in range(top // self._down, (top + height - 1) // self._down + 1):
+            for column in range(left // self._across, (left + width - 1) // self._across + 1):
+                part = self._decoded(line * columns + column)
+                y, x = line * self._down - top, column * self._across - left
+                own = part[max(0, -y) : height - y, max(0, -x) : width - x]
+                found[max(0, y) : max(0, y) + own.shape[0], max(0, x) : max(0, x) + own.shape[1]] = own
+        return found
+
+    def _decoded(self, number: int) -> Array:
+        """(h, w, 3) uint8 of one of the slide's own tiles or strips; white where it was left out."""
+        page = self._page
+        count = page.databytecounts[number]
+        if not count:
+            return np.full((self._down, self._across, 3), 255, np.uint8)
+        try:
+            handle = self._file.filehandle
+            handle.seek(page.dataoffsets[number])
+            held = handle.read(count)  # before the decoder is asked for, which may read elsewhere
+            tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
+            decoded = page.decode(held, number, **tables)[0]
+        except Exception as error:  # decoders fail on damaged data in every way that Python knows
+            raise DataError(f"a part of the slide cannot be decoded ({error})", file=self.name) from error
+        return _colour(np.asarray(decoded)[0])
+
+
+def _colour(values: Array) -> Array:
+    """(H, W, C) of 8 or more bits as (H, W, 3) uint8."""
+    if values.dtype != np.uint8:
+        values = (values >> (8 * (values.dtype.itemsize - 1))).astype(np.uint8)
+    return np.repeat(values[:, :, :1], 3, axis=2) if values.shape[2] < 3 else values[:, :, :3]

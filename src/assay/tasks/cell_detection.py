@@ -1,0 +1,292 @@
+"""Cells in pictures of tissue and smears: where each is, of which kind, how many, and their outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.evaluation.cells import CellCount, Cells
+from assay.samples.cell_spec import CellSpec
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from torch import Tensor, nn
+
+    from assay.baselines.baseline import Baseline
+    from assay.evaluation.metrics import Metric, Values
+    from assay.progress import Progress
+    from assay.samples.draws import Draws
+    from assay.samples.samples import Samples
+    from assay.serving.cell_session import CellSession
+    from assay.serving.predictor import Answering, Predictor
+    from assay.sources.records import ProblemLog, Records
+    from assay.sources.source import DataOptions, Recognition, Source
+    from assay.training.plan import Plan
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellBatch(Batch):
+    """Tiles of pictures.
+
+    Attributes:
+        image: (B, 3, T, T) pixel values.
+        place: (B, 10) int32, see `samples.cell_tiles.Tile`.
+        cells: (B, P, 4) x, y, class, radius of the cells; class -1 where it is not known, -2 where there is no cell.
+        depth: (B, T, T) uint8, how deep in a cell each pixel is; None where no outlines are known.
+        valid: (B, T, T) bool, what lies in the picture; None before it was changed, see `place`.
+    """
+
+    image: Tensor
+    place: Tensor
+    cells: Tensor | None = None
+    depth: Tensor | None = None
+    valid: Tensor | None = None
+
+
+class CellDetection(Task):
+    """See the module. Outputs and truths are `Cells`."""
+
+    name = "cell-detection"
+    traits = Traits(
+        title="cells in tissue and smears: where, of which kind, how many",
+        data="images with points (CSV), outlines (label images, a mask a cell) or boxes; PanNuke, MoNuSAC; TIFF slides",
+        extra="cells",
+        default_budget_s=600.0,
+        several_windows=True,
+        streams=True,
+        options={
+            "radius": "pixels within which two centres are the same cell (6)",
+            "tile": "the side of the tiles that the network sees, in pixels",
+            "first_pixel": "1 where a table counts pixels from 1, as MATLAB does (0)",
+            "encoding": "of tables, such as cp1252",
+        },
+        answering={"threshold": "the probability from which a find is a cell (chosen on the validation side)"},
+    )
+    batch_type = CellBatch
+    spec_type = CellSpec
+
+    def recognise(self, source: Source) -> Recognition | None:
+        """Pictures with points, outlines or boxes of cells."""
+        from assay.sources.cells import recognise_cells
+
+        return recognise_cells(source)
+
+    def read(self, source: Source, options: DataOptions) -> Records:
+        """See `assay.sources.cells`."""
+        from assay.sources.cells import read_cells
+
+        return read_cells(source, options)
+
+    def read_inputs(self, source: Source, spec: CellSpec) -> Records:
+        """Pictures and slides, without cells."""
+        from assay.sources.cells import read_cell_pictures
+
+        return read_cell_pictures(source)
+
+    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+        """See `assay.samples.image_copies`."""
+        from assay.samples.image_copies import copied_image_rows
+
+        return copied_image_rows(records, progress)
+
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> CellSpec:
+        """Size of tiles and cells, classes, colours."""
+        from assay.samples.cell_encoding import fitted_cell_spec
+
+        return fitted_cell_spec(records, train, options)
+
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: CellSpec, log: ProblemLog) -> Encoded:
+        """Tiles with the cells in them; a picture that cannot be decoded is skipped."""
+        from assay.samples.cell_encoding import encoded_cells
+
+        return encoded_cells(batch, records, spec, log)
+
+    def truths(self, targets: pa.ChunkedArray, spec: CellSpec) -> Values:
+        """The true cells of each picture."""
+        from assay.samples.cell_spec import target_cells
+
+        return target_cells(targets, spec.classes, spec.outlined)
+
+    def networks(self, spec: CellSpec) -> Sequence[NetworkKind]:
+        """`unet`, `timm/…`."""
+        from assay.networks.cell_networks import cell_networks
+
+        return cell_networks(spec)
+
+    def augment(self, batch: CellBatch, draws: Draws, plan: Plan, spec: CellSpec) -> CellBatch:
+        """See `assay.samples.cell_augment`."""
+        from assay.samples.cell_augment import Seen, cells_augmented
+
+        if batch.cells is None:
+            return batch
+        seen = Seen(batch.image, batch.cells, batch.depth, _valid(batch))
+        seen = cells_augmented(seen, plan.augment, spec.stained, draws)
+        return replace(batch, image=seen.image, cells=seen.cells, depth=seen.depth, valid=seen.valid)
+
+    def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
+        """See `assay.networks.cell_loss`."""
+        from assay.errors import SettingError
+        from assay.networks.cell_loss import cell_losses
+
+        if batch.cells is None:
+            raise SettingError("these images have no marked cells")
+        finder: Any = network
+        maps = finder.maps(batch.image)
+        about = (spec.size, spec.density, plan.label_smoothing)
+        return cell_losses(maps, batch.cells, batch.depth, _valid(batch), *about)
+
+    def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
+        """The cells that each tile answers for, in the pixels of its picture."""
+        from assay.networks.cell_decoding import tile_cells
+
+        finder: Any = network
+        threshold = number_of(options, "threshold", float(finder.threshold), 0.0, 1.0)
+        return tile_cells(finder, batch.image, batch.place, spec, threshold)
+
+    def merge(self, outputs: Values, spec: CellSpec) -> Cells:
+        """The cells of all tiles, one that two of them found counted once."""
+        from assay.networks.cell_decoding import merged_cells
+
+        return merged_cells(list(outputs), spec)
+
+    def deciding(self, outputs: Values, spec: CellSpec) -> int:
+        """The tile with the most cells."""
+        return int(np.argmax([len(output) for output in outputs]))
+
+    def answer(self, output: Cells, spec: CellSpec) -> CellCount:
+        """Each cell, and how many there are."""
+        from assay.serving.cell_answers import cell_count
+
+        return cell_count(output, spec)
+
+    def words(self, output: Cells, spec: CellSpec) -> str:
+        """How many of each class."""
+        return _told(output, spec)
+
+    def truth_words(self, truth: Any, spec: CellSpec) -> str:
+        """How many of each class."""
+        return _told(truth, spec)
+
+    def writings(self) -> Mapping[str, Any]:
+        """GeoJSON, which QuPath imports."""
+        from assay.serving.cell_answers import geojson
+
+        return {".geojson": geojson}
+
+    def metrics(self, spec: CellSpec) -> Sequence[Metric]:
+        """F1 of outlines or of finding; by class; counts; see `assay.evaluation.cell_metrics`."""
+        from assay.evaluation.cell_metrics import cell_metrics
+
+        return cell_metrics(spec.radius, spec.classes, spec.outlined)
+
+    def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
+        """(U,) one minus the F1 of each picture, of its primary metric."""
+        return 1 - _scores(outputs, truths, spec)
+
+    def confidences(
+        self, outputs: Values, truths: Values, spec: CellSpec
+    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """The mean probability of a picture's cells; its F1."""
+        sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
+        return np.asarray(sure), _scores(outputs, truths, spec)
+
+    def baselines(self, spec: CellSpec) -> Sequence[Baseline]:
+        """Stains, blobs and a support vector machine; a regular grid as the floor."""
+        from assay.baselines.cell_classical import CellFloor, StainBlobs
+
+        return (StainBlobs(spec), CellFloor(spec))
+
+    def regularisation(self, spec: CellSpec) -> Mapping[str, tuple[float, float]]:
+        """Flips and turns, another scale, other stains and light."""
+        return {
+            "augment.flip": (0.0, 1.0),
+            "augment.scale": (0.0, 0.25),
+            "augment.stain": (0.0, 0.25),
+            "augment.jitter": (0.0, 0.15),
+        }
+
+    def corruptions(self, spec: CellSpec) -> Mapping[str, Corruption]:
+        """Those of ImageNet-C and its smaller kin."""
+        from assay.samples.corruptions import image_corruptions
+
+        return image_corruptions(spec.tile)
+
+    def masked(self, batch: CellBatch, kept: Tensor, spec: CellSpec, instead: CellBatch | None = None) -> CellBatch:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import mask_images
+
+        other = None if instead is None else instead.image
+        return replace(batch, image=mask_images(batch.image, kept, spec, other))  # type: ignore[arg-type]
+
+    def support(self, outputs: Values, answered: Values, spec: CellSpec) -> Support:
+        """The share of the cells that is still found where it was, by its probability."""
+        from assay.evidence.cell_attribution import cells_left
+
+        return Support(cells_left(outputs, answered, spec.radius))
+
+    def explain(self, predictor: Answering, batch: CellBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.cell_attribution`."""
+        from assay.evidence.cell_attribution import explain_cells
+
+        return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec)
+
+    def session(self, predictor: Predictor) -> CellSession:
+        """Takes rows (n, W, 3) uint8 of a picture from the top and gives `CellRows`."""
+        from assay.serving.cell_session import CellSession
+
+        return CellSession(predictor)
+
+    def stream(self, samples: Samples, unit: int, spec: CellSpec) -> np.ndarray[Any, Any]:
+        """(H, W, 3) uint8, the picture."""
+        from assay.report.cell_drawings import whole_picture
+
+        return whole_picture(samples, unit, most=1 << 30)
+
+    def streamed(self, records: Records, spec: CellSpec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Any]]] | None:
+        """Slides: see `Task.streamed`."""
+        from assay.samples.cell_encoding import slides_of
+
+        return slides_of(records)
+
+    def gathered(self, answers: Sequence[Any], spec: CellSpec) -> CellCount:
+        """The cells of all rows."""
+        from assay.serving.cell_session import gathered_cells
+
+        return gathered_cells(answers, spec)
+
+    def draw(self, samples: Samples, unit: int, spec: CellSpec) -> Drawing:
+        """The picture with its true cells, coloured by class."""
+        from assay.report.cell_drawings import draw_cells
+
+        return draw_cells(samples, unit, spec)
+
+
+def _valid(batch: CellBatch) -> Tensor:
+    """(B, T, T) bool, what lies in the picture."""
+    import torch
+
+    if batch.valid is not None:
+        return batch.valid
+    height, width = batch.image.shape[2:]
+    inside_x = torch.arange(width) < batch.place[:, 2, None]
+    inside_y = torch.arange(height) < batch.place[:, 3, None]
+    return inside_y[:, :, None] & inside_x[:, None, :]
+
+
+def _scores(outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
+    """(U,) the F1 of each picture, 1 where there is nothing and nothing is found."""
+    from assay.evaluation.cell_metrics import cell_metrics
+
+    counts = np.asarray(cell_metrics(spec.radius, (), spec.outlined)[0].statistics(outputs, truths), float)
+    return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
+
+
+def _told(cells: Cells, spec: CellSpec) -> str:
+    of = ", ".join(f"{int((cells.label == number).sum()):,} {name}" for number, name in enumerate(spec.classes))
+    unknown = int((cells.label < 0).sum()) if spec.classes else 0
+    parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
+    return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"
