@@ -27,8 +27,8 @@ _TURN, _SMOOTH = 15.0, 1.0
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0", help="seeds of data and training")
-    parser.add_argument("--exams", type=int, default=120, help="of each head, half of them with a lesion")
-    parser.add_argument("--epochs", default="30", help="passes over the training exams")
+    parser.add_argument("--exams", type=int, default=160, help="of each head, half of them with a lesion")
+    parser.add_argument("--epochs", default="20", help="passes over the training exams")
 
 
 def volumes() -> list[list[tuple[Array, Array]]]:
@@ -70,7 +70,7 @@ def exam(head: list[tuple[Array, Array]], ill: bool, random: np.random.Generator
         radii = random.uniform(2.0, 3.5, 3)
         away = sum(((axis - place) / radius) ** 2
                    for axis, place, radius in zip(np.indices(SHAPE), at, radii, strict=True))  # fmt: skip
-        bright = max(1.0, float(np.quantile(found, 0.98))) + random.uniform(0.2, 0.5)
+        bright = max(1.0, float(np.quantile(found, 0.98))) + random.uniform(0.4, 0.8)
         share = 1 / (1 + np.exp(4 * (np.sqrt(away) - 1)))
         found = found * (1 - share) + bright * share
         mask = np.asarray(away < 1)

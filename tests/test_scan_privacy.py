@@ -16,7 +16,7 @@ import pytest
 
 import scan_examples as scans
 
-pytest.importorskip("pydicom")
+pydicom = pytest.importorskip("pydicom")
 
 SECRET = "Zzsecretzz"
 DAY, TIME, UID = "19470213", "031415.926535", "1.2.826.0.1.3680043.10.4711081500"
@@ -52,6 +52,19 @@ def plant(data: Any, patient: int) -> None:
     block.add_new(2, "PN", f"{SECRET}^Private")
 
 
+def make_invalid(data: Any) -> None:
+    """Values that are not allowed where they stand: pydicom's warnings would hold them."""
+    from pydicom.dataelem import DataElement
+
+    for keyword, vr in (
+        ("StudyDate", "DA"),
+        ("PatientAge", "AS"),
+        ("FrameOfReferenceUID", "UI"),
+        ("AccessionNumber", "SH"),
+    ):
+        data[keyword] = DataElement(keyword, vr, f"{SECRET} {SECRET} {SECRET}", validation_mode=pydicom.config.IGNORE)
+
+
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder a class of slices with planted elements, file and folder names; some files are damaged."""
@@ -61,7 +74,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         plant(data, number)
         if number == 4:
             data.BurnedInAnnotation = "YES"
-        scans.save(data, folder / ("lesion" if number % 2 else "normal") / f"{SECRET}_{number:03d}" / f"{SECRET}.dcm")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("pydicom.config.settings._writing_validation_mode", pydicom.config.IGNORE)
+            make_invalid(data)
+            scans.save(
+                data, folder / ("lesion" if number % 2 else "normal") / f"{SECRET}_{number:03d}" / f"{SECRET}.dcm"
+            )
     bare = scans.dataset(scans.grey(random, False), "x", PixelData=None)
     plant(bare, 99)
     scans.save(bare, folder / "normal" / f"{SECRET}_bare.dcm")

@@ -92,3 +92,15 @@ def test_net_benefit_by_hand() -> None:
     assert net_benefit(scores, ill, np.asarray([0.5]))[0] == pytest.approx(1 / 4 - 1 / 4 * 1)
     assert net_benefit(scores, ill, np.asarray([0.2]))[0] == pytest.approx(2 / 4 - 1 / 4 * 0.25)
     assert net_benefit(np.ones(4), ill, np.asarray([0.2]))[0] == pytest.approx(0.5 - 0.5 * 0.25)
+
+
+def test_the_interval_of_sensitivity_is_that_of_the_ill_alone() -> None:
+    from assay.evaluation.intervals import estimate, wilson
+
+    shares, truths = outputs(200, seed=3)
+    truths[:150] = 0
+    whole, groups = diagnosis.with_thresholds(shares, 2, 0.5, 0.3), np.arange(200)
+    found = estimate(diagnosis.Sensitivity(2), whole, truths, groups)
+    assert (found.low, found.high) == wilson(found.value, int((truths == 1).sum()))
+    other = estimate(diagnosis.Specificity(2), whole, truths, groups)
+    assert (other.low, other.high) == wilson(other.value, int((truths == 0).sum()))

@@ -106,7 +106,7 @@ class BalancedAccuracy(Additive):
     """
 
     name = "balanced_accuracy"
-    unit = "share"
+    unit = "rate"
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -146,6 +146,10 @@ class Sensitivity(Additive):
         flagged = scores_of(outputs, self.classes) >= np.nan_to_num(threshold, nan=2.0)
         counts = ((np.asarray(truths) != 0) == self._of_the_ill) & ~np.isnan(threshold)
         return np.stack([counts & (flagged == self._of_the_ill), counts], axis=1).astype(float)
+
+    def counted(self, statistics: Values) -> Array:
+        """The ill, or those without a finding."""
+        return np.asarray(statistics, float)[:, 1] > 0
 
     def from_sums(self, sums: Array) -> Array:
         """See `Additive.from_sums`."""

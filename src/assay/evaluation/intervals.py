@@ -53,7 +53,8 @@ def estimate(metric: Metric, outputs: Values, truths: Values, groups: Array, see
     count = len(np.unique(groups))
     # Where all units are right, or none is, every resample says the same and would leave no doubt at all.
     if metric.unit == "share" and (count == len(groups) or value in (0.0, 1.0)):
-        return Estimate(value, *wilson(value, count))
+        counted = metric.counted(statistics)
+        return Estimate(value, *wilson(value, count if counted is None else len(np.unique(groups[counted]))))
     if count < 3:
         return Estimate(value)
     return Estimate(value, *_interval(_resampled(metric, statistics, groups, seed)))
@@ -83,7 +84,8 @@ def difference(
     ones = np.ones(len(truths))
     value = sign * (metric.aggregate(kept[0], ones) - metric.aggregate(kept[1], ones))
     count = len(np.unique(groups))
-    if metric.unit == "share" and isinstance(metric, Additive) and count == len(groups):
+    simple = metric.unit == "share" and metric.counted(kept[0]) is None
+    if simple and isinstance(metric, Additive) and count == len(groups):
         first_right, second_right = (metric.from_sums(np.asarray(statistics, float)) for statistics in kept)
         return Estimate(value, *paired_shares(sign * (first_right - second_right), among))
     if count < 3:

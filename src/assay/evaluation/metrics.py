@@ -41,6 +41,10 @@ class Metric(ABC):
     def aggregate(self, statistics: Values, weights: Array) -> float:
         """The metric over units that count `weights` (U,) times each; NaN where it is not defined."""
 
+    def counted(self, statistics: Values) -> Array | None:
+        """(U,) bool, which units a share is a share of; None for all. Its interval is that of so many."""
+        return None
+
     @property
     def in_per_cent(self) -> bool:
         """Whether its values are written in per cent."""

@@ -2,7 +2,7 @@
 
 A single network of a few thousand scans is a matter of luck; the mean of several is better than nearly each of them
 and knows better how sure it is (Lakshminarayanan, Pritzel and Blundell, "Simple and scalable predictive uncertainty
-estimation using deep ensembles", NeurIPS 2017). Each answer is also the mean over the picture and a few moved by a pixel.
+estimation using deep ensembles", NeurIPS 2017). An answer is also the mean over the picture and a few moved by a pixel.
 
 Shapes: M members, V views, B pictures, C channels, H rows, W columns.
 """

@@ -157,7 +157,7 @@ def _recipe(situation: Situation) -> tuple[VolumeNetSettings, Plan]:
         weight_decay=0.02,
         schedule="one-cycle",
         warmup=0.2,
-        augment={"flip": 0.0, "shift": 0.08, "crop": 0.8, "turn": 10.0, "jitter": 0.1, "erase": 0.0},
+        augment={"flip": 0.0, "shift": 0.08, "crop": 0.8, "turn": 10.0, "jitter": 0.3, "erase": 0.0},
         averaging=0.95,
         checks=10,
         steps=_MOST_EPOCHS * max(1, situation.samples // batch),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import io
 import logging
+import re
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -85,23 +86,33 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
         import pydicom
     except ImportError:
         raise MissingExtraError("reading DICOM files", "scan") from None
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # it writes values of elements into its warnings
+    silence("pydicom")
     if payload[:2] == b"\x1f\x8b":
         try:
             payload = gzip.decompress(payload)
         except (OSError, EOFError, zlib.error) as error:
             raise _problem("truncated-file", name) from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            data = pydicom.dcmread(io.BytesIO(payload), force=True)
-            if not any(element in data for element in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-                raise _problem("no-pixel-data" if len(data) else "no-dicom", name)
-            return _image(data, name)
-        except DataError:
-            raise
-        except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
-            raise _problem("undecodable-pixels", name) from error
+    try:
+        data = pydicom.dcmread(io.BytesIO(payload), force=True)
+        if not any(element in data for element in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+            raise _problem("no-pixel-data" if len(data) else "no-dicom", name)
+        return _image(data, name)
+    except DataError:
+        raise
+    except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
+        raise _problem("undecodable-pixels", name) from error
+
+
+def silence(package: str) -> None:
+    """Let a package warn of nothing, neither by Python's warnings nor by its log: it writes values of elements there.
+
+    For as long as the process lives: filters that are set for a while are shared by all threads.
+    """
+    logging.getLogger(package).setLevel(logging.CRITICAL + 1)
+    pattern = re.compile(rf"{package}(\.|$)")
+    known = ("ignore", None, Warning, pattern, 0)
+    if known not in warnings.filters:
+        warnings.filterwarnings("ignore", module=pattern.pattern)
 
 
 def problem_of(error: DataError) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import logging
-import warnings
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError, MissingExtraError
+from assay.sources._dicom import silence
 from assay.sources._digest import array_digest
 from assay.sources._scan_grid import upright
 
@@ -70,17 +69,16 @@ def read_nifti(payload: bytes, name: str, header: bytes | None = None) -> NiftiI
         from nibabel.orientations import io_orientation  # noqa: F401
     except ImportError:
         raise MissingExtraError("reading NIfTI files", "scan") from None
-    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
+    silence("nibabel")
+    silence("nibabel.global")
     payload, header = _unpacked(payload, name), None if header is None else _unpacked(header, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            image = _opened(payload, name, header)
-            shape = tuple(int(size) for size in image.shape)
-            values = np.asarray(image.dataobj)
-            affine = np.asarray(image.affine, float)
-        except Exception as error:  # damaged headers and short files fail in many ways
-            raise _problem("truncated-file" if _too_short(error) else "unreadable-volume", name) from error
+    try:
+        image = _opened(payload, name, header)
+        shape = tuple(int(size) for size in image.shape)
+        values = np.asarray(image.dataobj)
+        affine = np.asarray(image.affine, float)
+    except Exception as error:  # damaged headers and short files fail in many ways
+        raise _problem("truncated-file" if _too_short(error) else "unreadable-volume", name) from error
     return _volume(values, affine, shape, name)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assay.sources.scan_files import Labelled
 
 Array = np.ndarray[Any, Any]
+_MOST_FRAMES = 16
 _REPAIRED = {"duplicate-slice", "missing-slice", "mixed-spacing", "nan-voxels"}
 
 
@@ -183,9 +184,14 @@ def _add(found: Sequence[Any], window: str, pictures: list[Array], volumes: list
 
 
 def _frames(image: DicomImage, window: str) -> list[Array]:
+    """The frames as pictures; of a film so many of them, evenly spaced."""
+    count = len(image.values)
+    frames = [
+        image.values[place] for place in np.unique(np.linspace(0, count - 1, min(count, _MOST_FRAMES)).astype(int))
+    ]
     if image.values.ndim == 4:
-        return list(image.values)
-    return [_shown(in_window(frame, window, image.window, image.padding), image)[..., None] for frame in image.values]
+        return frames
+    return [_shown(in_window(frame, window, image.window, image.padding), image)[..., None] for frame in frames]
 
 
 def _shown(grey: Array, image: DicomImage) -> Array:

@@ -42,7 +42,10 @@ def recognise_scan_table(source: Source) -> Recognition | None:
             return None
     except AssayError:
         return None
-    return Recognition(0.96, f"a table, {tables[0]}, of scans, whose patients stand in column {patient!r}")
+    score = (
+        0.96 if patient.strip().lower().startswith("patient") else 0.5
+    )  # subjects and cases are of other fields, too
+    return Recognition(score, f"a table, {tables[0]}, of scans, whose patients stand in column {patient!r}")
 
 
 def patient_column(names: Any) -> str | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from assay.training.plan import Plan
 
 Array = np.ndarray[Any, Any]
+_OF_SLICES = ("noise", "defocus blur", "contrast")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,11 +268,11 @@ class ScanDiagnosis(TargetTask):
         return image_lookalikes(samples, asked, budget_s)
 
     def corruptions(self, spec: ScanSpec) -> Mapping[str, Corruption]:
-        """Those of pictures with 8 bits a pixel."""
+        """Those of pictures with 8 bits a pixel; of volumes those that can befall each slice by itself."""
         from assay.samples.corruptions import image_corruptions
 
-        known = spec.image.dtype == "uint8" and not spec.depth
-        return image_corruptions(spec.image.height) if known else {}
+        known = image_corruptions(spec.image.height) if spec.image.dtype == "uint8" else {}
+        return {name: one for name, one in known.items() if not spec.depth or name in _OF_SLICES}
 
     def regularisation(self, spec: ScanSpec) -> Mapping[str, tuple[float, float]]:
         """Augmentations that scans bear, and mixing."""
