@@ -89,9 +89,10 @@ class Windows:
 
 
 def fit_windows(objects: Array) -> Windows:
-    """Shapes and sizes of windows for objects (n, 4 or more) in pixels.
+    """Shapes and sizes of windows for objects (n, 6) in pixels, x0, y0, x1, y1, class, hard.
 
-    Up to three shapes, by the proportions of the objects: groups of about a third of them where these differ much.
+    Up to three shapes, by the proportions of the objects: groups of about a third of them where these differ much. The
+    sizes are those of each class without its few smallest and largest.
     """
     wide = (objects[:, 2] - objects[:, 0]).clip(1.0)
     high = (objects[:, 3] - objects[:, 1]).clip(1.0)
@@ -100,8 +101,9 @@ def fit_windows(objects: Array) -> Windows:
     count = 1 if spread < 0.5 else 2 if spread < 0.9 else 3
     centres = np.quantile(ratio, (np.arange(count) + 0.5) / count)
     shapes = dict.fromkeys(_shape(float(centre)) for centre in centres)
-    low, top = np.quantile(np.sqrt(wide * high / _CELLS), _TAILS)
-    low, top = max(_SMALLEST_CELL, float(low)), max(_SMALLEST_CELL, float(top))
+    cells = np.sqrt(wide * high / _CELLS)
+    ends = np.asarray([np.quantile(cells[objects[:, 4] == label], _TAILS) for label in np.unique(objects[:, 4])])
+    low, top = max(_SMALLEST_CELL, float(ends[:, 0].min())), max(_SMALLEST_CELL, float(ends[:, 1].max()))
     steps = min(_MOST_SIZES, int(np.ceil(np.log2(top / low) * _STEPS - 1e-6)) + 1)
     return Windows(tuple(shapes), tuple(low * 2 ** (step / _STEPS) for step in range(steps)))
 

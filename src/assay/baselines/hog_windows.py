@@ -31,7 +31,7 @@ Array = np.ndarray[Any, Any]
 _ENOUGH_S, _ENOUGH_PICTURE_S = 20.0, 0.12
 _BATCH = 16
 _LEAST_PICTURES = 8
-_SLOPES = np.geomspace(0.5, 8.0, 13)
+_SLOPES = np.geomspace(0.5, 32.0, 19)
 _NAMES = ("weights", "offset", "moves", "shift")
 
 
