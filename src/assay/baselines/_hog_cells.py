@@ -20,7 +20,7 @@ _BINS = 18
 #: A cell has at least so many pixels a side in the octave in which its gradients are taken.
 _CELL = 3.0
 _CUT = 0.2
-_COLOUR = 0.25  # how much a colour counts beside the gradients
+_COLOUR = 1.0  # how much a colour counts beside the gradients
 
 
 def features_of_cell(channels: int) -> int:

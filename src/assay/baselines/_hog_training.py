@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._hog_cells import cell_grids, features_of_cell, grid_shape
+from assay.baselines._hog_cells import cell_grids, grid_shape
 from assay.baselines._hog_detector import HogDetector, Machine
 from assay.baselines._linear_svm import fit_linear_svms, fit_ridge
-from assay.baselines._windows import Windows, offsets, paired_overlap, suppressed, window_rows
+from assay.baselines._windows import Windows, features_of_window, offsets, paired_overlap, suppressed, window_rows
 
 Array = np.ndarray[Any, Any]
 _WINDOWS_OF_OBJECT = 4
 _GOOD, _BAD = 0.65, 0.35  # overlaps from which a window holds an object, and up to which it holds none
 _RANDOM, _MINED = 30, 20  # windows without an object in a picture
 _MOST_ROWS = 24_000
-_STRENGTH, _RIDGE = 3.0, 0.1
+_STRENGTH, _RIDGE = 100.0, 0.1
 
 
 @dataclass
@@ -168,7 +168,7 @@ class Gatherer:
     def _rows(self, grids: Sequence[Array], shape: int, places: Array) -> Array:
         """(M, P) the features of windows (M, 3)."""
         size = self.windows.shapes[shape]
-        rows = np.zeros((len(places), size[0] * size[1] * features_of_cell(self.channels)), np.float32)
+        rows = np.zeros((len(places), features_of_window(size, self.channels)), np.float32)
         for level in np.unique(places[:, 0]):
             own = places[:, 0] == level
             rows[own] = window_rows(grids[level], size, places[own, 1], places[own, 2])

@@ -1,6 +1,7 @@
 """Windows of cells over a picture: their shapes and sizes, learned from objects, and which of them hold an object.
 
-Shapes: R, S rows and columns of cells; r, c of a window; n objects; M windows; D features of a cell; K outputs.
+Shapes: R, S rows and columns of cells; r, c of a window; n objects; M windows; D features of a cell, P of a
+window; K outputs.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._hog_cells import grid_shape
+from assay.baselines._hog_cells import features_of_cell, grid_shape
 
 Array = np.ndarray[Any, Any]
-_CELLS = 36  # in a window, about
+#: Cells around an object's box that are looked at with it: what surrounds an edge tells whose edge it is.
+MARGIN = 1
+_CELLS = 36  # in a window, about, without those around it
 _SMALLEST_CELL = 2.0  # pixels
 _STEPS = 3  # sizes an octave
 _TAILS = (0.02, 0.98)
@@ -116,31 +119,43 @@ def _shape(ratio: float) -> tuple[int, int]:
 
 
 def window_rows(grid: Array, shape: tuple[int, int], top: Array, left: Array) -> Array:
-    """The features (M, r c D) of some windows of a grid (R, S, D)."""
-    views = np.lib.stride_tricks.sliding_window_view(grid, shape, axis=(0, 1))  # (R', S', D, r, c)
+    """The features (M, P) of some windows of a grid (R, S, D), each with `MARGIN` cells around it."""
+    whole = (shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN)
+    views = np.lib.stride_tricks.sliding_window_view(_padded(grid), whole, axis=(0, 1))  # (R', S', D, r, c)
     return np.ascontiguousarray(views[top, left].transpose(0, 2, 3, 1)).reshape(len(top), -1)
 
 
 def window_scores(grid: Array, shape: tuple[int, int], weights: Array) -> Array | None:
-    """The products (R', S', K) of all windows of a grid (R, S, D) with weights (r c D, K); None where none fits.
+    """The products (R', S', K) of all windows of a grid (R, S, D) with weights (P, K); None where none fits.
 
     Each cell is multiplied once with all parts of the weights, which are then added where they meet.
     """
     (rows, columns), (high, wide) = shape, grid.shape[:2]
     if high < rows or wide < columns:
         return None
-    outputs = weights.shape[1]
+    outputs, count = weights.shape[1], (rows + 2 * MARGIN) * (columns + 2 * MARGIN)
     scores = np.zeros((high - rows + 1, wide - columns + 1, outputs), np.float32)
-    flat = grid.reshape(high * wide, -1)
+    padded = _padded(grid)
+    flat = padded.reshape(-1, grid.shape[2])
     for start in range(0, outputs, _AT_ONCE):
-        some = weights[:, start : start + _AT_ONCE].reshape(rows * columns, grid.shape[2], -1)
+        some = weights[:, start : start + _AT_ONCE].reshape(count, grid.shape[2], -1)
         products = flat @ some.transpose(1, 0, 2).reshape(grid.shape[2], -1)
-        products = products.reshape(high, wide, rows * columns, -1)
-        for place in range(rows * columns):
-            down, right = divmod(place, columns)
+        products = products.reshape(*padded.shape[:2], count, -1)
+        for place in range(count):
+            down, right = divmod(place, columns + 2 * MARGIN)
             part = products[down : down + scores.shape[0], right : right + scores.shape[1], place]
             scores[..., start : start + _AT_ONCE] += part
     return scores
+
+
+def features_of_window(shape: tuple[int, int], channels: int) -> int:
+    """P, for a shape of window and pictures of so many channels."""
+    return (shape[0] + 2 * MARGIN) * (shape[1] + 2 * MARGIN) * features_of_cell(channels)
+
+
+def _padded(grid: Array) -> Array:
+    """A grid with its outermost cells repeated around it."""
+    return np.pad(grid, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
 def paired_overlap(first: Array, second: Array) -> Array:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._fitting import Clock, require_fitted, require_training, sigmoid
-from assay.baselines._hog_cells import features_of_cell
 from assay.baselines._hog_detector import HogDetector, Machine
 from assay.baselines._hog_training import Gatherer
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
-from assay.baselines._windows import Windows, fit_windows
+from assay.baselines._windows import Windows, features_of_window, fit_windows
 from assay.baselines.baseline import Baseline
 from assay.evaluation.box_matching import match
 from assay.samples.box_frames import out_of_frame
@@ -118,9 +117,9 @@ class HogWindows(Baseline):
         wanted = {f"{name}{place}": dimensions[name] for place in range(len(shapes)) for name in _NAMES}
         got = read_arrays(path, **wanted, threshold=1)
         machines = []
-        for place, (rows, columns) in enumerate(shapes):
+        for place, shape in enumerate(shapes):
             machine = Machine(*(got[f"{name}{place}"] for name in _NAMES))
-            length = rows * columns * features_of_cell(self.spec.channels)
+            length = features_of_window(shape, self.spec.channels)
             fits = machine.weights.shape == (length, classes) and machine.offset.shape == (classes,)
             require(fits and machine.moves.shape == (length, 4) and len(machine.shift) == 4, path, "sizes do not fit")
             machines.append(machine)

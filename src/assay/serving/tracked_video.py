@@ -97,7 +97,8 @@ def tracks_json(
         `{"format": 1, "video": …, "frames": [{"frame", "time", "objects": [{"id", "label", "score", "box"}]}],
         "tracks": [{"id", "label", "first", "last", "frames"}]}`; boxes are x0, y0, x1, y1 in pixels.
     """
-    frames, tracks = [], {}
+    frames: list[dict[str, Any]] = []
+    tracks: dict[int, dict[str, Any]] = {}
     for number, (boxes, time) in enumerate(zip(tracked, times, strict=False)):
         objects = list(_objects(boxes, classes))
         frames.append({"frame": number, "time": round(float(time), 4), "objects": objects})
