@@ -30,6 +30,8 @@ Array = np.ndarray[Any, Any]
 _ENOUGH_S, _ENOUGH_PICTURE_S = 20.0, 0.12
 _BATCH = 16
 _LEAST_PICTURES = 8
+#: Shares of the time at which the search for hard negatives ends, and the fit after it, round by round.
+_ROUNDS = ((0.55, 0.65), (0.8, 0.9))
 _SLOPES = np.geomspace(0.5, 32.0, 19)
 _NAMES = ("weights", "offset", "moves", "shift")
 
@@ -64,20 +66,15 @@ class HogWindows(Baseline):
         known = known[known[:, 5] == 0]
         require_training(len(known))
         gatherer = Gatherer(fit_windows(known), len(self.spec.classes), self.spec.channels, random)
-        count = 0
-        for image, inside in _pictures(train, order, objects):
-            gatherer.look(image, inside)
-            count += 1
-            if count >= _LEAST_PICTURES and (clock.left_s(0.3) < 0 or gatherer.full):
-                break
-        detector = gatherer.fit()
-        for share in (0.5, 0.75):
+        count = _look(gatherer, _pictures(train, order, objects), clock)
+        detector = gatherer.fit(clock.left_s(0.4))
+        for looked, fitted in _ROUNDS:
             gatherer.drop_easy(detector)
             for image, inside in _pictures(train, random.permutation(order), None):
                 gatherer.mine(detector, image, inside)
-                if clock.left_s(share) < 0 or gatherer.full:
+                if clock.left_s(looked) < 0 or gatherer.full():
                     break
-            detector = gatherer.fit(detector)
+            detector = gatherer.fit(clock.left_s(fitted), detector)
         self._detector = detector
         self._calibrate(validation if len(validation) else train.sample(32, seed), clock)
         held, empty = gatherer.counts()
@@ -161,6 +158,17 @@ class HogWindows(Baseline):
         losses = [np.logaddexp(0, np.where(hit, -1, 1) * slope * above).mean() if len(above) else 0.0
                   for slope in _SLOPES]  # fmt: skip
         self._slope = float(_SLOPES[int(np.argmin(losses))])
+
+
+def _look(gatherer: Gatherer, pictures: Iterator[tuple[Array, Array]], clock: Clock) -> int:
+    """Gather windows from pictures while there is time and room, and leave some for hard negatives; how many were."""
+    count = 0
+    for image, inside in pictures:
+        gatherer.look(image, inside)
+        count += 1
+        if count >= _LEAST_PICTURES and (clock.left_s(0.3) < 0 or gatherer.full(0.7)):
+            break
+    return count
 
 
 def _best_threshold(margins: Array, right: Array, wanted: int) -> float:
