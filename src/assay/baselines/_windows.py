@@ -21,6 +21,7 @@ _SMALLEST_CELL = 2.0  # pixels
 _STEPS = 3  # sizes an octave
 _TAILS = (0.02, 0.98)
 _MOST_SIZES = 24
+_MOST_SHAPES, _ALIKE = 4, 0.4
 _AT_ONCE = 8  # outputs that are multiplied at a time
 
 
@@ -94,21 +95,36 @@ class Windows:
 def fit_windows(objects: Array) -> Windows:
     """Shapes and sizes of windows for objects (n, 6) in pixels, x0, y0, x1, y1, class, hard.
 
-    Up to three shapes, by the proportions of the objects: groups of about a third of them where these differ much. The
-    sizes are those of each class without its few smallest and largest.
+    The shapes are those of the commonest proportions in each class, the sizes those of each class without its few
+    smallest and largest.
     """
     wide = (objects[:, 2] - objects[:, 0]).clip(1.0)
     high = (objects[:, 3] - objects[:, 1]).clip(1.0)
-    ratio = np.log2(wide / high)
-    spread = float(np.quantile(ratio, 0.9) - np.quantile(ratio, 0.1))
-    count = 1 if spread < 0.5 else 2 if spread < 0.9 else 3
-    centres = np.quantile(ratio, (np.arange(count) + 0.5) / count)
-    shapes = dict.fromkeys(_shape(float(centre)) for centre in centres)
+    shapes = dict.fromkeys(map(_shape, _proportions(np.log2(wide / high), objects[:, 4])))
     cells = np.sqrt(wide * high / _CELLS)
     ends = np.asarray([np.quantile(cells[objects[:, 4] == label], _TAILS) for label in np.unique(objects[:, 4])])
     low, top = max(_SMALLEST_CELL, float(ends[:, 0].min())), max(_SMALLEST_CELL, float(ends[:, 1].max()))
     steps = min(_MOST_SIZES, int(np.ceil(np.log2(top / low) * _STEPS - 1e-6)) + 1)
     return Windows(tuple(shapes), tuple(low * 2 ** (step / _STEPS) for step in range(steps)))
+
+
+def _proportions(ratios: Array, labels: Array) -> list[float]:
+    """The logarithms of width over height that windows shall have, the commonest first.
+
+    Those of a class (n,) are cut into up to three equal groups where they differ much; groups of several classes that
+    are much alike share a shape.
+    """
+    found: list[tuple[float, float]] = []
+    for label in np.unique(labels):
+        own = ratios[labels == label]
+        spread = float(np.quantile(own, 0.9) - np.quantile(own, 0.1))
+        count = 1 if spread < 0.5 else 2 if spread < 0.9 else 3
+        found += [(len(own) / count, float(np.quantile(own, (part + 0.5) / count))) for part in range(count)]
+    kept: list[float] = []
+    for _, ratio in sorted(found, reverse=True):
+        if all(abs(ratio - other) >= _ALIKE for other in kept) and len(kept) < _MOST_SHAPES:
+            kept.append(ratio)
+    return kept
 
 
 def _shape(ratio: float) -> tuple[int, int]:
