@@ -185,6 +185,15 @@ def test_yaml_names_lists_and_folders(tmp_path: Path) -> None:
     assert [sides(read(tmp_path))[name] for name in "abcdef"] == ["train"] * 4 + ["validation"] * 2
 
 
+def test_points_of_a_body_are_no_outline(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.jpg", 0)
+    (tmp_path / "a.txt").write_text(yolo_line("cat", 10, 10, 20, 20) + " 0.9 0.9 0.1 0.1")
+    (tmp_path / "data.yaml").write_text("kpt_shape: [2, 2]\nnames:\n  0: cat\n")
+    assert boxes(read(tmp_path)) == {"a": [("cat", *map(pytest.approx, (10, 10, 20, 20)))]}
+    (tmp_path / "data.yaml").write_text("names:\n  0: cat\n")
+    assert boxes(read(tmp_path))["a"][0][3] > 50
+
+
 def test_several_coco_files(tmp_path: Path) -> None:
     pictures(tmp_path / "train2017", "abc")
     pictures(tmp_path / "val2017", "def")

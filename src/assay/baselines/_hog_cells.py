@@ -17,10 +17,11 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 _BINS = 18
-#: A cell has at least so many pixels a side in the octave in which its gradients are taken.
+#: A cell has at least so many pixels a side in the octave in which its gradients are taken, where the picture has them:
+#: to enlarge it for smaller cells takes longer than all else.
 _CELL = 3.0
 _CUT = 0.2
-_COLOUR = 0.25  # how much a colour counts beside the gradients
+_COLOUR = 1.0  # how much a colour counts beside the gradients
 
 
 def features_of_cell(channels: int) -> int:
@@ -38,7 +39,7 @@ def cell_grids(image: Array, sizes: Sequence[float]) -> Iterator[Array]:
     octave, planes = 99, np.zeros(0)
     scaled = np.zeros(0)
     for size in sizes:
-        wanted = max(-1, int(np.floor(np.log2(size / _CELL))))
+        wanted = max(0, int(np.floor(np.log2(size / _CELL))))
         if wanted != octave:
             octave, scaled = wanted, _at_octave(image, wanted)
             planes = _planes(scaled)
@@ -51,10 +52,8 @@ def grid_shape(shape: tuple[int, ...], size: float) -> tuple[int, int]:
 
 
 def _at_octave(image: Array, octave: int) -> Array:
-    """(H', W', C) float32, values 0 to 1: the picture halved so many times, or doubled."""
+    """(H', W', C) float32, values 0 to 1: the picture halved so many times."""
     values = image.transpose(1, 2, 0).astype(np.float32) * np.float32(1 / 255)
-    if octave < 0:
-        return _doubled(_doubled(values, 0), 1)
     for _ in range(octave):
         high, wide = (side - side % 2 for side in values.shape[:2])
         if min(high, wide) < 2:
@@ -62,16 +61,6 @@ def _at_octave(image: Array, octave: int) -> Array:
         even = values[:high, :wide]
         values = (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) * np.float32(0.25)
     return values
-
-
-def _doubled(values: Array, axis: int) -> Array:
-    """Twice as many rows or columns, by linear interpolation."""
-    low = np.concatenate([values.take([0], axis), values.take(range(values.shape[axis] - 1), axis)], axis)
-    high = np.concatenate([values.take(range(1, values.shape[axis]), axis), values.take([-1], axis)], axis)
-    both = np.stack([0.75 * values + 0.25 * low, 0.75 * values + 0.25 * high], axis + 1)
-    shape = list(values.shape)
-    shape[axis] *= 2
-    return both.reshape(shape)
 
 
 def _planes(values: Array) -> Array:

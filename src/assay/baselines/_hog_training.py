@@ -14,17 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._hog_cells import cell_grids, features_of_cell, grid_shape
+from assay.baselines._hog_cells import cell_grids, grid_shape
 from assay.baselines._hog_detector import HogDetector, Machine
 from assay.baselines._linear_svm import fit_linear_svms, fit_ridge
-from assay.baselines._windows import Windows, offsets, paired_overlap, suppressed, window_rows
+from assay.baselines._windows import Windows, features_of_window, offsets, paired_overlap, suppressed, window_rows
 
 Array = np.ndarray[Any, Any]
-_WINDOWS_OF_OBJECT = 4
+_WINDOWS_OF_OBJECT = 3
 _GOOD, _BAD = 0.65, 0.35  # overlaps from which a window holds an object, and up to which it holds none
 _RANDOM, _MINED = 30, 20  # windows without an object in a picture
-_MOST_ROWS = 24_000
-_STRENGTH, _RIDGE = 3.0, 0.1
+_MOST_ROWS = 20_000  # of some 9 kB
+_STRENGTH, _RIDGE = 100.0, 0.1
 
 
 @dataclass
@@ -67,10 +67,9 @@ class Gatherer:
         self.windows, self.classes, self.channels, self.random = windows, classes, channels, random
         self.gathered = [Gathered() for _ in windows.shapes]
 
-    @property
-    def full(self) -> bool:
-        """Whether no more windows fit into memory."""
-        return sum(one.count for one in self.gathered) >= _MOST_ROWS
+    def full(self, share: float = 1.0) -> bool:
+        """Whether no more windows fit into that share of the memory."""
+        return sum(one.count for one in self.gathered) >= share * _MOST_ROWS
 
     def look(self, image: Array, objects: Array) -> None:
         """Take the windows on the objects (n, 6) of a picture (C, H, W), and some at random."""
@@ -100,8 +99,8 @@ class Gatherer:
             rows = detector.rows(grids, shape, candidates.at(chosen))
             self.gathered[shape].add(rows, wanted[chosen].clip(max=0))
 
-    def fit(self, before: HogDetector | None = None, rounds: int = 60) -> HogDetector:
-        """Machines for what was gathered so far, begun from those of before."""
+    def fit(self, limit_s: float, before: HogDetector | None = None) -> HogDetector:
+        """Machines for what was gathered so far, begun from those of before, in about so many seconds."""
         machines = []
         for shape, gathered in enumerate(self.gathered):
             rows, wanted = np.concatenate(gathered.rows), np.concatenate(gathered.wanted)
@@ -110,7 +109,7 @@ class Gatherer:
             if before is not None:
                 machine = before.machines[shape]
                 start = np.concatenate([machine.weights, machine.offset[None]])
-            weights, offset = fit_linear_svms(rows, wanted, _STRENGTH, start, rounds)
+            weights, offset = fit_linear_svms(rows, wanted, _STRENGTH, start, limit_s=limit_s / len(self.gathered))
             offset = np.where((wanted > 0).any(axis=0), offset, np.float32(-1e3))  # never seen in this shape
             if before is None:
                 moves, shift = self._regression(rows, np.concatenate(gathered.moves))
@@ -168,7 +167,7 @@ class Gatherer:
     def _rows(self, grids: Sequence[Array], shape: int, places: Array) -> Array:
         """(M, P) the features of windows (M, 3)."""
         size = self.windows.shapes[shape]
-        rows = np.zeros((len(places), size[0] * size[1] * features_of_cell(self.channels)), np.float32)
+        rows = np.zeros((len(places), features_of_window(size, self.channels)), np.float32)
         for level in np.unique(places[:, 0]):
             own = places[:, 0] == level
             rows[own] = window_rows(grids[level], size, places[own, 1], places[own, 2])

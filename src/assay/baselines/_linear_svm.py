@@ -8,15 +8,25 @@ Shapes: N rows, P features, K machines.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
+from assay.baselines._fitting import Clock
+
 Array = np.ndarray[Any, Any]
+_LEAST_ROUNDS = 10
 
 
 def fit_linear_svms(
-    rows: Array, wanted: Array, strength: float, start: Array | None = None, rounds: int = 60
+    rows: Array,
+    wanted: Array,
+    strength: float,
+    start: Array | None = None,
+    *,
+    rounds: int = 60,
+    limit_s: float = np.inf,
 ) -> tuple[Array, Array]:
     """Weights (P, K) and offsets (K,) of machines that tell wanted rows from others.
 
@@ -27,6 +37,7 @@ def fit_linear_svms(
         strength: the inverse of the penalty on squared weights, for the mean loss.
         start: (P + 1, K), the last row the offsets, from which to begin.
         rounds: of L-BFGS.
+        limit_s: seconds after which it stops short, though not before some rounds.
     """
     from scipy.optimize import minimize
 
@@ -42,8 +53,14 @@ def fit_linear_svms(
         value = float((importance * short**2).sum() + 0.5 * (weights[:-1] ** 2).sum() / strength)
         return value, gradient.ravel().astype(np.float64)
 
+    clock, done = Clock(limit_s), itertools.count(1)
+
+    def stop(_: Array) -> None:
+        if next(done) >= _LEAST_ROUNDS and clock.left_s() < 0:
+            raise StopIteration
+
     first = np.zeros((rows.shape[1] + 1, machines)) if start is None else start
-    got = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": rounds})
+    got = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", callback=stop, options={"maxiter": rounds})
     weights = got.x.reshape(-1, machines).astype(np.float32)
     return weights[:-1], weights[-1]
 

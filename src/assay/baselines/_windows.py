@@ -1,6 +1,7 @@
 """Windows of cells over a picture: their shapes and sizes, learned from objects, and which of them hold an object.
 
-Shapes: R, S rows and columns of cells; r, c of a window; n objects; M windows; D features of a cell; K outputs.
+Shapes: R, S rows and columns of cells; r, c of a window; n objects; M windows; D features of a cell, P of a
+window; K outputs.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._hog_cells import grid_shape
+from assay.baselines._hog_cells import features_of_cell, grid_shape
 
 Array = np.ndarray[Any, Any]
-_CELLS = 36  # in a window, about
+#: Cells around an object's box that are looked at with it: what surrounds an edge tells whose edge it is.
+MARGIN = 1
+_CELLS = 36  # in a window, about, without those around it
 _SMALLEST_CELL = 2.0  # pixels
 _STEPS = 3  # sizes an octave
 _TAILS = (0.02, 0.98)
 _MOST_SIZES = 24
+_MOST_SHAPES, _ALIKE = 4, 0.4
 _AT_ONCE = 8  # outputs that are multiplied at a time
 
 
@@ -89,21 +93,38 @@ class Windows:
 
 
 def fit_windows(objects: Array) -> Windows:
-    """Shapes and sizes of windows for objects (n, 4 or more) in pixels.
+    """Shapes and sizes of windows for objects (n, 6) in pixels, x0, y0, x1, y1, class, hard.
 
-    Up to three shapes, by the proportions of the objects: groups of about a third of them where these differ much.
+    The shapes are those of the commonest proportions in each class, the sizes those of each class without its few
+    smallest and largest.
     """
     wide = (objects[:, 2] - objects[:, 0]).clip(1.0)
     high = (objects[:, 3] - objects[:, 1]).clip(1.0)
-    ratio = np.log2(wide / high)
-    spread = float(np.quantile(ratio, 0.9) - np.quantile(ratio, 0.1))
-    count = 1 if spread < 0.5 else 2 if spread < 0.9 else 3
-    centres = np.quantile(ratio, (np.arange(count) + 0.5) / count)
-    shapes = dict.fromkeys(_shape(float(centre)) for centre in centres)
-    low, top = np.quantile(np.sqrt(wide * high / _CELLS), _TAILS)
-    low, top = max(_SMALLEST_CELL, float(low)), max(_SMALLEST_CELL, float(top))
+    shapes = dict.fromkeys(map(_shape, _proportions(np.log2(wide / high), objects[:, 4])))
+    cells = np.sqrt(wide * high / _CELLS)
+    ends = np.asarray([np.quantile(cells[objects[:, 4] == label], _TAILS) for label in np.unique(objects[:, 4])])
+    low, top = max(_SMALLEST_CELL, float(ends[:, 0].min())), max(_SMALLEST_CELL, float(ends[:, 1].max()))
     steps = min(_MOST_SIZES, int(np.ceil(np.log2(top / low) * _STEPS - 1e-6)) + 1)
     return Windows(tuple(shapes), tuple(low * 2 ** (step / _STEPS) for step in range(steps)))
+
+
+def _proportions(ratios: Array, labels: Array) -> list[float]:
+    """The logarithms of width over height that windows shall have, the commonest first.
+
+    Those of a class (n,) are cut into up to three equal groups where they differ much; groups of several classes that
+    are much alike share a shape.
+    """
+    found: list[tuple[float, float]] = []
+    for label in np.unique(labels):
+        own = ratios[labels == label]
+        spread = float(np.quantile(own, 0.9) - np.quantile(own, 0.1))
+        count = 1 if spread < 0.5 else 2 if spread < 0.9 else 3
+        found += [(len(own) / count, float(np.quantile(own, (part + 0.5) / count))) for part in range(count)]
+    kept: list[float] = []
+    for _, ratio in sorted(found, reverse=True):
+        if all(abs(ratio - other) >= _ALIKE for other in kept) and len(kept) < _MOST_SHAPES:
+            kept.append(ratio)
+    return kept
 
 
 def _shape(ratio: float) -> tuple[int, int]:
@@ -114,31 +135,43 @@ def _shape(ratio: float) -> tuple[int, int]:
 
 
 def window_rows(grid: Array, shape: tuple[int, int], top: Array, left: Array) -> Array:
-    """The features (M, r c D) of some windows of a grid (R, S, D)."""
-    views = np.lib.stride_tricks.sliding_window_view(grid, shape, axis=(0, 1))  # (R', S', D, r, c)
+    """The features (M, P) of some windows of a grid (R, S, D), each with `MARGIN` cells around it."""
+    whole = (shape[0] + 2 * MARGIN, shape[1] + 2 * MARGIN)
+    views = np.lib.stride_tricks.sliding_window_view(_padded(grid), whole, axis=(0, 1))  # (R', S', D, r, c)
     return np.ascontiguousarray(views[top, left].transpose(0, 2, 3, 1)).reshape(len(top), -1)
 
 
 def window_scores(grid: Array, shape: tuple[int, int], weights: Array) -> Array | None:
-    """The products (R', S', K) of all windows of a grid (R, S, D) with weights (r c D, K); None where none fits.
+    """The products (R', S', K) of all windows of a grid (R, S, D) with weights (P, K); None where none fits.
 
     Each cell is multiplied once with all parts of the weights, which are then added where they meet.
     """
     (rows, columns), (high, wide) = shape, grid.shape[:2]
     if high < rows or wide < columns:
         return None
-    outputs = weights.shape[1]
+    outputs, count = weights.shape[1], (rows + 2 * MARGIN) * (columns + 2 * MARGIN)
     scores = np.zeros((high - rows + 1, wide - columns + 1, outputs), np.float32)
-    flat = grid.reshape(high * wide, -1)
+    padded = _padded(grid)
+    flat = padded.reshape(-1, grid.shape[2])
     for start in range(0, outputs, _AT_ONCE):
-        some = weights[:, start : start + _AT_ONCE].reshape(rows * columns, grid.shape[2], -1)
+        some = weights[:, start : start + _AT_ONCE].reshape(count, grid.shape[2], -1)
         products = flat @ some.transpose(1, 0, 2).reshape(grid.shape[2], -1)
-        products = products.reshape(high, wide, rows * columns, -1)
-        for place in range(rows * columns):
-            down, right = divmod(place, columns)
+        products = products.reshape(*padded.shape[:2], count, -1)
+        for place in range(count):
+            down, right = divmod(place, columns + 2 * MARGIN)
             part = products[down : down + scores.shape[0], right : right + scores.shape[1], place]
             scores[..., start : start + _AT_ONCE] += part
     return scores
+
+
+def features_of_window(shape: tuple[int, int], channels: int) -> int:
+    """P, for a shape of window and pictures of so many channels."""
+    return (shape[0] + 2 * MARGIN) * (shape[1] + 2 * MARGIN) * features_of_cell(channels)
+
+
+def _padded(grid: Array) -> Array:
+    """A grid with its outermost cells repeated around it."""
+    return np.pad(grid, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="edge")
 
 
 def paired_overlap(first: Array, second: Array) -> Array:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.baselines._fitting import Clock, require_fitted, require_training, sigmoid
-from assay.baselines._hog_cells import features_of_cell
 from assay.baselines._hog_detector import HogDetector, Machine
 from assay.baselines._hog_training import Gatherer
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
-from assay.baselines._windows import Windows, fit_windows
+from assay.baselines._windows import Windows, features_of_window, fit_windows
 from assay.baselines.baseline import Baseline
 from assay.evaluation.box_matching import match
 from assay.samples.box_frames import out_of_frame
@@ -31,7 +30,9 @@ Array = np.ndarray[Any, Any]
 _ENOUGH_S, _ENOUGH_PICTURE_S = 20.0, 0.12
 _BATCH = 16
 _LEAST_PICTURES = 8
-_SLOPES = np.geomspace(0.5, 8.0, 13)
+#: Shares of the time at which the search for hard negatives ends, and the fit after it, round by round.
+_ROUNDS = ((0.55, 0.65), (0.8, 0.9))
+_SLOPES = np.geomspace(0.5, 32.0, 19)
 _NAMES = ("weights", "offset", "moves", "shift")
 
 
@@ -65,20 +66,15 @@ class HogWindows(Baseline):
         known = known[known[:, 5] == 0]
         require_training(len(known))
         gatherer = Gatherer(fit_windows(known), len(self.spec.classes), self.spec.channels, random)
-        count = 0
-        for image, inside in _pictures(train, order, objects):
-            gatherer.look(image, inside)
-            count += 1
-            if count >= _LEAST_PICTURES and (clock.left_s(0.3) < 0 or gatherer.full):
-                break
-        detector = gatherer.fit()
-        for share in (0.5, 0.75):
+        count = _look(gatherer, _pictures(train, order, objects), clock)
+        detector = gatherer.fit(clock.left_s(0.4))
+        for looked, fitted in _ROUNDS:
             gatherer.drop_easy(detector)
             for image, inside in _pictures(train, random.permutation(order), None):
                 gatherer.mine(detector, image, inside)
-                if clock.left_s(share) < 0 or gatherer.full:
+                if clock.left_s(looked) < 0 or gatherer.full():
                     break
-            detector = gatherer.fit(detector)
+            detector = gatherer.fit(clock.left_s(fitted), detector)
         self._detector = detector
         self._calibrate(validation if len(validation) else train.sample(32, seed), clock)
         held, empty = gatherer.counts()
@@ -118,9 +114,9 @@ class HogWindows(Baseline):
         wanted = {f"{name}{place}": dimensions[name] for place in range(len(shapes)) for name in _NAMES}
         got = read_arrays(path, **wanted, threshold=1)
         machines = []
-        for place, (rows, columns) in enumerate(shapes):
+        for place, shape in enumerate(shapes):
             machine = Machine(*(got[f"{name}{place}"] for name in _NAMES))
-            length = rows * columns * features_of_cell(self.spec.channels)
+            length = features_of_window(shape, self.spec.channels)
             fits = machine.weights.shape == (length, classes) and machine.offset.shape == (classes,)
             require(fits and machine.moves.shape == (length, 4) and len(machine.shift) == 4, path, "sizes do not fit")
             machines.append(machine)
@@ -162,6 +158,17 @@ class HogWindows(Baseline):
         losses = [np.logaddexp(0, np.where(hit, -1, 1) * slope * above).mean() if len(above) else 0.0
                   for slope in _SLOPES]  # fmt: skip
         self._slope = float(_SLOPES[int(np.argmin(losses))])
+
+
+def _look(gatherer: Gatherer, pictures: Iterator[tuple[Array, Array]], clock: Clock) -> int:
+    """Gather windows from pictures while there is time and room, and leave some for hard negatives; how many were."""
+    count = 0
+    for image, inside in pictures:
+        gatherer.look(image, inside)
+        count += 1
+        if count >= _LEAST_PICTURES and (clock.left_s(0.3) < 0 or gatherer.full(0.7)):
+            break
+    return count
 
 
 def _best_threshold(margins: Array, right: Array, wanted: int) -> float:

@@ -27,11 +27,13 @@ class YoloNames:
         classes: the name of each class by its number; empty where no file says.
         folders: the ends of the paths of folders (or lists) of pictures, by side.
         files: the files that this was taken from.
+        points: a box is followed by points of the body (`kpt_shape`), which are no outline.
     """
 
     classes: dict[int, str] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    points: bool = False
 
     def side_of(self, name: str) -> str | None:
         """The side whose folder a picture lies in, as `data.yaml` says; None where it does not tell."""
@@ -73,6 +75,7 @@ def _take_yaml(got: YoloNames, store: Store, name: str) -> None:
         return
     got.classes = {int(key): text for key, text in names.items()}
     got.files.append(name)
+    got.points = "kpt_shape" in values
     for key, value in values.items():
         if (side := split_of(key)) is not None:
             got.folders.setdefault(side, []).extend(_end(path) for path in value.values() if _end(path))

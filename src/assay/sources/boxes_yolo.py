@@ -117,7 +117,7 @@ def _box(words: list[str], names: YoloNames, row: int) -> RawBox:
     known = kind == int(kind) and kind >= 0
     label = names.classes.get(int(kind), "") if names.classes else str(int(kind))
     values = [number(word) for word in words[1:]]
-    if len(values) >= 6 and len(values) % 2 == 0:
+    if len(values) >= 6 and len(values) % 2 == 0 and not names.points:
         corners = around(zip(values[::2], values[1::2], strict=True))
     else:  # a sixth number is the confidence of a machine's label
         x, y, width, height = values[:4]
