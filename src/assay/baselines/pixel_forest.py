@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from assay.samples.samples import View
 
 Array = np.ndarray[Any, Any]
-#: Trees of a forest, pixels that it is grown from at most, pixels of a window at most.
-_TREES, _MOST_PIXELS, _EACH = 40, 200_000, 4000
+#: Trees of a forest, pixels that it is grown from at most, pixels of a window at most; and what share of a window's,
+#: since neighbours say the same.
+_TREES, _MOST_PIXELS, _EACH, _SHARE = 40, 200_000, 4000, 0.25
 _PARAMETERS = {
     "boosting": "rf",
     "objective": "regression",
@@ -139,7 +140,8 @@ def _pixels(view: View, clock: Clock, seed: int) -> tuple[Array, Array]:
         batch = view.samples.batch(np.asarray([window]))
         image, mask = batch.image.numpy()[0], batch.target.numpy()[0]  # type: ignore[attr-defined]
         known = np.flatnonzero(mask.ravel() != VOID)
-        chosen = random.choice(known, min(each, len(known)), replace=False) if len(known) else known
+        count = min(each, round(_SHARE * len(known)))
+        chosen = random.choice(known, count, replace=False) if count else known[:0]
         rows.append(pixel_features(_whole(image)).reshape(-1, COUNT)[chosen])
         truths.append(mask.ravel()[chosen])
         if clock.left_s(0.4) < 0 or sum(map(len, truths)) >= _MOST_PIXELS:
