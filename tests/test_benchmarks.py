@@ -28,6 +28,7 @@ _ALL = ("psutil", "torch", "sklearn", "lightgbm", "PIL")
 _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
+    "dsb2018_masks": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
