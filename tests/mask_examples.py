@@ -30,14 +30,14 @@ def example(seed: int, height: int = 40, width: int = 48) -> tuple[Array, Array]
     return np.clip(picture, 0, 255).astype(np.uint8), mask
 
 
-def write_pairs(folder: Path, count: int = 40, height: int = 40, width: int = 48, **save: Any) -> Path:
-    """`images/` and `masks/` of made-up pictures."""
+def write_pairs(folder: Path, count: int = 40, height: int = 40, width: int = 48, wider: int = 0) -> Path:
+    """`images/` and `masks/` of made-up pictures, of which every second is `wider` by so many pixels."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        picture, mask = example(number, height, width)
+        picture, mask = example(number, height, width + (wider if number % 2 == 0 else 0))
         Image.fromarray(picture).save(folder / "images" / f"{number:03}.png")
-        Image.fromarray(mask).save(folder / "masks" / f"{number:03}.png", **save)
+        Image.fromarray(mask).save(folder / "masks" / f"{number:03}.png")
     return folder
 
 

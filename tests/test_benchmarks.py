@@ -30,6 +30,7 @@ _PEERS = {
     "bccd": ("timm", "torchvision"),
     "road_signs": ("timm", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
+    "dsb2018_masks": ("timm", "torchvision"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),

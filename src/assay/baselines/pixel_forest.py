@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from assay.samples.samples import View
 
 Array = np.ndarray[Any, Any]
-#: Trees of a forest, pixels that it is grown from at most, pixels of a window at most.
-_TREES, _MOST_PIXELS, _EACH = 40, 200_000, 4000
+#: Trees of a forest, pixels that it is grown from at most, pixels of a window at most; and what share of a window's,
+#: since neighbours say the same.
+_TREES, _MOST_PIXELS, _EACH, _SHARE = 40, 200_000, 4000, 0.25
+#: Trees at least; with fewer rows than this, threads wait for one another longer than they work.
+_LEAST_TREES, _ROWS_FOR_THREADS = 8, 20_000
 _PARAMETERS = {
     "boosting": "rf",
     "objective": "regression",
@@ -64,20 +67,16 @@ class PixelForest(Baseline):
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`. Nothing is chosen, so the validation side is left alone."""
-        import lightgbm
-
         clock = Clock(budget_s)
         rows, truths = _pixels(train, clock, seed)
         require_training(len(truths))
         wanted = range(1, 2) if len(self.spec.classes) == 2 else range(len(self.spec.classes))
-        parameters = {**_PARAMETERS, "num_threads": threads(), "seed": seed % 2**31}
         forests, trees = [], _TREES
         for place, number in enumerate(wanted):
-            left = clock.left_s(0.9) / (len(wanted) - place)
-            begun = clock.spent_s
-            data = lightgbm.Dataset(rows, (truths == number).astype(np.float32), free_raw_data=False)
-            forests.append(lightgbm.train(parameters, data, trees))
-            trees = max(8, min(_TREES, int(trees * left / max(clock.spent_s - begun, 1e-3))))
+            left = clock.left_s() / (len(wanted) - place)
+            forest = _grown(rows, (truths == number).astype(np.float32), trees, left, seed)
+            trees = min(trees, forest.num_trees())
+            forests.append(forest)
         self._fitted = forests
         return f"{len(truths):,} pixels of {len(train):,} training pictures, {trees} trees a class"
 
@@ -92,7 +91,7 @@ class PixelForest(Baseline):
         for image, place in zip(batch.image.numpy(), batch.place.numpy(), strict=True):
             side = image.shape[-1]
             rows = pixel_features(_whole(image)).reshape(-1, COUNT)
-            scores = np.stack([forest.predict(rows, num_threads=threads()) for forest in forests])
+            scores = np.stack([forest.predict(rows, num_threads=_threads_for(len(rows))) for forest in forests])
             shares = np.stack([1 - scores[0], scores[0]]) if len(forests) == 1 else scores
             shares = shares.clip(1e-3, 1)
             shares = shares / shares.sum(axis=0)
@@ -112,6 +111,23 @@ class PixelForest(Baseline):
         about = read_json(folder / "forest.json", forests=int)
         require(about["forests"] == (1 if classes == 2 else classes), folder, "another number of forests than classes")
         self._fitted = [_read(folder / f"forest-{place}.txt") for place in range(about["forests"])]
+
+
+def _grown(rows: Array, wanted: Array, trees: int, limit_s: float, seed: int) -> Booster:
+    """A forest of so many trees, or of fewer, eight at least, where the time runs out."""
+    import lightgbm
+
+    parameters = {**_PARAMETERS, "num_threads": _threads_for(len(rows)), "seed": seed % 2**31}
+    forest = lightgbm.Booster(parameters, lightgbm.Dataset(rows, wanted, params=parameters))
+    clock = Clock(limit_s)
+    for tree in range(trees):
+        if forest.update() or (tree + 1 >= _LEAST_TREES and clock.left_s() < 0):
+            break
+    return lightgbm.Booster(model_str=forest.model_to_string())
+
+
+def _threads_for(rows: int) -> int:
+    return threads() if rows >= _ROWS_FOR_THREADS else 1
 
 
 def merged(model: Baseline, view: View) -> Iterator[Segmented]:
@@ -139,7 +155,8 @@ def _pixels(view: View, clock: Clock, seed: int) -> tuple[Array, Array]:
         batch = view.samples.batch(np.asarray([window]))
         image, mask = batch.image.numpy()[0], batch.target.numpy()[0]  # type: ignore[attr-defined]
         known = np.flatnonzero(mask.ravel() != VOID)
-        chosen = random.choice(known, min(each, len(known)), replace=False) if len(known) else known
+        count = min(each, round(_SHARE * len(known)))
+        chosen = random.choice(known, count, replace=False) if count else known[:0]
         rows.append(pixel_features(_whole(image)).reshape(-1, COUNT)[chosen])
         truths.append(mask.ravel()[chosen])
         if clock.left_s(0.4) < 0 or sum(map(len, truths)) >= _MOST_PIXELS:

@@ -42,7 +42,7 @@ def compared_with_truth(
 ) -> Drawing:
     """A picture of the samples with what an answer misses and has too much."""
     image = compared(_picture(samples, unit), truth.array(), answer.array(), background)
-    return Drawing(image=image, lines=(samples.id(unit), "orange: missed; blue: too much; white: found"))
+    return Drawing(image=image, lines=(samples.id(unit), "colours: orange missed, blue too much, white found"))
 
 
 def _picture(samples: Samples, unit: int) -> Array:

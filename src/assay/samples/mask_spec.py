@@ -77,7 +77,10 @@ class MaskSpec:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> MaskSpec:
         """The inverse of `to_json`."""
-        return MaskSpec(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
+        }
+        return MaskSpec(**values)
 
 
 def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskSpec:

@@ -89,7 +89,8 @@ def read_mask(payload: bytes, file: str, by_colour: bool) -> RawMask:
     near = (level <= _NEAR) | ((level >= 255 - _NEAR) & (level <= 255))
     return RawMask(
         file,
-        *flat.shape,
+        flat.shape[0],
+        flat.shape[1],
         distinct.astype(np.int64),
         coloured,
         bits,

@@ -112,9 +112,9 @@ def _sides(store: Store, pictures: list[str]) -> dict[str, str] | None:
     lists = [name for name in store.names if _VOC_LIST.search(name)]
     sides: dict[str, str] = {}
     for file in lists:
-        side = side_of_name(file) or "train"
+        listed = side_of_name(file) or "train"
         stems = set(store.read(file).decode("utf-8", "replace").split())
-        sides |= {name: side for name in pictures if name.rsplit("/", 1)[-1].rpartition(".")[0] in stems}
+        sides |= {name: listed for name in pictures if name.rsplit("/", 1)[-1].rpartition(".")[0] in stems}
     if not sides:
         sides = {name: side for name in pictures if (side := side_of_name(f"{name.rpartition('/')[0]}/")) is not None}
     if len(set(sides.values())) < 2 or "train" not in sides.values():

@@ -187,7 +187,7 @@ class Segmentation(Task):
         """See `assay.samples.mask_windows`."""
         from assay.samples.mask_windows import merge
 
-        return merge(outputs)
+        return merge(list(outputs))
 
     def deciding(self, outputs: Values, spec: MaskSpec) -> int:
         """The window that holds most of what is no background."""
