@@ -110,7 +110,7 @@ def test_the_finest_level_of_a_pyramid_in_jpeg(tmp_path: Path) -> None:
         out.write(picture[::4, ::4], **how)
     slide = Slide(tmp_path / "s.svs")
     assert (slide.height, slide.width) == (512, 600)
-    assert np.abs(slide.read(0, 0, 512, 600).astype(int) - picture).max() < 12
+    assert np.abs(slide.read(0, 0, 512, 600).astype(int) - picture).mean() < 2
 
 
 def test_a_slide_is_answered_in_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_a_cut_off_slide_is_no_slide(tmp_path: Path) -> None:
         Slide(tmp_path / "s.tif")
 
 
-def test_what_qpath_reads() -> None:
+def test_what_qupath_reads() -> None:
     labels = np.zeros((30, 40), int)
     labels[5:15, 10:22], labels[20:26, 3:9] = 1, 2
     spans = spans_of(labels)[1]

@@ -58,7 +58,10 @@ def point_columns(rows: Rows, resolve: Resolve, target: str | None = None) -> Po
 
 def image_column(rows: Rows, resolve: Resolve) -> str | None:
     """The column that says which picture a row is about; None where there is none."""
-    head = next((batch.slice(0, _LOOK_AT) for batch, _ in rows.batches(None) if batch.num_rows), None)
+    try:
+        head = next((batch.slice(0, _LOOK_AT) for batch, _ in rows.batches(None) if batch.num_rows), None)
+    except AssayError:  # such as a table that has a header alone
+        return None
     return None if head is None else path_column(head, resolve, is_image_name, is_audio_name)
 
 

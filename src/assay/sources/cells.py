@@ -62,17 +62,14 @@ def read_cell_pictures(source: Source) -> Records:
     Raises:
         DataError: no pictures, or none that can be used.
     """
-    slides = {} if source.path is None else _slides(source)
-    if not slides:
-        return read_unlabelled_images(source)
     log = ProblemLog()
+    slides = {} if source.path is None else _slides(source, log)
+    if not slides and not log.problems():
+        return read_unlabelled_images(source)
     rows: list[dict[str, Any]] = []
-    for name, found in slides.items():
-        if isinstance(found, str):
-            log.add(found, "skipped", name)
-        else:
-            rows.append({"id": name, "location": name, "digest": found, "slide": True})
-    others = [name for name in source.store.names if is_image_name(name) and name not in slides]
+    for name, digest in slides.items():
+        rows.append({"id": name, "location": name, "digest": digest, "slide": True})
+    others = [name for name in source.store.names if _is_picture(name) and name not in slides]
     checks = check_files(source.store.read, source.store.size, others)
     for check in checks:
         note(check, log)
@@ -93,22 +90,23 @@ def read_cell_pictures(source: Source) -> Records:
     )
 
 
-def _slides(source: Source) -> dict[str, str]:
-    """The slides among a source's files: the digest of each, or the kind of problem that keeps it from being read."""
+def _is_picture(name: str) -> bool:
+    return is_image_name(name) and suffix_of(name) not in ALWAYS
+
+
+def _slides(source: Source, log: ProblemLog) -> dict[str, str]:
+    """The digest of each slide among a source's files; those that cannot be read are noted."""
     found: dict[str, str] = {}
     for name in source.store.names:
         path = _path(source, name)
         if not is_slide_name(name) or not path.is_file():
             continue
         size = path.stat().st_size
-        if not size:
-            found[name] = "empty-file"
-            continue
         try:
             slide = Slide(path, name)
         except DataError:
-            if suffix_of(name) in ALWAYS:
-                found[name] = "unreadable-slide"
+            if suffix_of(name) in ALWAYS:  # what is wrong with any other TIFF, the check of pictures says
+                log.add("unreadable-slide" if size else "empty-file", "skipped", name)
             continue
         if suffix_of(name) in ALWAYS or slide.height * slide.width >= LEAST_PIXELS:
             found[name] = content_digest(f"{size} {slide.height} {slide.width}".encode() + _ends(path, size))
