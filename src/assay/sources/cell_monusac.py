@@ -62,7 +62,9 @@ def read(source: Source, options: DataOptions) -> Records:
     """
     log, store = ProblemLog(), source.store
     pairs = pairs_of(store.names)
-    names, cells, checks = [], [], []
+    names: list[str] = []
+    cells: list[Marked] = []
+    checks: list[ImageCheck] = []
     for check in _checked(store, list(pairs)):
         note(check, log)
         try:
@@ -79,11 +81,26 @@ def read(source: Source, options: DataOptions) -> Records:
     sides = given_sides(names, options)
     if sides is not None:
         columns["split"] = [sides[name] for name in names]
+        kept = _of_one_side(names, columns, log)
+        names, cells, checks = ([values[place] for place in kept] for values in (names, cells, checks))
+        columns = {name: [values[place] for place in kept] for name, values in columns.items()}
 
     def load(location: str) -> Any:
         return Slide(store.path / location, location) if suffix_of(location) in ALWAYS else store.read(location)
 
     return cell_records(Pictures(names, cells, columns=columns, outlined=True), checks, load, log, source.label)
+
+
+def _of_one_side(names: list[str], columns: dict[str, list[str | None]], log: ProblemLog) -> list[int]:
+    """The pictures but those of patients who are tested, too: in MoNuSAC two are given on both sides."""
+    tested = {patient for patient, side in zip(columns["group"], columns["split"], strict=True) if side == "test"}
+    kept = []
+    for place, (name, patient, side) in enumerate(zip(names, columns["group"], columns["split"], strict=True)):
+        if side != "test" and patient in tested:
+            log.add("patient-on-two-sides", "skipped", name)
+        else:
+            kept.append(place)
+    return kept
 
 
 def patient_of(name: str) -> str:

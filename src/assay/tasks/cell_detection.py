@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.progress import Progress
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
@@ -188,6 +190,12 @@ class CellDetection(Task):
         from assay.evaluation.cell_metrics import cell_metrics
 
         return cell_metrics(spec.radius, spec.classes, spec.outlined)
+
+    def figures(self, evaluation: Evaluation, spec: CellSpec) -> Sequence[Figure]:
+        """See `assay.evidence.cell_figures`."""
+        from assay.evidence.cell_figures import cell_figures
+
+        return cell_figures(evaluation, spec)
 
     def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
         """(U,) one minus the F1 of each picture, of its primary metric."""
