@@ -114,7 +114,7 @@ def test_the_finest_level_of_a_pyramid_in_jpeg(tmp_path: Path) -> None:
 
 
 def test_a_slide_is_answered_in_a_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.sources.cells.LEAST_PIXELS", 1000)
+    monkeypatch.setattr("assay.sources._cell_pictures.LEAST_PIXELS", 1000)
     tifffile.imwrite(tmp_path / "big.tif", mosaic(500), photometric="rgb", tile=(256, 256))
     (tmp_path / "empty.svs").write_bytes(b"")
     (tmp_path / "broken.svs").write_bytes(b"II*\0 nothing")
@@ -177,3 +177,24 @@ def test_a_polygon_covers_what_its_rows_cover() -> None:
     assert both > 0.9
     assert painted(spans_of(inside.astype(int))[1], 30, 30).sum() == inside.sum()
     assert polygon_of(np.zeros((0, 3), np.int32)) is None
+
+
+def test_slides_with_points_are_cut_into_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.samples.samples import build_samples
+    from assay.sources.source import DataOptions
+
+    monkeypatch.setattr("assay.sources._cell_pictures.LEAST_PIXELS", 1000)
+    picture = mosaic(500)
+    tifffile.imwrite(tmp_path / "a.tif", picture, photometric="rgb", tile=(128, 128))
+    tifffile.imwrite(tmp_path / "b.svs", picture[:300], photometric="rgb", tile=(128, 128))
+    (tmp_path / "cells.csv").write_text("image,x,y\na.tif,40,50\na.tif,480,470\nb,7,9\nb,480,470\n")
+    task = CellDetection()
+    records = task.read(open_source(tmp_path), DataOptions())
+    assert [(one.kind, one.count) for one in records.problems] == [("cell-outside-image", 1)]
+    spec = task.fit_spec(records, np.ones(2, bool), DataOptions(extra={"tile": "256"}))
+    samples = build_samples(task, records, spec, np.zeros(2, np.int8), folder=tmp_path / "cache")
+    assert len(samples.unit) == 9 + 6
+    for window, place in enumerate(np.asarray(samples.field("place", np.arange(9)))):
+        image = np.asarray(samples.field("image", np.asarray([window])))[0].transpose(1, 2, 0)
+        left, top, wide, high = place[:4]
+        np.testing.assert_array_equal(image[:high, :wide], picture[top : top + high, left : left + wide])

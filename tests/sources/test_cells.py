@@ -255,6 +255,18 @@ def test_monusac(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_patient_on_both_given_sides_is_tested_alone(tmp_path: Path) -> None:
+    for side in ("train", "test"):
+        monusac(tmp_path / side)
+    for file in (tmp_path / "test" / "TCGA-5P-A9K0-01Z-00-DX1").iterdir():
+        file.rename(file.with_name(file.name.replace("DX1_1", "DX1_2")))
+    for file in (tmp_path / "test" / "TCGA-5P-A9K1-01Z-00-DX1").iterdir():
+        file.unlink()
+    records = read(tmp_path)
+    assert records.index()["split"].to_pylist() == ["test", "train"]
+    assert problems(records) == {"patient-on-two-sides": 1}
+
+
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no images with marked cells"):
         read(tmp_path)
