@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from assay.check import check_task
 from assay.sources.source import DataOptions
 from assay.tasks.cell_detection import CellDetection
