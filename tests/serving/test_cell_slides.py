@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.nn import functional
 
 from assay.errors import AssayError, DataError
 from assay.evaluation.cell_matching import matched
 from assay.evaluation.cells import Cells, painted, spans_of
 from assay.networks.cell_decoding import cells_of
-from assay.networks.cell_network import CellMaps
 from assay.run import to_json
 from assay.samples.cell_spec import CellSpec
 from assay.serving.cell_answers import cell_count, geojson, polygon_of
@@ -26,24 +23,10 @@ from assay.sources.cells import read_cell_pictures
 from assay.sources.slides import Slide
 from assay.sources.source import open_source
 from assay.tasks.cell_detection import CellDetection
-from cell_examples import example
+from cell_examples import Darkness, example
 
 tifffile = pytest.importorskip("tifffile")
 SPEC = CellSpec(256, 32, (128.0,) * 3, (50.0,) * 3, ("dark",), False, 6.0, 5.0, 1e-3, 64, True)
-
-
-class Darkness(nn.Module):
-    """Finds what is dark, looking twelve pixels far: its answers are known, and it needs no training."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("threshold", torch.tensor(0.5))
-
-    def maps(self, image: torch.Tensor) -> CellMaps:
-        dark = 1 - image.float().mean(1, keepdim=True) / 255
-        small = functional.avg_pool2d(dark, 2)
-        smooth = functional.avg_pool2d(functional.avg_pool2d(small, 5, 1, 2), 3, 1, 1)[:, 0]
-        return CellMaps((smooth - 0.35) * 30, None, None, None, 2)
 
 
 def mosaic(side: int) -> np.ndarray[Any, Any]:

@@ -61,3 +61,31 @@ def test_the_page_shows_what_was_missed(tmp_path: Path) -> None:
         assert all("<svg" in draw(figure) or "<table" in draw(figure) for figure in figures)
         counts = next(figure for figure in figures if figure.kind == "matrix").data["counts"]
         assert sum(row[-1] for row in counts) == 8
+
+
+def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
+    """Integrated gradients of a single middle lie around it, and hiding them takes the cell away."""
+    import torch
+
+    from assay.evidence.cell_attribution import cells_left, explain_cells
+    from assay.networks.cell_decoding import tile_cells
+    from assay.samples.cell_spec import CellSpec
+    from assay.samples.cell_tiles import tiles_of
+    from cell_examples import Darkness
+
+    spec = CellSpec(64, 16, (220.0,) * 3, (50.0,) * 3, ("dark",), False, 6.0, 5.0, 1e-3, 16, True)
+    image = torch.full((1, 3, 64, 64), 220, dtype=torch.uint8)
+    for x, y in ((20, 20), (44, 40)):
+        image[0, :, y - 4 : y + 5, x - 4 : x + 5] = 40
+    network, place = Darkness(), torch.from_numpy(next(tiles_of(64, 64, 64, 16)).numbers)[None]
+    whole = tile_cells(network, image, place, spec, 0.5)
+    assert len(whole[0]) == 2
+    weights = explain_cells(network, image, place, spec, only=0)[0]
+    x, y = (round(float(axis[0])) for axis in (whole[0].x, whole[0].y))
+    near = np.zeros((64, 64), bool)
+    near[y - 10 : y + 11, x - 10 : x + 11] = True
+    assert np.abs(weights[near]).sum() > 0.99 * np.abs(weights).sum() > 0
+    both = explain_cells(network, image, place, spec)[0]
+    assert np.abs(both[~near]).sum() > 0.3 * np.abs(both).sum()
+    hidden = torch.where(torch.from_numpy(near), torch.tensor(220, dtype=torch.uint8), image)
+    assert cells_left(tile_cells(network, hidden, place, spec, 0.5), whole, 6.0).tolist() == [0.5]
