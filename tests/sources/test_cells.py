@@ -255,6 +255,14 @@ def test_monusac(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_other_xml_is_none_of_polygons(tmp_path: Path) -> None:
+    Image.fromarray(example(0).picture).save(tmp_path / "a.jpg")
+    box = "<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>20</xmax><ymax>20</ymax></bndbox>"
+    (tmp_path / "a.xml").write_text(f"<annotation><object><name>RBC</name>{box}</object></annotation>")
+    found = recognise_cells(open_source(tmp_path))
+    assert found is None or "polygons" not in found.why
+
+
 def test_a_patient_on_both_given_sides_is_tested_alone(tmp_path: Path) -> None:
     for side in ("train", "test"):
         monusac(tmp_path / side)

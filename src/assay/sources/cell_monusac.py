@@ -28,6 +28,7 @@ Array = np.ndarray[Any, Any]
 _PREFERRED = (".svs", ".tif", ".tiff", ".png", ".jpg")
 #: Regions that are no nucleus: parts that the annotators could not tell.
 _AMBIGUOUS = "ambiguous"
+_MOST_EVENTS = 500
 
 
 def recognise(source: Source) -> Recognition | None:
@@ -159,11 +160,14 @@ def regions(store: Store, xml: str) -> list[tuple[str | None, Array]]:
 
 
 def _is_aperio(store: Store, xml: str) -> bool:
+    """Whether a document holds regions of annotations: Pascal VOC and CVAT have annotations of other kinds."""
+    seen: set[str] = set()
     try:
         for count, event in enumerate(xml_events(store, xml)):
-            if event.kind == "start" and event.name.lower() in ("annotations", "annotation"):
+            seen.add(event.name.lower() if event.kind == "start" else "")
+            if {"annotations", "region"} <= seen:
                 return True
-            if count > 50:
+            if count > _MOST_EVENTS:
                 break
     except AssayError:
         return False

@@ -224,10 +224,10 @@ class CellDetection(Task):
         }
 
     def corruptions(self, spec: CellSpec) -> Mapping[str, Corruption]:
-        """Those of ImageNet-C and its smaller kin."""
-        from assay.samples.corruptions import image_corruptions
+        """See `assay.samples.cell_corruptions`."""
+        from assay.samples.cell_corruptions import cell_corruptions
 
-        return image_corruptions(spec.tile)
+        return cell_corruptions(spec.stained)
 
     def masked(self, batch: CellBatch, kept: Tensor, spec: CellSpec, instead: CellBatch | None = None) -> CellBatch:
         """See `assay.samples.image_places`."""
