@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def train_or_resume(run: Path, *how: object, cache: Path | None = None) -> tuple
 
 def stages_of(done: Finished) -> dict[str, float]:
     """When each stage began, without the folder that a network came from."""
-    return {stage.split(" hf/")[0]: at for stage, at in done.stages.items()}
+    return {re.sub(r" [a-z]+//.*", "", stage.split(" hf/")[0]): at for stage, at in done.stages.items()}
 
 
 class _Listener(threading.Thread):

@@ -286,6 +286,53 @@ _PENGUINS = PublicDataset(
     target="species",
 )
 
+_PANNUKE = PublicDataset(
+    "pannuke",
+    "nuclei outlined in tissue of 19 kinds, 256x256 colour, 5 classes, 7,901 images, three given folds",
+    "cell-detection",
+    "CC BY-NC-SA 4.0",
+    "https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke",
+    tuple(
+        RemoteFile(
+            f"fold_{fold}.zip",
+            (f"https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke/fold_{fold}.zip",),
+            sha256,
+            size,
+            f"fold_{fold}",
+        )
+        for fold, size, sha256 in (
+            (1, 700275281, "6e19ad380300e8ce9480f9ab6a14cc91fa4b6a511609b40e3d70bdf9c881ed0b"),
+            (2, 658842552, "5bc540cc509f64b5f5a274d6e5a245527dbd3e6d3155d43555115c5d54709b07"),
+            (3, 717969882, "c14d372981c42f611ebc80afad01702b89cad8c1b3089daa31931cf5a4b1a39d"),
+        )
+    ),
+)
+
+_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t&id="
+_MONUSAC = PublicDataset(
+    "monusac",
+    "nuclei outlined in lung, kidney, breast and prostate at 40x, 4 classes, 209 + 85 images of 71 patients",
+    "cell-detection",
+    "CC BY-NC-SA 4.0",
+    "https://monusac-2020.grand-challenge.org/Data/",
+    (
+        RemoteFile(
+            "MoNuSAC_images_and_annotations.zip",
+            (f"{_DRIVE}1lxMZaAPSpEHLSxGA9KKMt_r-4S8dwLhq",),
+            "5b7cbeb34817a8f880d3fddc28391e48d3329a91bf3adcbd131ea149a725cd92",
+            545564883,
+            "train",
+        ),
+        RemoteFile(
+            "MoNuSAC_Testing_Data_and_Annotations.zip",
+            (f"{_DRIVE}1G54vsOdxWY1hG7dzmkeK3r0xz9s-heyQ",),
+            "bcbc38f6bf8b149230c90c29f3428cc7b2b76f8acd7766ce9fc908fc896c2674",
+            202746703,
+            "test",
+        ),
+    ),
+)
+
 #: All of them, by name.
 DATASETS: Mapping[str, PublicDataset] = {
     dataset.name: dataset
@@ -300,5 +347,7 @@ DATASETS: Mapping[str, PublicDataset] = {
         _WINE_QUALITY,
         _DIAMONDS,
         _PENGUINS,
+        _PANNUKE,
+        _MONUSAC,
     )
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from assay.check import check_task
 from assay.sources.source import DataOptions
@@ -34,3 +37,55 @@ def test_outlines_pass_the_acceptance_test(tmp_path: Path) -> None:
     source = write_masks(tmp_path / "masks")
     results = check_task(CellDetection(), source, TILES, corrupt=broken(tmp_path), settings=SMALL)
     assert all(result.ok for result in results), [result for result in results if not result.ok]
+
+
+def test_the_page_shows_what_was_missed(tmp_path: Path) -> None:
+    from assay.evaluation.batched import evaluation_of
+    from assay.flow import prepare
+    from assay.report.figures import draw
+    from assay.samples.samples import build_samples
+
+    task = CellDetection()
+    for source in (write_points(tmp_path / "points", count=8), write_masks(tmp_path / "masks", count=8)):
+        made = prepare(source, TILES, task=task)
+        spec = task.fit_spec(made.records, np.ones(8, bool), TILES)
+        samples = build_samples(task, made.records, spec, np.zeros(8, np.int8), folder=tmp_path / source.name / "cache")
+        view = samples.view(0)
+        truths = view.truths()
+        told = [truth.only(np.arange(len(truth)) > 0) for truth in truths]
+        told = [replace(one, label=np.abs(one.label), shares=np.zeros((len(one), 2))) for one in told]
+        drawing = task.draw_answered(samples, 0, told[0], truths[0], spec)
+        assert {"found: 9", "missed (white): 1", "found for nothing (black): 0"} <= set(drawing.lines)
+        assert drawing.image is not None and drawing.image.startswith("data:image")
+        figures = task.figures(evaluation_of(told, view, 1.0), spec)
+        assert all("<svg" in draw(figure) or "<table" in draw(figure) for figure in figures)
+        counts = next(figure for figure in figures if figure.kind == "matrix").data["counts"]
+        assert sum(row[-1] for row in counts) == 8
+
+
+def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
+    """Integrated gradients of a single middle lie around it, and hiding them takes the cell away."""
+    import torch
+
+    from assay.evidence.cell_attribution import cells_left, explain_cells
+    from assay.networks.cell_decoding import tile_cells
+    from assay.samples.cell_spec import CellSpec
+    from assay.samples.cell_tiles import tiles_of
+    from cell_examples import Darkness
+
+    spec = CellSpec(64, 16, (220.0,) * 3, (50.0,) * 3, ("dark",), False, 6.0, 5.0, 1e-3, 16, True)
+    image = torch.full((1, 3, 64, 64), 220, dtype=torch.uint8)
+    for x, y in ((20, 20), (44, 40)):
+        image[0, :, y - 4 : y + 5, x - 4 : x + 5] = 40
+    network, place = Darkness(), torch.from_numpy(next(tiles_of(64, 64, 64, 16)).numbers)[None]
+    whole = tile_cells(network, image, place, spec, 0.5)
+    assert len(whole[0]) == 2
+    weights = explain_cells(network, image, place, spec, only=0)[0]
+    x, y = (round(float(axis[0])) for axis in (whole[0].x, whole[0].y))
+    near = np.zeros((64, 64), bool)
+    near[y - 10 : y + 11, x - 10 : x + 11] = True
+    assert np.abs(weights[near]).sum() > 0.99 * np.abs(weights).sum() > 0
+    both = explain_cells(network, image, place, spec)[0]
+    assert np.abs(both[~near]).sum() > 0.3 * np.abs(both).sum()
+    hidden = torch.where(torch.from_numpy(near), torch.tensor(220, dtype=torch.uint8), image)
+    assert cells_left(tile_cells(network, hidden, place, spec, 0.5), whole, 6.0).tolist() == [0.5]

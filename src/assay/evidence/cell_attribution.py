@@ -18,7 +18,6 @@ from assay.samples.cell_tiles import Tile
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from assay.evaluation.cells import CellCount
     from assay.evaluation.metrics import Values
 
 Array = np.ndarray[Any, Any]
@@ -87,10 +86,6 @@ def cells_left(outputs: Values, answered: Values, radius: float) -> Array:
     """(U,) the share of each answer's cells that is still found within `radius` pixels; 1 where there were none."""
     found = []
     for output, answer in zip(outputs, answered, strict=True):
-        before = _places(answer)
+        before = answer.places
         found.append(len(matched(output.places, before, radius)) / len(before) if len(before) else 1.0)
     return np.asarray(found)
-
-
-def _places(answer: CellCount) -> Array:
-    return np.asarray([(cell.x, cell.y) for cell in answer.cells], np.float64).reshape(-1, 2)

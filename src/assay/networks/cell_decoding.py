@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 #: Outlines of fewer pixels than this share of a usual cell's area are none.
 _LEAST_AREA = 0.08
 #: Tiles that go through the network together, and pixels by which a tile tells of more than its own part.
-_AT_ONCE, _SLACK = 8, 2.0
+_AT_ONCE, _SLACK = 4, 2.0
 
 
 def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> list[Cells]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.evaluation.cell_matching import matched_cells, matched_outlines
 from assay.report.images import thumbnail
 from assay.samples.cell_tiles import Tile
 from assay.task_parts import Drawing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: One colour a class, told apart by every colour vision (Okabe and Ito 2008); grey where a class is not known.
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
+_NAMES = ("orange", "light blue", "green", "yellow", "blue", "red", "pink")
 UNKNOWN, MISSED, FALSE = (190, 190, 190), (255, 255, 255), (0, 0, 0)
 _MOST_SIDE, _SIZE = 1024, 320
 
@@ -46,6 +48,27 @@ def marked(picture: Array, cells: Cells, colours: list[tuple[int, int, int]], ra
     for x, y, colour in zip(cells.x.tolist(), cells.y.tolist(), colours, strict=True):
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
     return np.asarray(image)
+
+
+def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, spec: CellSpec) -> Drawing:
+    """One unit with its found cells as rings of their class's colour, misses as white, false finds as black squares."""
+    from PIL import Image, ImageDraw
+
+    picture = whole_picture(samples, unit)
+    height, width = picture.shape[:2]
+    pairs = matched_outlines(found, truth) if spec.outlined else matched_cells(found, truth, spec.radius)
+    right, wrong = found.only(pairs[:, 0]), found.only(np.setdiff1d(np.arange(len(found)), pairs[:, 0]))
+    missed = truth.only(np.setdiff1d(np.arange(len(truth)), pairs[:, 1]))
+    radius = 0.9 * spec.size
+    drawn = Image.fromarray(marked(picture, right, class_colours(right), radius))
+    draw = ImageDraw.Draw(drawn)
+    for cells, colour in ((missed, MISSED), (wrong, FALSE)):
+        for x, y in cells.places.tolist():
+            if x < width and y < height:
+                draw.rectangle((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
+    told = f"found: {len(right):,}", f"missed (white): {len(missed):,}", f"found for nothing (black): {len(wrong):,}"
+    names = tuple(f"{_NAMES[number % len(COLOURS)]}: {name}" for number, name in enumerate(spec.classes) if spec.kinds)
+    return Drawing(image=thumbnail(np.asarray(drawn), _SIZE), lines=(samples.id(unit), *told, *names))
 
 
 def class_colours(cells: Cells) -> list[tuple[int, int, int]]:

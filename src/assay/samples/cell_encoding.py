@@ -14,9 +14,8 @@ import numpy as np
 
 from assay.errors import AssayError, DataError, SettingError
 from assay.evaluation.cells import Cells
-from assay.samples.cell_spec import MARGIN, RADIUS, CellSpec, target_cells, target_sizes, tile_side
+from assay.samples.cell_spec import MARGIN, RADIUS, TILES, CellSpec, target_cells, target_sizes, tile_side
 from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
-from assay.sources._image_header import MOST_PIXELS
 from assay.sources.slides import Slide
 from assay.task import Encoded
 
@@ -44,18 +43,26 @@ def as_colour(values: Array, name: str) -> Array:
     return np.ascontiguousarray(values[:, :, :3])
 
 
-def picture_at(records: Records, location: str) -> Array:
-    """(H, W, 3) uint8 of a picture; raises `DataError` where it cannot be decoded."""
+def picture_at(records: Records, location: str) -> Array | Slide:
+    """(H, W, 3) uint8 of a picture, or the open slide; raises `DataError` where it cannot be decoded."""
     from assay.sources.decode import decode_image
 
     if records.load is None:
         raise DataError("these records hold no images")
     payload = records.load(location)
-    if isinstance(payload, Slide):
-        if payload.height * payload.width > MOST_PIXELS:
-            raise DataError("the slide is too large to be read as a whole", file=location)
-        return payload.read(0, 0, payload.height, payload.width)
-    return as_colour(decode_image(payload, name=location), location)
+    return payload if isinstance(payload, Slide) else as_colour(decode_image(payload, name=location), location)
+
+
+def _part(picture: Array | Slide, left: int, top: int, side: int) -> Array:
+    """(side, side, 3) of a picture or a slide; what lies beyond its right and lower edge is mirrored."""
+    if not isinstance(picture, Slide):
+        return cut(picture, left, top, side)
+    inside = (min(side, picture.height - top), min(side, picture.width - left))
+    return cut(picture.read(top, left, *inside), 0, 0, side)
+
+
+def _size(picture: Array | Slide) -> tuple[int, int]:
+    return (picture.height, picture.width) if isinstance(picture, Slide) else (picture.shape[0], picture.shape[1])
 
 
 def slides_of(records: Records) -> Iterator[tuple[str, Iterator[Array]]] | None:
@@ -91,7 +98,7 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
     index = records.index()
     learned = index.filter(pa.array(train))
     pictures = _look_at(records, train)
-    shapes = np.asarray([picture.shape[:2] for picture in pictures])
+    shapes = np.asarray([size for size, _ in pictures])
     target = learned.column("target")
     sizes = target_sizes(target)
     outlined = records.facts.get("marked_by") == "outlines"
@@ -101,7 +108,7 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
     area = float(np.median(shapes.prod(axis=1)))
     density = max(float(counts.mean()) / area, 1e-7)
     dense = float(counts.max(initial=1.0)) / area
-    pixels = np.concatenate([picture[::4, ::4].reshape(-1, 3) for picture in pictures]).astype(np.float64)
+    pixels = np.concatenate([picture[::4, ::4].reshape(-1, 3) for _, picture in pictures]).astype(np.float64)
     deviation = np.where(pixels.std(axis=0) > 1e-3, pixels.std(axis=0), 255.0)
     coloured = float(np.abs(pixels - pixels.mean(axis=1, keepdims=True)).mean())
     return CellSpec(
@@ -132,15 +139,24 @@ def _radius(options: DataOptions) -> float:
     return value
 
 
-def _look_at(records: Records, train: Array) -> list[Array]:
-    """Up to `_LOOK_AT` training pictures, evenly spread; raises `SettingError` where none can be decoded."""
+def _look_at(records: Records, train: Array) -> list[tuple[tuple[int, int], Array]]:
+    """Size and pixels of up to `_LOOK_AT` training pictures, evenly spread, of a slide of its middle.
+
+    Raises:
+        SettingError: none can be decoded.
+    """
     places = records.index().column("location").to_pylist()
     rows = np.flatnonzero(train)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
 
-    def decode(row: int) -> Array | None:
+    def decode(row: int) -> tuple[tuple[int, int], Array] | None:
         try:
-            return picture_at(records, places[row])
+            picture = picture_at(records, places[row])
+            height, width = _size(picture)
+            if not isinstance(picture, Slide):
+                return (height, width), picture
+            side = min(height, width, TILES[-1])
+            return (height, width), picture.read((height - side) // 2, (width - side) // 2, side, side)
         except AssayError:
             return None
 
@@ -169,7 +185,10 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
             log.add("undecodable-image", "skipped", name)
             continue
         own = None if cells is None or sizes is None else (cells[row], sizes[row])
-        rows += [row] * _add_tiles(parts, picture, own, spec)
+        try:
+            rows += [row] * _add_tiles(parts, picture, own, spec)
+        except AssayError:  # of a slide, of which a part is damaged
+            log.add("undecodable-image", "skipped", name)
     return Encoded(
         {name: _stacked(name, values, spec) for name, values in _fields(parts, known, spec)}, np.asarray(rows)
     )
@@ -184,20 +203,22 @@ def _sizes(batch: pa.RecordBatch) -> list[Array]:
     return np.split(flat, ends[:-1].astype(int))
 
 
-def _add_tiles(parts: dict[str, list[Array]], picture: Array, own: tuple[Cells, Array] | None, spec: CellSpec) -> int:
+def _add_tiles(
+    parts: dict[str, list[Array]], picture: Array | Slide, own: tuple[Cells, Array] | None, spec: CellSpec
+) -> int:
     """Cut one picture; returns how many tiles it gave."""
-    height, width = picture.shape[:2]
+    height, width = _size(picture)
+    tiles = list(tiles_of(height, width, spec.tile, spec.margin))
+    images = [_part(picture, tile.left, tile.top, spec.tile).transpose(2, 0, 1) for tile in tiles]
     depth = depth_map(own[0], height, width) if own is not None and spec.outlined else None
-    count = 0
-    for tile in tiles_of(height, width, spec.tile, spec.margin):
-        parts["image"].append(np.ascontiguousarray(cut(picture, tile.left, tile.top, spec.tile).transpose(2, 0, 1)))
+    for tile, image in zip(tiles, images, strict=True):
+        parts["image"].append(np.ascontiguousarray(image))
         parts["place"].append(tile.numbers)
         if own is not None:
             parts["cells"].append(cells_in(own[0], own[1], tile, spec.tile, spec.most))
         if depth is not None:
             parts["depth"].append(np.ascontiguousarray(cut(depth, tile.left, tile.top, spec.tile)))
-        count += 1
-    return count
+    return len(tiles)
 
 
 def _fields(parts: dict[str, list[Array]], known: bool, spec: CellSpec) -> list[tuple[str, list[Array]]]:

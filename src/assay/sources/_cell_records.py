@@ -35,6 +35,8 @@ CELL = pa.struct(
     ]
 )
 CELLS = pa.list_(CELL)
+#: Pictures of more pixels than this are decoded one by one.
+_LARGE = 16_000_000
 #: What tables write where a cell's class is not known.
 UNKNOWN = frozenset({"", "unlabelled", "unlabeled", "unknown", "unclassified", "none", "nan", "na", "n/a", "?"})
 
@@ -139,7 +141,9 @@ def cell_records(
     if "split" in kept.column_names:
         facts["split"] = dict(sorted(Counter(kept["split"].to_pylist()).items()))
     table = kept.append_column("target", target)
-    return records_from_table(table, print_of, rows_per_batch=64, problems=log.problems(), load=load, facts=facts)
+    large = max(check.height * check.width for check in checks) > _LARGE
+    rows = 1 if large else 64
+    return records_from_table(table, print_of, rows_per_batch=rows, problems=log.problems(), load=load, facts=facts)
 
 
 def cells_array(pictures: Sequence[Marked]) -> pa.Array:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
-from assay.sources._image_header import is_image_name
+from assay.sources._cell_pictures import is_picture_name
 from assay.sources._path_tables import Resolve, path_column, whole_table
 from assay.sources._rows import Rows, open_file, table_names
 from assay.sources._splits import are_sides, as_sides, asks_for_shares, split_column_name
@@ -58,8 +58,11 @@ def point_columns(rows: Rows, resolve: Resolve, target: str | None = None) -> Po
 
 def image_column(rows: Rows, resolve: Resolve) -> str | None:
     """The column that says which picture a row is about; None where there is none."""
-    head = next((batch.slice(0, _LOOK_AT) for batch, _ in rows.batches(None) if batch.num_rows), None)
-    return None if head is None else path_column(head, resolve, is_image_name, is_audio_name)
+    try:
+        head = next((batch.slice(0, _LOOK_AT) for batch, _ in rows.batches(None) if batch.num_rows), None)
+    except AssayError:  # such as a table that has a header alone
+        return None
+    return None if head is None else path_column(head, resolve, is_picture_name, is_audio_name)
 
 
 def _named(names: Sequence[str], wanted: Sequence[str]) -> str | None:

@@ -12,16 +12,15 @@ import numpy as np
 
 from assay.errors import AssayError, DataError
 from assay.evaluation.cells import spans_of
+from assay.sources._cell_pictures import check_pictures, loader
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records
-from assay.sources._digest import content_digest
-from assay.sources._image_files import ImageCheck, check_files
-from assay.sources._image_header import MOST_PIXELS, is_image_name, suffix_of
+from assay.sources._image_files import ImageCheck
+from assay.sources._image_header import suffix_of
 from assay.sources._listing import note
 from assay.sources._safe_xml import xml_events
 from assay.sources._splits import given_sides
 from assay.sources.cell_masks import marked_by
 from assay.sources.records import ProblemLog, Records
-from assay.sources.slides import ALWAYS, Slide
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
 
@@ -29,6 +28,7 @@ Array = np.ndarray[Any, Any]
 _PREFERRED = (".svs", ".tif", ".tiff", ".png", ".jpg")
 #: Regions that are no nucleus: parts that the annotators could not tell.
 _AMBIGUOUS = "ambiguous"
+_MOST_EVENTS = 500
 
 
 def recognise(source: Source) -> Recognition | None:
@@ -62,8 +62,11 @@ def read(source: Source, options: DataOptions) -> Records:
     """
     log, store = ProblemLog(), source.store
     pairs = pairs_of(store.names)
-    names, cells, checks = [], [], []
-    for check in _checked(store, list(pairs)):
+    names: list[str] = []
+    cells: list[Marked] = []
+    checks: list[ImageCheck] = []
+    checked, slides = check_pictures(store, list(pairs))
+    for check in checked:
         note(check, log)
         try:
             marked = _marked(store, pairs[check.name], check, log) if check.usable else NOTHING
@@ -79,11 +82,26 @@ def read(source: Source, options: DataOptions) -> Records:
     sides = given_sides(names, options)
     if sides is not None:
         columns["split"] = [sides[name] for name in names]
+        kept = _of_one_side(names, columns, log)
+        names, cells = [names[place] for place in kept], [cells[place] for place in kept]
+        checks = [checks[place] for place in kept]
+        columns = {name: [values[place] for place in kept] for name, values in columns.items()}
 
-    def load(location: str) -> Any:
-        return Slide(store.path / location, location) if suffix_of(location) in ALWAYS else store.read(location)
+    return cell_records(
+        Pictures(names, cells, columns=columns, outlined=True), checks, loader(store, slides), log, source.label
+    )
 
-    return cell_records(Pictures(names, cells, columns=columns, outlined=True), checks, load, log, source.label)
+
+def _of_one_side(names: list[str], columns: dict[str, list[str | None]], log: ProblemLog) -> list[int]:
+    """The pictures but those of patients who are tested, too: in MoNuSAC two are given on both sides."""
+    tested = {patient for patient, side in zip(columns["group"], columns["split"], strict=True) if side == "test"}
+    kept = []
+    for place, (name, patient, side) in enumerate(zip(names, columns["group"], columns["split"], strict=True)):
+        if side != "test" and patient in tested:
+            log.add("patient-on-two-sides", "skipped", name)
+        else:
+            kept.append(place)
+    return kept
 
 
 def patient_of(name: str) -> str:
@@ -91,26 +109,6 @@ def patient_of(name: str) -> str:
     folder, _, base = name.rpartition("/")
     parts = base.split("-")
     return "-".join(parts[:3]) if parts[0] == "TCGA" and len(parts) >= 3 else folder or base
-
-
-def _checked(store: Store, names: list[str]) -> list[ImageCheck]:
-    plain = {
-        check.name: check for check in check_files(store.read, store.size, [one for one in names if is_image_name(one)])
-    }
-    return [plain[name] if name in plain else _slide_check(store, name) for name in names]
-
-
-def _slide_check(store: Store, name: str) -> ImageCheck:
-    try:
-        slide = Slide(store.path / name, name)
-    except (DataError, OSError):
-        empty = store.size(name) == 0
-        return ImageCheck(name, (("empty-file" if empty else "unreadable-slide", "skipped"),))
-    height, width = slide.height, slide.width
-    slide.close()
-    if height * width > MOST_PIXELS:
-        return ImageCheck(name, (("too-large", "skipped"),))
-    return ImageCheck(name, (), content_digest(store.read(name)), height, width, 3, 8, "RGB", "TIFF")
 
 
 def _marked(store: Store, xml: str, check: ImageCheck, log: ProblemLog) -> Marked:
@@ -162,11 +160,14 @@ def regions(store: Store, xml: str) -> list[tuple[str | None, Array]]:
 
 
 def _is_aperio(store: Store, xml: str) -> bool:
+    """Whether a document holds regions of annotations: Pascal VOC and CVAT have annotations of other kinds."""
+    seen: set[str] = set()
     try:
         for count, event in enumerate(xml_events(store, xml)):
-            if event.kind == "start" and event.name.lower() in ("annotations", "annotation"):
+            seen.add(event.name.lower() if event.kind == "start" else "")
+            if {"annotations", "region"} <= seen:
                 return True
-            if count > 50:
+            if count > _MOST_EVENTS:
                 break
     except AssayError:
         return False

@@ -9,15 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import AssayError, DataError, SettingError
+from assay.sources._cell_pictures import check_pictures, is_picture_name, loader
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records, known_label
 from assay.sources._cell_tables import PointColumns, about_pictures, numbers_of, point_columns, points_table
-from assay.sources._image_files import check_files
-from assay.sources._image_header import SUFFIXES, is_image_name
+from assay.sources._image_header import SUFFIXES
 from assay.sources._listing import note
 from assay.sources._path_tables import Resolve, table_store, whole_table
 from assay.sources._rows import Rows, open_file, table_names
 from assay.sources._values import as_category
 from assay.sources.records import ProblemLog, Records
+from assay.sources.slides import SUFFIXES as SLIDES
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
 
@@ -60,11 +61,11 @@ def read(source: Source, options: DataOptions) -> Records:
             marked.update(_read_points(rows, columns, resolve, beside, first, log))
     about = about_pictures(source.store, resolve, options, log)
     names = _pictures(store, marked, about.listed, log)
-    checks = check_files(store.read, store.size, names)
+    checks, slides = check_pictures(store, names)
     for check in checks:
         note(check, log)
     pictures = Pictures(names, [marked.get(name, NOTHING) for name in names], columns=about.columns(names))
-    return cell_records(pictures, checks, store.read, log, source.label)
+    return cell_records(pictures, checks, loader(store, slides), log, source.label)
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,9 @@ class _Found:
 def _tables(source: Source) -> _Found | None:
     """The tables of points of a source; None where there are none."""
     names = table_names(source.store.names)
-    if not names or (len(source.store.names) > 1 and not any(map(is_image_name, source.store.names))):
+    if not names or (len(source.store.names) > 1 and not any(map(is_picture_name, source.store.names))):
         return None
-    store, resolve = table_store(source, names[0], is_image_name, tuple(SUFFIXES))
+    store, resolve = table_store(source, names[0], is_picture_name, (*SUFFIXES, *SLIDES))
     table = points_table(source.store, resolve)
     if table is not None:
         return _Found(store, resolve, [table])
@@ -103,7 +104,7 @@ def _picture_beside(table: str, resolve: Resolve) -> str | None:
     for ending in (".gz", ".csv", ".tsv", ".tab", ".psv", ".parquet", ".pq"):
         stem = stem.removesuffix(ending)
     found = resolve(stem)
-    return found if found is not None and is_image_name(found) else None
+    return found if found is not None and is_picture_name(found) else None
 
 
 def _read_points(
@@ -157,7 +158,7 @@ def _is_empty(batch: pa.RecordBatch, columns: PointColumns, row: int) -> bool:
 
 def _pictures(store: Store, marked: dict[str, Marked], listed: frozenset[str], log: ProblemLog) -> list[str]:
     """The pictures with points, and those that a table names without any; others are not known to hold no cell."""
-    images = [name for name in store.names if is_image_name(name)]
+    images = [name for name in store.names if is_picture_name(name)]
     known = set(marked) | (listed & set(images) if images else listed)
     for name in images:
         if name not in known:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import DataError
 from assay.sources import cell_boxes, cell_masks, cell_monusac, cell_pannuke, cell_points
-from assay.sources._digest import content_digest, fingerprint_of
-from assay.sources._image_files import check_files
-from assay.sources._image_header import is_image_name, suffix_of
-from assay.sources._listing import note
+from assay.sources._cell_pictures import check_pictures, is_picture_name, loader, slide_check
+from assay.sources._digest import fingerprint_of
+from assay.sources._listing import note, usable_files
 from assay.sources.images import read_unlabelled_images
 from assay.sources.records import ProblemLog, Records, records_from_table
-from assay.sources.slides import ALWAYS, LEAST_PIXELS, Slide, is_slide_name
 from assay.sources.source import DataOptions, Recognition, Source
 
 #: Every reader has `recognise(source)` and `read(source, options)`.
@@ -62,72 +59,21 @@ def read_cell_pictures(source: Source) -> Records:
     Raises:
         DataError: no pictures, or none that can be used.
     """
-    slides = {} if source.path is None else _slides(source)
+    if source.path is None:
+        return read_unlabelled_images(source)
+    store, log = source.store, ProblemLog()
+    slides = {name: check for name in store.names if (check := slide_check(store, name)) is not None}
     if not slides:
         return read_unlabelled_images(source)
-    log = ProblemLog()
-    rows: list[dict[str, Any]] = []
-    for name, found in slides.items():
-        if isinstance(found, str):
-            log.add(found, "skipped", name)
-        else:
-            rows.append({"id": name, "location": name, "digest": found, "slide": True})
-    others = [name for name in source.store.names if is_image_name(name) and name not in slides]
-    checks = check_files(source.store.read, source.store.size, others)
+    checks, _ = check_pictures(store, [name for name in store.names if is_picture_name(name)])
     for check in checks:
         note(check, log)
-    rows += [
-        {"id": one.name, "location": one.name, "digest": one.digest, "slide": False} for one in checks if one.usable
-    ]
-    if not rows:
-        told = ", ".join(f"{problem.count} {problem.kind}" for problem in log.problems())
-        raise DataError(f"none of the images can be used ({told}).", "Copy them again.", file=source.label)
-    table = pa.Table.from_pylist(sorted(rows, key=lambda row: str(row["id"])))
-
-    def load(location: str) -> Any:
-        return Slide(_path(source, location), location) if location in slides else source.store.read(location)
-
-    facts = {"samples": len(rows), "slides": sum(bool(row["slide"]) for row in rows)}
-    return records_from_table(
-        table, fingerprint_of(table.to_batches()), problems=log.problems(), load=load, facts=facts
-    )
-
-
-def _slides(source: Source) -> dict[str, str]:
-    """The slides among a source's files: the digest of each, or the kind of problem that keeps it from being read."""
-    found: dict[str, str] = {}
-    for name in source.store.names:
-        path = _path(source, name)
-        if not is_slide_name(name) or not path.is_file():
-            continue
-        size = path.stat().st_size
-        if not size:
-            found[name] = "empty-file"
-            continue
-        try:
-            slide = Slide(path, name)
-        except DataError:
-            if suffix_of(name) in ALWAYS:
-                found[name] = "unreadable-slide"
-            continue
-        if suffix_of(name) in ALWAYS or slide.height * slide.width >= LEAST_PIXELS:
-            found[name] = content_digest(f"{size} {slide.height} {slide.width}".encode() + _ends(path, size))
-        slide.close()
-    return found
-
-
-def _ends(path: Path, size: int) -> bytes:
-    """The first and last megabyte of a file, by which slides are told apart."""
-    with open(path, "rb") as file:
-        head = file.read(1 << 20)
-        file.seek(max(0, size - (1 << 20)))
-        return head + file.read(1 << 20)
-
-
-def _path(source: Source, name: str) -> Path:
-    """Where a file of a folder lies, or a file by itself; members of archives lie nowhere."""
-    path = source.store.path
-    return path / name if path.is_dir() else path if path.name == name else path / name
+    table = pa.table({name: pa.array([check.name for check in checks], pa.string()) for name in ("id", "location")})
+    table = table.append_column("slide", pa.array([check.name in slides for check in checks]))
+    kept = usable_files(table, checks, noun="images", label=source.label)
+    facts = {"samples": kept.num_rows, "slides": int(pc.sum(kept["slide"]).as_py())}
+    load, fingerprint = loader(store, frozenset(slides)), fingerprint_of(kept.to_batches())
+    return records_from_table(kept, fingerprint, problems=log.problems(), load=load, facts=facts)
 
 
 def _best(source: Source) -> tuple[Recognition, ModuleType] | None:

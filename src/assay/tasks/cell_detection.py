@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.progress import Progress
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
+
+#: Tiles that go through the network together where nothing is learned.
+_AT_ONCE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +140,12 @@ class CellDetection(Task):
         if batch.cells is None:
             raise SettingError("these images have no marked cells")
         finder: Any = network
-        maps = finder.maps(batch.image)
         about = (spec.size, spec.density, plan.label_smoothing)
-        return cell_losses(maps, batch.cells, batch.depth, _valid(batch), *about)
+
+        def losses(image: Tensor, cells: Tensor, valid: Tensor, depth: Tensor | None) -> Tensor:
+            return cell_losses(finder.maps(image), cells, depth, valid, *about)
+
+        return _in_parts(losses, batch.image, batch.cells, _valid(batch), batch.depth)
 
     def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
         """The cells that each tile answers for, in the pixels of its picture."""
@@ -183,6 +191,12 @@ class CellDetection(Task):
 
         return cell_metrics(spec.radius, spec.classes, spec.outlined)
 
+    def figures(self, evaluation: Evaluation, spec: CellSpec) -> Sequence[Figure]:
+        """See `assay.evidence.cell_figures`."""
+        from assay.evidence.cell_figures import cell_figures
+
+        return cell_figures(evaluation, spec)
+
     def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
         """(U,) one minus the F1 of each picture, of its primary metric."""
         return 1 - _scores(outputs, truths, spec)
@@ -210,10 +224,10 @@ class CellDetection(Task):
         }
 
     def corruptions(self, spec: CellSpec) -> Mapping[str, Corruption]:
-        """Those of ImageNet-C and its smaller kin."""
-        from assay.samples.corruptions import image_corruptions
+        """See `assay.samples.cell_corruptions`."""
+        from assay.samples.cell_corruptions import cell_corruptions
 
-        return image_corruptions(spec.tile)
+        return cell_corruptions(spec.stained)
 
     def masked(self, batch: CellBatch, kept: Tensor, spec: CellSpec, instead: CellBatch | None = None) -> CellBatch:
         """See `assay.samples.image_places`."""
@@ -263,6 +277,26 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_cells
 
         return draw_cells(samples, unit, spec)
+
+    def draw_answered(self, samples: Samples, unit: int, output: Cells, truth: Cells, spec: CellSpec) -> Drawing:
+        """The picture with what was found, coloured by class, what was missed and what was found for nothing."""
+        from assay.report.cell_drawings import draw_found_cells
+
+        return draw_found_cells(samples, unit, output, truth, spec)
+
+
+def _in_parts(function: Any, *values: Tensor | None) -> Tensor:
+    """What a function gives for each of B windows; where no gradient is asked for, a few at a time: tiles are large."""
+    import torch
+
+    count = 0 if values[0] is None else len(values[0])
+    if torch.is_grad_enabled() or count <= _AT_ONCE:
+        return torch.as_tensor(function(*values))
+    starts = range(0, count, _AT_ONCE)
+    parts = [
+        function(*(None if value is None else value[start : start + _AT_ONCE] for value in values)) for start in starts
+    ]
+    return torch.cat(parts)
 
 
 def _valid(batch: CellBatch) -> Tensor:
