@@ -19,14 +19,16 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.samples.box_spec import BoxSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.progress import Progress
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
@@ -199,6 +201,18 @@ class ObjectDetection(Task):
     def truth_words(self, truth: Any, spec: BoxSpec) -> str:
         """How many objects of each class there are."""
         return _in_words(_counts(np.asarray(truth)[:, 4], spec))
+
+    def figures(self, evaluation: Evaluation, spec: BoxSpec) -> Sequence[Figure]:
+        """See `assay.evidence.box_figures`."""
+        from assay.evidence.box_figures import box_figures
+
+        return box_figures(evaluation, spec)
+
+    def confusions(self, outputs: Values, truths: Values, spec: BoxSpec) -> Sequence[Confusion]:
+        """See `assay.evidence.box_figures`."""
+        from assay.evidence.box_figures import box_confusions
+
+        return box_confusions(outputs, truths, spec)
 
     def baselines(self, spec: BoxSpec) -> Sequence[Baseline]:
         """Histograms of gradients over sliding windows; the floor."""
