@@ -125,8 +125,9 @@ def coco_by_size(outputs: list[Array], truths: list[Array], classes: int) -> lis
                             "bbox": [x0, y0, x1 - x0, y1 - y0]})  # fmt: skip
     with contextlib.redirect_stdout(io.StringIO()):
         told = COCO()
-        told.dataset = {"images": [{"id": number + 1} for number in range(len(truths))], "annotations": annotations,
-                        "categories": [{"id": number + 1, "name": str(number)} for number in range(classes)]}  # fmt: skip
+        categories = [{"id": number + 1, "name": str(number)} for number in range(classes)]
+        images = [{"id": number + 1} for number in range(len(truths))]
+        told.dataset = {"images": images, "annotations": annotations, "categories": categories}
         told.createIndex()
         judge = COCOeval(told, told.loadRes(results), "bbox")
         judge.evaluate()

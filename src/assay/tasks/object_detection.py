@@ -275,6 +275,15 @@ class ObjectDetection(Task):
         picture, objects = _picture(samples, unit)
         return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
 
+    def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: BoxSpec) -> Drawing:
+        """The picture with its labelled objects and what was found: what is missed and what is wrong."""
+        from assay.report.boxes import compared
+        from assay.samples.box_frames import into_frame
+
+        picture, objects = _picture(samples, unit)
+        frame = np.asarray(samples.field("frame", samples.view_of(np.asarray([unit])).windows[:1]))[0]
+        return compared(picture, objects, into_frame(_told(output), frame, spec), spec.classes, samples.id(unit))
+
     def draw_explained(
         self,
         samples: Samples,
