@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError
 from assay.report.images import thumbnail
+from assay.samples.box_frames import into_frame
 from assay.task_parts import Drawing
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from assay.samples.box_spec import BoxSpec
+    from assay.samples.samples import Samples
 
     Array = np.ndarray[Any, Any]
 
@@ -92,6 +96,56 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     used = sorted({int(label) for label in classes})
     named = [f"{_NAMES[label % len(COLOURS)]}: {names[label]}" for label in used]
     return Drawing(image=image, lines=(name, *lines, *named))
+
+
+def doubted(picture: Array, objects: Array, box: Array, missing: bool, name: str) -> Drawing:
+    """A picture with its labelled objects and one box that is in doubt: a label, thick, or one that is missing, dashed.
+
+    Args:
+        picture: uint8 of shape (H, W, 1 or 3).
+        objects: (m, 6) in its pixels, as a truth has them.
+        box: (6,) in its pixels, of an object, or of a find where a label is missing.
+        missing: whether it is one that is missing.
+        name: of the picture.
+    """
+    import numpy as np
+
+    marks = np.full(len(objects), LABELLED)
+    if not missing:
+        marks[np.abs(objects[:, :5] - box[:5]).max(axis=1, initial=0.0) < 1] = MISSED
+        return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist()), lines=(name,))
+    boxes, classes = np.concatenate([objects[:, :4], box[None, :4]]), np.append(objects[:, 4], box[5])
+    return Drawing(image=boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND]), lines=(name,))
+
+
+def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:
+    """A picture as the network sees it, (H, W, 1 or 3) uint8, its objects (m, 6) there, and its own size (2,)."""
+    import numpy as np
+
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    image, frame = (np.asarray(samples.field(name, window))[0] for name in ("image", "frame"))
+    shown = image[:3] if len(image) >= 3 else image[:1]
+    batch: Any = samples.batch(window)
+    objects = np.zeros((0, 6)) if batch.objects is None else batch.objects[0].numpy()
+    return np.asarray(shown.transpose(1, 2, 0)), objects, frame
+
+
+def drawn(samples: Samples, unit: int) -> Drawing:
+    """A picture of the samples with its labelled objects."""
+    picture, objects, _ = picture_of(samples, unit)
+    return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
+
+
+def drawn_with_found(samples: Samples, unit: int, found: Array, spec: BoxSpec) -> Drawing:
+    """The same beside boxes (n, 6) found, in pixels of the picture; see `compared`."""
+    picture, objects, frame = picture_of(samples, unit)
+    return compared(picture, objects, into_frame(found, frame, spec), spec.classes, samples.id(unit))
+
+
+def drawn_with_doubt(samples: Samples, unit: int, box: Array, missing: bool, spec: BoxSpec) -> Drawing:
+    """The same with a box (6,) that is in doubt, in pixels of the picture; see `doubted`."""
+    picture, objects, frame = picture_of(samples, unit)
+    return doubted(picture, objects, into_frame(box[None], frame, spec)[0], missing, samples.id(unit))
 
 
 def _dashed(
