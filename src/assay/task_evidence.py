@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Amount, Confusion, Corruption, Drawing, InUse, Spec, Support
+from assay.task_parts import Amount, Confusion, Corruption, Doubt, Doubts, Drawing, InUse, Spec, Support
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,6 +59,19 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
     def confusions(self, outputs: Values, truths: Values, spec: Spec) -> Sequence[Confusion]:
         """Parts of answers that stand in the place of others, the commonest first; empty where none is known."""
         return ()
+
+    def doubts(self, outputs: Values, truths: Values, spec: Spec) -> Doubts | None:
+        """Labels that look wrong, of which a unit has several: boxes, points.
+
+        Args:
+            outputs: (U,) of networks that were not trained on these units.
+            truths: (U,) as labelled.
+            spec: the sample spec.
+
+        Returns:
+            None where an application cannot tell. Where an answer is one class of several, `probabilities` suffice.
+        """
+        return None
 
     def parts(self, spec: Spec) -> Mapping[str, np.ndarray[Any, Any]]:
         """Places in the input by name, each a bool array of one input's shape without channels: (H, W) or (P,).
@@ -204,4 +217,8 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
     def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: Spec) -> Drawing:
         """One unit as the page shows it, with what an output has in common with its truth and what not."""
+        return self.draw(samples, unit, spec)
+
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: Spec) -> Drawing:
+        """One unit as the page shows it, with the label that is in doubt (`doubts`)."""
         return self.draw(samples, unit, spec)

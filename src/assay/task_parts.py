@@ -239,6 +239,42 @@ class Confusion:
     rows: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """One of the labels of a unit that looks wrong, or one that seems to be missing.
+
+    Attributes:
+        kind: what is wrong with it, in a few words, such as "missing".
+        label: what it says, in a few words.
+        better: what looks right.
+        sure: from 0 to 1, how sure the network is.
+        place: where in the unit, in a form of the application's own.
+        row: the position of the unit among those asked about.
+    """
+
+    kind: str
+    label: str
+    better: str
+    sure: float
+    place: Any = None
+    row: int = 0
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """What outputs say of the labels of units that the network has not seen.
+
+    Attributes:
+        labels: how many were looked at.
+        agreed: the share of them that the outputs agree with.
+        found: those that look wrong or are missing, the surest first.
+    """
+
+    labels: int
+    agreed: float
+    found: tuple[Doubt, ...]
+
+
 class Session(ABC):
     """Takes input in chunks and answers while more arrives.
 

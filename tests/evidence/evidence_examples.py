@@ -128,6 +128,9 @@ class Application:
     def probabilities(self, outputs: Any, spec: Any) -> None:
         return None
 
+    def doubts(self, outputs: Any, truths: Any, spec: Any) -> Any:
+        return None
+
     def confidences(self, outputs: Any, truths: Any, spec: Any) -> None:
         return None
 

@@ -14,6 +14,7 @@ from assay.evaluation.metrics import Accuracy
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.labels import find
 from assay.serving.predictor import Classical
+from assay.task import Doubt, Doubts, Drawing
 
 _UNITS = 400
 
@@ -109,3 +110,43 @@ def test_a_network_that_only_guesses_is_no_judge() -> None:
 def test_without_folds_or_classes_nothing_is_said() -> None:
     for found in (find(judged([], divided=False)), find(judged([], told=False))):
         assert found.status == "unknown" and "one class of several" in found.verdict
+
+
+class Boxes(Sorter):
+    """An application with several labels a unit, some of which it doubts wherever `doubted` says."""
+
+    def __init__(self, doubted: Any, agreed: float = 0.8) -> None:
+        super().__init__(told=False)
+        self.doubted, self.agreed = doubted, agreed
+
+    def doubts(self, outputs: Any, truths: Any, spec: Any) -> Doubts:
+        assert len(outputs) == len(truths)
+        rows = [row for row in self.doubted if row < len(outputs)]
+        kinds = ("missing", "another class")
+        found = [Doubt(kinds[row % 2], "cat", "dog", 0.9, row, row) for row in rows]
+        return Doubts(2 * len(outputs), self.agreed, tuple(found))
+
+    def draw_doubted(self, samples: Any, unit: int, doubt: Doubt, spec: Any) -> Drawing:
+        return Drawing(lines=(samples.id(unit), f"at {doubt.place}"))
+
+
+def test_labels_of_which_a_unit_has_several_are_doubted_by_the_application() -> None:
+    found = find(replace(judged([]), task=Boxes([5, 160, 310])))  # type: ignore[arg-type]
+    assert found.status == "good" and "3 labels look wrong or seem to be missing" in found.verdict
+    assert "missing: 2" in found.verdict and found.numbers["of these another class"].value == 1
+    assert found.numbers["labels looked at"].value == 2 * _UNITS
+    gallery, table = found.figures
+    # The first 150 are those of the second half's network, as the folds come.
+    assert [row[0] for row in table.data["rows"]] == ["5.png", "160.png", "310.png"]
+    assert gallery.data["items"][0]["lines"] == ["what: another class", "label: cat", "looks like: dog (90 %)", "at 5"]
+
+
+def test_no_doubts_many_doubts_and_a_judge_who_cannot_judge() -> None:
+    none = find(replace(judged([]), task=Boxes([])))  # type: ignore[arg-type]
+    assert none.status == "good" and not none.figures and "None of 800 labels looks wrong" in none.verdict
+    many = find(replace(judged([]), task=Boxes(range(0, 400, 4))))  # type: ignore[arg-type]
+    assert many.status == "act" and many.next
+    unable = find(replace(judged([]), task=Boxes([3], agreed=0.2)))  # type: ignore[arg-type]
+    assert unable.status == "unknown" and "too seldom" in unable.verdict
+    alone = find(replace(judged([], divided=False), task=Boxes([3])))  # type: ignore[arg-type]
+    assert alone.status == "unknown"

@@ -66,8 +66,12 @@ class MeanAveragePrecision(Metric):
 
     def statistics(self, outputs: Values, truths: Values) -> BoxStatistics:
         """The matches of each picture, and the boxes of each class in their order."""
-        matches = tuple(match(found, objects, self.at) for found, objects in zip(outputs, truths, strict=True))
+        matches = tuple(self.pair(found, objects) for found, objects in zip(outputs, truths, strict=True))
         return BoxStatistics(matches, _by_class(matches))
+
+    def pair(self, found: Array, objects: Array) -> Matches:
+        """What came of the boxes and the objects of one picture."""
+        return match(found, objects, self.at)
 
     def aggregate(self, statistics: Values, weights: Array) -> float:
         """See `Metric.aggregate`."""
@@ -88,8 +92,8 @@ class ClassAveragePrecision50(MeanAveragePrecision50):
     """The average precision at an overlap of one half, of one class.
 
     Args:
-        label: the class.
-        name: its name.
+        label: the class's number.
+        name: the class's name.
     """
 
     def __init__(self, label: int, name: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
+from assay.evidence._doubted import BETTER, FEW, LISTED, MANY, NO_JUDGE, QUESTION, SHOWN, STEP, doubted
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.report.explained import heard
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
     from assay.evidence.side import SideRun
     from assay.serving.predictor import Answering
+    from assay.task import Doubts
 
-QUESTION = "Which labels look wrong?"
-_SHOWN, _SHOWN_RIGHT = 24, 8
-_LISTED = 200
-_FEW, _MANY = 0.01, 0.05
+_SHOWN_RIGHT = 8
 #: A label looks wrong where its own class is less likely than this. Without it a network that is often unsure accuses
 #: as many right labels as wrong ones.
 _UNLIKELY = 0.05
@@ -54,12 +53,15 @@ class _Seen:
 def find(context: Context) -> Finding:
     """Confident learning on out-of-sample probabilities, the worst labels first."""
     seen = out_of_sample(context)
+    parts = _doubts(context) if seen is None else None
+    if parts is not None:
+        return doubted(context, *parts)
     if seen is None:
         verdict = "Labels can be judged where an answer is one class of several and there are enough samples to divide."
         return Finding("labels", QUESTION, "unknown", verdict)
     if not _able(seen):
-        verdict = "The network agrees too seldom with the labels of samples that it has not seen to be their judge."
-        return Finding("labels", QUESTION, "unknown", verdict, next="Ask again once it is better than guessing.")
+        verdict = NO_JUDGE
+        return Finding("labels", QUESTION, "unknown", verdict, next=BETTER)
     issues = suspects(seen)
     count, wrong = len(seen.units), int(issues.wrong.sum())
     share = wrong / count
@@ -102,6 +104,21 @@ def out_of_sample(context: Context) -> _Seen | None:
     probabilities = np.concatenate([np.asarray(told) for _, told in parts])[place]
     labels = np.asarray(context.samples.view_of(units[place]).truths(), np.int64)
     return _Seen(units[place], _with_classical(context, units[place], probabilities, labels), labels)
+
+
+def _doubts(context: Context) -> tuple[Array, Doubts] | None:
+    """What the application doubts of labels of which a unit has several, and the units (U,) that were looked at."""
+    known = [side for side in (context.validation, context.test) if len(side)]
+    if context.side is None or not context.side.halves or not known:
+        return None
+    task, spec = context.task, context.spec
+    if task.doubts(known[0].outputs, known[0].truths, spec) is None:
+        return None  # before anything is trained for it
+    folds = [(units, _asked(context, run.predictor, units)) for run, units in _folds(context)]
+    sides = [*folds, *((side.units, side.outputs) for side in known)]
+    truths = [truth for units, _ in sides for truth in context.samples.view_of(units).truths()]
+    found = task.doubts([output for _, outputs in sides for output in outputs], truths, spec)
+    return None if found is None else (np.concatenate([units for units, _ in sides]), found)
 
 
 def _folds(context: Context) -> list[tuple[SideRun, Array]]:
@@ -147,10 +164,9 @@ def _judge(wrong: int, count: int, share: float) -> tuple[Status, str, str]:
     if not wrong:
         return "good", f"None of {count:,} labels looks wrong.", ""
     words = f"{wrong:,} of {count:,} labels look wrong ({100 * share:.1f} %)."
-    step = "Look at those shown, worst first, and correct what is wrong; then train again."
-    if share < _FEW:
-        return "good", f"Few labels look wrong: {words}", step
-    return ("watch" if share < _MANY else "act"), words, step
+    if share < FEW:
+        return "good", f"Few labels look wrong: {words}", STEP
+    return ("watch" if share < MANY else "act"), words, STEP
 
 
 def _ranked(issues: LabelIssues) -> Array:
@@ -160,7 +176,7 @@ def _ranked(issues: LabelIssues) -> Array:
 
 
 def _worst(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
-    items, ranked, title = [], _ranked(issues)[:_SHOWN], "Labels that look wrong, the worst first"
+    items, ranked, title = [], _ranked(issues)[:SHOWN], "Labels that look wrong, the worst first"
     if not len(ranked):
         ranked = np.argsort(issues.quality, kind="stable")[:_SHOWN_RIGHT]
         title = "The labels that fit least, which are likely right"
@@ -185,8 +201,8 @@ def _table(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
             context.task.truth_words(int(seen.labels[place]), context.spec),
             context.task.truth_words(int(issues.suggested[place]), context.spec),
         ]
-        for place in _ranked(issues)[:_LISTED]
+        for place in _ranked(issues)[:LISTED]
     ]
     data = {"columns": ["sample", "label", "looks like"], "rows": rows, "first_is_header": True}
-    title = f"The first {len(rows)} by name" if len(rows) == _LISTED else "All of them by name"
+    title = f"The first {len(rows)} by name" if len(rows) == LISTED else "All of them by name"
     return Figure("table", title, data)

@@ -1,35 +1,44 @@
 """Pictures with boxes drawn on them.
 
-Shapes: H height, W width, n boxes.
+Shapes: H height, W width, n boxes, m objects.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError
 from assay.report.images import thumbnail
+from assay.samples.box_frames import into_frame
+from assay.task_parts import Drawing
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from assay.samples.box_spec import BoxSpec
+    from assay.samples.samples import Samples
 
     Array = np.ndarray[Any, Any]
 
 #: Colours that every colour vision tells apart (Okabe and Ito 2008), one a class, again from the start after eight.
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
            (255, 255, 255))  # fmt: skip
-_SIZE = 224
+_NAMES = ("orange", "light blue", "green", "yellow", "dark blue", "red", "pink", "white")
+LABELLED, MISSED, FOUND, WRONG = "labelled", "missed", "found", "wrong"
+#: The longer side of a drawing in pixels: boxes need more room than pictures.
+_SIZE = 320
 
 
-def boxes_drawn(picture: Array, boxes: Array, classes: Array, dashed: Array | None = None, size: int = _SIZE) -> str:
+def boxes_drawn(picture: Array, boxes: Array, classes: Array, marks: Sequence[str] = (), size: int = _SIZE) -> str:
     """A picture with boxes, a data URI.
 
     Args:
         picture: uint8 of shape (H, W), (H, W, 1) or (H, W, 3).
         boxes: (n, 4) x0, y0, x1, y1 in its pixels.
         classes: (n,) int, which decide the colours.
-        dashed: (n,) bool, drawn with gaps: what is missing or wrong; None for none.
-        size: the longer side at most, in pixels.
+        marks: how each is drawn: `LABELLED`, `MISSED`, `FOUND` or `WRONG`; empty where all are labelled.
+        size: the longer side, in pixels.
 
     Raises:
         MissingExtraError: Pillow is not installed.
@@ -42,27 +51,109 @@ def boxes_drawn(picture: Array, boxes: Array, classes: Array, dashed: Array | No
         raise MissingExtraError("drawing pictures", "image") from None
     flat = picture[:, :, 0] if picture.ndim == 3 and picture.shape[2] == 1 else picture
     image = Image.fromarray(np.ascontiguousarray(flat)).convert("RGB")
-    scale = min(1.0, size / max(image.size))
+    scale = size / max(image.size)
     image = image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
     draw = ImageDraw.Draw(image)
     for number in range(len(boxes)):
         x0, y0, x1, y1 = (float(value) * scale for value in boxes[number][:4])
+        box = (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1))
         colour = COLOURS[int(classes[number]) % len(COLOURS)]
-        if dashed is not None and dashed[number]:
-            _dashed(draw, (x0, y0, x1, y1), colour)
+        mark = marks[number] if len(marks) else LABELLED
+        if mark in (FOUND, WRONG):
+            corners = [(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])]
+            for place in range(4):
+                _dashed(draw, corners[place], corners[(place + 1) % 4], colour)
         else:
-            draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=colour)
+            draw.rectangle(box, outline=colour, width=4 if mark == MISSED else 2)
+        if mark == WRONG:
+            draw.line((box[0], box[1], box[2], box[3]), fill=colour, width=2)
+            draw.line((box[0], box[3], box[2], box[1]), fill=colour, width=2)
     return thumbnail(np.asarray(image), size)
 
 
-def _dashed(draw: Any, box: tuple[float, float, float, float], colour: tuple[int, int, int], dash: float = 4.0) -> None:
-    x0, y0, x1, y1 = box
-    for start, end in (((x0, y0), (x1, y0)), ((x1, y0), (x1, y1)), ((x1, y1), (x0, y1)), ((x0, y1), (x0, y0))):
-        long = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-        steps = max(1, int(long / dash))
-        for step in range(0, steps, 2):
-            at, until = step / steps, min(1.0, (step + 1) / steps)
-            draw.line(
-                [(start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share)
-                 for share in (at, until)], fill=colour
-            )  # fmt: skip
+def compared(picture: Array, objects: Array, found: Array, names: Sequence[str], name: str) -> Drawing:
+    """A picture with its labelled objects and the boxes that count as found, misses and wrong ones marked.
+
+    Args:
+        picture: uint8 of shape (H, W, 1 or 3).
+        objects: (m, 6) in its pixels, as a truth has them.
+        found: (n, 6) in its pixels, as an output has them; all of them are drawn.
+        names: of the classes.
+        name: of the picture.
+    """
+    import numpy as np
+
+    from assay.evaluation.box_errors import RIGHT, UNCOUNTED, box_errors
+
+    errors = box_errors(found, objects)
+    hard = np.asarray(objects)[:, 5] > 0
+    labelled = np.where(errors.found | hard, LABELLED, MISSED)
+    told = np.where((errors.kind == RIGHT) | (errors.kind == UNCOUNTED), FOUND, WRONG)
+    boxes, classes = np.concatenate([objects[:, :4], found[:, :4]]), np.concatenate([objects[:, 4], found[:, 5]])
+    image = boxes_drawn(picture, boxes, classes, [*labelled.tolist(), *told.tolist()])
+    missed, wrong = int((labelled == MISSED).sum()), int((told == WRONG).sum())
+    lines = [f"missed (thick): {missed:,}", f"found wrongly (crossed): {wrong:,}", "solid: labelled; dashed: found"]
+    used = sorted({int(label) for label in classes})
+    named = [f"{_NAMES[label % len(COLOURS)]}: {names[label]}" for label in used]
+    return Drawing(image=image, lines=(name, *lines, *named))
+
+
+def doubted(picture: Array, objects: Array, box: Array, missing: bool, name: str) -> Drawing:
+    """A picture with its labelled objects and one box that is in doubt: a label, thick, or one that is missing, dashed.
+
+    Args:
+        picture: uint8 of shape (H, W, 1 or 3).
+        objects: (m, 6) in its pixels, as a truth has them.
+        box: (6,) in its pixels, of an object, or of a find where a label is missing.
+        missing: whether it is one that is missing.
+        name: of the picture.
+    """
+    import numpy as np
+
+    marks = np.full(len(objects), LABELLED)
+    if not missing:
+        marks[np.abs(objects[:, :5] - box[:5]).max(axis=1, initial=0.0) < 1] = MISSED
+        return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist()), lines=(name,))
+    boxes, classes = np.concatenate([objects[:, :4], box[None, :4]]), np.append(objects[:, 4], box[5])
+    return Drawing(image=boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND]), lines=(name,))
+
+
+def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:
+    """A picture as the network sees it, (H, W, 1 or 3) uint8, its objects (m, 6) there, and its own size (2,)."""
+    import numpy as np
+
+    window = samples.view_of(np.asarray([unit])).windows[:1]
+    image, frame = (np.asarray(samples.field(name, window))[0] for name in ("image", "frame"))
+    shown = image[:3] if len(image) >= 3 else image[:1]
+    batch: Any = samples.batch(window)
+    objects = np.zeros((0, 6)) if batch.objects is None else batch.objects[0].numpy()
+    return np.asarray(shown.transpose(1, 2, 0)), objects, frame
+
+
+def drawn(samples: Samples, unit: int) -> Drawing:
+    """A picture of the samples with its labelled objects."""
+    picture, objects, _ = picture_of(samples, unit)
+    return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
+
+
+def drawn_with_found(samples: Samples, unit: int, found: Array, spec: BoxSpec) -> Drawing:
+    """The same beside boxes (n, 6) found, in pixels of the picture; see `compared`."""
+    picture, objects, frame = picture_of(samples, unit)
+    return compared(picture, objects, into_frame(found, frame, spec), spec.classes, samples.id(unit))
+
+
+def drawn_with_doubt(samples: Samples, unit: int, box: Array, missing: bool, spec: BoxSpec) -> Drawing:
+    """The same with a box (6,) that is in doubt, in pixels of the picture; see `doubted`."""
+    picture, objects, frame = picture_of(samples, unit)
+    return doubted(picture, objects, into_frame(box[None], frame, spec)[0], missing, samples.id(unit))
+
+
+def _dashed(
+    draw: Any, start: tuple[float, float], end: tuple[float, float], colour: tuple[int, int, int], dash: float = 6.0
+) -> None:
+    """A line with gaps."""
+    steps = max(1, int(max(abs(end[0] - start[0]), abs(end[1] - start[1])) / dash))
+    for step in range(0, steps, 2):
+        shares = step / steps, min(1.0, (step + 1) / steps)
+        points = [tuple(low + (high - low) * share for low, high in zip(start, end, strict=True)) for share in shares]
+        draw.line(points, fill=colour, width=2)

@@ -19,14 +19,29 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.samples.box_spec import BoxSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import (
+    Batch,
+    Confusion,
+    Corruption,
+    Doubt,
+    Doubts,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Support,
+    Task,
+    Traits,
+    number_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
+    from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.progress import Progress
     from assay.samples.draws import Draws
     from assay.samples.lookalikes import Lookalikes
@@ -192,6 +207,12 @@ class ObjectDetection(Task):
 
         return picture_confidences(outputs, truths)
 
+    def doubts(self, outputs: Values, truths: Values, spec: BoxSpec) -> Doubts:
+        """See `assay.evaluation.box_doubts`."""
+        from assay.evaluation.box_doubts import box_doubts
+
+        return box_doubts(outputs, truths, spec.classes)
+
     def words(self, output: Any, spec: BoxSpec) -> str:
         """How many objects of each class were found."""
         return _in_words(_counts(_told(output)[:, 5], spec))
@@ -199,6 +220,18 @@ class ObjectDetection(Task):
     def truth_words(self, truth: Any, spec: BoxSpec) -> str:
         """How many objects of each class there are."""
         return _in_words(_counts(np.asarray(truth)[:, 4], spec))
+
+    def figures(self, evaluation: Evaluation, spec: BoxSpec) -> Sequence[Figure]:
+        """See `assay.evidence.box_figures`."""
+        from assay.evidence.box_figures import box_figures
+
+        return box_figures(evaluation, spec)
+
+    def confusions(self, outputs: Values, truths: Values, spec: BoxSpec) -> Sequence[Confusion]:
+        """See `assay.evidence.box_figures`."""
+        from assay.evidence.box_figures import box_confusions
+
+        return box_confusions(outputs, truths, spec)
 
     def baselines(self, spec: BoxSpec) -> Sequence[Baseline]:
         """Histograms of gradients over sliding windows; the floor."""
@@ -256,10 +289,22 @@ class ObjectDetection(Task):
 
     def draw(self, samples: Samples, unit: int, spec: BoxSpec) -> Drawing:
         """The picture with its labelled objects."""
-        from assay.report.boxes import boxes_drawn
+        from assay.report.boxes import drawn
 
-        picture, objects = _picture(samples, unit)
-        return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
+        return drawn(samples, unit)
+
+    def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: BoxSpec) -> Drawing:
+        """The picture with its labelled objects and what was found: what is missed and what is wrong."""
+        from assay.report.boxes import drawn_with_found
+
+        return drawn_with_found(samples, unit, _told(output), spec)
+
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: BoxSpec) -> Drawing:
+        """The picture with its labelled objects and the box that is in doubt."""
+        from assay.evaluation.box_doubts import MISSING
+        from assay.report.boxes import drawn_with_doubt
+
+        return drawn_with_doubt(samples, unit, doubt.place, doubt.kind == MISSING, spec)
 
     def draw_explained(
         self,
@@ -270,9 +315,10 @@ class ObjectDetection(Task):
         window: int | None = None,
     ) -> Drawing:
         """The picture in grey with what weighed in colour."""
+        from assay.report.boxes import picture_of
         from assay.report.explained import overlay
 
-        return Drawing(image=overlay(_picture(samples, unit)[0], weights), lines=(samples.id(unit),))
+        return Drawing(image=overlay(picture_of(samples, unit)[0], weights), lines=(samples.id(unit),))
 
 
 def _told(output: Any) -> np.ndarray[Any, Any]:
@@ -291,13 +337,3 @@ def _counts(labels: np.ndarray[Any, Any], spec: BoxSpec) -> dict[str, int]:
 
 def _in_words(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
-
-
-def _picture(samples: Samples, unit: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """A picture as the network sees it, (H, W, 1 or 3) uint8, and its objects (n, 6) there."""
-    window = samples.view_of(np.asarray([unit])).windows[:1]
-    image = np.asarray(samples.field("image", window))[0]
-    shown = image[:3] if len(image) >= 3 else image[:1]
-    batch: Any = samples.batch(window)
-    objects = np.zeros((0, 6)) if batch.objects is None else batch.objects[0].numpy()
-    return np.asarray(shown.transpose(1, 2, 0)), objects

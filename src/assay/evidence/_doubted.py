@@ -1,0 +1,93 @@
+"""The finding `labels` where a unit has several labels, such as boxes; and what it says likewise of all labels.
+
+Shapes: U units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.evaluation.intervals import wilson
+from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.report.explained import heard
+
+if TYPE_CHECKING:
+    from assay.evidence.context import Context
+    from assay.task_parts import Doubt, Doubts
+
+Array = np.ndarray[Any, Any]
+QUESTION = "Which labels look wrong?"
+NO_JUDGE = "The network agrees too seldom with the labels of samples that it has not seen to be their judge."
+BETTER = "Ask again once it is better than guessing."
+STEP = "Look at those shown, worst first, and correct what is wrong; then train again."
+#: Samples shown and listed; shares of all labels from which on one should know of them, and do something.
+SHOWN, LISTED, FEW, MANY = 24, 200, 0.01, 0.05
+#: The least share of the labels that a judge agrees with.
+_AGREED = 0.5
+
+
+def doubted(context: Context, units: Array, doubts: Doubts) -> Finding:
+    """What looks wrong with labels of which a unit has several.
+
+    Args:
+        context: the finished training.
+        units: (U,) the units that were looked at.
+        doubts: what the application doubts; rows are positions among `units`.
+    """
+    if doubts.agreed < _AGREED:
+        return Finding("labels", QUESTION, "unknown", NO_JUDGE, next=BETTER)
+    count, kinds = len(doubts.found), Counter(one.kind for one in doubts.found)
+    share = count / max(1, doubts.labels)
+    low, high = wilson(min(1.0, share), doubts.labels)
+    numbers = {
+        "labels that look wrong": Number(count),
+        **{f"of these {name}": Number(many) for name, many in kinds.most_common()},
+        "share of all labels": Number(share, low, high, "%"),
+        "labels looked at": Number(doubts.labels),
+        "labels that the network agrees with": Number(doubts.agreed, *wilson(doubts.agreed, doubts.labels), "%"),
+    }
+    status, verdict, step = _judge(kinds, doubts.labels, share)
+    figures = (_worst(context, units, doubts), _table(context, units, doubts)) if count else ()
+    certainty = (
+        f"The labels of {len(units):,} samples were judged by a network that had not seen them; on the training side "
+        "it saw half of the samples. It is believed where it is as sure as it usually is when it is right. Hard "
+        "samples look wrong too: a person has to decide."
+    )
+    return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _judge(kinds: Counter[str], labels: int, share: float) -> tuple[Status, str, str]:
+    count = kinds.total()
+    if not count:
+        return "good", f"None of {labels:,} labels looks wrong, and none seems to be missing.", ""
+    told = ", ".join(f"{name}: {many:,}" for name, many in kinds.most_common())
+    words = f"{count:,} labels look wrong or seem to be missing, beside {labels:,} that there are ({told})."
+    if share < FEW:
+        return "good", f"Few labels look wrong: {words}", STEP
+    return ("watch" if share < MANY else "act"), words, STEP
+
+
+def _lines(one: Doubt) -> list[str]:
+    return [f"what: {one.kind}", f"label: {one.label}", f"looks like: {one.better} ({100 * one.sure:.0f} %)"]
+
+
+def _worst(context: Context, units: Array, doubts: Doubts) -> Figure:
+    items = []
+    for one in doubts.found[:SHOWN]:
+        unit = int(units[one.row])
+        drawing = context.task.draw_doubted(context.samples, unit, one, context.spec)
+        name, *others = drawing.lines or (context.samples.id(unit),)
+        items.append({"image": drawing.image, "title": name, "lines": [*_lines(one), *others], **heard(drawing)})
+    return Figure("gallery", "Labels that look wrong or are missing, the surest first", {"items": items})
+
+
+def _table(context: Context, units: Array, doubts: Doubts) -> Figure:
+    """By sample, so that a person opens each once."""
+    shown = sorted(doubts.found[:LISTED], key=lambda one: one.row)
+    rows = [[context.samples.id(int(units[one.row])), one.kind, one.label, one.better] for one in shown]
+    data = {"columns": ["sample", "what", "label", "looks like"], "rows": rows, "first_is_header": True}
+    left = len(doubts.found) - len(rows)
+    return Figure("table", f"The {len(rows)} surest by name" if left else "All of them by name", data)
