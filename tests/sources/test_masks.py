@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from assay.errors import DataError, SettingError
-from assay.sources._mask_classes import VOC, read_class_table
+from assay.sources._mask_classes import VOC
 from assay.sources._mask_pairs import find_pairs
 from assay.sources.images import recognise_images
 from assay.sources.label_mask import LabelMask
@@ -316,32 +316,6 @@ def test_folders_of_classes_are_no_masks(tmp_path: Path) -> None:
     assert recognise_masks(open_source(tmp_path)) is None
     with pytest.raises(DataError, match="none of them is the mask of another"):
         read(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("classes.json", '["a", "b"]'),
-        ("classes.json", '{"0": "a", "1": "b"}'),
-        ("classes.json", '{"a": 0, "b": 1}'),
-        ("classes.json", '{"classes": [{"id": 0, "name": "a"}, {"id": 1, "name": "b"}]}'),
-        ("classes.csv", "a\nb\n"),
-        ("classes.csv", "class;value\na;0\nb;1\n"),
-        ("classes.txt", "a\nb\n"),
-        ("classes.txt", "0: a\n1: b\n"),
-    ],
-)
-def test_tables_of_names(file: str, text: str) -> None:
-    table = read_class_table(text.encode(), file)
-    assert (table.names, table.values, table.colours) == (("a", "b"), (0, 1), None)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "name,r,g,b\na,1,2\n", "name,id\na,0\na,1\n", "name,id\na,0\nb,0\n", "x,y\n1,2\n"]
-)
-def test_tables_that_cannot_be_understood(text: str) -> None:
-    with pytest.raises(DataError, match=r"classes\.csv: the table of classes"):
-        read_class_table(text.encode(), "classes.csv")
 
 
 def test_masks_as_text() -> None:

@@ -9,7 +9,9 @@ Shapes: B images, C channels, H and W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -168,7 +170,8 @@ class TimmEncoder(nn.Module):
         options: dict[str, Any] = {"features_only": True}
         if stochastic_depth:
             options["drop_path_rate"] = stochastic_depth
-        model, self.config = create_timm(architecture, pretrained, inputs, options)
+        with _quiet():
+            model, self.config = create_timm(architecture, pretrained, inputs, options)
         self.model: Any = model
         self.channels: list[int] = list(model.feature_info.channels())
         self.reductions: list[int] = list(model.feature_info.reduction())
@@ -254,6 +257,18 @@ class _Step(nn.Module):
         larger = functional.interpolate(wide, scale_factor=self.enlarge, mode="nearest")
         joined: Tensor = self.units(torch.cat([larger, skip], dim=1))
         return joined
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without timm's warning that the weights hold a head, too, which feature maps have no use for."""
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _padded(x: Tensor, multiple: int) -> Tensor:

@@ -34,8 +34,10 @@ OVERLAP = 0.25
 #: A scale so near to 1 is not worth the blur.
 _NEAR_ONE = 0.75
 _LOOK_AT = 128
-#: Masks at least, and standard errors from no difference at most, for pictures to have no top.
-_FEW, _CLEAR = 20, 3.0
+#: Masks at least for pictures to have no top; from which lean of a class on (the share of it above the middle less that
+#: below) they have one, where it is so many standard errors from none. Sky and road lean by nearly 1, nuclei in tissue
+#: by up to 0.13.
+_FEW, _LEAN, _CLEAR = 20, 0.2, 3.0
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def starts(length: int, side: int) -> list[int]:
 
 
 def _turnable(masks: Sequence[Array], classes: int) -> bool:
-    """Whether no class lies rather above than below, or left than right, beyond doubt."""
+    """Whether no class lies rather above than below, or left than right."""
     if len(masks) < _FEW:
         return False
     for number in range(classes):
@@ -191,9 +193,14 @@ def _turnable(masks: Sequence[Array], classes: int) -> bool:
                 if 0 < along.sum() < mask.size:
                     half = len(along) // 2
                     leans.append((along[:half].sum() - along[-half:].sum()) / along.sum())
-            if len(leans) >= _FEW and abs(np.mean(leans)) > _CLEAR * np.std(leans) / math.sqrt(len(leans)):
+            if len(leans) >= _FEW and _leans(leans):
                 return False
     return True
+
+
+def _leans(found: Sequence[float]) -> bool:
+    """Whether a class lies rather on one side, by much and beyond doubt."""
+    return abs(float(np.mean(found))) > max(_LEAN, _CLEAR * float(np.std(found)) / math.sqrt(len(found)))
 
 
 def _pixels(records: Records, locations: Sequence[str]) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
