@@ -31,6 +31,9 @@ _PEERS = {
     "road_signs": ("timm", "torchvision"),
     "cats_dogs": ("timm", "torchvision"),
     "dsb2018_masks": ("timm", "torchvision"),
+    "cell_slides": ("skimage", "scipy", "tifffile"),
+    "crc_nuclei": ("skimage", "scipy"),
+    "dsb2018_cells": ("skimage", "scipy"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
@@ -53,7 +56,7 @@ def _missing(names: tuple[str, ...]) -> list[str]:
 #: others run in the process of the tests, which has imported what they need.
 _PROCESSES = ("startup", "time_to_90", "truth/baseline")
 #: What these measure is a process' end or its memory: `assay` has one of its own.
-_OF_PROCESSES = ("kill_resume", "memory")
+_OF_PROCESSES = ("cell_slides", "kill_resume", "memory")
 
 
 @pytest.mark.slow

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Thresholds that are tried on the validation side, and how many of its windows are looked at.
 _THRESHOLDS, _MOST_WINDOWS = np.linspace(0.1, 0.7, 25), 128
+#: How often each pixel is looked at, at most: enough for any budget that is usual.
+_MOST_PASSES = 300
 
 
 @dataclass(frozen=True)
@@ -146,11 +148,12 @@ def _features(settings: CellTimmSettings) -> str:
     return "learned before, from other images" if settings.pretrained else "learned from this data"
 
 
-def _plan(situation: Situation, rate: float, epochs: int) -> Plan:
+def _plan(situation: Situation, rate: float) -> Plan:
     """Gentle averaging of weights, and every picture turned, scaled and stained anew each time."""
     spec: CellSpec = situation.spec
     crop = 256 if spec.tile > 256 else 0
     batch = 8 if (crop or spec.tile) >= 192 else 16
+    epochs = _MOST_PASSES * (spec.tile / crop) ** 2 if crop else _MOST_PASSES  # a crop is a part of its tile
     return Plan(
         batch_size=batch,
         optimizer="adamw",
@@ -161,17 +164,17 @@ def _plan(situation: Situation, rate: float, epochs: int) -> Plan:
         averaging=0.99,
         gradient_clip=5.0,
         augment={"crop": float(crop), "flip": 1.0, "scale": 0.25, "stain": 0.25, "jitter": 0.15},
-        steps=epochs * max(1, situation.samples // batch),
+        steps=round(epochs * max(1, situation.samples // batch)),
         checks=8,
     )
 
 
 def _own_recipe(situation: Situation) -> tuple[CellUNetSettings, Plan]:
-    return CellUNetSettings(), _plan(situation, 2e-3, 150)
+    return CellUNetSettings(), _plan(situation, 2e-3)
 
 
 def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
-    return CellTimmSettings(), _plan(situation, 1e-3, 150)
+    return CellTimmSettings(), _plan(situation, 1e-3)
 
 
 @torch.no_grad()

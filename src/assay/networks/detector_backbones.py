@@ -5,16 +5,14 @@ Shapes: B pictures, C channels, H height and W width in pixels.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from assay.errors import SettingError
 from assay.networks.convnet import Block, ConvUnit
-from assay.networks.timm_networks import create_timm
+from assay.networks.timm_networks import create_timm, unwarned
 
 #: The maps of a detector, each at twice the stride of the one before.
 LEVELS = 3
@@ -84,7 +82,7 @@ class TimmBackbone(nn.Module):
         super().__init__()
         chosen = _maps_at(name, finest)
         options = {"features_only": True, "out_indices": chosen}
-        with _unheard("timm.models._builder"):  # that the classifier's weights are left out
+        with unwarned():
             self.model, self.config = create_timm(name, pretrained, channels, options)
         self.channels: tuple[int, ...] = tuple(self.model.feature_info.channels())
         self.keep_statistics = pretrained and keep_statistics
@@ -123,15 +121,3 @@ def _maps_at(name: str, finest: int) -> Sequence[int]:
             "Choose a convolutional network, such as detector/tf_efficientnet_lite0.",
         )
     return [strides.index(stride) for stride in wanted]
-
-
-@contextmanager
-def _unheard(name: str) -> Iterator[None]:
-    """Without the warnings of a logger."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,6 +193,18 @@ def create_timm(
     return model, dict(model.pretrained_cfg)
 
 
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Without timm's warning that the weights hold a head, too, which feature maps have no use for."""
+    logger = logging.getLogger("timm.models._builder")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _from_folder(timm: Any, folder: Path, options: dict[str, Any], pretrained: bool) -> tuple[Any, dict[str, Any]]:
     config = _read_config(folder / "config.json")
     overlay = {
@@ -255,6 +269,7 @@ __all__ = [
     "create_timm",
     "portable_name",
     "timm_kind",
+    "unwarned",
     "wanted_scale",
     "wanted_size",
 ]

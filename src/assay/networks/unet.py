@@ -9,9 +9,7 @@ Shapes: B images, C channels, H and W pixels.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -19,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.activations import activation
-from assay.networks.timm_networks import create_timm
+from assay.networks.timm_networks import create_timm, unwarned
 
 _GROUP = 8
 #: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
@@ -170,7 +168,7 @@ class TimmEncoder(nn.Module):
         options: dict[str, Any] = {"features_only": True}
         if stochastic_depth:
             options["drop_path_rate"] = stochastic_depth
-        with _quiet():
+        with unwarned():
             model, self.config = create_timm(architecture, pretrained, inputs, options)
         self.model: Any = model
         self.channels: list[int] = list(model.feature_info.channels())
@@ -257,18 +255,6 @@ class _Step(nn.Module):
         larger = functional.interpolate(wide, scale_factor=self.enlarge, mode="nearest")
         joined: Tensor = self.units(torch.cat([larger, skip], dim=1))
         return joined
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without timm's warning that the weights hold a head, too, which feature maps have no use for."""
-    logger = logging.getLogger("timm.models._builder")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _padded(x: Tensor, multiple: int) -> Tensor:
