@@ -585,9 +585,9 @@ def test_a_place_that_cannot_be_written(command, digits, digits_run, tmp_path):
 
 
 def test_a_place_for_answers_is_checked_before_they_are_made(command, digits, tmp_path):
-    for out in (tmp_path, tmp_path / "missing" / "answers.csv", "."):
-        told = complains(command("predict", tmp_path / "no-run", digits, "--out", out), "--out")
-        assert "is not a run" not in told
+    out = tmp_path / "missing" / "answers.csv"
+    told = complains(command("predict", tmp_path / "no-run", digits, "--out", out), "--out")
+    assert "is not a run" not in told
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

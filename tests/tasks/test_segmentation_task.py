@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from assay.sources.coco_rle import decode_rle
 from assay.sources.source import DataOptions
 from assay.tasks.segmentation import MaskBatch, Segmentation
 from assay.training.plan import Plan
-from conftest import Command
 from mask_examples import example, write_mask, write_pairs
+from programs import Result
 
+Assay = Callable[..., Result]
 OPTIONS = DataOptions(extra={"window": "32"})
 
 
@@ -117,7 +119,7 @@ def test_the_area_of_each_class(run: Path) -> None:
     assert answer.pixels["1"] == pytest.approx(truth[1], rel=0.5)
 
 
-def test_answers_are_written_as_masks(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
+def test_answers_are_written_as_masks(run: Path, pictures: Path, tmp_path: Path, command: Assay) -> None:
     one = tmp_path / "one.png"
     file = pictures / "images" / "003.png"
     assert command("predict", run, file, "--out", one).code == 0
@@ -137,7 +139,7 @@ def test_answers_are_written_as_masks(run: Path, pictures: Path, tmp_path: Path,
     assert "counts" not in table.read_text()
 
 
-def test_an_answer_is_explained(run: Path, pictures: Path, tmp_path: Path, command: Command) -> None:
+def test_an_answer_is_explained(run: Path, pictures: Path, tmp_path: Path, command: Assay) -> None:
     out = tmp_path / "explained.png"
     assert command("explain", run, pictures / "images" / "003.png", "--out", out).code == 0
     assert Image.open(out).size[0] > 0
