@@ -16,7 +16,7 @@ from assay.networks.cell_network import CellMaps
 #: The width of a peak as a share of its cell's radius, in pixels at least, and at most.
 _PEAK, _LEAST_PEAK, _MOST_PEAK = 0.4, 1.5, 8.0
 #: What the terms count beside that of the middles.
-_KIND, _INSIDE, _DEPTH = 1.0, 1.0, 2.0
+_KIND, _INSIDE, _DEPTH = 1.0, 2.0, 2.0
 
 
 def cell_losses(

@@ -19,8 +19,8 @@ from torch.nn import functional
 from assay.networks.image_networks import Pixels
 from assay.networks.unet import UNet
 
-#: Before anything was learned, a place is a middle with a probability of one in twenty.
-_FIRST_BIAS = -3.0
+#: Before anything was learned, a place is a middle with a probability of one in twenty, and cell with one in five.
+_FIRST_BIAS, _FIRST_INSIDE = -3.0, -1.5
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ class CellNetwork(nn.Module):
             bias: Any = body.head.bias
             bias.zero_()
             bias[0] = _FIRST_BIAS
+            if outlined:
+                bias[-2:] = _FIRST_INSIDE
 
     @property
     def stride(self) -> int:
