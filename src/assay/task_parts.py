@@ -156,12 +156,14 @@ class Drawing:
         spans: text in pieces that follow one another, each with its weight, by which it is shaded: positive where it
             spoke for the answer, NaN for text that had no say. White space belongs to the pieces.
         audio: the sound that the page plays, a data URI.
+        large: the picture has marks that a small one would not show.
     """
 
     image: str | None = None
     lines: tuple[str, ...] = ()
     spans: tuple[tuple[str, float], ...] = ()
     audio: str | None = None
+    large: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.evaluation.intervals import wilson
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.report.explained import heard
+from assay.report.explained import pictured
 
 if TYPE_CHECKING:
     from assay.evidence.context import Context
@@ -80,7 +80,7 @@ def _worst(context: Context, units: Array, doubts: Doubts) -> Figure:
         unit = int(units[one.row])
         drawing = context.task.draw_doubted(context.samples, unit, one, context.spec)
         name, *others = drawing.lines or (context.samples.id(unit),)
-        items.append({"image": drawing.image, "title": name, "lines": [*_lines(one), *others], **heard(drawing)})
+        items.append({"title": name, "lines": [*_lines(one), *others], **pictured(drawing)})
     return Figure("gallery", "Labels that look wrong or are missing, the surest first", {"items": items})
 
 

@@ -12,7 +12,7 @@ from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.groups import by_group
 from assay.evidence.words import number, spread, title, unit_of
-from assay.report.explained import heard
+from assay.report.explained import pictured
 
 QUESTION = "How good is it on data it never saw?"
 _SHOWN = 12
@@ -85,7 +85,7 @@ def _item(context: Context, place: int) -> dict[str, Any]:
         f"answered: {task.words(output, spec)}",
     ]
     name, *others = drawing.lines or (context.samples.id(unit),)
-    return {"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)}
+    return {"title": name, "lines": [*lines, *others], **pictured(drawing)}
 
 
 def _confused(context: Context) -> tuple[Figure, ...]:

@@ -12,7 +12,7 @@ from assay.evaluation.intervals import wilson
 from assay.evidence._doubted import BETTER, FEW, LISTED, MANY, NO_JUDGE, QUESTION, SHOWN, STEP, doubted
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.report.explained import heard
+from assay.report.explained import pictured
 from assay.samples.draws import order
 from assay.serving.predictor import Classical
 
@@ -190,7 +190,7 @@ def _worst(context: Context, seen: _Seen, issues: LabelIssues) -> Figure:
             f"({100 * seen.probabilities[place, better]:.0f} %)",
         ]
         name, *others = drawing.lines or (context.samples.id(unit),)
-        items.append({"image": drawing.image, "title": name, "lines": [*lines, *others], **heard(drawing)})
+        items.append({"title": name, "lines": [*lines, *others], **pictured(drawing)})
     return Figure("gallery", title, {"items": items})
 
 

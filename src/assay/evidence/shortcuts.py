@@ -20,7 +20,7 @@ from assay.evaluation.intervals import estimate, wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import number, spread, title, unit_of
-from assay.report.explained import heard
+from assay.report.explained import pictured
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
 from assay.serving.predictor import deciding_windows
@@ -277,5 +277,5 @@ def _gallery(context: Context, accused: list[Followed]) -> Iterator[Figure]:
         label = context.task.truth_words(one.label, context.spec)
         lines = [f"class: {label}", f"place: {one.part}", f"answers that follow: {100 * one.share:.0f} %"]
         name = context.samples.id(one.example)
-        items.append({"image": drawing.image, "title": name, "lines": lines, **heard(drawing)})
+        items.append({"title": name, "lines": lines, **pictured(drawing)})
     yield Figure("gallery", "Where the network looks instead", {"items": items})

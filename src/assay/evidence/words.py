@@ -33,6 +33,7 @@ TITLES = {
     "wer": "word error rate",
     "cer": "character error rate",
 }
+_TERMS = {"auc": "AUC", "f1": "F1", "iou": "IoU"}
 #: From which best value on a metric is written with one decimal, as BLEU of 0 to 100 is.
 _LARGE = 10.0
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
@@ -40,7 +41,7 @@ _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 def title(metric: Metric) -> str:
     """A metric's name as text."""
-    return TITLES.get(metric.name, metric.name.replace("_", " "))
+    return TITLES.get(metric.name) or " ".join(_TERMS.get(word, word) for word in metric.name.split("_"))
 
 
 def unit_of(metric: Metric) -> str:

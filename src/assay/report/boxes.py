@@ -95,7 +95,7 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     lines = [f"missed (thick): {missed:,}", f"found wrongly (crossed): {wrong:,}", "solid: labelled; dashed: found"]
     used = sorted({int(label) for label in classes})
     named = [f"{_NAMES[label % len(COLOURS)]}: {names[label]}" for label in used]
-    return Drawing(image=image, lines=(name, *lines, *named))
+    return Drawing(image=image, lines=(name, *lines, *named), large=True)
 
 
 def doubted(picture: Array, objects: Array, box: Array, missing: bool, name: str) -> Drawing:
@@ -113,9 +113,11 @@ def doubted(picture: Array, objects: Array, box: Array, missing: bool, name: str
     marks = np.full(len(objects), LABELLED)
     if not missing:
         marks[np.abs(objects[:, :5] - box[:5]).max(axis=1, initial=0.0) < 1] = MISSED
-        return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist()), lines=(name,))
+        return Drawing(
+            image=boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist()), lines=(name,), large=True
+        )
     boxes, classes = np.concatenate([objects[:, :4], box[None, :4]]), np.append(objects[:, 4], box[5])
-    return Drawing(image=boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND]), lines=(name,))
+    return Drawing(image=boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND]), lines=(name,), large=True)
 
 
 def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:
@@ -133,7 +135,7 @@ def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:
 def drawn(samples: Samples, unit: int) -> Drawing:
     """A picture of the samples with its labelled objects."""
     picture, objects, _ = picture_of(samples, unit)
-    return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),))
+    return Drawing(image=boxes_drawn(picture, objects[:, :4], objects[:, 4]), lines=(samples.id(unit),), large=True)
 
 
 def drawn_with_found(samples: Samples, unit: int, found: Array, spec: BoxSpec) -> Drawing:

@@ -68,7 +68,7 @@ def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, sp
                 draw.rectangle((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
     told = f"found: {len(right):,}", f"missed (white): {len(missed):,}", f"found for nothing (black): {len(wrong):,}"
     names = tuple(f"{_NAMES[number % len(COLOURS)]}: {name}" for number, name in enumerate(spec.classes) if spec.kinds)
-    return Drawing(image=thumbnail(np.asarray(drawn), _SIZE), lines=(samples.id(unit), *told, *names))
+    return Drawing(image=thumbnail(np.asarray(drawn), _SIZE), lines=(samples.id(unit), *told, *names), large=True)
 
 
 def class_colours(cells: Cells) -> list[tuple[int, int, int]]:
@@ -86,4 +86,4 @@ def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:
         inside = truth.only((truth.x < picture.shape[1]) & (truth.y < picture.shape[0]))
         picture = marked(picture, inside, class_colours(inside), 0.9 * spec.size)
         lines.append(f"cells: {len(truth):,}")
-    return Drawing(image=thumbnail(picture, _SIZE), lines=tuple(lines))
+    return Drawing(image=thumbnail(picture, _SIZE), lines=tuple(lines), large=True)

@@ -64,6 +64,11 @@ def heard(drawing: Drawing) -> dict[str, str]:
     return {} if drawing.audio is None else {"audio": drawing.audio}
 
 
+def pictured(drawing: Drawing) -> dict[str, Any]:
+    """A drawing's picture and sound as a gallery's item takes them."""
+    return {"image": drawing.image, **({"large": True} if drawing.large else {}), **heard(drawing)}
+
+
 def _soft(weights: Array) -> Array:
     """Weights (H, W) as means over about `_CELLS` cells a side, where they are finer."""
     import numpy as np

@@ -34,7 +34,7 @@ def plain_or_outlined(samples: Samples, unit: int, background: int | None) -> Dr
     text = index.column("target")[unit].as_py() if "target" in index.column_names else None
     if text is None:
         return Drawing(image=thumbnail(picture, SIZE), lines=(name,))
-    return Drawing(image=outlined(picture, LabelMask.from_text(text).array(), background), lines=(name,))
+    return Drawing(image=outlined(picture, LabelMask.from_text(text).array(), background), lines=(name,), large=True)
 
 
 def compared_with_truth(
@@ -42,7 +42,9 @@ def compared_with_truth(
 ) -> Drawing:
     """A picture of the samples with what an answer misses and has too much."""
     image = compared(_picture(samples, unit), truth.array(), answer.array(), background)
-    return Drawing(image=image, lines=(samples.id(unit), "colours: orange missed, blue too much, white found"))
+    return Drawing(
+        image=image, lines=(samples.id(unit), "colours: orange missed, blue too much, white found"), large=True
+    )
 
 
 def _picture(samples: Samples, unit: int) -> Array:

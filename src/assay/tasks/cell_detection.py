@@ -320,7 +320,8 @@ def _scores(outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, 
 
 
 def _told(cells: Cells, spec: CellSpec) -> str:
-    of = ", ".join(f"{int((cells.label == number).sum()):,} {name}" for number, name in enumerate(spec.classes))
+    counts = {name: int((cells.label == number).sum()) for number, name in enumerate(spec.classes)}
+    of = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     unknown = int((cells.label < 0).sum()) if spec.classes else 0
     parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
     return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"

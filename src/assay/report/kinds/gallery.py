@@ -20,7 +20,7 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
             ("name: value" is set as a definition), "wrong"?: bool (marked with a cross and the word), "beside"?: data
             URI of a second picture, such as where the network looked, "spans"?: list of (str, number | null), text in
             pieces with what each weighed, "audio"?: data URI of an MP3, WAV or OGG, "audio_beside"?: that
-            of the second picture}; at most 60 are shown.
+            of the second picture, "large"?: bool, a picture with marks that are to be seen}; at most 60 are shown.
         longest?: int, characters of a text in spans, 1,500 by default; of a longer one what weighed most is shown.
 
     `report.images` makes the pictures.
@@ -34,7 +34,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     double = any(image_source(item.get("beside")) for item in items)
     texts = any(item.get("spans") for item in items)
     heard = any(audio_source(item.get("audio")) for item in items)
-    css = "heard" if heard else "double" if double else "" if pictures else "words texts" if texts else "words"
+    large = "large" if any(item.get("large") for item in items) else ""
+    css = "heard" if heard else "double" if double else large if pictures else "words texts" if texts else "words"
     return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
         len(items) - MOST_ITEMS, "more are not shown."
     )
