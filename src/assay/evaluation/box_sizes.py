@@ -101,16 +101,14 @@ def size_groups(truths: Values) -> Sequence[Size]:
     side = np.concatenate([np.zeros(0), *parts])
     if len(side) < _LEAST:
         return ()
-    names = (f"small (under {_COCO[0]:.0f} px)", f"medium ({_COCO[0]:.0f} to {_COCO[1]:.0f} px)",
-             f"large ({_COCO[1]:.0f} px and more)")  # fmt: skip
+    names = (f"small, under {_COCO[0]:.0f} px", "medium", f"large, {_COCO[1]:.0f} px and more")
     usual = _groups(side, (0.0, *_COCO, np.inf), names)
     if sum(one.objects >= max(_FEW, _SHARE * len(side)) for one in usual) > 1:
         return usual
     low, high = np.quantile(side, [1 / 3, 2 / 3])
     if not side.min() < low < high < side.max():
         return ()
-    names = (f"the smallest third (under {low:.0f} px)", f"the middle third ({low:.0f} to {high:.0f} px)",
-             f"the largest third ({high:.0f} px and more)")  # fmt: skip
+    names = (f"under {low:.0f} px", f"{low:.0f} to {high:.0f} px", f"{high:.0f} px and more")
     return _groups(side, (0.0, float(low), float(high), np.inf), names)
 
 
