@@ -25,7 +25,6 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
 def test_the_contract_is_fulfilled(shapes: Path, broken: Path) -> None:
     results = check_task(ObjectDetection(), shapes, corrupt=[broken], settings=SMALL)
     bad = [result for result in results if not result.ok]
