@@ -37,7 +37,7 @@ _SHARE, _LEAST_S, _OVER = 0.04, 2.0, 3.0
 #: How curves are measured where that takes long: in so many steps, and beside so many random orders. It takes about so
 #: much of the time that it takes else.
 _BRIEF = {"most": 6, "orders": 2}
-_BRIEF_TAKES = 0.5
+_BRIEF_TAKES = 0.35
 #: Networks of random weights at most and at least, and how many samples each explains.
 _RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
 #: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not
