@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,14 @@ def picture(random: np.random.Generator, height: int = 64, width: int = 64, most
     return image.clip(0, 255).astype(np.uint8), np.asarray(objects)
 
 
-def write_voc(folder: Path, count: int = 90, seed: int = 0, **size: int) -> Path:
-    """A folder of pictures and Pascal VOC files."""
+def write_voc(
+    folder: Path,
+    count: int = 90,
+    seed: int = 0,
+    labelled: Callable[[int, Array], Array] = lambda number, objects: objects,
+    **size: int,
+) -> Path:
+    """A folder of pictures and Pascal VOC files; `labelled` makes labels of each picture's number and objects."""
     from PIL import Image
 
     random = np.random.default_rng(seed)
@@ -46,7 +53,7 @@ def write_voc(folder: Path, count: int = 90, seed: int = 0, **size: int) -> Path
         boxes = "".join(
             f"<object><name>{CLASSES[kind]}</name><difficult>0</difficult><bndbox><xmin>{x0 + 1}</xmin>"
             f"<ymin>{y0 + 1}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax></bndbox></object>"
-            for x0, y0, x1, y1, kind in objects.tolist()
+            for x0, y0, x1, y1, kind in labelled(number, objects).tolist()
         )
         height, width = image.shape[:2]
         size_of = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"

@@ -34,7 +34,7 @@ def answered(truths: list[Array], seed: int = 1, missed: float = 0.05, strays: f
         boxes = np.column_stack([seen[:, :4] + random.normal(0, 1.5, (len(seen), 4)),
                                  random.beta(8, 2, len(seen)), seen[:, 4]])  # fmt: skip
         other = boxes.copy()
-        other[:, 4], other[:, 5] = random.uniform(0.01, 0.1, len(seen)), 1 - other[:, 5]
+        other[:, 4], other[:, 5] = random.uniform(0.01, 0.4, len(seen)), 1 - other[:, 5]
         count = int(random.uniform() < strays)
         corner = random.uniform(0, 150, (count, 2))
         stray = np.column_stack([corner, corner + 25, random.beta(2, 5, count), random.integers(0, 2, count)])

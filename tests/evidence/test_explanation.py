@@ -189,6 +189,8 @@ def test_no_more_samples_than_the_time_allows(monkeypatch: pytest.MonkeyPatch) -
     more = find(replace(made, fit_seconds=1000.0))
     counts = [int(found.certainty.split()[0]) for found in (few, more)]
     assert 10 <= counts[0] < counts[1] <= 200
+    # Where ten would take longer than there is time, curves are measured beside fewer random orders.
+    assert "in 2 random orders" in few.certainty and "in 4 random orders" in more.certainty
 
 
 def test_what_takes_too_long_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@ least as sure as it usually is when it is right. So sure, it may say
 
 * `missing`: here is an object, and no label of its class is near;
 * `another class`: this label is of another class;
-* `nothing there`: at this label it sees nothing at all, although it finds most others of its class.
+* `nothing there`: at this label it sees no more than where nothing is: where labels of other pictures would lie in this
+  one, if they lie on none of its own.
 
 Shapes: n boxes and m objects of a picture, K classes.
 """
@@ -29,10 +30,11 @@ MISSING, OTHER, NOTHING = "missing", "another class", "nothing there"
 #: A find this far from all labels of its class is not one of them in the wrong place; one so near to a better find is
 #: the same object; one so near to a label sees something there.
 _APART, _SAME, _NEAR = 0.1, 0.3, 0.3
-#: What a network scores lower than this at a label's place, it does not see; what it scores so for the label's own
-#: class does not speak for the label.
-_UNSEEN, _UNLIKELY = 0.05, 0.2
-#: Right finds that a class needs to have a usual score of its own.
+#: What counts as no more than where nothing is: so much of what is seen there is lower; at most a score of so much.
+_QUANTILE, _UNSEEN = 0.75, 0.25
+#: Other pictures whose labels are laid on a picture.
+_LAID = 4
+#: Right finds, or places where nothing is, that a class needs to have usual scores of its own.
 _FEW = 5
 #: Where more labels than this are unseen, the network is blind to such objects rather than the labels wrong.
 _MOST_UNSEEN = 0.25
@@ -55,12 +57,13 @@ def box_doubts(outputs: Values, truths: Values, classes: Sequence[str]) -> Doubt
     if not len(hits) or not len(wanted):
         return Doubts(len(wanted), 0.0, ())
     usual, recall = _usual(hits, len(classes)), _recall(hits, wanted, len(classes))
+    blank = _blank(outputs, truths, len(classes))
     found: list[Doubt] = []
     for row, (boxes, objects) in enumerate(zip(outputs, truths, strict=True)):
         boxes, objects = np.asarray(boxes, np.float64), np.asarray(objects, np.float64)
         sure = boxes[boxes[:, 4] >= usual[boxes[:, 5].astype(int)]]
         found += (replace(one, row=row) for one in _unlabelled(sure, objects, classes))
-        found += (replace(one, row=row) for one in _contradicted(boxes, sure, objects, classes, recall))
+        found += (replace(one, row=row) for one in _contradicted(boxes, sure, objects, classes, (blank, recall)))
     unseen = sum(one.kind == NOTHING for one in found)
     kept = [one for one in found if one.kind != NOTHING or unseen <= _MOST_UNSEEN * len(wanted)]
     return Doubts(len(wanted), len(hits) / len(wanted), tuple(sorted(kept, key=lambda one: -one.sure)))
@@ -78,6 +81,21 @@ def _recall(hits: Array, wanted: Array, classes: int) -> Array:
     return np.asarray(found / np.maximum(there, 1))
 
 
+def _blank(outputs: Values, truths: Values, classes: int) -> Array:
+    """(K,) what is seen, at most, where nothing is, at places of the size and the whereabouts of labels of a class."""
+    seen: list[list[float]] = [[] for _ in range(classes)]
+    for row, (boxes, objects) in enumerate(zip(outputs, truths, strict=True)):
+        for step in range(1, min(_LAID, len(truths) - 1) + 1):
+            laid = np.asarray(truths[(row + step) % len(truths)], np.float64)
+            free = laid[overlaps(laid, objects).max(axis=1, initial=0.0) == 0]
+            scores = np.where(overlaps(free, boxes) >= _NEAR, np.asarray(boxes)[None, :, 4], 0.0)
+            for label, most in zip(free[:, 4].astype(int), scores.max(axis=1, initial=0.0), strict=True):
+                seen[label].append(float(most))
+    every = [most for scores in seen for most in scores] or [0.0]
+    of = [scores if len(scores) >= _FEW else every for scores in seen]
+    return np.minimum([np.quantile(scores, _QUANTILE) for scores in of], _UNSEEN)
+
+
 def _unlabelled(sure: Array, objects: Array, classes: Sequence[str]) -> Iterator[Doubt]:
     """Sure finds (n, 6) with no label near."""
     taken = np.zeros((0, 6))
@@ -91,8 +109,11 @@ def _unlabelled(sure: Array, objects: Array, classes: Sequence[str]) -> Iterator
             yield Doubt(MISSING, "no box", classes[int(box[5])], float(box[4]), place=box)
 
 
-def _contradicted(boxes: Array, sure: Array, objects: Array, classes: Sequence[str], recall: Array) -> Iterator[Doubt]:
-    """Labelled objects (m, 6) at which boxes say another class, or nothing."""
+def _contradicted(
+    boxes: Array, sure: Array, objects: Array, classes: Sequence[str], of: tuple[Array, Array]
+) -> Iterator[Doubt]:
+    """Labelled objects (m, 6) at which boxes say another class, or nothing; `of` are `_blank` and `_recall`."""
+    blank, recall = of
     near, certain = overlaps(objects, boxes), overlaps(objects, sure)
     for place in np.flatnonzero(objects[:, 5] == 0):
         label = int(objects[place, 4])
@@ -100,12 +121,12 @@ def _contradicted(boxes: Array, sure: Array, objects: Array, classes: Sequence[s
         own = float(seen[seen[:, 5] == label, 4].max(initial=0.0))
         here = sure[(certain[place] >= FOUND) & (sure[:, 5] != label)]
         here = here[[not _labelled(box, objects) for box in here]] if len(here) else here
-        if len(here) and own < _UNLIKELY:
+        if len(here) and own < FOUND:
             best = here[here[:, 4].argmax()]
             told = classes[int(best[5])]
             yield Doubt(OTHER, classes[label], told, float(best[4] * (1 - own)), place=objects[place])
-        elif seen[:, 4].max(initial=0.0) < _UNSEEN:
-            yield Doubt(NOTHING, classes[label], "nothing", float(recall[label]), place=objects[place])
+        elif (most := float(seen[:, 4].max(initial=0.0))) <= blank[label]:
+            yield Doubt(NOTHING, classes[label], "nothing", float(recall[label]) * (1 - most), place=objects[place])
 
 
 def _labelled(box: Array, objects: Array) -> bool:

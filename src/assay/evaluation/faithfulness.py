@@ -86,7 +86,13 @@ class Curves:
 
 
 def curves(
-    left: Left, weights: Array, by_size: bool = False, orders: int = ORDERS, seed: int = 0, ragged: bool = False
+    left: Left,
+    weights: Array,
+    by_size: bool = False,
+    orders: int = ORDERS,
+    seed: int = 0,
+    ragged: bool = False,
+    most: int = STEPS,
 ) -> Curves:
     """The curves of some inputs.
 
@@ -98,11 +104,12 @@ def curves(
         seed: of the random orders.
         ragged: inputs may have different numbers of parts, these or others whose curves are to be joined with these:
             the shares are then the same whatever the inputs.
+        most: steps of a curve, at most.
     """
     block = blocks(weights.shape[1:])
     pooled = pool(weights, block)
     absent, own = np.isnan(weights), (~np.isnan(pooled)).sum(axis=1)  # (B, ...), (B,)
-    shares, gone = _shares(own, ragged or bool((own < pooled.shape[1]).any()))
+    shares, gone = _shares(own, ragged or bool((own < pooled.shape[1]).any()), most)
     random = np.random.default_rng([seed, 18])
 
     def walk(order: Array) -> Array:
@@ -117,13 +124,13 @@ def curves(
     return Curves(shares, walk(heaviest), walk(own[:, None] - 1 - heaviest), chance)
 
 
-def _shares(own: Array, ragged: bool) -> tuple[Array, Array]:
+def _shares(own: Array, ragged: bool, most: int) -> tuple[Array, Array]:
     """(S,) the shares at which curves are looked at, and (S, B) how many of each input's own parts are then gone."""
     if ragged:
-        shares = np.linspace(0, 1, STEPS + 1)
+        shares = np.linspace(0, 1, most + 1)
         return shares, (shares[:, None] * own).round().astype(int)
     count = int(own.max())
-    gone = np.unique(np.linspace(0, count, min(count, STEPS) + 1).round().astype(int))
+    gone = np.unique(np.linspace(0, count, min(count, most) + 1).round().astype(int))
     return gone / count, np.tile(gone[:, None], (1, len(own)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,10 @@ QUESTION = "Why does it answer so?"
 _FEW, _MOST, _AT_ONCE = 10, 200, 8
 #: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEW`.
 _SHARE, _LEAST_S, _OVER = 0.04, 2.0, 3.0
+#: How curves are measured where that takes long: in so many steps, and beside so many random orders. It takes about so
+#: much of the time that it takes else.
+_BRIEF = {"most": 6, "orders": 2}
+_BRIEF_TAKES = 0.35
 #: Networks of random weights at most and at least, and how many samples each explains.
 _RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
 #: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not
@@ -41,6 +45,7 @@ _RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
 #: checks for saliency maps", NeurIPS 2018).
 _ALIKE = 0.6
 
+_TOO_SLOW = "Explaining one answer takes so long that too few could be explained."
 ONE_PART = "The input has one part alone, which decides everything."
 
 Array = np.ndarray[Any, Any]
@@ -120,32 +125,36 @@ def _look(context: Context, budget_s: float) -> Looked | str:
     places = order(np.arange(len(context.test)), "explained")
     if len(places) < _FEW:
         return f"Too few test samples to say ({len(places)})."
-    begun = time.monotonic()
+    begun, how = time.monotonic(), dict[str, int]()
     found: list[Looked] = []
-    first = 0.0
+    first, spent, done = 0.0, 0.0, 0
     for chunk in _chunks(places[:_MOST]):
-        one = _explained(context, chunk)
+        if done == 2 and (spent - first) * _FEW > budget_s:
+            if (spent - first) * _FEW * _BRIEF_TAKES > _OVER * budget_s:
+                return _TOO_SLOW
+            found, how, chunk = [], _BRIEF, places[: 2 + _AT_ONCE]
+        one = _explained(context, chunk, how)
         if isinstance(one, str):
             return one
         found.append(one)
         done, spent = sum(len(part.places) for part in found), time.monotonic() - begun
         if done == 1:
-            first = spent
-            continue  # the first of a process takes far longer than those after it
-        if done >= _FEW and spent * (1 + _AT_ONCE / done) > 0.75 * budget_s:
+            first = spent  # the first of a process takes far longer than those after it
+        elif done >= _FEW and spent * (1 + _AT_ONCE / done) > 0.75 * budget_s:
             break
-        if (spent - first) * _FEW / (done - 1) > _OVER * budget_s:
-            return "Explaining one answer takes so long that too few could be explained."
     looked = _joined(found)
     several = count_parts(looked.weights) > 1
     return _only(looked, several) if several.any() else ONE_PART
 
 
-def _explained(context: Context, places: Array) -> Looked | str:
-    """Some test samples, given by their positions; or the reason why they cannot be explained."""
+def _explained(context: Context, places: Array, how: Mapping[str, int]) -> Looked | str:
+    """Some test samples, given by their positions; or the reason why they cannot be explained.
+
+    `how` is passed on to `curves`.
+    """
     view = context.samples.view_of(np.asarray(context.test.units, np.int64)[places])
     windows = deciding_windows(context.predictor, view)
-    one = explain_and_measure(context.task, context.predictor, context.samples.batch(windows))
+    one = explain_and_measure(context.task, context.predictor, context.samples.batch(windows), **how)
     return one if isinstance(one, str) else Looked(places, windows, *one)
 
 
