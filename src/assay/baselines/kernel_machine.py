@@ -26,6 +26,7 @@ Judge = Callable[[Array], tuple[float, float]]  # validation scores (V, O) to wh
 EXACT = 5000  # rows up to which every training row is a centre
 _LEAST = 1000  # rows that are affordable in any time
 _WIDTHS = (1.0, 2.0, 0.5)  # gamma, in inverse mean squared distances
+_ADDED = (1e-5, 1e-4, 1e-3, 1e-2, 1.0)  # to the diagonal of a kernel, one after the other
 _RIDGES = (0.1, 0.03, 0.3, 0.01, 1.0, 3.0)
 _CENTRES = (6144, 5120, 4096, 3072, 2048, 1536, 1024, 512, 256)
 _ROWS = 4096
@@ -147,13 +148,16 @@ def _fit_nystroem(
     best: tuple[tuple[float, float], Tensor] | None = None
     for factor in (1.0, 3.0, 0.3, 10.0):
         system = squares + factor * ridge * torch.eye(count)
-        weights = torch.cholesky_solve(products, torch.linalg.cholesky(system))
+        triangle, failed = torch.linalg.cholesky_ex(system)
+        if failed:
+            continue
+        weights = torch.cholesky_solve(products, triangle)
         rating = judge((between @ weights).numpy() + pilot.offset)
         best = (rating, weights) if best is None or rating > best[0] else best
         if clock.left_s() < 0:
             break
     if best is None:
-        raise RuntimeError("no ridge was tried")
+        return pilot, f"{len(pilot.centres)} of {len(rows)} training samples: more are too alike to be told apart"
     machine = KernelMachine(centres.numpy().copy(), (root @ best[1]).numpy(), pilot.offset, pilot.gamma)
     part_of = f"all {done:,}" if done == len(rows) else f"{done:,} of {len(rows):,}"
     return machine, f"{part_of} training samples through {count:,} centres"
@@ -181,11 +185,18 @@ def _work(centres: int, features: int, products: int) -> float:
 
 
 def _root(kernel: Tensor) -> Tensor:
-    """A matrix A (M, M) with A Aᵀ the inverse of the kernel, in double precision inside."""
+    """A matrix A (M, M) with A Aᵀ the inverse of the kernel, in double precision inside.
+
+    The kernel comes in single precision: of thousands of centres that are much alike its smallest eigenvalues are
+    below zero by rounding, so that what is added to its diagonal grows until it has a root.
+    """
     import torch
 
-    unit = torch.eye(len(kernel), dtype=torch.float64)
-    lower = torch.linalg.cholesky(kernel.double() + 1e-5 * unit)
+    unit, within = torch.eye(len(kernel), dtype=torch.float64), kernel.double()
+    for added in _ADDED:
+        lower, failed = torch.linalg.cholesky_ex(within + added * unit)
+        if not failed:
+            break
     root: Tensor = torch.linalg.solve_triangular(lower, unit, upper=False).T.float().contiguous()
     return root
 
