@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from assay.errors import MissingExtraError
 from assay.networks.detector import Detector
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
 from assay.networks.image_networks import Pixels
@@ -121,10 +122,19 @@ def _check(finest: int) -> None:
 def _detector(
     spec: BoxSpec, backbone: nn.Module, settings: Any, mean: Sequence[float], by: Sequence[float]
 ) -> nn.Module:
+    _require_torchvision()
     head = (settings.neck, settings.head, settings.activation)
     network = Detector(Pixels(mean, by), backbone, len(spec.classes), settings.finest, *head)
     laid_out: nn.Module = network.to(memory_format=torch.channels_last)
     return laid_out
+
+
+def _require_torchvision() -> None:
+    """Told when the network is built: loss and decoding would find it missing only once the training runs."""
+    try:
+        import torchvision.ops  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("finding objects", "detection") from error
 
 
 def _portable(settings: TimmDetectorSettings) -> TimmDetectorSettings:
