@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,7 +14,7 @@ from assay.errors import MissingExtraError
 from assay.networks.detector import Detector
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
 from assay.networks.image_networks import Pixels
-from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.timm_networks import portable, timm_features, wanted_scale
 from assay.samples.box_spec import BoxSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -92,13 +92,10 @@ def detector_networks(spec: BoxSpec) -> Sequence[NetworkKind]:
         _timm_recipe,
         "the same on a convolutional network of timm's, pretrained (detector/NAME or detector/FOLDER)",
         conclude=settle,
-        portable=_portable,
-        features=lambda settings: "learned before, from other images" if settings.pretrained else _FROM_DATA,
+        portable=portable,
+        features=timm_features,
     )
     return (own, timm)
-
-
-_FROM_DATA = "learned from this data"
 
 
 def _own(spec: BoxSpec, settings: DetectorSettings) -> nn.Module:
@@ -135,10 +132,6 @@ def _require_torchvision() -> None:
         import torchvision.ops  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("finding objects", "detection") from error
-
-
-def _portable(settings: TimmDetectorSettings) -> TimmDetectorSettings:
-    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
 
 
 def _recipe(situation: Situation) -> tuple[DetectorSettings, Plan]:
