@@ -286,20 +286,15 @@ _PENGUINS = PublicDataset(
     target="species",
 )
 
+_WARWICK = "https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke"
 _PANNUKE = PublicDataset(
     "pannuke",
     "nuclei outlined in tissue of 19 kinds, 256x256 colour, 5 classes, 7,901 images, three given folds",
     "cell-detection",
     "CC BY-NC-SA 4.0",
-    "https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke",
+    _WARWICK,
     tuple(
-        RemoteFile(
-            f"fold_{fold}.zip",
-            (f"https://warwick.ac.uk/fac/cross_fac/tia/data/pannuke/fold_{fold}.zip",),
-            sha256,
-            size,
-            f"fold_{fold}",
-        )
+        RemoteFile(f"fold_{fold}.zip", (f"{_WARWICK}/fold_{fold}.zip",), sha256, size, f"fold_{fold}")
         for fold, size, sha256 in (
             (1, 700275281, "6e19ad380300e8ce9480f9ab6a14cc91fa4b6a511609b40e3d70bdf9c881ed0b"),
             (2, 658842552, "5bc540cc509f64b5f5a274d6e5a245527dbd3e6d3155d43555115c5d54709b07"),

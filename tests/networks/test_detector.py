@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from assay.errors import SettingError
+from assay.errors import MissingExtraError, SettingError
 from assay.networks.detector import Detector, field_places, places
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
 from assay.networks.detector_decoding import decode
 from assay.networks.detector_loss import assign, detection_loss, pairwise_iou
+from assay.networks.detector_networks import detector_networks
 from assay.networks.image_networks import Pixels
 from assay.samples.box_spec import BoxSpec
 
@@ -136,3 +139,12 @@ def test_a_network_of_timm_gives_maps_of_the_strides() -> None:
     assert [tuple(one.shape[2:]) for one in maps] == [(8, 12), (4, 6), (2, 3)]
     with pytest.raises(SettingError, match="strides"):
         TimmBackbone("test_vit", False, 3, 8)
+
+
+def test_a_missing_torchvision_is_told_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = detector_networks(SPEC)[0]
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    monkeypatch.setitem(sys.modules, "torchvision.ops", None)
+    with pytest.raises(MissingExtraError, match="finding objects") as told:
+        own.build(SPEC, own.settings())
+    assert "assay[detection]" in str(told.value.hint)

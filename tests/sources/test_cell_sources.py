@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assay.errors import DataError, SettingError
+from assay.errors import DataError, MissingExtraError, SettingError
 from assay.evaluation.cells import painted
 from assay.samples.cell_spec import target_cells
+from assay.sources.cell_masks import read_labels
 from assay.sources.cells import read_cells, recognise_cells
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, open_source
@@ -293,3 +296,11 @@ def test_real_nuclei() -> None:
     assert records.facts["samples"] == 100 and records.facts["classes"] == 4
     assert 29_700 < records.facts["cells"] <= 29_762
     assert problems(records)["cell-without-class"] == 7313
+
+
+def test_a_missing_tifffile_is_told_and_not_taken_for_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(12, dtype=np.uint8).reshape(3, 4)).save(stream, "TIFF")
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    with pytest.raises(MissingExtraError, match=r"label images as TIFF"):
+        read_labels(stream.getvalue(), "a.tif")

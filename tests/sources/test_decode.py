@@ -101,7 +101,7 @@ def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     def missing() -> None:
         raise MissingExtraError("TIFF images with many channels", "tiff")
 
-    monkeypatch.setattr(_tiff, "_tifffile", missing)
+    monkeypatch.setattr(_tiff, "load_tifffile", missing)
     with pytest.raises(MissingExtraError, match="TIFF images"):
         decode_image(payload)
 

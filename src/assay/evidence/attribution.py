@@ -11,7 +11,7 @@ Shapes: B inputs, P parts of one.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +54,36 @@ def integrated_gradients(
             point = point + noise * torch.randn(1, *inputs.shape[1:], generator=random)
         total += gradient(score, point)
     return change * total / steps
+
+
+def pixel_weights(
+    score: Callable[[Tensor], Score],
+    image: Tensor,
+    scale: tuple[Sequence[float], Sequence[float]],
+    points: tuple[int, float],
+    at_once: int,
+) -> Array:
+    """(B, H, W) how much each pixel of images (B, C, H, W) weighed, all channels of a pixel together.
+
+    Integrated gradients from the mean image.
+
+    Args:
+        score: takes some of the images, (b, C, H, W) float, and gives the score of what they are answered.
+        image: pixel values.
+        scale: the mean and the deviation of each channel, in pixel values.
+        points: how many on the way, and the noise at each as a share of the deviation.
+        at_once: so many images go through the network together.
+    """
+    import torch
+
+    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in scale)
+    steps, noise = points
+    parts = [
+        integrated_gradients(score(pixels), pixels, mean, steps, noise * deviation)
+        for pixels in image.float().split(at_once)
+    ]
+    found: Array = torch.cat(parts).sum(dim=1).double().numpy()
+    return found
 
 
 def gradient(score: Score, inputs: Tensor) -> Tensor:

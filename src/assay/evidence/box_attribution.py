@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.box_matching import overlaps
-from assay.evidence.attribution import integrated_gradients
+from assay.evidence.attribution import pixel_weights
 from assay.samples.box_spec import BoxSpec
 from assay.task_parts import Support
 
@@ -41,17 +41,12 @@ def explain_boxes(network: nn.Module | None, image: Tensor, spec: BoxSpec) -> Ar
         image: pixel values.
         spec: the field.
     """
-    import torch
-
     if network is None:
         raise SettingError("only a network's boxes can be explained", "Explain them without --baseline.")
-    network.eval()
-    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.deviation))
-    parts = [
-        integrated_gradients(_score(network, pixels), pixels, mean, STEPS, NOISE * deviation)
-        for pixels in image.float().split(_AT_ONCE)
-    ]
-    return torch.cat(parts).sum(dim=1).double().numpy()
+    asked = network.eval()
+    return pixel_weights(
+        lambda pixels: _score(asked, pixels), image, (spec.mean, spec.deviation), (STEPS, NOISE), _AT_ONCE
+    )
 
 
 def _score(network: nn.Module, pixels: Tensor) -> Callable[[Tensor], Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.evidence.attribution import integrated_gradients
+from assay.evidence.attribution import pixel_weights
 from assay.samples.image_spec import ImageSpec
 
 if TYPE_CHECKING:
@@ -32,17 +32,12 @@ def explain_images(network: nn.Module | None, image: Tensor, spec: ImageSpec) ->
         image: pixel values.
         spec: its target says what an answer is.
     """
-    import torch
-
     if network is None:
         raise SettingError("only a network's answers about images can be explained", "Explain them without --baseline.")
-    network.eval()
-    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.deviation))
-    parts = [
-        integrated_gradients(_score(network, pixels, spec), pixels, mean, STEPS, NOISE * deviation)
-        for pixels in image.float().split(_AT_ONCE)
-    ]
-    return torch.cat(parts).sum(dim=1).double().numpy()
+    asked = network.eval()
+    return pixel_weights(
+        lambda pixels: _score(asked, pixels, spec), image, (spec.mean, spec.deviation), (STEPS, NOISE), _AT_ONCE
+    )
 
 
 def _score(network: nn.Module, pixels: Tensor, spec: ImageSpec) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.metrics import Values
-from assay.evidence.attribution import integrated_gradients
+from assay.evidence.attribution import pixel_weights
 from assay.samples.mask_spec import MaskSpec
 
 if TYPE_CHECKING:
@@ -33,18 +33,12 @@ def explain_masks(network: nn.Module | None, image: Tensor, spec: MaskSpec) -> A
     Raises:
         SettingError: a model without gradients answered.
     """
-    import torch
-
     if network is None:
         raise SettingError("only a network's masks can be explained", "Explain them without --baseline.")
-    network.eval()
-    mean, deviation = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.deviation))
-    parts = [
-        integrated_gradients(_score(network, pixels, spec), pixels, mean, STEPS, NOISE * deviation)
-        for pixels in image.float().split(_AT_ONCE)
-    ]
-    found: Array = torch.cat(parts).sum(dim=1).double().numpy()
-    return found
+    asked = network.eval()
+    return pixel_weights(
+        lambda pixels: _score(asked, pixels, spec), image, (spec.mean, spec.deviation), (STEPS, NOISE), _AT_ONCE
+    )
 
 
 def _score(network: nn.Module, pixels: Tensor, spec: MaskSpec) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from assay.errors import SettingError
 from assay.evaluation.cell_matching import matched
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
-from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.timm_networks import portable, timm_features, wanted_scale
 from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
@@ -88,7 +88,7 @@ def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
     )  # fmt: skip
     timm = NetworkKind(
         "timm/", CellTimmSettings, _timm, _timm_recipe, "a U-Net over any encoder of timm's, pretrained (timm/NAME)",
-        conclude=choose_threshold, portable=_portable, features=_features,
+        conclude=choose_threshold, portable=portable, features=timm_features,
     )  # fmt: skip
     return (own, timm)
 
@@ -138,14 +138,6 @@ def _steps(reductions: Sequence[int], stride: int) -> int:
 def _wrap(spec: CellSpec, body: UNet, zoom: int, mean: Sequence[float], deviation: Sequence[float]) -> nn.Module:
     network: nn.Module = CellNetwork(Pixels(mean, deviation), body, spec.kinds, spec.outlined, zoom)
     return network.to(memory_format=torch.channels_last)
-
-
-def _portable(settings: CellTimmSettings) -> CellTimmSettings:
-    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
-
-
-def _features(settings: CellTimmSettings) -> str:
-    return "learned before, from other images" if settings.pretrained else "learned from this data"
 
 
 def _plan(situation: Situation, rate: float) -> Plan:

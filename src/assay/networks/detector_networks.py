@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from assay.errors import MissingExtraError
 from assay.networks.detector import Detector
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
 from assay.networks.image_networks import Pixels
-from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.timm_networks import portable, timm_features, wanted_scale
 from assay.samples.box_spec import BoxSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -91,13 +92,10 @@ def detector_networks(spec: BoxSpec) -> Sequence[NetworkKind]:
         _timm_recipe,
         "the same on a convolutional network of timm's, pretrained (detector/NAME or detector/FOLDER)",
         conclude=settle,
-        portable=_portable,
-        features=lambda settings: "learned before, from other images" if settings.pretrained else _FROM_DATA,
+        portable=portable,
+        features=timm_features,
     )
     return (own, timm)
-
-
-_FROM_DATA = "learned from this data"
 
 
 def _own(spec: BoxSpec, settings: DetectorSettings) -> nn.Module:
@@ -121,14 +119,19 @@ def _check(finest: int) -> None:
 def _detector(
     spec: BoxSpec, backbone: nn.Module, settings: Any, mean: Sequence[float], by: Sequence[float]
 ) -> nn.Module:
+    _require_torchvision()
     head = (settings.neck, settings.head, settings.activation)
     network = Detector(Pixels(mean, by), backbone, len(spec.classes), settings.finest, *head)
     laid_out: nn.Module = network.to(memory_format=torch.channels_last)
     return laid_out
 
 
-def _portable(settings: TimmDetectorSettings) -> TimmDetectorSettings:
-    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
+def _require_torchvision() -> None:
+    """Told when the network is built: loss and decoding would find it missing only once the training runs."""
+    try:
+        import torchvision.ops  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("finding objects", "detection") from error
 
 
 def _recipe(situation: Situation) -> tuple[DetectorSettings, Plan]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from assay.networks.image_networks import Pixels
-from assay.networks.timm_networks import portable_name, wanted_scale
+from assay.networks.timm_networks import portable, timm_features, wanted_scale
 from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
 from assay.samples.mask_spec import MaskSpec
 from assay.task import NetworkKind, Situation
@@ -89,12 +89,8 @@ def segmentation_networks(spec: MaskSpec) -> Sequence[NetworkKind]:
         _timm_unet,
         _timm_recipe,
         "a U-Net over any network of timm's, pretrained (timm/NAME or timm/FOLDER)",
-        portable=lambda settings: replace(
-            settings, architecture=portable_name(settings.architecture), pretrained=False
-        ),
-        features=lambda settings: (
-            "learned before, from other images" if settings.pretrained else "learned from this data"
-        ),
+        portable=portable,
+        features=timm_features,
     )
     return (own, other)
 
@@ -124,15 +120,8 @@ def _timm_unet(spec: MaskSpec, settings: TimmUNetSettings) -> nn.Module:
 
 
 def _whole(pixels: Pixels, body: UNet) -> nn.Module:
-    network: Any = PixelClassifier(pixels, body)
-    found: nn.Module = network.to(memory_format=_channels_last())
-    return found
-
-
-def _channels_last() -> Any:
-    import torch
-
-    return torch.channels_last
+    network: nn.Module = PixelClassifier(pixels, body)
+    return network.to(memory_format=torch.channels_last)
 
 
 def _recipe(situation: Situation) -> tuple[UNetSettings, Plan]:

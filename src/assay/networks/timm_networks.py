@@ -110,11 +110,12 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
     return NetworkKind(
-        "timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=_portable, features=_features
+        "timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=portable, features=timm_features
     )
 
 
-def _features(settings: TimmSettings) -> str:
+def timm_features(settings: Any) -> str:
+    """Where the features come from, of settings with `pretrained`: see `NetworkKind.features`."""
     return "learned before, from other images" if settings.pretrained else "learned from this data"
 
 
@@ -137,15 +138,15 @@ def fit_head(network: nn.Module, samples: Samples, plan: Plan) -> None:
     set_head(body.model.get_classifier(), features, torch.cat([batch.target for batch in batches]).numpy())
 
 
-def _portable(settings: TimmSettings) -> TimmSettings:
-    """Settings that need neither the folder nor the hub: a finished run holds all weights itself."""
-    return replace(settings, architecture=portable_name(settings.architecture), pretrained=False)
+def portable(settings: Any) -> Any:
+    """Settings that need neither the folder nor the hub: a finished run holds all weights itself.
 
-
-def portable_name(architecture: str) -> str:
-    """The architecture by timm's name, where a folder is given."""
-    config = Path(architecture) / "config.json"
-    return str(_read_config(config)["architecture"]) if config.exists() else architecture
+    Args:
+        settings: a dataclass with `architecture`, by timm's name or a folder, and `pretrained`.
+    """
+    config = Path(settings.architecture) / "config.json"
+    name = str(_read_config(config)["architecture"]) if config.exists() else settings.architecture
+    return replace(settings, architecture=name, pretrained=False)
 
 
 def wanted_size(architecture: str) -> int | None:
@@ -267,7 +268,8 @@ __all__ = [
     "TimmBody",
     "TimmSettings",
     "create_timm",
-    "portable_name",
+    "portable",
+    "timm_features",
     "timm_kind",
     "unwarned",
     "wanted_scale",

@@ -40,7 +40,7 @@ def whole_picture(samples: Samples, unit: int, most: int = _MOST_SIDE) -> Array:
 
 
 def marked(picture: Array, cells: Cells, colours: list[tuple[int, int, int]], radius: float) -> Array:
-    """A copy of a picture (H, W, 3) uint8 with a ring around each cell, of a colour each, or its outline."""
+    """A copy of a picture (H, W, 3) uint8 with a ring around each cell, of a colour each."""
     from PIL import Image, ImageDraw
 
     image = Image.fromarray(picture)

@@ -71,7 +71,7 @@ def moved(seen: Seen, strength: Mapping[str, float], draws: Draws) -> Seen:
     shares = (2 * places + 1) / size - 1
     image = functional.grid_sample(seen.image.float(), shares, padding_mode="reflection", align_corners=False)
     valid = _looked_up(seen.valid, places)
-    depth = None if seen.depth is None else _depth_there(seen.depth, places)
+    depth = None if seen.depth is None else _looked_up(seen.depth, places)
     return Seen(image, _cells_moved(seen.cells, back, middle, side_y, side_x), depth, valid)
 
 
@@ -129,10 +129,6 @@ def _looked_up(values: Tensor, places: Tensor) -> Tensor:
     batch = torch.arange(len(values))[:, None, None]
     found = values[batch, y.clamp(0, height - 1), x.clamp(0, width - 1)]
     return torch.where(inside, found, torch.zeros_like(found))
-
-
-def _depth_there(depth: Tensor, places: Tensor) -> Tensor:
-    return _looked_up(depth, places)
 
 
 def _cells_moved(cells: Tensor, back: Tensor, middle: Tensor, side_y: int, side_x: int) -> Tensor:

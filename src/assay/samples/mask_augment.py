@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assay.samples import augment
 from assay.samples.draws import Draws
 
 
@@ -30,9 +31,9 @@ def turn(images: Tensor, masks: Tensor | None, share: float, draws: Draws) -> tu
 
 def flip(images: Tensor, masks: Tensor | None, share: float, draws: Draws) -> tuple[Tensor, Tensor | None]:
     """A share of the windows mirrored left to right."""
-    chosen = draws.uniform("flip") < share
-    images = torch.where(chosen[:, None, None, None], images.flip(3), images)
-    return images, None if masks is None else torch.where(chosen[:, None, None], masks.flip(2), masks)
+    return augment.flip(images, share, draws), None if masks is None else augment.flip(masks[:, None], share, draws)[
+        :, 0
+    ]
 
 
 def zoom(

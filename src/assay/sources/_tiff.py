@@ -51,7 +51,7 @@ def plain_tiff(payload: bytes) -> Image.Image | None:
 def tiff_layout(payload: bytes, name: str) -> TiffLayout:
     """The layout of a TIFF from its tags, without its pixels; raises `DataError`, `MissingExtraError`."""
     try:
-        with _tifffile().TiffFile(io.BytesIO(payload)) as tiff:
+        with load_tifffile().TiffFile(io.BytesIO(payload)) as tiff:
             series = tiff.series[0]
             sizes = dict(zip(series.axes, series.shape, strict=True))
             kept = _channel_axes(series.axes, series.shape)
@@ -78,7 +78,7 @@ def read_tiff(payload: bytes, name: str) -> Array:
     """The values of a TIFF as (H, W, C); of further planes (time, depth) the first. Raises `DataError`."""
     tiff_layout(payload, name)  # refuses a bomb before anything is decoded
     try:
-        with _tifffile().TiffFile(io.BytesIO(payload)) as tiff:
+        with load_tifffile().TiffFile(io.BytesIO(payload)) as tiff:
             series = tiff.series[0]
             axes = series.axes
             try:
@@ -145,11 +145,12 @@ def _by_pillow(payload: bytes) -> tuple[Array, str]:
     return stacked, "QYXS"[: stacked.ndim]
 
 
-def _tifffile() -> Any:
+def load_tifffile(feature: str = "TIFF images with many channels", extra: str = "tiff") -> Any:
+    """The library tifffile, silent; raises `MissingExtraError`, which names the feature that asked for it."""
     try:
         import tifffile
     except ImportError as error:
-        raise MissingExtraError("TIFF images with many channels", "tiff") from error
+        raise MissingExtraError(feature, extra) from error
     if not (log := logging.getLogger("tifffile")).handlers:
         log.addHandler(logging.NullHandler())  # what it says about damaged tags is told by our own problems
     return tifffile

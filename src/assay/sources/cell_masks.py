@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.errors import AssayError, DataError
+from assay.errors import AssayError, DataError, MissingExtraError
 from assay.evaluation.cells import centre_of, spans_of
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records
 from assay.sources._cell_tables import about_pictures
@@ -23,6 +23,7 @@ from assay.sources._image_header import is_image_name
 from assay.sources._listing import note
 from assay.sources._parallel import ordered_map
 from assay.sources._path_tables import resolver
+from assay.sources._tiff import load_tifffile
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
@@ -170,6 +171,7 @@ def read_labels(payload: bytes, name: str) -> Array:
 
     Raises:
         DataError: damaged bytes, or values that are no whole numbers.
+        MissingExtraError: it is a TIFF, and tifffile is not installed.
     """
     if name.lower().endswith(".npy"):
         try:
@@ -188,12 +190,12 @@ def _decoded(payload: bytes, name: str) -> Array:
 
     try:
         if name.lower().endswith((".tif", ".tiff")):
-            import tifffile
-
-            values = np.asarray(tifffile.imread(io.BytesIO(payload)))
+            values = np.asarray(load_tifffile("label images as TIFF").imread(io.BytesIO(payload)))
         else:
             image = Image.open(io.BytesIO(payload))
             values = np.asarray(image if image.mode != "P" else image.convert("P"))
+    except MissingExtraError:
+        raise
     except Exception as error:  # Pillow and tifffile fail on damaged data in every way that Python knows
         raise DataError(f"the label image is damaged ({error or type(error).__name__})", file=name) from error
     if values.ndim == 3:
@@ -213,7 +215,7 @@ def _outlined(store: Store, check: ImageCheck, layout: Layout) -> tuple[Marked |
     for file in files:
         try:
             numbers = read_labels(store.read(file), file)
-        except AssayError:
+        except DataError:
             problems.append(("undecodable-mask", file))
             continue
         if numbers.shape != (check.height, check.width):

@@ -5,15 +5,15 @@ Only the first, finest level is read. Parts are decoded by `tifffile`, compresse
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from assay.errors import DataError, MissingExtraError
+from assay.errors import DataError
 from assay.sources._image_header import suffix_of
+from assay.sources._tiff import load_tifffile
 
 Array = np.ndarray[Any, Any]
 SUFFIXES = frozenset({".svs", ".ndpi", ".scn", ".bif", ".tif", ".tiff", ".btf"})
@@ -47,12 +47,7 @@ class Slide:
 
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.name = name or path.name
-        try:
-            import tifffile
-        except ImportError as error:
-            raise MissingExtraError("slides", "cells") from error
-        if not (log := logging.getLogger("tifffile")).handlers:
-            log.addHandler(logging.NullHandler())
+        tifffile = load_tifffile("slides", "cells")
         if not path.stat().st_size:
             raise DataError("the slide is empty (0 bytes)", "Copy it again.", file=self.name)
         try:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import AssayError, SettingError
+from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
 from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
@@ -100,41 +98,9 @@ class Segmentation(Task):
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: MaskSpec, log: ProblemLog) -> Encoded:
         """Decode, shrink and cut on all cores; a picture that cannot be decoded is skipped."""
-        from assay.samples.mask_windows import cut
+        from assay.samples.mask_encoding import encoded_masks
 
-        names, locations = (batch.column(name).to_pylist() for name in ("id", "location"))
-        labelled = "target" in batch.schema.names
-        masks = [LabelMask.from_text(text) for text in batch.column("target").to_pylist()] if labelled else []
-        load = _loader(records)
-
-        def work(row: int) -> tuple[list[Array], list[Array], list[Array]] | None:
-            from assay.sources.decode import decode_image
-
-            try:
-                return cut(decode_image(load(locations[row])), masks[row] if labelled else None, spec)
-            except AssayError:
-                return None
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            cuts = list(pool.map(work, range(len(names))))
-        rows = []
-        for row, windows in enumerate(cuts):
-            if windows is None:
-                log.add("undecodable-image", "skipped", names[row])
-                continue
-            rows += [row] * len(windows[0])
-            if spec.scale < 1:
-                log.add("shrunk-picture", "kept", names[row])
-            if len(windows[0]) > 1:
-                log.add("cut-into-windows", "kept", names[row])
-        shapes = ((3, spec.side, spec.side), (spec.side, spec.side), (6,))
-        types = (np.uint8, np.uint8, np.int32)
-        fields: dict[str, Any] = {}
-        for place, (name, shape, kind) in enumerate(zip(("image", "target", "place"), shapes, types, strict=True)):
-            if name != "target" or labelled:
-                found = [window for windows in cuts if windows is not None for window in windows[place]]
-                fields[name] = np.stack(found) if found else np.zeros((0, *shape), kind)
-        return Encoded(fields, np.asarray(rows, np.int64))
+        return encoded_masks(batch, records, spec, log)
 
     def truths(self, targets: pa.ChunkedArray, spec: MaskSpec) -> Values:
         """Masks in the pictures' own size."""
@@ -320,9 +286,3 @@ class Segmentation(Task):
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
         return Drawing(image=overlay(shown, weights[:high, :wide]), lines=(samples.id(unit),))
-
-
-def _loader(records: Records) -> Callable[[str], Any]:
-    if records.load is None:
-        raise SettingError("these records hold no pictures")
-    return records.load
