@@ -234,7 +234,7 @@ def test_compare(command, digits, digits_run, tmp_path):
 
 
 def test_compare_runs_that_have_nothing_in_common(command, digits_run, wine_run):
-    complains(command("compare", digits_run[0], wine_run[0]), "different tasks")
+    complains(command("compare", digits_run[0], wine_run[0]), "different tasks", "of one task")
 
 
 def test_data_list(command):

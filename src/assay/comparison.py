@@ -32,7 +32,8 @@ def compare_runs(paths: Sequence[Path]) -> dict[str, Any]:
     models = [Model(RunFolder.open(path)) for path in paths]
     names = {model.task.name for model in models}
     if len(names) > 1:
-        raise SettingError(f"these runs are of different tasks: {', '.join(sorted(names))}")
+        told = ", ".join(sorted(names))
+        raise SettingError(f"these runs are of different tasks: {told}", "Compare runs of one task on the same data.")
     sides = _shared([_test_answers(model) for model in models])
     first, metric = sides[0], models[0].task.metrics(models[0].spec)[0]
     rows = [

@@ -401,3 +401,9 @@ def test_road_signs(data_set: Callable[[str], Path]) -> None:
     assert records.facts["class_counts"] == {"crosswalk": 200, "speedlimit": 783, "stop": 91, "trafficlight": 170}
     assert (records.facts["samples"], records.facts["boxes"]) == (877, 1244)
     assert kinds(records) == {"box-outside-picture": (10, "repaired")}  # ten count from 0
+
+
+def test_a_target_is_refused_where_it_would_do_nothing(tmp_path: Path) -> None:
+    voc(tmp_path)
+    with pytest.raises(SettingError, match="--target age is not possible"):
+        read(tmp_path, target="age")

@@ -333,3 +333,10 @@ def test_nuclei(data_set: Callable[[str], Path]) -> None:
     records = read(data_set("dsb2018_nuclei") / "dsb2018_nuclei.zip")
     assert records.facts["samples"] == 207
     assert records.facts["classes"] == ["background", "foreground"]
+
+
+@pytest.mark.parametrize("option", ["target", "group"])
+def test_columns_are_refused_where_folders_have_none(option: str, tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    with pytest.raises(SettingError, match=f"--{option} patient is not possible"):
+        read(tmp_path, **{option: "patient"})

@@ -369,3 +369,10 @@ def test_pictures_of_a_patient_in_a_table_are_one_unit_and_exams_part_them(tmp_p
     assert len(records.load(place).pictures) == 2  # type: ignore[misc]
     (tmp_path / "table.csv").write_text("\n".join(row.rsplit(",", 1)[0] for row in rows) + "\n")
     assert read_scans(open_source(tmp_path), DataOptions()).facts["samples"] == 2
+
+
+def test_an_input_that_cannot_be_used_is_told_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "head.nii.gz").write_bytes(b"")
+    with pytest.raises(DataError, match="none of the 1 files can be used") as told:
+        read_scan_inputs(open_source(tmp_path / "head.nii.gz"))
+    assert "another program opens them" in told.value.hint

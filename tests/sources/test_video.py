@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from assay.errors import DataError, SettingError
 from assay.sources.records import Records
 from assay.sources.source import open_source
-from assay.sources.video import frame_of, holds_videos, read_video_frames
+from assay.sources.video import frame_of, holds_only_videos, holds_videos, read_video_frames
 
 cv2 = pytest.importorskip("cv2")
 FRAMES, RATE = 40, 10.0
@@ -101,3 +103,24 @@ def test_a_cut_video_gives_what_is_there(tmp_path: Path) -> None:
     records = read_video_frames(open_source(tmp_path))
     assert 5 < len(numbers(records)) < FRAMES
     assert [problem.kind for problem in records.problems] == ["truncated-video"]
+
+
+def test_only_videos(tmp_path: Path) -> None:
+    write_video(tmp_path / "walk.avi", 4)
+    assert holds_only_videos(open_source(tmp_path))
+    (tmp_path / "photo.png").write_bytes(b"a picture")
+    assert not holds_only_videos(open_source(tmp_path))
+
+
+def test_ffmpeg_is_silent(tmp_path: Path) -> None:
+    (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(200))
+    # By itself, as FFmpeg asks once how loud it may be.
+    program = (
+        "from assay.errors import DataError; from assay.sources.source import open_source\n"
+        "from assay.sources.video import read_video_frames\n"
+        "try: read_video_frames(open_source('cut.mp4'))\n"
+        "except DataError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "none of the 1 videos can be read" in done.stdout
+    assert done.stderr == ""

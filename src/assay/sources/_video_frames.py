@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections import OrderedDict
@@ -21,6 +22,7 @@ _KEPT = 16
 #: From so many frames ahead on it is quicker to look for a frame than to read all before it.
 _FAR = 250
 _BLOCK = 1 << 20
+_AV_LOG_QUIET = -8  # FFmpeg writes to the standard error stream by itself
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,7 @@ class VideoFile:
 
 def load_cv2() -> Any:
     """OpenCV, told to be silent about damaged files; raises `MissingExtraError`."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", str(_AV_LOG_QUIET))  # read when the first video is opened
     try:
         import cv2
     except ImportError as error:

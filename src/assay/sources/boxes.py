@@ -8,6 +8,7 @@ from assay.errors import DataError, SettingError
 from assay.sources import boxes_coco, boxes_cvat, boxes_label_studio, boxes_labelme, boxes_voc, boxes_yolo
 from assay.sources._box_records import BOXES, box_records
 from assay.sources._image_header import is_image_name
+from assay.sources.checks import refuse_column
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -51,6 +52,7 @@ def read_boxes(source: Source, options: DataOptions) -> Records:
     if found is None:
         raise DataError(_what_is_there(source), _EXPECTED, file=source.label)
     reader, log = found[1], ProblemLog()
+    refuse_column("target", options.target, "what is learnt are the boxes", "Leave it out.")
     _check_group(reader, options)
     got = reader.find(source, options, log)
     if not got.pictures:

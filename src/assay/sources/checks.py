@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assay.errors import DataError
+from assay.errors import DataError, SettingError
 
 #: With fewer samples, one side of a three-way split has none of the class.
 _FEWEST = 3
@@ -58,3 +58,9 @@ def _check_labels(labels: pa.ChunkedArray, rows: int, noun: str) -> None:
         raise DataError(
             f"all {rows} {noun} have the same labels, so there is nothing to learn.", "Add samples with other labels."
         )
+
+
+def refuse_column(option: str, column: str | None, reason: str, hint: str) -> None:
+    """Raise `SettingError` where a user names a column of data that has none, which else would do nothing."""
+    if column is not None:
+        raise SettingError(f"--{option} {column} is not possible: {reason}.", hint)

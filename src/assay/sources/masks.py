@@ -15,6 +15,7 @@ from assay.sources._mask_files import read_mask
 from assay.sources._mask_pairs import Pairs, find_pairs
 from assay.sources._mask_records import Masked, records_of_masks
 from assay.sources._splits import asks_for_shares, side_of_name
+from assay.sources.checks import refuse_column
 from assay.sources.images import read_unlabelled_images
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
@@ -64,6 +65,7 @@ def read_masks(source: Source, options: DataOptions) -> Records:
     """
     if source.path is None:
         raise DataError(f"{source.label} is no folder of pictures and masks.", _EXPECTED)
+    refuse_column("target", options.target, "what is learnt are the masks", "Leave it out.")
     log = ProblemLog()
     if masks_table.recognise(source) is not None:
         found, store = masks_table.read(source, options, log)
@@ -72,6 +74,7 @@ def read_masks(source: Source, options: DataOptions) -> Records:
     pairs = find_pairs(store.names)
     if not pairs.masks:
         raise DataError(_what_is_there(source), _EXPECTED, file=source.label)
+    refuse_column("group", options.group, "folders have no columns", "Give a table of pictures and masks that has it.")
     for kind, names in (("picture-without-mask", pairs.pictures_alone), ("mask-without-picture", pairs.masks_alone)):
         for name in names:
             log.add(kind, "skipped", name)

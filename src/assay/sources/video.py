@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from assay.errors import DataError, SettingError
 from assay.sources._digest import content_digest, fingerprint_of
-from assay.sources._image_header import suffix_of
+from assay.sources._image_header import is_image_name, suffix_of
 from assay.sources._video_frames import VideoFacts, VideoFile, load_cv2
 from assay.sources.records import ProblemLog, Records, records_from_table
 from assay.sources.source import Source
@@ -29,6 +29,11 @@ def is_video_name(name: str) -> bool:
 def holds_videos(source: Source) -> bool:
     """Whether there is a video among the files of a source."""
     return source.path is not None and any(map(is_video_name, source.store.names))
+
+
+def holds_only_videos(source: Source) -> bool:
+    """Whether there is a video among the files of a source, and no picture."""
+    return holds_videos(source) and not any(map(is_image_name, source.store.names))
 
 
 def read_video_frames(source: Source, rate_hz: float | None = None) -> Records:

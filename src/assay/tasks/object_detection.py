@@ -114,10 +114,11 @@ class ObjectDetection(Task):
         return read_boxes(source, options)
 
     def read_inputs(self, source: Source, spec: BoxSpec) -> Records:
-        """Picture files, folders or archives, without labels."""
+        """Picture files, folders or archives, without labels; where there are no pictures, the frames of videos."""
         from assay.sources.images import read_unlabelled_images
+        from assay.sources.video import holds_only_videos, read_video_frames
 
-        return read_unlabelled_images(source)
+        return read_video_frames(source) if holds_only_videos(source) else read_unlabelled_images(source)
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> BoxSpec:
         """See `assay.samples.box_pictures`."""
