@@ -65,6 +65,13 @@ def test_which_is_better(own: float, other: float, status: str, begins: str) -> 
     ]
 
 
+def test_test_samples_of_one_group_do_not_tell_which_is_better() -> None:
+    own, other = (replace(classes(200, right), groups=np.zeros(200, np.int64)) for right in (0.95, 0.3))
+    found = find(context(own, own, own, always_first(200), baseline=fitted(Linear(), other)))
+    assert found.status == "unknown"
+    assert found.verdict.startswith("Test samples of a single group do not tell which")
+
+
 def test_without_a_test_side_nothing_is_compared() -> None:
     side = classes(200, 0.9)
     found = find(context(side, side, NOTHING, NOTHING, baseline=fitted(Linear(), NOTHING)))

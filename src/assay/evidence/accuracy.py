@@ -40,7 +40,8 @@ def find(context: Context) -> Finding:
     step = ""
     if groups < _FEW:
         status = "unknown"
-        step = f"Only {groups} independent test samples: collect more before you rely on any number here."
+        few = "one independent test sample" if groups == 1 else f"{groups} independent test samples"
+        step = f"Only {few}: collect more before you rely on any number here."
     elif math.isnan(found[first.name].value):
         status, step = "unknown", f"{title(first)} is not defined on these samples: look at the other metrics."
     elif _no_better_than_guessing(context):

@@ -59,8 +59,15 @@ def find(context: Context) -> Finding:
         figures: tuple[Figure, ...] = (_chart(context, measured),) if measured else ()
         return Finding("baseline", QUESTION, "unknown", verdict, numbers, figures)
     who, gain = compare(context)
-    status, verdict, step = _words(context, who, measured, fitted.model.name)
     units = len(np.unique(context.test.groups))
+    status, verdict, step = _words(context, who, measured, fitted.model.name)
+    if gain.low is None:
+        few = "Test samples of a single group do" if units == 1 else f"{units:,} independent test samples do"
+        status, verdict = (
+            "unknown",
+            f"{few} not tell which of the two is better for others{verdict[verdict.index(':') :]}",
+        )
+        step = "Set more samples aside for testing, of more groups where there are any."
     certainty = (
         f"Compared on the same {units:,} independent test units, pair by pair. "
         f"{_capital(fitted.model.name)}: {fitted.note}."

@@ -137,7 +137,7 @@ def _headline(summary: Mapping[str, Any]) -> _Headline:
             f"{name}{lower} {ours} for the network and {theirs} for {rival}{unseen}: the difference is within chance.",
         ),
     }.get(
-        str(summary.get("verdict")),
+        str(summary.get("verdict")) if finite(metric.get("low")) is not None else "",
         ("It is not known which is better.", f"{name}{lower} {ours} for the network and {theirs} for {rival}{unseen}."),
     )
     return _Headline(verdict, sentence, _comparison(metric, baseline, share))
