@@ -67,7 +67,7 @@ def find(context: Context) -> Finding:
     task, test, spec = context.task, context.test, context.spec
     independent = len(np.unique(test.groups))
     if independent < _FEW:
-        verdict = f"Only {independent:,} independent test {'sample' if independent == 1 else 'samples'}: too few to compare confidence with what comes true."
+        verdict = f"Only {independent:,} independent test samples: too few to compare confidence with what comes true."
         return Finding("calibration", QUESTION, "unknown", verdict, next="Set more samples aside for testing.")
     residuals = task.residuals(test.outputs, test.truths, spec)
     if residuals is not None:

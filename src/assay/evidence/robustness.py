@@ -75,7 +75,7 @@ def _not_applicable(context: Context) -> tuple[str, str]:
         return "It is not known in which ways inputs of this kind get worse.", ""
     independent = len(np.unique(context.test.groups))
     if independent < FEW:
-        few = f"Only {independent:,} independent test {'sample' if independent == 1 else 'samples'}: too few to see a loss."
+        few = f"Only {independent:,} independent test samples: too few to see a loss."
         return few, "Set more samples aside for testing."
     if not _learned(context):
         return "It does hardly better than guessing on unchanged samples, so there is nothing to lose.", ""
