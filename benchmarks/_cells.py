@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 from _command import named, train_or_resume
-from _common import Json
+from _common import Bench, Json
+from _data import pretrained_folder
 
 Array = np.ndarray[Any, Any]
 RESAMPLES = 1000
@@ -113,3 +114,13 @@ def _estimated(metric: Any, kept: Any, groups: Array) -> Json:
     values = [metric.aggregate(kept, weights.astype(float)) for weights in drawn]
     low, high = np.nanquantile(values, [0.025, 0.975])
     return {"value": value, "low": float(low), "high": float(high)}
+
+
+def asked(bench: Bench, *words: object) -> list[object]:
+    """What `assay train` is told for a fold: its own words, and the call's seed, network, budget and settings."""
+    options = bench.options
+    network = "unet" if bench.smoke else options.network or f"timm/{pretrained_folder().resolve()}"
+    how = [*words, "--split", "split", "--seed", options.seed, "--network", network,
+           "--budget", "2s" if bench.smoke else options.budget, "--evidence", "quick"]  # fmt: skip
+    settings = ["width=8", "levels=3"] if bench.smoke else filter(None, options.settings.split(","))
+    return [*how, *(word for item in settings for word in ("--set", item))]

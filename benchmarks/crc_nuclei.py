@@ -17,9 +17,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from _cells import pooled, trained
+from _cells import asked, pooled, trained
 from _common import Bench, Json, Target, data_root, open_bench
-from _data import pretrained_folder
 
 FOLDS = 5
 _GLANDS = {40, 41, 48, 49, 69, 70, 71, 78}
@@ -86,17 +85,11 @@ def invented(folder: Path) -> Path:
 
 def measure(bench: Bench, fold: int) -> Json:
     """One training and its test."""
-    options = bench.options
     source = invented(bench.work / "invented") if bench.smoke else data_root() / "crc_nuclei"
     if not (source / "nuclei.csv").exists():
         raise SystemExit(f"{source} is not there: set ASSAY_DATA to the folder that holds crc_nuclei")
     data = fold_folder(source, bench.work / f"fold-{fold}", fold, 20 if bench.smoke else 100)
-    network = options.network or f"timm/{pretrained_folder().resolve()}" if not bench.smoke else "unet"
-    how: list[object] = ["--first-pixel", "1", "--split", "split", "--seed", options.seed, "--network", network]
-    how += ["--budget", "2s" if bench.smoke else options.budget, "--evidence", "quick"]
-    for item in ["width=8", "levels=3"] if bench.smoke else filter(None, options.settings.split(",")):
-        how += ["--set", item]
-    return trained(data, bench.work / f"run-{fold}", how)
+    return trained(data, bench.work / f"run-{fold}", asked(bench, "--first-pixel", "1"))
 
 
 def in_one_order(folds: list[Json]) -> list[Json]:

@@ -13,9 +13,8 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
-from _cells import pooled, trained
+from _cells import asked, pooled, trained
 from _common import Bench, Json, Target, data_root, open_bench
-from _data import pretrained_folder
 
 FOLDS = 5
 
@@ -85,17 +84,11 @@ def invented(folder: Path) -> Path:
 
 def measure(bench: Bench, fold: int) -> Json:
     """One training and its test."""
-    options = bench.options
     source = invented(bench.work / "invented") if bench.smoke else data_root() / "dsb2018_nuclei"
     if not (source / "mosaic.csv").exists():
         raise SystemExit(f"{source} is not there: set ASSAY_DATA to the folder that holds dsb2018_nuclei")
     data = fold_folder(source, bench.work / f"fold-{fold}", fold)
-    network = options.network or f"timm/{pretrained_folder().resolve()}" if not bench.smoke else "unet"
-    how: list[object] = ["--split", "split", "--group", "mosaic", "--seed", options.seed, "--network", network]
-    how += ["--budget", "2s" if bench.smoke else options.budget, "--evidence", "quick"]
-    for item in ["width=8", "levels=3"] if bench.smoke else filter(None, options.settings.split(",")):
-        how += ["--set", item]
-    return trained(data, bench.work / f"run-{fold}", how)
+    return trained(data, bench.work / f"run-{fold}", asked(bench, "--group", "mosaic"))
 
 
 def main() -> None:
