@@ -221,12 +221,18 @@ class Model:
         """Every metric with its interval on all labelled samples of a source.
 
         A source with a given split is judged by its test side alone.
+
+        Raises:
+            DataError: there are no labelled samples, or none of a class that the network learned.
         """
         from assay.samples.samples import build_samples
         from assay.samples.split import TEST, split
+        from assay.sources.checks import check_known
         from assay.sources.records import ProblemLog
 
-        records = self.task.read_like(open_source(source), self._as_trained(options or DataOptions()), self.spec)
+        source = open_source(source)
+        records = self.task.read_like(source, self._as_trained(options or DataOptions()), self.spec)
+        check_known(records, self.task.classes(self.spec), source.label)
         log = ProblemLog()
         log.extend(records.problems)
         sides = split(records.index(), None, 0)

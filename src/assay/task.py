@@ -111,6 +111,13 @@ class Task(TaskEvidence):
         """The labelled samples of a source that a trained network is judged by, read as those it learned from."""
         return self.read(source, options)
 
+    def classes(self, spec: Spec) -> Sequence[str]:
+        """The names of the classes that answers tell apart, but for that of nothing; empty where there are none.
+
+        They are those that records count as `facts["class_counts"]`: data with none of them cannot be judged.
+        """
+        return ()
+
     @abstractmethod
     def read_inputs(self, source: Source, spec: Spec) -> Records:
         """The samples of a source that is to be predicted, with no need of targets."""

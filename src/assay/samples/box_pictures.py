@@ -102,18 +102,6 @@ def encode_pictures(
     return fields, rows
 
 
-def check_like(records: Records, spec: BoxSpec, label: str) -> Records:
-    """Labelled pictures for a trained network; raises `DataError` where none of their classes is one of its own."""
-    counts = records.facts.get("class_counts", {})
-    if counts and not set(counts) & set(spec.classes):
-        raise DataError(
-            f"the boxes are of other classes ({', '.join(sorted(counts)[:5])}) than the network learned.",
-            f"It knows {', '.join(spec.classes[:10])}; give them these names.",
-            file=label,
-        )
-    return records
-
-
 def object_array(
     boxes: Sequence[Mapping[str, Any]] | None, spec: BoxSpec, log: ProblemLog | None = None, name: str = ""
 ) -> Array:

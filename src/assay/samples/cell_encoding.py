@@ -185,6 +185,8 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
             log.add("undecodable-image", "skipped", name)
             continue
         own = None if cells is None or sizes is None else (cells[row], sizes[row])
+        if own is not None and (other := _of_other_classes(own[0], batch.column("target")[row], spec)):
+            log.add("class-not-in-training", "kept", name, count=other)
         try:
             rows += [row] * _add_tiles(parts, picture, own, spec)
         except AssayError:  # of a slide, of which a part is damaged
@@ -201,6 +203,14 @@ def _sizes(batch: pa.RecordBatch) -> list[Array]:
     flat = np.asarray(pc.struct_field(target.flatten(), "radius").to_numpy(zero_copy_only=False), np.float32)
     ends = np.cumsum(pc.fill_null(pc.list_value_length(target), 0).to_pylist())
     return np.split(flat, ends[:-1].astype(int))
+
+
+def _of_other_classes(cells: Cells, target: pa.ListScalar, spec: CellSpec) -> int:
+    """How many cells are of a class that no training picture shows: they are judged as cells of no known class."""
+    import pyarrow.compute as pc
+
+    named = len(cells) - pc.struct_field(target.values, "label").null_count if len(cells) and spec.classes else 0
+    return max(0, named - int((cells.label >= 0).sum()))
 
 
 def _add_tiles(

@@ -9,7 +9,7 @@ import base64
 import binascii
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ class LabelMask:
     def array(self) -> Array:
         """(H, W) uint8."""
         return np.repeat(self.values, self.lengths).reshape(self.height, self.width)
+
+    def renumbered(self, numbers: Array) -> LabelMask:
+        """The same mask with other numbers: `numbers` (256,) uint8 has one for each."""
+        return replace(self, values=numbers[self.values])
 
     def pixels(self, classes: int) -> Array:
         """(C,) int64, how many pixels are of each class."""

@@ -86,6 +86,10 @@ class CellDetection(Task):
 
         return read_cells(source, options)
 
+    def classes(self, spec: CellSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return spec.classes
+
     def read_inputs(self, source: Source, spec: CellSpec) -> Records:
         """Pictures and slides, without cells."""
         from assay.sources.cells import read_cell_pictures

@@ -113,11 +113,9 @@ class ObjectDetection(Task):
 
         return read_boxes(source, options)
 
-    def read_like(self, source: Source, options: DataOptions, spec: BoxSpec) -> Records:
-        """See `Task.read_like`: some class at least is one that it learned."""
-        from assay.samples.box_pictures import check_like
-
-        return check_like(self.read(source, options), spec, source.label)
+    def classes(self, spec: BoxSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return spec.classes
 
     def read_inputs(self, source: Source, spec: BoxSpec) -> Records:
         """Picture files, folders or archives, without labels; where there are no pictures, the frames of videos."""

@@ -84,6 +84,16 @@ class Segmentation(Task):
 
         return read_masks(source, options)
 
+    def read_like(self, source: Source, options: DataOptions, spec: MaskSpec) -> Records:
+        """See `Task.read_like`: classes are known by their names, whatever number a class has in these masks."""
+        from assay.sources.masks import read_masks
+
+        return read_masks(source, options, spec.classes)
+
+    def classes(self, spec: MaskSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return [spec.classes[number] for number in spec.things]
+
     def read_inputs(self, source: Source, spec: MaskSpec) -> Records:
         """Pictures; masks that lie beside them are left alone."""
         from assay.sources.masks import read_pictures
