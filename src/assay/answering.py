@@ -99,7 +99,7 @@ def _answers(
             row = {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
             yield row, part_names(prediction.answer)
     if not count:
-        raise first_error or DataError("no input could be read")
+        raise first_error or DataError("no input could be read", "See above what was skipped and why.")
 
 
 def _row_name(item: str, name: str, alone: bool) -> str:

@@ -45,6 +45,7 @@ from assay.task_parts import (
     Spec,
     Support,
     Traits,
+    no_targets,
     number_of,
 )
 
@@ -83,6 +84,7 @@ __all__ = [
     "Support",
     "Task",
     "Traits",
+    "no_targets",
     "number_of",
 ]
 
@@ -210,7 +212,10 @@ class Task(TaskEvidence):
         Called for every unit, also for one that is a single window, where the traits say `several_windows`; for no unit
         elsewhere.
         """
-        raise SettingError(f"{self.name} does not cut a unit into windows")
+        raise SettingError(
+            f"{self.name} does not cut a unit into windows",
+            "Define `merge`, or leave several_windows out of its traits.",
+        )
 
     def settled(self, predictor: Predictor, samples: Samples) -> Mapping[str, Any]:
         """What is learned once the network is trained, from the validation side alone: thresholds of a session.
@@ -322,8 +327,8 @@ class Task(TaskEvidence):
 
     def gathered(self, answers: Sequence[Any], spec: Spec) -> Any:
         """The answer to a whole input out of all that a session said about it; see `streamed`."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")

@@ -310,3 +310,8 @@ def number_of(
         shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
         raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
     return value
+
+
+def no_targets(message: str) -> SettingError:
+    """The error of a batch without labels that is to be learned from."""
+    return SettingError(message, "Train on a labelled source: `read` gives one, `read_inputs` does not.")

@@ -218,7 +218,10 @@ def _from_folder(timm: Any, folder: Path, options: dict[str, Any], pretrained: b
             config["architecture"], pretrained=pretrained, pretrained_cfg_overlay=overlay, **options
         )
     except (OSError, RuntimeError, KeyError) as error:
-        raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
+        raise SettingError(
+            f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})",
+            "Save architecture and weights together, as timm.models.save_for_hf does.",
+        ) from error
     return model, {**getattr(model, "pretrained_cfg", overlay), **config.get("pretrained_cfg", {})}
 
 
@@ -226,7 +229,7 @@ def _read_config(file: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise SettingError(f"{file} is not readable as JSON ({error})") from error
+        raise SettingError(f"{file} is not readable as JSON ({error})", "Download or save the folder again.") from error
     return config
 
 

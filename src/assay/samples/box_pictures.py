@@ -126,9 +126,7 @@ def _images(
     """What `then` makes of each picture (h, w, C) uint8; None where it cannot be decoded."""
     from assay.sources.decode import decode_image
 
-    if records.load is None:
-        raise SettingError("these records hold no pictures")
-    load = records.load
+    load = records.loader
 
     def one(location: str) -> Any:
         try:

@@ -39,7 +39,9 @@ def as_colour(values: Array, name: str) -> Array:
     if values.shape[2] in (1, 2):
         return np.repeat(values[:, :, :1], 3, axis=2)
     if values.shape[2] < 3:
-        raise DataError(f"the image has {values.shape[2]} channels; 1 or 3 are expected", file=name)
+        raise DataError(
+            f"the image has {values.shape[2]} channels; 1 or 3 are expected", "Save it as grey or in colour.", file=name
+        )
     return np.ascontiguousarray(values[:, :, :3])
 
 
@@ -47,9 +49,7 @@ def picture_at(records: Records, location: str) -> Array | Slide:
     """(H, W, 3) uint8 of a picture, or the open slide; raises `DataError` where it cannot be decoded."""
     from assay.sources.decode import decode_image
 
-    if records.load is None:
-        raise DataError("these records hold no images")
-    payload = records.load(location)
+    payload = records.loader(location)
     return payload if isinstance(payload, Slide) else as_colour(decode_image(payload, name=location), location)
 
 
@@ -80,9 +80,9 @@ def _slide_rows(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
 
 
 def _rows_at(records: Records, location: str) -> Iterator[Array]:
-    slide = records.load(location) if records.load is not None else None
+    slide = records.loader(location)
     if not isinstance(slide, Slide):
-        raise DataError("these records hold no slide", file=location)
+        raise DataError("this is no slide", "Give records as `read_cell_pictures` makes them.", file=location)
     try:
         yield from slide.rows()
     finally:

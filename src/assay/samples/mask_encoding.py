@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import AssayError, SettingError
+from assay.errors import AssayError
 from assay.samples.mask_spec import MaskSpec
 from assay.samples.mask_windows import cut
 from assay.sources._parallel import ordered_map
@@ -33,9 +33,7 @@ def encoded_masks(batch: pa.RecordBatch, records: Records, spec: MaskSpec, log: 
     names, locations = (batch.column(name).to_pylist() for name in ("id", "location"))
     labelled = "target" in batch.schema.names
     masks = [LabelMask.from_text(text) for text in batch.column("target").to_pylist()] if labelled else []
-    load = records.load
-    if load is None:
-        raise SettingError("these records hold no pictures")
+    load = records.loader
 
     def windows(row: int) -> tuple[list[Array], list[Array], list[Array]] | None:
         from assay.sources.decode import decode_image

@@ -210,10 +210,8 @@ def _pixels(records: Records, locations: Sequence[str]) -> tuple[float, tuple[fl
 
     images = []
     for location in locations:
-        if records.load is None:
-            raise SettingError("these records hold no pictures")
         try:
-            images.append(decode_image(records.load(location)))
+            images.append(decode_image(records.loader(location)))
         except AssayError:
             continue
     if not images:

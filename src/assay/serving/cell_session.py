@@ -64,7 +64,10 @@ class CellSession(Session):
         """See `Session.push`; raises `DataError` where rows differ in length."""
         rows = np.asarray(chunk, np.uint8)
         if rows.ndim != 3 or rows.shape[2] != 3 or (self._width and rows.shape[1] != self._width):
-            raise DataError(f"rows of shape {rows.shape} do not continue a picture {self._width} pixels wide")
+            raise DataError(
+                f"rows of shape {rows.shape} do not continue a picture {self._width} pixels wide",
+                "Give whole rows of one picture from the top, (n, W, 3) uint8.",
+            )
         self._width = rows.shape[1]
         self._rows.append(rows)
         self._held += len(rows)

@@ -116,7 +116,10 @@ def explain(
         SettingError: answers of this kind cannot be explained, or there is no such row.
     """
     if predictor.task.traits.closed_loop:
-        raise SettingError(f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly")
+        raise SettingError(
+            f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly",
+            "Look at whole runs with assay drive.",
+        )
     with inputs(predictor.task, records, predictor.spec) as (samples, problems):
         view = samples.view(TEST)
         units, names = view.units, view.ids()
@@ -139,7 +142,10 @@ def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation
     found = explain_and_measure(task, predictor, batch, orders=ORDERS)
     reason = found if isinstance(found, str) else ONE_PART if count_parts(found[0])[0] < 2 else ""
     if reason or isinstance(found, str):
-        raise SettingError(f"{samples.id(unit)} cannot be explained: {reason}")
+        raise SettingError(
+            f"{samples.id(unit)} cannot be explained: {reason}",
+            "Try another input, or look at the page's finding on explanations.",
+        )
     (weights,), curves, unit_of_curves = found
     output = predictor.outputs(view)[0] if task.traits.several_windows else predictor.respond(batch)[0]
     places, window = task.parts(spec), int(windows[0])

@@ -253,7 +253,7 @@ def growing(predictor: Predictor, records: Records) -> Iterator[str]:
     with inputs(task, records, predictor.spec) as (samples, _):
         view = samples.view(TEST)
         if not len(view):
-            raise DataError("no input could be read")
+            raise DataError("no input could be read", "Give an input that can be read.")
         batch = samples.batch(samples.view_of(view.units[:1]).windows)
         predictor.network.eval()
         with torch.inference_mode():

@@ -110,7 +110,7 @@ class VideoFile:
             while True:
                 is_there, pixels = self._capture.read()
                 if not is_there:
-                    raise DataError(f"frame {number} cannot be read.", file=self.name)
+                    raise DataError(f"frame {number} cannot be read.", "Convert the video again.", file=self.name)
                 self._next += 1
                 if self._next > number - _KEPT:
                     self._keep(self._next - 1, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))

@@ -27,7 +27,10 @@ def check_classes(index: pa.Table, split_given: bool, *, noun: str = "samples") 
             fewer than three samples.
     """
     if index.num_rows == 0 or "target" not in index.column_names:
-        raise DataError(f"there are no {noun} with a target to learn from.")
+        raise DataError(
+            f"there are no {noun} with a target to learn from.",
+            "Add labels, or name the column that holds them with --target.",
+        )
     target = pc.drop_null(index["target"])
     if pa.types.is_floating(target.type):
         if pc.count_distinct(target).as_py() < 2:

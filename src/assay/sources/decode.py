@@ -49,7 +49,11 @@ def image_array(array: Array, name: str = "image") -> Array:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:
-        raise DataError(f"an image has the shape (H, W) or (H, W, C), not {array.shape}", file=name)
+        raise DataError(
+            f"an image has the shape (H, W) or (H, W, C), not {array.shape}",
+            "Give grey as (H, W) and colour as (H, W, 3).",
+            file=name,
+        )
     if channels_lead(array.shape):
         array = array.transpose(1, 2, 0)
     return as_integers(array, name)
@@ -81,9 +85,15 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
     if values.dtype.kind not in "iuf":
-        raise DataError(f"an image holds numbers, not {values.dtype}", file=name)
+        raise DataError(
+            f"an image holds numbers, not {values.dtype}", "Convert it to uint8, uint16 or floats.", file=name
+        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError("the image holds values that are not finite", file=name)
+        raise DataError(
+            "the image holds values that are not finite",
+            "Look for NaN and infinity, and write finite values.",
+            file=name,
+        )
     low, high = float(values.min(initial=0)), float(values.max(initial=0) if top is None else top)
     if low < 0 or high > 65535:
         span = max(high - low, 1e-12)
@@ -111,7 +121,9 @@ def with_channels(values: Array, channels: int, name: str = "image") -> Array:
         weights = np.array([0.299, 0.587, 0.114], np.float32) if have == 3 else np.full(have, 1 / have, np.float32)
         grey: Array = np.rint(values @ weights).astype(values.dtype)
         return grey[:, :, None]
-    raise DataError(f"the image has {have} channels; {channels} are expected", file=name)
+    raise DataError(
+        f"the image has {have} channels; {channels} are expected", "Save all images with as many channels.", file=name
+    )
 
 
 def resize(image: Array, height: int, width: int, mode: ResizeMode = "squash") -> Array:
@@ -168,7 +180,9 @@ def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
         return as_integers(read_tiff(payload, name), name)
     image = open_image(payload, name)
     if image.width * image.height > MOST_PIXELS:
-        raise DataError(f"{TOO_LARGE} ({image.width} x {image.height})", file=name)
+        raise DataError(
+            f"{TOO_LARGE} ({image.width} x {image.height})", "Cut it into parts, or make it smaller.", file=name
+        )
     try:
         if least_side is not None and image.format == "JPEG":
             ratio = least_side / min(image.size)
@@ -177,7 +191,11 @@ def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders fail on damaged data in every way that Python knows
-        raise DataError(f"the image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -79,12 +79,12 @@ class LabelMask:
             height, width = _HEAD.unpack_from(raw)
             content = zlib.decompress(raw[_HEAD.size :])
         except (ValueError, struct.error, zlib.error, binascii.Error) as error:
-            raise DataError(f"a stored mask is damaged ({error})") from error
+            raise DataError(f"a stored mask is damaged ({error})", "Read the source again.") from error
         runs = len(content) // 5
         values = np.frombuffer(content, "<u1", runs)
         lengths = np.frombuffer(content[runs : 5 * runs], "<u4", runs).astype(np.uint32)
         if len(content) != 5 * runs or int(lengths.sum(dtype=np.int64)) != height * width or height * width > _MOST:
-            raise DataError("a stored mask is damaged (its runs do not fill it)")
+            raise DataError("a stored mask is damaged (its runs do not fill it)", "Read the source again.")
         return LabelMask(height, width, values.astype(np.uint8), lengths)
 
 
@@ -98,7 +98,8 @@ def confusion_counts(truth: LabelMask, answer: LabelMask, classes: int) -> Array
     """
     if (truth.height, truth.width) != (answer.height, answer.width):
         raise DataError(
-            f"a mask has {truth.width} x {truth.height} pixels, its answer {answer.width} x {answer.height}"
+            f"a mask has {truth.width} x {truth.height} pixels, its answer {answer.width} x {answer.height}",
+            "Bring both to the size of the picture.",
         )
     ends, others = (np.cumsum(mask.lengths, dtype=np.int64) for mask in (truth, answer))
     cuts = np.union1d(ends, others)

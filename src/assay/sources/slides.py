@@ -55,9 +55,17 @@ class Slide:
             self._page: Any = self._finest(self._file)
             self.height, self.width = int(self._page.imagelength), int(self._page.imagewidth)
         except Exception as error:  # tifffile fails on damaged tags in every way that Python knows
-            raise DataError(f"the slide is damaged ({error or type(error).__name__})", file=self.name) from error
+            raise DataError(
+                f"the slide is damaged ({error or type(error).__name__})",
+                "Check that it opens in another program, such as QuPath, and copy or export it again.",
+                file=self.name,
+            ) from error
         if self._page.dtype is None or self._page.dtype.kind not in "ub" or self._page.imagedepth != 1:
-            raise DataError(f"a slide holds whole numbers, not {self._page.dtype}", file=self.name)
+            raise DataError(
+                f"a slide holds whole numbers, not {self._page.dtype}",
+                "Write it as TIFF with 8 or 16 bits a channel.",
+                file=self.name,
+            )
         if self._page.planarconfig != 1 and self._page.samplesperpixel > 1:
             raise DataError("the slide keeps its channels apart", "Write it with interleaved channels.", file=self.name)
         if self._end() > path.stat().st_size:
@@ -130,7 +138,11 @@ class Slide:
             tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
             decoded = page.decode(held, number, **tables)[0]
         except Exception as error:  # decoders fail on damaged data in every way that Python knows
-            raise DataError(f"a part of the slide cannot be decoded ({error})", file=self.name) from error
+            raise DataError(
+                f"a part of the slide cannot be decoded ({error})",
+                "Copy it again, or export it as tiled TIFF with JPEG or Deflate compression.",
+                file=self.name,
+            ) from error
         return _colour(np.asarray(decoded)[0])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, no_targets, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -138,11 +138,10 @@ class CellDetection(Task):
 
     def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
         """See `assay.networks.cell_loss`."""
-        from assay.errors import SettingError
         from assay.networks.cell_loss import cell_losses
 
         if batch.cells is None:
-            raise SettingError("these images have no marked cells")
+            raise no_targets("these images have no marked cells")
         finder: Any = network
         about = (spec.size, spec.density, plan.label_smoothing)
 

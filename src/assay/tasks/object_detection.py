@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.samples.box_spec import BoxSpec
 from assay.task import (
     Batch,
@@ -31,6 +30,7 @@ from assay.task import (
     Support,
     Task,
     Traits,
+    no_targets,
     number_of,
 )
 
@@ -163,7 +163,7 @@ class ObjectDetection(Task):
         from assay.networks.detector_loss import detection_loss
 
         if batch.objects is None or batch.objects_mask is None:
-            raise SettingError("these pictures have no labelled objects")
+            raise no_targets("these pictures have no labelled objects")
         finest: Any = network.finest
         where = field_places(spec.height, spec.width, finest)
         return detection_loss(network(batch.image), batch.objects, batch.objects_mask, where, spec.objects)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.evaluation import diagnosis
 from assay.samples.scan_spec import ScanSpec
 from assay.sources._parallel import ordered_map
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,7 +154,7 @@ class ScanDiagnosis(TargetTask):
     def objective(self, network: nn.Module, batch: ScanBatch, plan: Plan, spec: ScanSpec) -> Tensor:
         """Cross-entropy."""
         if batch.target is None:
-            raise SettingError("these scans have no diagnosis")
+            raise no_targets("these scans have no diagnosis")
         logits = network(batch.image)
         members = logits if logits.dim() == 3 else logits[None]  # each member of an ensemble learns by itself
         losses = [spec.target.loss(one, batch.target, plan.label_smoothing) for one in members]

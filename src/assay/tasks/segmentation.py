@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
-from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -149,7 +148,7 @@ class Segmentation(Task):
         from assay.networks.mask_loss import mask_loss
 
         if batch.target is None:
-            raise SettingError("these pictures have no masks")
+            raise no_targets("these pictures have no masks")
         return mask_loss(network(batch.image), batch.target, plan.label_smoothing)
 
     def predict(self, network: nn.Module, batch: MaskBatch, spec: MaskSpec, options: Mapping[str, Any]) -> Values:
