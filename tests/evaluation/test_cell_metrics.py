@@ -128,10 +128,27 @@ def test_cells_move_and_join() -> None:
     assert len(Cells.joined([moved, Cells.none(), moved])) == 2
 
 
+def by_hand(outlines: tuple[Array, ...], height: int, width: int) -> Array:
+    """(height, width) the number of the last outline that covers each pixel, from 1."""
+    canvas = np.zeros((height, width), np.int32)
+    for number, spans in enumerate(outlines, 1):
+        for row, first, last in spans.tolist():
+            if 0 <= row < height:
+                canvas[row, max(0, first) : max(0, last)] = number
+    return canvas
+
+
+@pytest.mark.parametrize(("height", "width"), [(80, 90), (30, 20), (1, 1)])
+def test_outlines_are_painted_one_over_the_other_and_cut_at_the_edge(height: int, width: int) -> None:
+    outlines = blobs(np.random.default_rng(0), 40).outlines
+    assert np.array_equal(painted(outlines, height, width), by_hand(outlines, height, width))
+    assert not painted((), height, width).any()
+
+
 def counted_densely(found: Cells, true: Cells) -> tuple[Array, Array, Array]:
     """(F, N) pixels that outlines share, and their areas, from two whole pictures and a table of all pairs."""
     height, width = 80, 90
-    first, second = painted(found.outlines, height, width), painted(true.outlines, height, width)
+    first, second = by_hand(found.outlines, height, width), by_hand(true.outlines, height, width)
     table = np.zeros((len(found) + 1, len(true) + 1), np.int64)
     np.add.at(table, (first.ravel(), second.ravel()), 1)
     return table[1:, 1:], table[1:].sum(axis=1), table[:, 1:].sum(axis=0)
@@ -161,6 +178,8 @@ def test_what_outlines_share_is_what_a_table_of_all_pairs_says(
     assert pairs.tolist() == np.argwhere(table).tolist()
     assert shared.tolist() == table[table > 0].tolist()
     assert areas.tolist() == own.tolist() and others.tolist() == other.tolist()
+    dice = ForegroundDice().statistics([found], [true])[0]
+    assert dice.tolist() == [table.sum(), own.sum() + other.sum()]
 
 
 def test_matching_of_many_outlines_takes_little_memory() -> None:

@@ -1,16 +1,15 @@
 """Which found cell is which true one: pairs one to one, as many as possible within a radius, then the nearest.
 
-Shapes: F found, N true cells, P pairs, K runs of pixels in a row.
+Shapes: F found, N true cells, P pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cells import Cells
+from assay.evaluation.cells import Cells, painted_band, runs_of
 
 Array = np.ndarray[Any, Any]
 #: Pixels of a band of rows in which outlines are compared.
@@ -77,46 +76,24 @@ def overlaps(found: Cells, true: Cells) -> tuple[Array, Array, Array, Array]:
         (P, 2) the pairs that share any, by position and ascending; (P,) how much each shares; the areas (F,) and (N,).
         Where outlines of one side overlap each other, a pixel belongs to the last.
     """
-    first, second = _runs(found.outlines), _runs(true.outlines)
+    first, second = runs_of(found.outlines), runs_of(true.outlines)
     height = max((int(runs[-1, 0]) for runs in (first, second) if len(runs)), default=-1) + 1
     width = max((int(runs[:, 2].max()) for runs in (first, second) if len(runs)), default=0)
     rows = max(1, _BAND // max(1, width))
     own, other = np.zeros(len(found) + 1, np.int64), np.zeros(len(true) + 1, np.int64)
     keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for top in range(0, height, rows):
-        one, two = (_painted(runs, top, min(rows, height - top), width) for runs in (first, second))
+        one, two = (painted_band(runs, top, min(rows, height - top), width).ravel() for runs in (first, second))
         own += np.bincount(one, minlength=len(own))
         other += np.bincount(two, minlength=len(other))
         both = np.flatnonzero((one > 0) & (two > 0))
-        key, count = np.unique((one[both] - 1) * len(true) + two[both] - 1, return_counts=True)
+        key, count = np.unique((one[both].astype(np.int64) - 1) * len(true) + two[both] - 1, return_counts=True)
         keys.append(key)
         counts.append(count)
     known, place = np.unique(np.concatenate(keys), return_inverse=True)
     shared = np.bincount(place, np.concatenate(counts), len(known)).astype(np.int64)
     pairs = np.stack(np.divmod(known, max(1, len(true))), axis=1)
     return pairs, shared, own[1:], other[1:]
-
-
-def _runs(outlines: Sequence[Array]) -> Array:
-    """(K, 4) int64: row, first column, one after the last, and number from 1 of what outlines cover, row by row."""
-    parts = [
-        np.column_stack([spans, np.full(len(spans), number)]) for number, spans in enumerate(outlines, 1) if len(spans)
-    ]
-    runs = np.concatenate(parts).astype(np.int64) if parts else np.zeros((0, 4), np.int64)
-    return np.asarray(runs[np.argsort(runs[:, 0], kind="stable")])
-
-
-def _painted(runs: Array, top: int, height: int, width: int) -> Array:
-    """(height width,) int64: the numbers of runs in a band of rows, the later above; 0 where none lies."""
-    begin, end = np.searchsorted(runs[:, 0], [top, top + height])
-    row, left, right, number = runs[begin:end].T
-    left, right = left.clip(0), right.clip(0)
-    length = right - left
-    start = (row - top) * width + left
-    place = np.repeat(start - np.cumsum(length) + length, length) + np.arange(length.sum())
-    canvas = np.zeros(height * width, np.int64)
-    canvas[place] = np.repeat(number, length)  # of equal places the last stays
-    return canvas
 
 
 def matched_outlines(found: Cells, true: Cells, least: float = 0.5) -> Array:

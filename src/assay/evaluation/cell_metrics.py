@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched_cells, matched_outlines
-from assay.evaluation.cells import Cells, painted
+from assay.evaluation.cell_matching import matched_cells, matched_outlines, overlaps
+from assay.evaluation.cells import Cells
 from assay.evaluation.metrics import Additive, BinaryAuc, Metric, Values, _ratio
 
 Array = np.ndarray[Any, Any]
@@ -224,8 +224,6 @@ def _classed_pairs(found: Cells, true: Cells, radius: float) -> tuple[Array, Arr
 
 
 def _pixels(found: Cells, true: Cells) -> tuple[int, int]:
-    every = [outline for outline in (*found.outlines, *true.outlines) if len(outline)]
-    height = max((int(outline[:, 0].max()) for outline in every), default=-1) + 1
-    width = max((int(outline[:, 2].max()) for outline in every), default=0)
-    first, second = (painted(cells.outlines, height, width) > 0 for cells in (found, true))
-    return int((first & second).sum()), int(first.sum() + second.sum())
+    """How many pixels both cover, and how many each, summed."""
+    _, shared, own, other = overlaps(found, true)
+    return int(shared.sum()), int(own.sum() + other.sum())
