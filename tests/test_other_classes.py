@@ -91,7 +91,7 @@ def judged(tmp_path: Path, masks: list[list[int]], known: tuple[str, ...]) -> tu
 def spec_of(known: tuple[str, ...]) -> Any:
     from assay.samples.mask_spec import MaskSpec
 
-    return MaskSpec(known, 0, 64, 1.0, 255.0, False, (0.0,) * 3, (1.0,) * 3, (0.5,) * len(known))
+    return MaskSpec(known, 0, 64, 1.0, False, (0.0,) * 3, (1.0,) * 3, (0.5,) * len(known))
 
 
 def test_classes_of_masks_are_known_by_name_and_not_by_their_number_here(tmp_path: Path) -> None:

@@ -55,9 +55,7 @@ def test_the_acceptance_test(pictures: Path, tmp_path: Path) -> None:
 
 
 def spec() -> MaskSpec:
-    return MaskSpec(
-        ("background", "disc", "square"), 0, 64, 1.0, 255.0, True, (100.0,) * 3, (40.0,) * 3, (0.8, 0.1, 0.1)
-    )
+    return MaskSpec(("background", "disc", "square"), 0, 64, 1.0, True, (100.0,) * 3, (40.0,) * 3, (0.8, 0.1, 0.1))
 
 
 def batch(count: int = 6) -> MaskBatch:

@@ -16,6 +16,7 @@ import numpy as np
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.box_frames import into_frame, letterbox
 from assay.samples.box_spec import BoxSpec
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,14 +61,15 @@ def fit_box_spec(records: Records, train: Array, options: DataOptions) -> BoxSpe
     channels = 3 if max(shape[2] for shape in shapes) == 3 else max(shape[2] for shape in shapes)
     height, width = _field(shapes, options.extra.get("image_size"))
     blank = BoxSpec(channels, height, width, (0.0,) * channels, (1.0,) * channels, tuple(classes))
-    mean, deviation = _pixel_values([image for image in images if image is not None], channels)
+    pixels = PixelRange.of([image for image in images if image is not None])
+    brought = [_brought(image, channels, pixels) for image in images if image is not None]
+    mean, deviation = _pixel_values(brought)
     sides = [_sides(targets[int(row)].as_py() or (), image.shape[:2], blank)
              for row, image in zip(looked, images, strict=True) if image is not None]  # fmt: skip
     known = np.concatenate(sides)
     side = float(np.quantile(known, _SMALL)) if len(known) else float(STEP)
-    return BoxSpec(
-        channels, height, width, mean, deviation, tuple(classes), round(float(counts.mean()), 3), round(side, 2)
-    )
+    objects = round(float(counts.mean()), 3)
+    return BoxSpec(channels, height, width, mean, deviation, tuple(classes), objects, round(side, 2), pixels)
 
 
 def encode_pictures(
@@ -82,13 +84,14 @@ def encode_pictures(
     decoded = _images(
         records,
         batch.column("location").to_pylist(),
-        lambda image: (letterbox(image, spec), image.shape[:2]),
-        spec.channels,
+        lambda image: (letterbox(_brought(image, spec.channels, spec.pixels), spec), image.shape[:2], image.dtype),
     )
     rows = np.asarray([row for row, one in enumerate(decoded) if one is not None], np.int64)
     for name, one in zip(names, decoded, strict=True):
         if one is None:
             log.add("undecodable-image", "skipped", name)
+        elif not spec.pixels.knows(one[2]):
+            log.add(DEEPER, "kept", name)
     kept = [decoded[row] for row in rows]
     image = (
         np.stack([one[0] for one in kept]) if kept else np.zeros((0, spec.channels, spec.height, spec.width), np.uint8)
@@ -118,19 +121,16 @@ def object_array(
 
 
 def _images(
-    records: Records,
-    locations: Sequence[str],
-    then: Callable[[Array], Any] = lambda image: image,
-    channels: int | None = None,
+    records: Records, locations: Sequence[str], then: Callable[[Array], Any] = lambda image: image
 ) -> list[Any]:
-    """What `then` makes of each picture (h, w, C) uint8; None where it cannot be decoded."""
-    from assay.sources.decode import decode_image
+    """What `then` makes of each picture (h, w, C), as `decode_values` gives it; None where it cannot be decoded."""
+    from assay.sources.decode import decode_values
 
     load = records.loader
 
     def one(location: str) -> Any:
         try:
-            return then(_brought(decode_image(load(location), name=location), channels))
+            return then(decode_values(load(location), name=location))
         except AssayError:
             return None
 
@@ -138,12 +138,12 @@ def _images(
         return list(pool.map(one, locations))
 
 
-def _brought(image: Array, channels: int | None) -> Array:
+def _brought(image: Array, channels: int, pixels: PixelRange) -> Array:
     """(h, w, C) with 8 bits a pixel and so many channels: grey repeated, further ones left out."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    have = image.shape[2]
-    if channels is None or have == channels:
+    if channels == 3:
+        return as_colour(image, pixels)
+    image, have = pixels.bytes_of(image), image.shape[2]
+    if have == channels:
         return image
     if channels == 1:
         return np.asarray(image.mean(axis=2, keepdims=True).round(), np.uint8)
@@ -178,11 +178,13 @@ def _whole(side: float) -> int:
     return max(STEP, math.ceil((side - 2) / STEP) * STEP)
 
 
-def _pixel_values(images: Sequence[Array], channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _pixel_values(brought: Sequence[Array]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel over some pictures, from some of the pixels of each."""
-    brought = [_brought(image, channels) for image in images]
     steps = [(max(1, image.shape[0] // 64), max(1, image.shape[1] // 64)) for image in brought]
-    some = [image[::down, ::across].reshape(-1, channels) for image, (down, across) in zip(brought, steps, strict=True)]
+    some = [
+        image[::down, ::across].reshape(-1, image.shape[2])
+        for image, (down, across) in zip(brought, steps, strict=True)
+    ]
     pixels = np.concatenate(some).astype(np.float64)
     deviation = pixels.std(axis=0)
     deviation = np.where(deviation > 1e-3, deviation, 255.0)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour
 from assay.sources.label_mask import LabelMask
 
 if TYPE_CHECKING:
@@ -49,23 +50,23 @@ class MaskSpec:
         background: the class that stands for "nothing here"; None where none does.
         side: of a window, in pixels, a multiple of 32.
         scale: by which pictures are shrunk before they are cut, at most 1.
-        white: the pixel value of 16-bit pictures that becomes 255.
         turnable: pictures have no top, so that they may be turned: their classes lie as often above as below, and as
             often left as right.
         mean: of each channel, in pixel values.
         deviation: of each channel, in pixel values.
         shares: (C,) of the training pixels.
+        pixels: how values of more than 8 bits become bytes.
     """
 
     classes: tuple[str, ...]
     background: int | None
     side: int
     scale: float
-    white: float
     turnable: bool
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     shares: tuple[float, ...]
+    pixels: PixelRange = NOT_LEARNED
 
     @property
     def things(self) -> tuple[int, ...]:
@@ -74,7 +75,7 @@ class MaskSpec:
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return dict(vars(self))
+        return {**vars(self), "pixels": self.pixels.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> MaskSpec:
@@ -82,7 +83,9 @@ class MaskSpec:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
-        return MaskSpec(**values)
+        white = values.pop("white", 255.0)  # of runs that knew of 16 bits alone; 255 where no picture had them
+        known = data.get("pixels") or {"white": white if white != 255.0 else None, "floats": None}
+        return MaskSpec(**{**values, "pixels": PixelRange.from_json(known)})
 
 
 def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskSpec:
@@ -106,17 +109,17 @@ def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskS
     background = records.facts["background"]
     scale = _scale(some, background, options)
     side = _side([(mask.height * scale, mask.width * scale) for mask in masks], options)
-    white, mean, deviation = _pixels(records, [index["location"][int(rows[place])].as_py() for place in looked])
+    pixels, mean, deviation = _pixels(records, [index["location"][int(rows[place])].as_py() for place in looked])
     return MaskSpec(
         classes,
         background,
         side,
         scale,
-        white,
         _turnable(some, len(classes)),
         mean,
         deviation,
         tuple((counts / counts.sum()).round(6).tolist()),
+        pixels,
     )
 
 
@@ -203,32 +206,22 @@ def _leans(found: Sequence[float]) -> bool:
     return abs(float(np.mean(found))) > max(_LEAN, _CLEAR * float(np.std(found)) / math.sqrt(len(found)))
 
 
-def _pixels(records: Records, locations: Sequence[str]) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
-    """The white of 16-bit pictures, and mean and deviation of each channel as they come to the network."""
+def _pixels(records: Records, locations: Sequence[str]) -> tuple[PixelRange, tuple[float, ...], tuple[float, ...]]:
+    """How values become bytes, and mean and deviation of each channel as they come to the network."""
     from assay.errors import AssayError
-    from assay.sources.decode import decode_image
+    from assay.sources.decode import decode_values
 
     images = []
     for location in locations:
         try:
-            images.append(decode_image(records.loader(location)))
+            images.append(decode_values(records.loader(location)))
         except AssayError:
             continue
     if not images:
         raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
-    deep = [float(np.quantile(image, 0.999)) for image in images if image.dtype == np.uint16]
-    white = max(1.0, max(deep)) if deep else 255.0
-    brought = [as_colour(image, white).reshape(-1, 3)[::7].astype(np.float64) for image in images]
-    means = np.mean([pixels.mean(axis=0) for pixels in brought], axis=0)
-    squares = np.mean([(pixels**2).mean(axis=0) for pixels in brought], axis=0)
+    pixels = PixelRange.of(images)
+    brought = [as_colour(image, pixels).reshape(-1, 3)[::7].astype(np.float64) for image in images]
+    means = np.mean([values.mean(axis=0) for values in brought], axis=0)
+    squares = np.mean([(values**2).mean(axis=0) for values in brought], axis=0)
     deviation = np.maximum(np.sqrt(np.maximum(squares - means**2, 0)), 1.0)
-    return white, tuple(means.round(4).tolist()), tuple(deviation.round(4).tolist())
-
-
-def as_colour(image: Array, white: float) -> Array:
-    """(H, W, any) uint8 or uint16 as (H, W, 3) uint8: grey repeated, further channels left out."""
-    if image.dtype != np.uint8:
-        image = np.rint(image.astype(np.float32) * (255 / white)).clip(0, 255).astype(np.uint8)
-    if image.shape[2] < 3:
-        return np.repeat(image[:, :, :1], 3, axis=2)
-    return image[:, :, :3]
+    return pixels, tuple(means.round(4).tolist()), tuple(deviation.round(4).tolist())

@@ -16,7 +16,9 @@ from assay.errors import DataError
 from assay.evaluation.cells import Cell, CellCount, Cells
 from assay.networks.cell_decoding import merged_cells, tile_cells
 from assay.samples.cell_tiles import Tile, cut, strips
+from assay.samples.pixel_values import as_colour
 from assay.serving.cell_answers import told_cells
+from assay.sources.decode import unscaled
 from assay.task_parts import Session, number_of
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class CellRows:
 
 
 class CellSession(Session):
-    """Takes rows (n, W, 3) uint8 from the top and gives `CellRows`.
+    """Takes rows (n, W, C) from the top, of as many bits as pictures may have, and gives `CellRows`.
 
     Args:
         predictor: the trained network.
@@ -61,13 +63,19 @@ class CellSession(Session):
         self._width = 0
 
     def push(self, chunk: Any) -> Sequence[CellRows]:
-        """See `Session.push`; raises `DataError` where rows differ in length."""
-        rows = np.asarray(chunk, np.uint8)
-        if rows.ndim != 3 or rows.shape[2] != 3 or (self._width and rows.shape[1] != self._width):
+        """See `Session.push`; raises `DataError` where rows differ in length, or it is not known what is white."""
+        values = unscaled(np.asarray(chunk), "the picture", finite=False)
+        if values.ndim != 3 or (self._width and values.shape[1] != self._width):
             raise DataError(
-                f"rows of shape {rows.shape} do not continue a picture {self._width} pixels wide",
+                f"rows of shape {values.shape} do not continue a picture {self._width} pixels wide",
                 "Give whole rows of one picture from the top, (n, W, 3) uint8.",
             )
+        if values.dtype.kind == "f" and self.spec.pixels.floats is None:
+            raise DataError(
+                "rows of floating-point values do not say what is white, and no training picture has such values",
+                "Write the picture with 8 or 16 bits, or train on pictures of such values.",
+            )
+        rows = as_colour(values, self.spec.pixels)
         self._width = rows.shape[1]
         self._rows.append(rows)
         self._held += len(rows)

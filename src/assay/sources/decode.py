@@ -40,12 +40,43 @@ def decode_image(
     >>> decode_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
-    values = image_array(payload, name) if isinstance(payload, np.ndarray) else _decode_bytes(payload, name, least_side)
+    values = as_integers(_upright_values(payload, name, least_side), name)
     return values if channels is None else with_channels(values, channels, name)
+
+
+def decode_values(payload: bytes | Array, *, name: str = "image") -> Array:
+    """As `decode_image`, (H, W, C), with the values as they are: uint8, uint16, or float32 for all others."""
+    return unscaled(_upright_values(payload, name), name)
+
+
+def unscaled(values: Array, name: str = "image", finite: bool = True) -> Array:
+    """Values as uint8, uint16 or float32 without a guess of what is white; raises `DataError`.
+
+    Args:
+        values: any shape; bool (true is white), integers or floats.
+        name: what messages call the image.
+        finite: whether values that are not are refused.
+    """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype in (np.uint8, np.uint16, np.bool_):
+        return as_integers(values, name)
+    _check_numbers(values, name, finite)
+    return np.ascontiguousarray(values, np.float32)
 
 
 def image_array(array: Array, name: str = "image") -> Array:
     """An array (H, W), (H, W, C) or (C, H, W) as (H, W, C) uint8 or uint16; raises `DataError`."""
+    return as_integers(_channels_last(array, name), name)
+
+
+def _upright_values(payload: bytes | Array, name: str, least_side: int | None = None) -> Array:
+    """(H, W, C) of any type."""
+    return (
+        _channels_last(payload, name) if isinstance(payload, np.ndarray) else _decode_bytes(payload, name, least_side)
+    )
+
+
+def _channels_last(array: Array, name: str) -> Array:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:
@@ -56,7 +87,7 @@ def image_array(array: Array, name: str = "image") -> Array:
         )
     if channels_lead(array.shape):
         array = array.transpose(1, 2, 0)
-    return as_integers(array, name)
+    return array
 
 
 def picture_array(picture: Image.Image) -> Array:
@@ -80,20 +111,12 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
     Raises:
         DataError: values that are no numbers or not finite.
     """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype in (np.uint8, np.uint16):
         return np.ascontiguousarray(values)
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind not in "iuf":
-        raise DataError(
-            f"an image holds numbers, not {values.dtype}", "Convert it to uint8, uint16 or floats.", file=name
-        )
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(
-            "the image holds values that are not finite",
-            "Look for NaN and infinity, and write finite values.",
-            file=name,
-        )
+    _check_numbers(values, name)
     low, high = float(values.min(initial=0)), float(values.max(initial=0) if top is None else top)
     if low < 0 or high > 65535:
         span = max(high - low, 1e-12)
@@ -102,6 +125,19 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
         return _rounded(values, 65535)
     scaled = values * values.dtype.type(255) if values.dtype.kind == "f" and high <= 1 else values
     return _rounded(scaled, 255)
+
+
+def _check_numbers(values: Array, name: str, finite: bool = True) -> None:
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"an image holds numbers, not {values.dtype}", "Convert it to uint8, uint16 or floats.", file=name
+        )
+    if finite and values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(
+            "the image holds values that are not finite",
+            "Look for NaN and infinity, and write finite values.",
+            file=name,
+        )
 
 
 def _rounded(values: Array, top: int) -> Array:
@@ -177,7 +213,7 @@ def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
     from assay.sources._tiff import plain_tiff, read_tiff
 
     if content_format(payload) == "TIFF" and plain_tiff(payload) is None:
-        return as_integers(read_tiff(payload, name), name)
+        return read_tiff(payload, name)
     image = open_image(payload, name)
     if image.width * image.height > MOST_PIXELS:
         raise DataError(
@@ -187,9 +223,7 @@ def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
         if least_side is not None and image.format == "JPEG":
             ratio = least_side / min(image.size)
             image.draft(None, (max(1, int(image.width * ratio)), max(1, int(image.height * ratio))))
-        return as_integers(_pixels(_upright(image)), name)
-    except DataError:
-        raise
+        return _pixels(_upright(image))
     except Exception as error:  # Pillow's decoders fail on damaged data in every way that Python knows
         raise DataError(
             f"the image is damaged ({error or type(error).__name__})",

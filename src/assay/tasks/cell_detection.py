@@ -252,7 +252,7 @@ class CellDetection(Task):
         return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec)
 
     def session(self, predictor: Predictor) -> CellSession:
-        """Takes rows (n, W, 3) uint8 of a picture from the top and gives `CellRows`."""
+        """Takes rows (n, W, C) of a picture from the top and gives `CellRows`."""
         from assay.serving.cell_session import CellSession
 
         return CellSession(predictor)
@@ -267,7 +267,7 @@ class CellDetection(Task):
         """Slides: see `Task.streamed`."""
         from assay.samples.cell_encoding import slides_of
 
-        return slides_of(records)
+        return slides_of(records, spec, log)
 
     def gathered(self, answers: Sequence[Any], spec: CellSpec) -> CellCount:
         """The cells of all rows."""
