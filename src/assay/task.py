@@ -223,6 +223,10 @@ class Task(TaskEvidence):
         Kept with the model; `Predictor.settled` gives it back wherever the network answers. Called after the
         temperature is fitted, once for a run.
 
+        It is for what is decided about a whole unit (`decided`). What `predict` needs for a window, such as the
+        probability from which a peak starts an outline, belongs to the network: `NetworkKind.conclude` sets it, and
+        exports and side trainings have it, too.
+
         Args:
             predictor: the trained network.
             samples: all samples.

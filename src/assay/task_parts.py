@@ -130,7 +130,7 @@ class NetworkKind:
         summary: one line for `assay tasks`.
         prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
         conclude: changes a trained network after the last step, such as fitting to the validation side how far to trust
-            what was only counted.
+            what was only counted, or the threshold with which `Task.predict` decodes.
         portable: settings with which `build` makes the module without any file from outside the run.
         features: where its features come from, for the comparison with a classical model.
     """

@@ -77,7 +77,8 @@ class PixelRange:
             return picture
         low, high = self.floats if picture.dtype.kind == "f" and self.floats else (0.0, self.white or 65535.0)
         scaled = (picture.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-        return np.rint(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)).clip(0, 255).astype(np.uint8)
+        scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
+        return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)
 
 
 #: Where training pictures told nothing.

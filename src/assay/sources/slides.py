@@ -84,7 +84,8 @@ class Slide:
     @property
     def dtype(self) -> np.dtype[Any]:
         """See the class."""
-        return np.dtype(self._white.dtype)
+        kind: np.dtype[Any] = self._white.dtype
+        return kind
 
     @staticmethod
     def _finest(file: Any) -> Any:
