@@ -13,9 +13,10 @@ import pytest
 
 import scan_examples as scans
 from assay.errors import DataError, SettingError
-from assay.sources._dicom import problem_of, read_dicom
+from assay.sources._dicom import read_dicom
 from assay.sources._nifti import header_names, is_nifti_name, read_nifti
 from assay.sources._scan_grid import in_window, stack_slices, upright
+from assay.sources.scan import UnreadableScan
 from assay.sources.scans import read_scan_inputs, read_scans, recognise_scans
 from assay.sources.source import DataOptions, open_source
 
@@ -55,9 +56,9 @@ def test_pixels_of_dicom_files_are_those_of_pydicom(folder: str) -> None:
                 data, expected = None, None
         try:
             found = read_dicom(file.read_bytes(), file.name)
-        except DataError as error:
+        except UnreadableScan as error:
             assert expected is None or file.name in REFUSED, f"{file.name}: {error}"
-            assert problem_of(error) in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file")
+            assert error.kind in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file")
             continue
         assert expected is not None, file.name
         assert np.allclose(found.values.reshape(expected.shape), expected, rtol=1e-6, atol=1e-3), file.name
@@ -92,8 +93,8 @@ def test_voxels_of_nifti_files_are_those_of_nibabel(folder: str) -> None:
         heads = [file.with_name(name) for name in header_names(file.name) if file.with_name(name).exists()]
         try:
             found = read_nifti(file.read_bytes(), file.name, heads[0].read_bytes() if heads else None)
-        except DataError as error:
-            assert problem_of(error) == "not-a-volume" and "dconn" in file.name, str(error)
+        except UnreadableScan as error:
+            assert error.kind == "not-a-volume" and "dconn" in file.name, str(error)
             continue
         canonical = nibabel.as_closest_canonical(nibabel.load(file))
         values = np.asarray(canonical.dataobj, np.float32)
@@ -376,3 +377,25 @@ def test_an_input_that_cannot_be_used_is_told_with_a_hint(tmp_path: Path) -> Non
     with pytest.raises(DataError, match="none of the 1 files can be used") as told:
         read_scan_inputs(open_source(tmp_path / "head.nii.gz"))
     assert "another program opens them" in told.value.hint
+
+
+def test_a_damaged_picture_among_scans_is_counted_by_a_kind_and_not_by_words_of_its_message(tmp_path: Path) -> None:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    rows = ["file,finding,subject"]
+    for number in range(4):
+        Image.fromarray(random.integers(0, 255, (40, 40)).astype(np.uint8)).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{'ill' if number < 2 else 'well'},p{number // 2}")
+    broken = tmp_path / "0.png"
+    broken.write_bytes(broken.read_bytes()[:-600])
+    (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
+    records = read_scans(open_source(tmp_path), DataOptions())
+    assert [(one.kind, one.action) for one in records.problems] == [("unreadable-file", "skipped")]
+
+
+@pytest.mark.parametrize(("payload", "kind"), [(b"", "no-dicom"), (b"\x1f\x8b\x08 cut", "truncated-file")])
+def test_an_error_says_what_kind_of_problem_it_is(payload: bytes, kind: str) -> None:
+    with pytest.raises(UnreadableScan, match=kind) as told:
+        read_dicom(payload, "a.dcm")
+    assert told.value.kind == kind and told.value.hint and told.value.file == "a.dcm"
