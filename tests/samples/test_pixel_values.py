@@ -12,7 +12,7 @@ from assay.errors import DataError
 from assay.samples.box_spec import BoxSpec
 from assay.samples.cell_spec import CellSpec
 from assay.samples.mask_spec import MaskSpec
-from assay.samples.pixel_values import DEEPER, NOT_LEARNED, PixelRange, as_colour
+from assay.samples.pixel_values import DEEPER, NOT_LEARNED, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.samples.samples import build_samples
 from assay.serving.cell_session import CellSession
 from assay.serving.predictor import Predictor
@@ -166,3 +166,14 @@ def test_specs_of_earlier_runs_are_read() -> None:
     written = {**written, "white": 3000.0}
     assert MaskSpec.from_json(written).pixels == PixelRange(3000.0)
     assert MaskSpec.from_json({**written, "white": 255.0}).pixels == NOT_LEARNED
+
+
+def test_every_picture_counts_alike_in_mean_and_deviation() -> None:
+    random = np.random.default_rng(0)
+    dark, light = random.normal(50, 5, (64, 64, 3)), random.normal(150, 5, (640, 320, 3))
+    light[..., 2] = 150
+    pixels = some_pixels([picture.round().astype(np.uint8) for picture in (dark, light)])
+    mean, deviation = mean_and_deviation(pixels)
+    assert len(pixels) == 2 * 64 * 64
+    assert mean == pytest.approx((100, 100, 100), abs=0.5) and deviation == pytest.approx((50.2,) * 3, abs=0.3)
+    assert mean_and_deviation(pixels[64 * 64 :])[1][2] == 255.0

@@ -15,7 +15,8 @@ from assay.evaluation.cell_matching import matched
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import portable, timm_features, wanted_scale
-from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
+from assay.networks.unet import UNet
+from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task import NetworkKind, Situation
@@ -31,53 +32,31 @@ _MOST_PASSES = 300
 
 
 @dataclass(frozen=True)
-class CellUNetSettings:
-    """Hyper-parameters of a U-Net of ours.
+class CellUNetSettings(OwnEncoderSettings):
+    """Hyper-parameters of a U-Net of ours: see `OwnEncoderSettings`.
 
     Attributes:
-        width: channels of the finest map; each coarser one has twice as many, up to eight times.
-        depth: convolutions in each map beside the one that halves the resolution.
-        levels: how many times the resolution is halved.
         stride: pixels to a place of the answer, along each side: 1, 2 or 4.
         zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
-        activation: as in `ConvNetSettings`.
-        dropout: the share of the coarsest channels silenced at each training step.
     """
 
-    width: int = 16
-    depth: int = 1
-    levels: int = 4
     stride: int = 2
     zoom: int = 1
-    activation: str = "relu"
-    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
-class CellTimmSettings:
-    """Hyper-parameters of a U-Net over an encoder of timm's.
+class CellTimmSettings(TimmEncoderSettings):
+    """Hyper-parameters of a U-Net over an encoder of timm's: see `TimmEncoderSettings`.
 
     Attributes:
-        architecture: what follows `timm/`: a name of timm's, or a folder.
-        pretrained: start from trained weights.
         width: channels of the decoder's last step; each coarser one has twice as many, up to eight times.
         stride: pixels to a place of the answer, along each side: 1, 2 or 4.
         zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
-        body_rate: the encoder's learning rate as a share of the decoder's, where it is pretrained.
-        dropout: the share of the coarsest channels silenced at each training step.
-        stochastic_depth: the share of the encoder's blocks skipped at each training step.
-        keep_statistics: keep the pretrained encoder's means and variances.
     """
 
-    architecture: str = ""
-    pretrained: bool = True
     width: int = 24
     stride: int = 2
     zoom: int = 1
-    body_rate: float = 0.3
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    keep_statistics: bool = True
 
 
 def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
@@ -98,22 +77,18 @@ def _outputs(spec: CellSpec) -> int:
 
 
 def _own(spec: CellSpec, settings: CellUNetSettings) -> nn.Module:
-    widths = [min(settings.width * 2**level, 8 * settings.width) for level in range(settings.levels)]
-    encoder = SmallEncoder(3, widths, settings.depth, settings.activation, "batch")
+    encoder = settings.encoder("batch")
     stride = _stride(settings)
     wanted = _steps(encoder.reductions, stride)
     body = UNet(
-        encoder, 3, [*reversed(widths[:-1]), settings.width][:wanted], _outputs(spec), stride=stride,
+        encoder, 3, settings.decoder_widths()[:wanted], _outputs(spec), stride=stride,
         activation_name=settings.activation, dropout=settings.dropout, normalisation="batch",
     )  # fmt: skip
     return _wrap(spec, body, settings.zoom, spec.mean, spec.deviation)
 
 
 def _timm(spec: CellSpec, settings: CellTimmSettings) -> nn.Module:
-    encoder = TimmEncoder(
-        settings.architecture, settings.pretrained, 3, learning_rate_scale=settings.body_rate,
-        keep_statistics=settings.keep_statistics, stochastic_depth=settings.stochastic_depth,
-    )  # fmt: skip
+    encoder = settings.encoder()
     stride = _stride(settings)
     wanted = _steps(encoder.reductions, stride)
     widths = [settings.width * min(8, 2 ** (wanted - 1 - step)) for step in range(wanted)]

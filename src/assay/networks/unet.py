@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.activations import activation
-from assay.networks.timm_networks import create_timm, unwarned
+from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 
 _GROUP = 8
 #: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
@@ -175,21 +175,20 @@ class TimmEncoder(nn.Module):
         self.reductions: list[int] = list(model.feature_info.reduction())
         self.keep_statistics = pretrained and keep_statistics
         if pretrained:
-            for parameter in model.parameters():
-                parameter.learning_rate_scale = learning_rate_scale
+            train_gently(model.parameters(), learning_rate_scale)
 
     def train(self, mode: bool = True) -> TimmEncoder:
         """As in PyTorch; normalisation whose statistics are kept stays as in evaluation."""
         super().train(mode)
         if self.keep_statistics:
-            self._normalise_by_statistics()
+            normalise_by_statistics(self.model)
         return self
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, inputs, H, W) to the maps, the finest first."""
         if self.training and not self.keep_statistics and x.shape[0] * x.shape[2] * x.shape[3] < 2 * self._area:
             # A channel of the coarsest map would have a single value, which has no variance.
-            self._normalise_by_statistics()
+            normalise_by_statistics(self.model)
             maps = list(self.model(x))
             self.train()
             return maps
@@ -198,11 +197,6 @@ class TimmEncoder(nn.Module):
     @property
     def _area(self) -> int:
         return self.reductions[-1] ** 2
-
-    def _normalise_by_statistics(self) -> None:
-        for module in self.model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
 
 
 class Unit(nn.Sequential):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.samples.augment import jitter
+from assay.samples.augment import jitter, relit
 from assay.samples.box_spec import BoxSpec
 from assay.samples.draws import Draws
 
@@ -134,7 +134,7 @@ def mosaic(scene: Scene, share: float, fill: Tensor, draws: Draws) -> Scene:
 def colour(image: Tensor, strength: float, draws: Draws) -> Tensor:
     """Change the balance of the channels of (B, C, H, W) by up to `strength` (a share) each."""
     gains = 1 + (draws.uniform("colour", image.shape[1]) * 2 - 1) * strength
-    return (image * gains[:, :, None, None]).clamp(0, 255)
+    return relit(image, gains, gains)
 
 
 def packed(objects: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:

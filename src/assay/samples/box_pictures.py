@@ -16,7 +16,7 @@ import numpy as np
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.box_frames import into_frame, letterbox
 from assay.samples.box_spec import BoxSpec
-from assay.samples.pixel_values import DEEPER, PixelRange, as_colour
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour, mean_and_deviation, some_pixels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +63,7 @@ def fit_box_spec(records: Records, train: Array, options: DataOptions) -> BoxSpe
     blank = BoxSpec(channels, height, width, (0.0,) * channels, (1.0,) * channels, tuple(classes))
     pixels = PixelRange.of([image for image in images if image is not None])
     brought = [_brought(image, channels, pixels) for image in images if image is not None]
-    mean, deviation = _pixel_values(brought)
+    mean, deviation = mean_and_deviation(some_pixels(brought))
     sides = [_sides(targets[int(row)].as_py() or (), image.shape[:2], blank)
              for row, image in zip(looked, images, strict=True) if image is not None]  # fmt: skip
     known = np.concatenate(sides)
@@ -176,19 +176,6 @@ def _side(text: str, asked: Any) -> float:
 def _whole(side: float) -> int:
     """The next multiple of `STEP`; a pixel or two are not worth another one."""
     return max(STEP, math.ceil((side - 2) / STEP) * STEP)
-
-
-def _pixel_values(brought: Sequence[Array]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel over some pictures, from some of the pixels of each."""
-    steps = [(max(1, image.shape[0] // 64), max(1, image.shape[1] // 64)) for image in brought]
-    some = [
-        image[::down, ::across].reshape(-1, image.shape[2])
-        for image, (down, across) in zip(brought, steps, strict=True)
-    ]
-    pixels = np.concatenate(some).astype(np.float64)
-    deviation = pixels.std(axis=0)
-    deviation = np.where(deviation > 1e-3, deviation, 255.0)
-    return tuple(pixels.mean(axis=0).round(3).tolist()), tuple(deviation.round(3).tolist())
 
 
 def _sides(boxes: Sequence[Mapping[str, Any]], frame: tuple[int, ...], spec: BoxSpec) -> Array:

@@ -16,7 +16,7 @@ from assay.errors import AssayError, DataError, SettingError
 from assay.evaluation.cells import Cells
 from assay.samples.cell_spec import MARGIN, RADIUS, TILES, CellSpec, target_cells, target_sizes, tile_side
 from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
-from assay.samples.pixel_values import DEEPER, PixelRange, as_colour
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.sources.slides import Slide
 from assay.task import Encoded
 
@@ -98,15 +98,14 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
     area = float(np.median(shapes.prod(axis=1)))
     density = max(float(counts.mean()) / area, 1e-7)
     dense = float(counts.max(initial=1.0)) / area
-    some = np.concatenate([as_colour(values[::4, ::4], pixels).reshape(-1, 3) for _, values in looked])
-    some = some.astype(np.float64)
-    deviation = np.where(some.std(axis=0) > 1e-3, some.std(axis=0), 255.0)
+    some = some_pixels([as_colour(values, pixels) for _, values in looked])
+    mean, deviation = mean_and_deviation(some)
     coloured = float(np.abs(some - some.mean(axis=1, keepdims=True)).mean())
     return CellSpec(
         tile=tile,
         margin=min(MARGIN, tile // 4),
-        mean=tuple(some.mean(axis=0).round(4).tolist()),
-        deviation=tuple(deviation.round(4).tolist()),
+        mean=mean,
+        deviation=deviation,
         classes=tuple(cell_labels(target)),
         outlined=outlined,
         radius=radius,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.sources.label_mask import LabelMask
 
 if TYPE_CHECKING:
@@ -220,8 +220,4 @@ def _pixels(records: Records, locations: Sequence[str]) -> tuple[PixelRange, tup
     if not images:
         raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
     pixels = PixelRange.of(images)
-    brought = [as_colour(image, pixels).reshape(-1, 3)[::7].astype(np.float64) for image in images]
-    means = np.mean([values.mean(axis=0) for values in brought], axis=0)
-    squares = np.mean([(values**2).mean(axis=0) for values in brought], axis=0)
-    deviation = np.maximum(np.sqrt(np.maximum(squares - means**2, 0)), 1.0)
-    return pixels, tuple(means.round(4).tolist()), tuple(deviation.round(4).tolist())
+    return pixels, *mean_and_deviation(some_pixels([as_colour(image, pixels) for image in images]))

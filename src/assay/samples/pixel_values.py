@@ -23,6 +23,8 @@ Array = np.ndarray[Any, Any]
 _WHITE = 0.999
 #: Values of a picture that are looked at, about.
 _LOOK_AT = 1 << 20
+#: Rows and columns of a picture from which its mean and deviation are taken, about.
+_GRID = 64
 #: The problem of a picture of more bits than any training picture: what is white in it is not known.
 DEEPER = "more-bits-than-in-training"
 
@@ -90,6 +92,23 @@ def as_colour(picture: Array, pixels: PixelRange) -> Array:
     if picture.shape[2] < 3:
         return np.repeat(pixels.bytes_of(picture[:, :, :1]), 3, axis=2)
     return np.ascontiguousarray(pixels.bytes_of(picture[:, :, :3]))
+
+
+def some_pixels(pictures: Sequence[Array]) -> Array:
+    """(N, C) float64: of each picture (H, W, C) uint8 about as many pixels, evenly spread."""
+    steps = [(max(1, picture.shape[0] // _GRID), max(1, picture.shape[1] // _GRID)) for picture in pictures]
+    some = [
+        picture[::down, ::across].reshape(-1, picture.shape[2])
+        for picture, (down, across) in zip(pictures, steps, strict=True)
+    ]
+    return np.concatenate(some).astype(np.float64)
+
+
+def mean_and_deviation(pixels: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each channel of pixels (N, C); a channel of one value deviates by the whole range."""
+    deviation = pixels.std(axis=0)
+    deviation = np.where(deviation > 1e-3, deviation, 255.0)
+    return tuple(pixels.mean(axis=0).round(4).tolist()), tuple(deviation.round(4).tolist())
 
 
 def _some(picture: Array) -> Array:

@@ -137,10 +137,10 @@ def _with_sides(
     lists = [name for name in store.names if is_side_list(name) and name.rpartition("/")[0].endswith("ImageSets/Main")]
     listed = listed_sides(store, lists, lambda line: stem_of(line.split()[0]))
     sides = {picture.location: listed.get(stem_of(picture.location)) for picture in found}
-    by_list = given_by(sides, options)
+    by_list = given_by(sides.values(), options)
     if not by_list:
         sides = {picture.location: side_of_folders(picture.location) for picture in found}
-        if not given_by(sides, options):
+        if not given_by(sides.values(), options):
             return found
     kept = []
     for picture in found:

@@ -126,27 +126,9 @@ class ImageClassification(TargetTask):
 
     def augment(self, batch: ImageBatch, draws: Draws, plan: Plan, spec: ImageSpec) -> ImageBatch:
         """Flips, shifts, crops, light, erasing and mixing, as strong as the plan says."""
-        from assay.samples import augment as change
+        from assay.samples.augment import augmented
 
-        image, strength = batch.image, plan.augment
-        if strength.get("flip"):
-            image = change.flip(image, strength["flip"], draws)
-        if strength.get("shift"):
-            image = change.shift(image, max(1, round(strength["shift"] * spec.height)), draws)
-        image = image.float()
-        if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
-            image = change.crop(image, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
-        if strength.get("jitter"):
-            image = change.jitter(image, strength["jitter"], spec.largest, draws)
-        if strength.get("erase"):
-            import torch
-
-            image = change.erase(image, strength["erase"], torch.tensor(spec.mean), draws)
-        target = batch.target
-        if target is not None and (plan.mixup or plan.cutmix) and len(image) > 1:
-            soft = spec.target.soft(target)
-            mix, alpha = (change.mixup, plan.mixup) if plan.mixup else (change.cutmix, plan.cutmix)
-            image, target = mix(image, soft, alpha, draws)
+        image, target = augmented(batch.image, batch.target, plan, spec, draws)
         return replace(batch, image=image, target=target)
 
     def objective(self, network: nn.Module, batch: ImageBatch, plan: Plan, spec: ImageSpec) -> Tensor:
