@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from assay.evaluation.cell_matching import matched, matched_outlines, overlaps
+from assay.evaluation.cell_matching import best_threshold, matched, matched_outlines, overlaps
 from assay.evaluation.cell_metrics import (
     CellF1,
     ClassAuc,
@@ -197,3 +197,9 @@ def test_matching_of_many_outlines_takes_little_memory() -> None:
     tracemalloc.stop()
     assert pairs.tolist() == [[number, number] for number in range(len(grid))]
     assert most < 80e6, most
+
+
+def test_of_thresholds_with_as_good_an_f1_the_one_that_counts_best_is_taken() -> None:
+    tried, scores = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.9, 0.901, 0.899])
+    assert best_threshold(tried, scores, np.array([0.0, 30.0, 12.0, 7.0])) == 0.4
+    assert best_threshold(tried, scores, np.array([0.0, 7.0, 7.0, 7.0])) == 0.3

@@ -14,6 +14,8 @@ from assay.evaluation.cells import Cells, painted_band, runs_of
 Array = np.ndarray[Any, Any]
 #: Pixels of a band of rows in which outlines are compared.
 _BAND = 1 << 20
+#: By how much an F1 may be below the best and still be as good.
+_AS_GOOD = 5e-3
 
 
 def matched(found: Array, true: Array, radius: float) -> Array:
@@ -108,3 +110,18 @@ def matched_outlines(found: Cells, true: Cells, least: float = 0.5) -> Array:
     pairs = pairs[once]
     _, once = np.unique(pairs[:, 1], return_index=True)
     return np.asarray(pairs[np.sort(once)])
+
+
+def best_threshold(tried: Array, scores: Array, miscounted: Array) -> float:
+    """Of some thresholds the one that counts best among those whose F1 is as good as the best.
+
+    F1 is flat around its best value, where a cell too many and one too few cost alike; their number is not.
+
+    Args:
+        tried: (T,) the thresholds.
+        scores: (T,) the F1 of each.
+        miscounted: (T,) by how many cells the count is off, summed over pictures.
+    """
+    good = np.flatnonzero(scores >= scores.max() - _AS_GOOD)
+    best = good[miscounted[good] == miscounted[good].min()]
+    return float(tried[best[len(best) // 2]])

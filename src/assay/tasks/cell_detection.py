@@ -222,7 +222,7 @@ class CellDetection(Task):
         return {
             "augment.flip": (0.0, 1.0),
             "augment.scale": (0.0, 0.25),
-            "augment.stain": (0.0, 0.25),
+            "augment.stain": (0.0, 0.4),
             "augment.jitter": (0.0, 0.15),
         }
 
