@@ -232,12 +232,12 @@ class Confusion:
 
     Attributes:
         truth: what it was.
-        told: what stands in the answer in its place.
+        predicted: what stands in the answer in its place.
         rows: the positions of the answers in which that happened, each once.
     """
 
     truth: str
-    told: str
+    predicted: str
     rows: tuple[int, ...]
 
 

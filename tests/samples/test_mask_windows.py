@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from assay.errors import SettingError
-from assay.samples.mask_spec import MaskSpec, fit_mask_spec, starts, thing_sizes
+from assay.samples.mask_spec import MaskSpec, component_sizes, fit_mask_spec, starts
 from assay.samples.mask_windows import WindowShares, cut, merge, picture_of, shrunk
 from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour
 from assay.sources.label_mask import LabelMask
@@ -142,4 +142,4 @@ def test_what_is_asked_for() -> None:
 def test_sizes_of_things() -> None:
     mask = np.zeros((30, 30), np.uint8)
     mask[1:5, 1:5], mask[10:19, 10:19], mask[25, 25] = 1, 1, 1
-    assert sorted(thing_sizes(mask, 0).tolist()) == [4.0, 9.0]
+    assert sorted(component_sizes(mask, 0).tolist()) == [4.0, 9.0]

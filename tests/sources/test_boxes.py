@@ -278,7 +278,7 @@ def test_voc_files_that_name_another_picture(tmp_path: Path) -> None:
         "labels-name-another-picture": (1, "repaired"), "labels-without-picture": (1, "skipped"),
         "unreadable-labels": (1, "skipped"), "picture-without-labels": (1, "skipped"),
     }  # fmt: skip
-    assert records.facts["hard"] == 2
+    assert records.facts["difficult"] == 2
 
 
 def test_an_entity_is_refused(tmp_path: Path) -> None:

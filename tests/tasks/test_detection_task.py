@@ -93,7 +93,7 @@ def test_pictures_in_words_and_what_is_wrong_with_them() -> None:
     assert task.truth_words(truth, SPEC) == "1 disc, 2 plate" and task.words(output, SPEC) == "2 disc"
     assert task.words(output[2:], SPEC) == "nothing"
     (confusion,) = task.confusions([output[:1], output], [truth[:1], truth], SPEC)
-    assert (confusion.truth, confusion.told, confusion.rows) == ("plate", "disc", (1,))
+    assert (confusion.truth, confusion.predicted, confusion.rows) == ("plate", "disc", (1,))
     assert task.losses([output], [truth], SPEC).tolist() == pytest.approx([2.8])
 
 

@@ -145,5 +145,5 @@ def test_an_answer_is_explained(run: Path, pictures: Path, tmp_path: Path, comma
 
 def test_the_page_shows_what_was_missed(run: Path) -> None:
     page = (run / "report.html").read_text()
-    for words in ("orange missed", "How well each class is told", "Which class is taken for which", "data:image/"):
+    for words in ("orange missed", "The IoU of each class", "Which class is taken for which", "data:image/"):
         assert words in page

@@ -65,7 +65,7 @@ def explained_classes(answered: Array, spec: MaskSpec) -> Array:
     """(B,) int64, the class of each window (B, S, S) of class numbers whose area is explained."""
     counts = np.stack([np.bincount(window.ravel(), minlength=len(spec.classes)) for window in answered])
     if spec.background is not None:
-        alone = counts[:, list(spec.things)].sum(axis=1) == 0
+        alone = counts[:, list(spec.foreground)].sum(axis=1) == 0
         counts[:, spec.background] = np.where(alone, counts[:, spec.background], 0)
     return np.asarray(counts.argmax(axis=1), np.int64)
 

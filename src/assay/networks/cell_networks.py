@@ -71,11 +71,11 @@ def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
     """The networks for pictures of this form, the default first."""
     own = NetworkKind(
         "unet", CellUNetSettings, _own, _own_recipe, "a U-Net of ours, learned from these pictures alone",
-        conclude=choose_threshold,
+        conclude=fit_threshold,
     )  # fmt: skip
     timm = NetworkKind(
         "timm/", CellTimmSettings, _timm, _timm_recipe, "a U-Net over any encoder of timm's, pretrained (timm/NAME)",
-        conclude=choose_threshold, portable=portable, features=timm_features,
+        conclude=fit_threshold, portable=portable, features=timm_features,
     )  # fmt: skip
     return (own, timm)
 
@@ -163,7 +163,7 @@ def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
 
 
 @torch.no_grad()
-def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
+def fit_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
     """Set the network's threshold by the validation side: F1 of finding cells first, then how well they are counted."""
     from assay.networks.cell_decoding import cells_of
     from assay.samples.split import VALIDATION
@@ -179,8 +179,8 @@ def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
     miscounted = np.zeros(len(_THRESHOLDS))
     for batch in view.sample(_MOST_WINDOWS).batches(8):
         some: Any = batch
-        told = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
-        for cells, true, numbers in zip(told, some.cells, some.place, strict=True):
+        candidates = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
+        for cells, true, numbers in zip(candidates, some.cells, some.place, strict=True):
             tile = Tile.of(numbers.tolist())
             known = true[true[:, 2] > -2][:, :2].double().numpy()
             known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]

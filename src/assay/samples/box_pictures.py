@@ -78,7 +78,7 @@ def encode_pictures(
     """The fields of the pictures of a record batch, and the rows (W,) that could be decoded.
 
     Fields: `image` (W, C, H, W) uint8; `frame` (W, 2) int32, height and width of the picture; where there are targets
-    `objects`, (n, 6) float32 each: x0, y0, x1, y1 in pixels of the field, class, hard.
+    `objects`, (n, 6) float32 each: x0, y0, x1, y1 in pixels of the field, class, difficult.
     """
     names = batch.column("id").to_pylist()
     decoded = _images(
@@ -108,7 +108,7 @@ def encode_pictures(
 def object_array(
     boxes: Sequence[Mapping[str, Any]] | None, spec: BoxSpec, log: ProblemLog | None = None, name: str = ""
 ) -> Array:
-    """(n, 6) float32 of a picture's target: x0, y0, x1, y1 in its pixels, class, hard.
+    """(n, 6) float32 of a picture's target: x0, y0, x1, y1 in its pixels, class, difficult.
 
     Objects of a class that no training picture shows are left out: nothing can be learned about them.
     """

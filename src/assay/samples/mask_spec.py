@@ -1,9 +1,9 @@
 """What a picture with a mask is, learned from the training side: classes, scale, windows.
 
 How large a picture the network sees is a trade: shrunk, a whole picture fits and is quick; in its own size, small
-things stay visible. Pictures are shrunk as far as the small things in them (the smaller tenth) keep `THING` pixels
-across, and no further than until their longer side is that of a window; what is then larger than a window is cut into
-windows that overlap.
+things stay visible. Pictures are shrunk as far as the small connected components in their masks (the smaller tenth)
+keep `SMALLEST` pixels across, and no further than until their longer side is that of a window; what is then larger than
+a window is cut into windows that overlap.
 
 Shapes: H, W pixels, C classes.
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions
 
 Array = np.ndarray[Any, Any]
-#: What small things keep across, in pixels.
-THING = 12
+#: What small connected components keep across, in pixels.
+SMALLEST = 12
 #: The usual side of a window; pictures whose sides are no longer than `_WHOLE` may make it larger.
 SIDE, _WHOLE, _MULTIPLE = 256, 384, 32
 #: The share of a window's side by which windows overlap at least.
@@ -69,7 +69,7 @@ class MaskSpec:
     pixels: PixelRange = NOT_LEARNED
 
     @property
-    def things(self) -> tuple[int, ...]:
+    def foreground(self) -> tuple[int, ...]:
         """The classes but the background."""
         return tuple(number for number in range(len(self.classes)) if number != self.background)
 
@@ -133,14 +133,14 @@ def _scale(masks: Sequence[Array], background: int | None, options: DataOptions)
         if not 0.01 <= value <= 1:
             raise SettingError(f"--scale {asked} is not possible", "Give a number above 0.01 and at most 1.")
         return value
-    sizes = np.concatenate([thing_sizes(mask, background) for mask in masks])
+    sizes = np.concatenate([component_sizes(mask, background) for mask in masks])
     longest = float(np.median([max(mask.shape) for mask in masks]))
     small = float(np.quantile(sizes, 0.1)) if len(sizes) else math.inf
-    scale = min(1.0, max(SIDE / longest, THING / small))
+    scale = min(1.0, max(SIDE / longest, SMALLEST / small))
     return 1.0 if scale > _NEAR_ONE else round(scale, 3)
 
 
-def thing_sizes(mask: Array, background: int | None) -> Array:
+def component_sizes(mask: Array, background: int | None) -> Array:
     """(N,) the diameters in pixels of a mask's connected areas of a class, but for the background's and for specks.
 
     The diameter is that of the square of the same area.

@@ -17,7 +17,7 @@ from assay.evaluation.cells import Cell, CellCount, Cells
 from assay.networks.cell_decoding import merged_cells, tile_cells
 from assay.samples.cell_tiles import Tile, cut, strips
 from assay.samples.pixel_values import as_colour
-from assay.serving.cell_answers import told_cells
+from assay.serving.cell_answers import answered_cells
 from assay.sources.decode import unscaled
 from assay.task_parts import Session, number_of
 
@@ -102,7 +102,7 @@ class CellSession(Session):
         self._waiting = joined.only(joined.y >= border)
         begin, self._told = self._told, end
         self._rows, self._held, self._top = ([], 0, 0) if last else ([band[step:]], self._held - step, self._top + step)
-        return CellRows(begin, end, self._width, told_cells(settled, self.spec))
+        return CellRows(begin, end, self._width, answered_cells(settled, self.spec))
 
     def _found(self, band: Array, first: int, end: int) -> Cells:
         """The cells of the tiles that begin at the top of a band of rows; they answer for rows `first` to `end`."""

@@ -83,6 +83,6 @@ def _boxes(data: Any, file: str, log: ProblemLog) -> list[RawBox]:
             log.add("label-without-box", "skipped", file)
             continue
         flags = shape.get("flags")
-        hard = isinstance(flags, dict) and bool(flags.get("difficult"))
-        boxes.append(RawBox(str(shape.get("label") or ""), corners, hard))
+        difficult = isinstance(flags, dict) and bool(flags.get("difficult"))
+        boxes.append(RawBox(str(shape.get("label") or ""), corners, difficult))
     return boxes

@@ -115,8 +115,8 @@ def _take(got: _Annotation, path: list[str], values: dict[str, str], text: str) 
 
 def _box(values: dict[str, str]) -> RawBox:
     x0, y0, x1, y1 = (number(values.get(f"bndbox/{corner}")) for corner in _CORNERS)
-    hard = values.get("difficult", "0").lower() in ("1", "true")
-    return RawBox(values.get("name", ""), (x0 - 1, y0 - 1, x1, y1), hard, int(values["line"]))
+    difficult = values.get("difficult", "0").lower() in ("1", "true")
+    return RawBox(values.get("name", ""), (x0 - 1, y0 - 1, x1, y1), difficult, int(values["line"]))
 
 
 def _place(name: str, annotation: _Annotation, pictures: Pictures, log: ProblemLog) -> str | None:

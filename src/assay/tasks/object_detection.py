@@ -2,8 +2,8 @@
 
 What goes in are pictures of any size with boxes of any labelled layout (`assay.sources.boxes`); what comes out are the
 boxes found. An output is an array (n, 6) float32: x0, y0, x1, y1 in pixels of the picture, right and bottom exclusive,
-score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, hard. A score of one half or more counts
-as found: networks and baselines choose on the validation side what scores so much.
+score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, difficult. A score of one half or more
+counts as found: networks and baselines choose on the validation side what scores so much.
 
 Shapes: B pictures, U units, C channels, H height and W width of the field, N objects.
 """

@@ -182,7 +182,7 @@ class ScanDiagnosis(TargetTask):
         if not spec.healthy or not len(view):
             return {}
         scores = diagnosis.scores_of(predictor.outputs(view), spec.classes)
-        found = diagnosis.settle_thresholds(scores, np.asarray(view.truths()) != 0, spec.at_sensitivity, view.groups())
+        found = diagnosis.choose_thresholds(scores, np.asarray(view.truths()) != 0, spec.at_sensitivity, view.groups())
         return {} if np.isnan(found.operating) else vars(found)
 
     def decided(self, outputs: Values, settled: Mapping[str, Any], spec: ScanSpec) -> Values:

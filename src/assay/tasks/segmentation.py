@@ -91,7 +91,7 @@ class Segmentation(Task):
 
     def classes(self, spec: MaskSpec) -> Sequence[str]:
         """See `Task.classes`."""
-        return [spec.classes[number] for number in spec.things]
+        return [spec.classes[number] for number in spec.foreground]
 
     def read_inputs(self, source: Source, spec: MaskSpec) -> Records:
         """Pictures; masks that lie beside them are left alone."""
@@ -180,7 +180,7 @@ class Segmentation(Task):
         from assay.evaluation.mask_metrics import ClassIoU, MeanDice, MeanIoU, PixelAccuracy
 
         count = len(spec.classes)
-        found: list[Metric] = [MeanIoU(count), MeanDice(count, spec.things), PixelAccuracy(count)]
+        found: list[Metric] = [MeanIoU(count), MeanDice(count, spec.foreground), PixelAccuracy(count)]
         if count <= _LISTED:
             found += [ClassIoU(count, number, name) for number, name in enumerate(spec.classes)]
         return found
