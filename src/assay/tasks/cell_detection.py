@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-#: Tiles that go through the network together where nothing is learned.
-_AT_ONCE = 4
-
 
 @dataclass(frozen=True, kw_only=True)
 class CellBatch(Batch):
@@ -50,6 +47,12 @@ class CellBatch(Batch):
     cells: Tensor | None = None
     depth: Tensor | None = None
     valid: Tensor | None = None
+
+    def inside(self) -> Tensor:
+        """(B, T, T) bool, what lies in the picture."""
+        from assay.samples.cell_tiles import inside_picture
+
+        return inside_picture(self.place, self.image.shape[2:]) if self.valid is None else self.valid
 
 
 class CellDetection(Task):
@@ -132,13 +135,13 @@ class CellDetection(Task):
 
         if batch.cells is None:
             return batch
-        seen = Seen(batch.image, batch.cells, batch.depth, _valid(batch))
+        seen = Seen(batch.image, batch.cells, batch.depth, batch.inside())
         seen = cells_augmented(seen, plan.augment, spec.stained, draws)
         return replace(batch, image=seen.image, cells=seen.cells, depth=seen.depth, valid=seen.valid)
 
     def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
         """See `assay.networks.cell_loss`."""
-        from assay.networks.cell_loss import cell_losses
+        from assay.networks.cell_loss import cell_losses, in_parts
 
         if batch.cells is None:
             raise no_targets("these images have no marked cells")
@@ -148,7 +151,7 @@ class CellDetection(Task):
         def losses(image: Tensor, cells: Tensor, valid: Tensor, depth: Tensor | None) -> Tensor:
             return cell_losses(finder.maps(image), cells, depth, valid, *about)
 
-        return _in_parts(losses, batch.image, batch.cells, _valid(batch), batch.depth)
+        return in_parts(losses, batch.image, batch.cells, batch.inside(), batch.depth)
 
     def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
         """The cells that each tile answers for, in the pixels of its picture."""
@@ -176,11 +179,15 @@ class CellDetection(Task):
 
     def words(self, output: Cells, spec: CellSpec) -> str:
         """How many of each class."""
-        return _told(output, spec)
+        from assay.serving.cell_answers import cells_in_words
+
+        return cells_in_words(output, spec)
 
     def truth_words(self, truth: Any, spec: CellSpec) -> str:
         """How many of each class."""
-        return _told(truth, spec)
+        from assay.serving.cell_answers import cells_in_words
+
+        return cells_in_words(truth, spec)
 
     def writings(self) -> Mapping[str, Any]:
         """GeoJSON, which QuPath imports."""
@@ -202,14 +209,18 @@ class CellDetection(Task):
 
     def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
         """(U,) one minus the F1 of each picture, of its primary metric."""
-        return 1 - _scores(outputs, truths, spec)
+        from assay.evaluation.cell_metrics import picture_scores
+
+        return 1 - picture_scores(outputs, truths, spec.radius, spec.outlined)
 
     def confidences(
         self, outputs: Values, truths: Values, spec: CellSpec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The mean probability of a picture's cells; its F1."""
+        from assay.evaluation.cell_metrics import picture_scores
+
         sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
-        return np.asarray(sure), _scores(outputs, truths, spec)
+        return np.asarray(sure), picture_scores(outputs, truths, spec.radius, spec.outlined)
 
     def baselines(self, spec: CellSpec) -> Sequence[Baseline]:
         """Stains, blobs and a support vector machine; a regular grid as the floor."""
@@ -286,45 +297,3 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_found_cells
 
         return draw_found_cells(samples, unit, output, truth, spec)
-
-
-def _in_parts(function: Any, *values: Tensor | None) -> Tensor:
-    """What a function gives for each of B windows; where no gradient is asked for, a few at a time: tiles are large."""
-    import torch
-
-    count = 0 if values[0] is None else len(values[0])
-    if torch.is_grad_enabled() or count <= _AT_ONCE:
-        return torch.as_tensor(function(*values))
-    starts = range(0, count, _AT_ONCE)
-    parts = [
-        function(*(None if value is None else value[start : start + _AT_ONCE] for value in values)) for start in starts
-    ]
-    return torch.cat(parts)
-
-
-def _valid(batch: CellBatch) -> Tensor:
-    """(B, T, T) bool, what lies in the picture."""
-    import torch
-
-    if batch.valid is not None:
-        return batch.valid
-    height, width = batch.image.shape[2:]
-    inside_x = torch.arange(width) < batch.place[:, 2, None]
-    inside_y = torch.arange(height) < batch.place[:, 3, None]
-    return inside_y[:, :, None] & inside_x[:, None, :]
-
-
-def _scores(outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
-    """(U,) the F1 of each picture, 1 where there is nothing and nothing is found."""
-    from assay.evaluation.cell_metrics import cell_metrics
-
-    counts = np.asarray(cell_metrics(spec.radius, (), spec.outlined)[0].statistics(outputs, truths), float)
-    return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
-
-
-def _told(cells: Cells, spec: CellSpec) -> str:
-    counts = {name: int((cells.label == number).sum()) for number, name in enumerate(spec.classes)}
-    of = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    unknown = int((cells.label < 0).sum()) if spec.classes else 0
-    parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
-    return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"
