@@ -102,6 +102,12 @@ def encode_pictures(
     return fields, rows
 
 
+def encode_frames(pixels: Array, spec: BoxSpec) -> dict[str, Array]:
+    """The fields of frames of a video (n, h, w, C) uint8, as `encode_pictures` gives those of pictures."""
+    fields = [letterbox(_brought(frame, spec.channels), spec) for frame in pixels]
+    return {"image": np.stack(fields), "frame": np.tile(np.asarray(pixels.shape[1:3], np.int32), (len(pixels), 1))}
+
+
 def check_like(records: Records, spec: BoxSpec, label: str) -> Records:
     """Labelled pictures for a trained network; raises `DataError` where none of their classes is one of its own."""
     counts = records.facts.get("class_counts", {})
@@ -144,7 +150,10 @@ def _images(
 
     def one(location: str) -> Any:
         try:
-            return then(_brought(decode_image(load(location), name=location), channels))
+            payload = load(location)
+            if not isinstance(payload, bytes | np.ndarray):  # a video, which is answered as a whole
+                return None
+            return then(_brought(decode_image(payload, name=location), channels))
         except AssayError:
             return None
 
