@@ -12,7 +12,7 @@ from assay.errors import DataError
 from assay.evaluation.followed import FollowedObject, FrameObjects
 from assay.samples.box_pictures import encode_frames
 from assay.serving.predictor import Predictor
-from assay.serving.tracking import Tracker, tracked
+from assay.serving.tracking import Tracker, apart, tracked
 from assay.sources._video_chunks import VideoFrames
 from assay.task_parts import Session, number_of
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Where the user does not say otherwise: the score of a new object, and the seconds that one may be out of sight.
 LEAST, PATIENCE_S = 0.5, 1.0
+#: Boxes of any class that overlap by more are one object.
+OVERLAP = 0.5
 #: The score of a box that only carries on an object.
 _DOUBTFUL = 0.1
 #: Frames a second where that is not known.
@@ -37,8 +39,7 @@ class VideoSession(Session):
 
     Args:
         predictor: what finds boxes in pictures: the trained network, or a classical model. Its options may be
-            `min_score` (a new object's), `patience` (seconds), `rate` (frames a second that are looked at) and those of
-            pictures.
+            `min_score` (a new object's), `nms`, `patience` (seconds) and `rate` (frames a second that are looked at).
     """
 
     def __init__(self, predictor: Answering) -> None:
@@ -46,7 +47,9 @@ class VideoSession(Session):
         found = number_of(options, "min_score", LEAST, 0.0, 1.0)
         self._patience_s = number_of(options, "patience", PATIENCE_S, 0.0, 3600.0)
         self._rate_hz = number_of(options, "rate", np.inf, 1e-3, np.inf)
-        self._tracker = Tracker(found, min(_DOUBTFUL, found))
+        self._overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
+        self._doubtful = min(_DOUBTFUL, found)
+        self._tracker = Tracker(found, self._doubtful)
         self._predictor = predictor
         if isinstance(predictor, Predictor):  # boxes of low scores are wanted, too
             others = {name: value for name, value in options.items() if name != "min_score"}
@@ -96,7 +99,8 @@ class VideoSession(Session):
         self._looked += len(pixels)
         tensors = {name: torch.from_numpy(values) for name, values in fields.items()}
         batch = self._predictor.task.batch_type(index=index, **tensors)
-        return list(self._predictor.respond(batch))
+        found = (np.asarray(boxes) for boxes in self._predictor.respond(batch))
+        return [apart(boxes[boxes[:, 4] >= self._doubtful], self._overlap) for boxes in found]
 
     def _told(self, boxes: Array) -> tuple[FollowedObject, ...]:
         """Boxes (m, 7) with identities, by these."""
