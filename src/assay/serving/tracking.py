@@ -89,10 +89,12 @@ class Tracker:
             self._tracks.append(_begin(boxes[place]))
         identities = np.asarray([self._name(self._tracks[place]) if place >= 0 else UNKNOWN for place in owner])
         self._frames += 1
-        # A track that begins with a single sight is most likely none.
-        self._tracks = [track for track in self._tracks
-                        if track.missed <= (self.patience if track.identity else 0) and track.doubted <= self.patience]  # fmt: skip
+        self._tracks = [track for track in self._tracks if self._goes_on(track)]
         return identities.astype(np.int64)
+
+    def _goes_on(self, track: _Track) -> bool:
+        """Whether a track is not given up; one that begins with a single sight is most likely none."""
+        return track.missed <= (self.patience if track.identity else 0) and track.doubted <= self.patience
 
     def _assign(self, boxes: Array, rows: Array, places: list[int], owner: Array) -> None:
         """Pair boxes and tracks of one class so that they overlap most in sum, and take the boxes in."""
