@@ -69,7 +69,8 @@ def brightness(chunks: list[VideoFrames]) -> list[int]:
 def test_a_video_comes_in_chunks_with_its_times(tmp_path: Path, name: str, codec: str, rate_hz: float) -> None:
     write_video(tmp_path / name, codec=codec, rate_hz=rate_hz)
     found, problems = read(tmp_path / name)
-    assert brightness(found[name]) == list(range(FRAMES)) and not problems
+    np.testing.assert_allclose(brightness(found[name]), np.arange(FRAMES), atol=1)
+    assert not problems
     assert {len(chunk.pixels) for chunk in found[name]} == {8}
     times = np.concatenate([chunk.times for chunk in found[name]])
     np.testing.assert_allclose(times, np.arange(FRAMES) / rate_hz, atol=1e-3)

@@ -170,7 +170,8 @@ def test_a_classical_model_is_followed_too(traffic: Path) -> None:
             return finder.respond(batch)
 
     class Shown(Progress):
-        told: list[object] = []
+        def __init__(self) -> None:
+            self.told: list[object] = []
 
         def stage(self, name: str, total: float | None = None) -> None:
             self.told.append((name, total))
@@ -179,10 +180,10 @@ def test_a_classical_model_is_followed_too(traffic: Path) -> None:
             self.told.append(done)
 
     following = Following()
-    following.progress = Shown()
+    following.progress = shown = Shown()
     task = ObjectDetection()
     records = task.read_inputs(open_source(traffic), spec)
     ((one,), problems) = predict(Classical(task, spec, Windows(spec)), records, following)
     assert one.answer.counts == {"disc": 1, "plate": 2} and not problems
     assert max(finder.batches) == 8 and np.sum(finder.batches) == 24
-    assert Shown.told == [("traffic.avi", 3), 0, 1, 2]
+    assert shown.told == [("traffic.avi", 3), 0, 1, 2]
