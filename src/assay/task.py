@@ -20,7 +20,7 @@ Shapes: B windows in a batch, U units, K statistics of a unit.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -39,6 +39,7 @@ from assay.task_parts import (
     InUse,
     NetworkKind,
     Output,
+    Recorder,
     Session,
     Settings,
     Situation,
@@ -50,6 +51,8 @@ from assay.task_parts import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from torch import Tensor, nn
 
@@ -77,6 +80,7 @@ __all__ = [
     "InUse",
     "NetworkKind",
     "Output",
+    "Recorder",
     "Session",
     "Settings",
     "Situation",
@@ -287,6 +291,14 @@ class Task(TaskEvidence):
         """
         return {}
 
+    def recorders(self) -> Mapping[str, Callable[[Path], Recorder]]:
+        """Forms that `assay predict --out` writes while it answers an input of `streamed`, by the ending of a name.
+
+        Each takes the file. The answer itself stands beside it as JSON. Where `--out` is a folder, each such input
+        becomes a file of the first form.
+        """
+        return {}
+
     def why_no_baseline(self, spec: Spec) -> str:
         """Why `baselines` gives none but the floor, as the end of a sentence; empty where that needs no reason."""
         return ""
@@ -313,24 +325,29 @@ class Task(TaskEvidence):
         """
         return None
 
-    def session(self, predictor: Predictor) -> Session:
-        """A session that takes chunks; only for tasks whose traits say `streams`."""
+    def session(self, predictor: Any) -> Session:
+        """A session that takes chunks; only for tasks whose traits say `streams`.
+
+        Args:
+            predictor: a `Predictor`; where the traits say `classical_streams`, a classical model (`Answering`), too.
+        """
         raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
-    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterable[Any]]] | None:
         """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
 
         They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
         come as large as is good for the work. `gathered` makes one answer of what the session says. What is doubtful
-        about an input is noted in `log`; where its chunks raise `DataError`, it is left out.
+        about an input is noted in `log`; where its chunks raise `DataError`, it is left out. How far the work is can be
+        told where `operator.length_hint` says how many chunks there are.
 
         Returns:
             None where no input is.
         """
         return None
 
-    def gathered(self, answers: Sequence[Any], spec: Spec) -> Any:
-        """The answer to a whole input out of all that a session said about it; see `streamed`."""
+    def gathered(self, answers: Iterable[Any], spec: Spec) -> Any:
+        """The answer to a whole input out of all that a session says about it, while it does; see `streamed`."""
         raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:

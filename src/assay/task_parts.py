@@ -40,6 +40,7 @@ class Traits:
         several_windows: a unit may be cut into windows.
         closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
         streams: it answers while input still arrives (`session`).
+        classical_streams: a session may as well be asked of a classical model.
         options: the data options that it adds, by name, with their help text.
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
@@ -58,6 +59,7 @@ class Traits:
     several_windows: bool = False
     closed_loop: bool = False
     streams: bool = False
+    classical_streams: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
@@ -295,6 +297,22 @@ class Session(ABC):
     @abstractmethod
     def close(self) -> Sequence[Any]:
         """Say that the input has ended and give the answers still owed."""
+
+
+class Recorder(ABC):
+    """Writes a file of its own form while an input is answered in chunks: a video with what was found drawn in."""
+
+    @abstractmethod
+    def take(self, chunk: Any, answers: Sequence[Any]) -> None:
+        """The next chunk of the input, and what the session said when it was given it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The input has ended, so that the file is complete; raises `RunError` where it could not be written."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """The input could not be answered to its end: nothing is left of the file."""
 
 
 def number_of(

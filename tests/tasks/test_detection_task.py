@@ -12,10 +12,11 @@ from torch import nn
 from assay.check import check_task
 from assay.errors import SettingError
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.found_objects import FoundObjects
 from assay.report.figures import draw
 from assay.samples.box_spec import BoxSpec
 from assay.sources.source import open_source
-from assay.tasks.object_detection import BoxBatch, FoundObjects, ObjectDetection
+from assay.tasks.object_detection import BoxBatch, ObjectDetection
 from box_scenes import CLASSES, write_voc
 
 SPEC = BoxSpec(3, 64, 64, (0.0,) * 3, (1.0,) * 3, CLASSES)
@@ -120,11 +121,3 @@ def test_figures_of_few_and_of_many_pictures_can_be_drawn() -> None:
     assert errors.data["rows"][0][0] == "classification" and "Most is lost to classification errors" in errors.caption
 
 
-def test_frames_of_a_video_are_inputs(tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
-    writer = cv2.VideoWriter(str(tmp_path / "walk ü.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
-    for number in range(4):
-        writer.write(np.full((48, 64, 3), 5 * number, np.uint8))
-    writer.release()
-    records = ObjectDetection().read_inputs(open_source(tmp_path / "walk ü.avi"), SPEC)
-    assert records.index()["id"].to_pylist() == [f"walk ü.avi#{number}" for number in range(4)]

@@ -105,6 +105,12 @@ def encode_pictures(
     return fields, rows
 
 
+def encode_frames(pixels: Array, spec: BoxSpec) -> dict[str, Array]:
+    """The fields of frames of a video (n, h, w, C) uint8, as `encode_pictures` gives those of pictures."""
+    fields = [letterbox(_brought(frame, spec.channels, spec.pixels), spec) for frame in pixels]
+    return {"image": np.stack(fields), "frame": np.tile(np.asarray(pixels.shape[1:3], np.int32), (len(pixels), 1))}
+
+
 def object_array(
     boxes: Sequence[Mapping[str, Any]] | None, spec: BoxSpec, log: ProblemLog | None = None, name: str = ""
 ) -> Array:
@@ -130,7 +136,10 @@ def _images(
 
     def one(location: str) -> Any:
         try:
-            return then(decode_values(load(location), name=location))
+            payload = load(location)
+            if not isinstance(payload, bytes | np.ndarray):  # a video, which is answered as a whole
+                return None
+            return then(decode_values(payload, name=location))
         except AssayError:
             return None
 

@@ -6,7 +6,7 @@ is found near the lower edge of a line of tiles waits for the next line, where t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +136,9 @@ class CellSession(Session):
         return merged_cells(parts, self.spec)
 
 
-def gathered_cells(answers: Sequence[CellRows], spec: CellSpec) -> CellCount:
+def gathered_cells(said: Iterable[CellRows], spec: CellSpec) -> CellCount:
     """The answer to a whole picture out of all that a session said."""
+    answers = list(said)
     cells = tuple(cell for answer in answers for cell in answer.cells)
     width, height = (answers[-1].width, answers[-1].last_row) if answers else (0, 0)
     by_class = {name: sum(cell.kind == name for cell in cells) for name in spec.classes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -280,7 +280,7 @@ class CellDetection(Task):
 
         return slides_of(records, spec, log)
 
-    def gathered(self, answers: Sequence[Any], spec: CellSpec) -> CellCount:
+    def gathered(self, answers: Iterable[Any], spec: CellSpec) -> CellCount:
         """The cells of all rows."""
         from assay.serving.cell_session import gathered_cells
 
