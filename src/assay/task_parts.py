@@ -44,6 +44,7 @@ class Traits:
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
             does not look them up.
+        doubting: options that `predict` takes where labels are doubted, so that it tells what it hardly sees, too.
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
         notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
@@ -61,6 +62,7 @@ class Traits:
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
+    doubting: Mapping[str, Any] = field(default_factory=dict)
     listening: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
     notice: str = ""

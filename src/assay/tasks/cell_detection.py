@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import Batch, Corruption, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,6 +70,7 @@ class CellDetection(Task):
             "encoding": "of tables, such as cp1252",
         },
         answering={"threshold": "the probability from which a find is a cell (chosen on the validation side)"},
+        doubting={"threshold": 0.05},
     )
     batch_type = CellBatch
     spec_type = CellSpec
@@ -207,6 +208,12 @@ class CellDetection(Task):
         """The mean probability of a picture's cells; its F1."""
         sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
         return np.asarray(sure), _scores(outputs, truths, spec)
+
+    def doubts(self, outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
+        """See `assay.evaluation.cell_doubts`."""
+        from assay.evaluation.cell_doubts import cell_doubts
+
+        return cell_doubts(outputs, truths, spec)
 
     def baselines(self, spec: CellSpec) -> Sequence[Baseline]:
         """Stains, blobs and a support vector machine; a regular grid as the floor."""

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
-from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Batch, Confusion, Corruption, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -193,6 +193,12 @@ class Segmentation(Task):
         from assay.evidence.mask_figures import mask_confusions
 
         return mask_confusions(outputs, truths, spec)
+
+    def doubts(self, outputs: Values, truths: Values, spec: MaskSpec) -> Doubts | None:
+        """See `assay.evaluation.mask_doubts`."""
+        from assay.evaluation.mask_doubts import mask_doubts
+
+        return mask_doubts(outputs, truths, spec)
 
     def words(self, output: Segmented, spec: MaskSpec) -> str:
         """The shares of the classes."""
