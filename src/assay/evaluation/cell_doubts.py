@@ -1,7 +1,7 @@
 """Marked cells that a network contradicts which has not seen the picture, and cells that nobody marked.
 
-As with boxes (`assay.evaluation.box_doubts`), a network is believed where it is at least as sure as it usually is when
-it is right. So sure, it may say
+As with boxes (`assay.evaluation.box_doubts`), a network is believed where it is as sure as when it is right
+(`doubting`). So sure, it may say
 
 * `missing`: here is a cell, and none is marked near;
 * `another class`: this cell is of another class;
@@ -14,7 +14,7 @@ Shapes: F found and N marked cells of a picture, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from assay.evaluation.cell_matching import matched, matched_cells
 from assay.evaluation.cells import Cells
+from assay.evaluation.doubting import sure_by_class, sure_enough
 from assay.evaluation.metrics import Values
 from assay.task_parts import Doubt, Doubts
 
@@ -32,13 +33,16 @@ Array = np.ndarray[Any, Any]
 MISSING, OTHER, MOVED, NOTHING = "missing", "another class", "misplaced", "nothing there"
 #: Of these probabilities the one with the best F1 parts cells from what is none.
 _TRIED = np.linspace(0.1, 0.9, 33)
-#: In radii: how far from every mark a find is not one of these in the wrong place; how far a mark may be misplaced.
+#: In radii: how far from every mark a find is not one of these in the wrong place, and a mark from every find not one
+#: of these; how far a mark may be misplaced.
 _APART, _NEAR = 1.5, 3.0
 #: What counts as no more than where nothing is: so much of what is seen there is lower; at most this share of what
 #: parts cells from what is none.
 _QUANTILE, _UNSEEN = 0.75, 0.5
-#: Other pictures whose marks are laid on a picture, and right finds that a class needs to have a usual share of its own.
-_LAID, _FEW = 4, 5
+#: A class is doubted where the network gives it less than this.
+_UNLIKELY = 0.05
+#: Other pictures whose marks are laid on a picture.
+_LAID = 4
 #: Where more marks than this are unseen, the network is blind to such cells rather than the marks wrong.
 _MOST_UNSEEN = 0.25
 
@@ -50,15 +54,15 @@ class _Judge:
     Attributes:
         radius: within which two places are the same cell, in pixels.
         threshold: the probability from which it finds one.
-        usual: the mean probability of its right finds.
+        least: the probability from which it is believed that there is one.
         blank: what it sees, at most, where nothing is.
         recall: the share of the marked cells that it finds.
-        shares: (C,) the mean share of the class told, of right ones; empty where there are no classes.
+        shares: (C,) the share of each class from which it is believed; empty where there are no classes.
     """
 
     radius: float
     threshold: float
-    usual: float
+    least: float
     blank: float
     recall: float
     shares: Array
@@ -66,6 +70,8 @@ class _Judge:
 
 def cell_doubts(outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
     """What looks wrong with the cells marked in pictures, the surest first.
+
+    The place of a doubt is x and y (2,) of the mark and of the find, either of which may be None.
 
     Args:
         outputs: `Cells` of networks that were not trained on these pictures, those of low probability too.
@@ -88,9 +94,8 @@ def cell_doubts(outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
 def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _Judge | None:
     """None where nothing is found."""
     pairs = [matched_cells(told, true, radius) for told, true in zip(outputs, truths, strict=True)]
-    right = np.concatenate([np.zeros(0), *(told.probability[pair[:, 0]]
-                                           for told, pair in zip(outputs, pairs, strict=True))])  # fmt: skip
-    every = np.concatenate([np.zeros(0), *(told.probability for told in outputs)])
+    right = _joined(told.probability[pair[:, 0]] for told, pair in zip(outputs, pairs, strict=True))
+    every = _joined(told.probability for told in outputs)
     marked = sum(map(len, truths))
     hits = (right[None] >= _TRIED[:, None]).sum(axis=1)
     scores = 2 * hits / np.maximum(1, (every[None] >= _TRIED[:, None]).sum(axis=1) + marked)
@@ -98,9 +103,12 @@ def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _J
         return None
     threshold = float(_TRIED[scores.argmax()])
     sure = right[right >= threshold]
+    against = _joined(told.probability[np.delete(np.arange(len(told)), pair[:, 0])][
+        _apart(told.only(np.delete(np.arange(len(told)), pair[:, 0])), true, radius)]
+        for told, true, pair in zip(outputs, truths, pairs, strict=True))  # fmt: skip
     blank = min(_blank(outputs, truths, radius), _UNSEEN * threshold)
     shares = _shares(outputs, truths, pairs, spec.kinds)
-    return _Judge(radius, threshold, float(sure.mean()), blank, len(sure) / marked, shares)
+    return _Judge(radius, threshold, sure_enough(sure, against), blank, len(sure) / marked, shares)
 
 
 def _blank(outputs: Values, truths: Values, radius: float) -> float:
@@ -110,20 +118,21 @@ def _blank(outputs: Values, truths: Values, radius: float) -> float:
         for step in range(1, min(_LAID, len(truths) - 1) + 1):
             laid = truths[(row + step) % len(truths)].places
             laid = laid[(laid[:, 0] < told.width) & (laid[:, 1] < told.height)]
-            free = laid[_distance(laid, true.places) > 2 * radius]
-            seen += _seen(free, told, radius).tolist()
+            free = laid[_distance(laid, true.places) > 2 * _APART * radius]
+            seen += _seen(free, told, _APART * radius).tolist()
     return float(np.quantile(seen, _QUANTILE))
 
 
 def _shares(outputs: Values, truths: Values, pairs: Sequence[Array], kinds: int) -> Array:
-    """(C,) see `_Judge.shares`; of all classes where one has few right finds."""
-    right: list[list[float]] = [[] for _ in range(kinds)]
-    for told, true, pair in zip(outputs, truths, pairs, strict=True):
+    """(C,) see `_Judge.shares`."""
+    right: list[tuple[int, float]] = []
+    against: list[tuple[int, float]] = []
+    for told, true, pair in zip(outputs, truths, pairs, strict=True) if kinds else ():
         for place, label in zip(pair[:, 0], true.label[pair[:, 1]], strict=True):
-            if 0 <= label < kinds and told.label[place] == label:
-                right[label].append(float(told.shares[place, label]))
-    every = [share for shares in right for share in shares] or [1.0]
-    return np.asarray([np.mean(shares if len(shares) >= _FEW else every) for shares in right])
+            said = int(told.label[place])
+            if label >= 0:
+                (right if said == label else against).append((said, float(told.shares[place, said])))
+    return sure_by_class(right, against, kinds)
 
 
 def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iterator[Doubt]:
@@ -131,10 +140,9 @@ def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iter
     counted = told.only(told.probability >= judge.threshold)
     pairs = matched_cells(counted, true, judge.radius)
     yield from _other_classes(counted, true, pairs, judge, spec)
-    sure = np.setdiff1d(np.flatnonzero(counted.probability >= judge.usual), pairs[:, 0])
+    sure = np.setdiff1d(np.flatnonzero(counted.probability >= judge.least), pairs[:, 0])
     lone = np.setdiff1d(np.arange(len(true)), pairs[:, 1])
-    seen = _seen(true.places[lone], told, judge.radius)
-    lone, seen = lone[seen <= judge.blank], seen[seen <= judge.blank]
+    lone = lone[_seen(true.places[lone], told, judge.radius) <= judge.blank]
     moved = matched(counted.places[sure], true.places[lone], _NEAR * judge.radius)
     for find, mark in zip(sure[moved[:, 0]], lone[moved[:, 1]], strict=True):
         label = _name(int(true.label[mark]), spec)
@@ -142,7 +150,9 @@ def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iter
     rest = np.delete(sure, moved[:, 0])
     for find in rest[_apart(counted.only(rest), true, judge.radius)]:
         yield _doubt(MISSING, "no cell", counted, int(find), spec)
-    for mark, most in zip(np.delete(lone, moved[:, 1]), np.delete(seen, moved[:, 1]), strict=True):
+    lone = np.delete(lone, moved[:, 1])
+    seen = _seen(true.places[lone], told, _APART * judge.radius)
+    for mark, most in zip(lone[seen <= judge.blank], seen[seen <= judge.blank], strict=True):
         label = _name(int(true.label[mark]), spec)
         yield Doubt(NOTHING, label, "nothing", judge.recall * float(1 - most), place=(true.places[mark], None))
 
@@ -152,7 +162,7 @@ def _other_classes(counted: Cells, true: Cells, pairs: Array, judge: _Judge, spe
     for find, mark in pairs if spec.kinds else ():
         label, told = int(true.label[mark]), int(counted.label[find])
         share = counted.shares[find]
-        if 0 <= label != told and share[told] >= judge.shares[told]:
+        if 0 <= label != told and share[told] >= judge.shares[told] and share[label] < _UNLIKELY:
             sure = float(share[told] * (1 - share[label]))
             yield Doubt(OTHER, spec.classes[label], spec.classes[told], sure, place=(true.places[mark], None))
 
@@ -160,6 +170,10 @@ def _other_classes(counted: Cells, true: Cells, pairs: Array, judge: _Judge, spe
 def _doubt(kind: str, label: str, counted: Cells, find: int, spec: CellSpec, mark: Array | None = None) -> Doubt:
     sure = float(counted.probability[find])
     return Doubt(kind, label, _name(int(counted.label[find]), spec), sure, place=(mark, counted.places[find]))
+
+
+def _joined(parts: Iterable[Array]) -> Array:
+    return np.concatenate([np.zeros(0), *parts])
 
 
 def _name(label: int, spec: CellSpec) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import Batch, Corruption, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import Batch, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -284,6 +284,12 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_cells
 
         return draw_cells(samples, unit, spec)
+
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: CellSpec) -> Drawing:
+        """What lies around the cell that is in doubt."""
+        from assay.report.cell_drawings import draw_doubted_cell
+
+        return draw_doubted_cell(samples, unit, *doubt.place, spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Cells, truth: Cells, spec: CellSpec) -> Drawing:
         """The picture with what was found, coloured by class, what was missed and what was found for nothing."""

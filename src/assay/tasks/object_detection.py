@@ -307,11 +307,10 @@ class ObjectDetection(Task):
         return drawn_with_found(samples, unit, _told(output), spec)
 
     def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: BoxSpec) -> Drawing:
-        """The picture with its labelled objects and the box that is in doubt."""
-        from assay.evaluation.box_doubts import MISSING
+        """The picture with its labelled objects, the label in doubt, and what was found there."""
         from assay.report.boxes import drawn_with_doubt
 
-        return drawn_with_doubt(samples, unit, doubt.place, doubt.kind == MISSING, spec)
+        return drawn_with_doubt(samples, unit, *doubt.place, spec)
 
     def draw_explained(
         self,

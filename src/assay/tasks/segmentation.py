@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
-from assay.task import Batch, Confusion, Corruption, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Batch, Confusion, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -280,6 +280,12 @@ class Segmentation(Task):
         from assay.report.masks import compared_with_truth
 
         return compared_with_truth(samples, unit, output.mask, truth, spec.background)
+
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: MaskSpec) -> Drawing:
+        """What lies around the area that is in doubt."""
+        from assay.report.masks import doubted_area
+
+        return doubted_area(samples, unit, doubt.place, spec.background)
 
     def draw_explained(
         self, samples: Samples, unit: int, weights: Array, spec: MaskSpec, window: int | None = None
