@@ -44,6 +44,7 @@ from assay.task_parts import (
     Situation,
     Spec,
     Support,
+    Things,
     Traits,
     number_of,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Spec",
     "Support",
     "Task",
+    "Things",
     "Traits",
     "number_of",
 ]

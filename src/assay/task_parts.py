@@ -17,6 +17,7 @@ from assay.errors import SettingError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.evaluation.metrics import Values
     from assay.evidence.finding import Number
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
@@ -226,6 +227,26 @@ class Support:
     values: np.ndarray[Any, Any]
     unit: str = "%"
     by_size: bool = False
+
+
+class Things(ABC):
+    """The labelled things in inputs, such as boxes and cells: where each lies, and whether answers find it."""
+
+    @abstractmethod
+    def places(self, batch: Any) -> np.ndarray[Any, Any]:
+        """(B, ...) int32 without channels: which of its input's things each place belongs to, from 1; 0 for none."""
+
+    @abstractmethod
+    def names(self, batch: Any) -> Sequence[Sequence[str]]:
+        """The class of each thing of each input, in the order of their numbers."""
+
+    @abstractmethod
+    def found(self, batch: Any, outputs: Values) -> Sequence[np.ndarray[Any, Any]]:
+        """(n,) bool for each input: which of its things the outputs of its windows find, place and class."""
+
+    @abstractmethod
+    def sizes(self, batch: Any) -> list[str]:
+        """The size of each input's picture as it came, as a word: what is known of it without looking at it."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from assay.serving.predictor import Classical
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
     from assay.evidence.side import SideRun
-    from assay.serving.predictor import Answering
+    from assay.serving.predictor import Answering, Predictor
     from assay.task import Doubts
 
 _SHOWN_RIGHT = 8
@@ -118,13 +118,21 @@ def _doubts(context: Context) -> tuple[Array, Doubts] | None:
     if task.doubts(known[0].outputs, known[0].truths, spec) is None:
         return None  # before anything is trained for it
     asked = [(run.predictor, units) for run, units in _folds(context)]
-    asked.append((context.predictor, np.concatenate([side.units for side in known])))
-    found = []
-    for judge, units in asked:
-        outputs = _asked(context, replace(judge, options={**judge.options, **task.traits.doubting}), units)
-        found.append(task.doubts(outputs, context.samples.view_of(units).truths(), spec))
-    units = np.concatenate([units for _, units in asked])
-    return units, joined([one for one in found if one is not None], [len(units) for _, units in asked])
+    answered = [(_doubting(context, judge, units), units) for judge, units in asked]
+    units = np.concatenate([side.units for side in known])
+    if task.traits.doubting:
+        answered.append((_doubting(context, context.predictor, units), units))
+    else:
+        answered.append(([output for side in known for output in side.outputs], units))
+    found = [task.doubts(outputs, context.samples.view_of(units).truths(), spec) for outputs, units in answered]
+    units = np.concatenate([units for _, units in answered])
+    return units, joined([one for one in found if one is not None], [len(units) for _, units in answered])
+
+
+def _doubting(context: Context, judge: Predictor, units: Array) -> Values:
+    """What a network says of units, with all that it hardly sees."""
+    options = context.task.traits.doubting
+    return _asked(context, replace(judge, options={**judge.options, **options}) if options else judge, units)
 
 
 def _folds(context: Context) -> list[tuple[SideRun, Array]]:

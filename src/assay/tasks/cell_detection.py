@@ -10,7 +10,20 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import Batch, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits, number_of
+from assay.task import (
+    Batch,
+    Corruption,
+    Doubt,
+    Doubts,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Support,
+    Task,
+    Things,
+    Traits,
+    number_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -242,6 +255,12 @@ class CellDetection(Task):
 
         other = None if instead is None else instead.image
         return replace(batch, image=mask_images(batch.image, kept, spec, other))  # type: ignore[arg-type]
+
+    def things(self, spec: CellSpec) -> Things:
+        """See `assay.evaluation.things`."""
+        from assay.evaluation.things import CellThings
+
+        return CellThings(spec)
 
     def support(self, outputs: Values, answered: Values, spec: CellSpec) -> Support:
         """The share of the cells that is still found where it was, by its probability."""

@@ -30,6 +30,7 @@ from assay.task import (
     NetworkKind,
     Support,
     Task,
+    Things,
     Traits,
     number_of,
 )
@@ -281,6 +282,12 @@ class ObjectDetection(Task):
         from assay.samples.image_places import mask_images
 
         return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
+
+    def things(self, spec: BoxSpec) -> Things:
+        """See `assay.evaluation.things`."""
+        from assay.evaluation.things import BoxThings
+
+        return BoxThings(spec)
 
     def support(self, outputs: Values, answered: Values, spec: BoxSpec) -> Support:
         """See `assay.evidence.box_attribution`."""

@@ -11,7 +11,20 @@ import numpy as np
 from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
-from assay.task import Batch, Confusion, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import (
+    Batch,
+    Confusion,
+    Corruption,
+    Doubt,
+    Doubts,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Support,
+    Task,
+    Things,
+    Traits,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -256,6 +269,12 @@ class Segmentation(Task):
         mean = mean if batch.image.is_floating_point() else mean.round()
         other = mean.to(batch.image.dtype).view(1, -1, 1, 1) if instead is None else instead.image
         return replace(batch, image=torch.where(kept.unsqueeze(-3), batch.image, other))
+
+    def things(self, spec: MaskSpec) -> Things | None:
+        """See `assay.evaluation.things`; None where no class is the background."""
+        from assay.evaluation.things import MaskThings
+
+        return MaskThings(spec) if spec.background is not None else None
 
     def support(self, outputs: Values, answered: Values, spec: MaskSpec) -> Support:
         """See `assay.evidence.mask_attribution`."""
