@@ -67,7 +67,8 @@ def scenes() -> tuple[Array, Array]:
     """Images (N, H, W) of noise with two bright squares, each with a dark mark beside it; their corners (N, 2, 2)."""
     random = np.random.default_rng(0)
     images = random.uniform(0.2, 0.3, (_INPUTS, _SIDE, _SIDE))
-    corners = np.stack([random.integers(2, 14, (_INPUTS, 2)), random.integers(2, 14, (_INPUTS, 2)) + (28, 0)], axis=1)
+    corners = np.stack([random.integers(2, 14, (_INPUTS, 2)), random.integers(2, 14, (_INPUTS, 2))], axis=1)
+    corners[:, 1, 0] += 28
     for image, both in zip(images, corners, strict=True):
         for row, column in both:
             image[row : row + _THING, column : column + _THING] = 1.0
