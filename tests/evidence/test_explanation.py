@@ -181,7 +181,8 @@ def test_what_cannot_be_explained_is_unknown(count: int, task: Any, why: str) ->
 
 
 @pytest.mark.parametrize(
-    ("budget_s", "orders", "count"), [(1000.0, 4, 200), (40.0, 4, 58), (4.0, 2, 18), (1.3, 1, 10), (0.9, 1, 6), (0.25, 1, 6)]
+    ("budget_s", "orders", "count"),
+    [(1000.0, 4, 200), (40.0, 4, 58), (4.0, 2, 18), (1.3, 1, 10), (0.9, 1, 6), (0.25, 1, 6)],
 )
 def test_the_longer_it_takes_the_fewer_samples_and_steps(budget_s: float, orders: int, count: int) -> None:
     """Where a look takes 10 ms, a whole one takes 0.69 s, a brief one 0.23 s, the briefest 0.12 s."""

@@ -144,6 +144,9 @@ def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iter
     lone = np.setdiff1d(np.arange(len(true)), pairs[:, 1])
     lone = lone[_seen(true.places[lone], told, judge.radius) <= judge.blank]
     moved = matched(counted.places[sure], true.places[lone], _NEAR * judge.radius)
+    if true.outlined:  # a find in its outline is this cell
+        held = [_covers(true.outlines[lone[mark]], counted.places[sure[find]]) for find, mark in moved]
+        moved = moved[~np.asarray(held, bool)]
     for find, mark in zip(sure[moved[:, 0]], lone[moved[:, 1]], strict=True):
         label = _name(int(true.label[mark]), spec)
         yield _doubt(MOVED, label, counted, int(find), spec, true.places[mark])
@@ -184,10 +187,14 @@ def _apart(finds: Cells, true: Cells, radius: float) -> Array:
     """(F,) bool: far from all marks, and in no marked outline."""
     apart = _distance(finds.places, true.places) > _APART * radius
     for place in np.flatnonzero(apart) if true.outlined else ():
-        x, y = np.rint(finds.places[place]).astype(int)
-        rows = (outline for outline in true.outlines if len(outline))
-        apart[place] = not any(((row[:, 0] == y) & (row[:, 1] <= x) & (x < row[:, 2])).any() for row in rows)
+        apart[place] = not any(_covers(outline, finds.places[place]) for outline in true.outlines)
     return np.asarray(apart)
+
+
+def _covers(outline: Array, place: Array) -> bool:
+    """Whether rows (K, 3) of an outline cover x and y (2,)."""
+    x, y = np.rint(place).astype(int)
+    return bool(((outline[:, 0] == y) & (outline[:, 1] <= x) & (x < outline[:, 2])).any())
 
 
 def _seen(places: Array, told: Cells, radius: float) -> Array:

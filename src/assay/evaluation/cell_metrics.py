@@ -211,6 +211,12 @@ def cell_metrics(radius: float, classes: tuple[str, ...], outlined: bool) -> tup
     return (*found, CountError())
 
 
+def picture_scores(outputs: Values, truths: Values, radius: float, outlined: bool) -> Array:
+    """(U,) the F1 of each picture, of its primary metric; 1 where there is nothing and nothing is found."""
+    counts = cell_metrics(radius, (), outlined)[0].statistics(outputs, truths)
+    return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
+
+
 def _known_pairs(found: Cells, true: Cells, radius: float) -> Array:
     """(P, 2) the pairs whose true class is known."""
     pairs = matched_cells(found, true, radius)

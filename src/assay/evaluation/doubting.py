@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 #: How sure nine of ten right answers are at least; and the surest of ten, for a network that is often wrong.
 _USUAL, _SUREST = 0.1, 0.9
 #: Where more of what a network says than this contradicts labels, it is the network that is wrong rather than they.
-_MOST_AGAINST = 0.05
+_MOST_AGAINST = 0.07
 #: Right answers that a class needs for a sureness of its own.
 FEW = 5
 
@@ -22,8 +22,8 @@ FEW = 5
 def sure_enough(right: Array, against: Array) -> float:
     """From which sureness on a network is believed.
 
-    As low as nine of ten right answers reach, as long as no more than a twentieth of what is said so surely contradicts
-    labels; where that is never so, what but one of ten right answers reaches.
+    As low as nine of ten right answers reach, as long as no more than 7 % of what is said so surely contradicts labels;
+    where that is never so, what but one of ten right answers reaches.
 
     >>> import numpy as np
     >>> right = np.linspace(0.5, 1.0, 101)

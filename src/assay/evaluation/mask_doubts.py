@@ -90,7 +90,7 @@ def mask_doubts(outputs: Values, truths: Values, spec: MaskSpec) -> Doubts | Non
     right = [pair for one in looked for pair in one.right]
     least = sure_by_class(right, [(area.told, area.sure) for _, area in wrong], classes)
     doubts = [_doubt(area, row, looked[row].ratio, spec) for row, area in wrong if area.sure >= least[area.told]]
-    denied = sum(one.kind == NOTHING for one in doubts)
+    denied = sum(area.told == spec.background for _, area in wrong)
     kept = [one for one in doubts if one.kind != NOTHING or denied <= _MOST_DENIED * labels]
     return Doubts(labels, found / labels, tuple(sorted(kept, key=lambda one: -one.sure)))
 

@@ -6,6 +6,7 @@ Shapes: B pictures, P places for cells, C classes, h and w places of the answer.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -17,6 +18,8 @@ from assay.networks.cell_network import CellMaps
 _PEAK, _LEAST_PEAK, _MOST_PEAK = 0.4, 1.5, 8.0
 #: What the terms count beside that of the middles.
 _KIND, _INSIDE, _DEPTH = 1.0, 2.0, 2.0
+#: Tiles that go through the network together where nothing is learned.
+_AT_ONCE = 4
 
 
 def cell_losses(
@@ -44,6 +47,22 @@ def cell_losses(
     if maps.inside is not None and maps.depth is not None and depth is not None:
         loss = loss + _outline_losses(maps, depth, asked)
     return loss
+
+
+def in_parts(losses: Callable[..., Tensor], *values: Tensor | None) -> Tensor:
+    """(B,) what a function gives for each of B tiles; where no gradient is asked for a few at once, for they are large.
+
+    Args:
+        losses: takes as many arguments as there are values, and gives (b,) of b tiles.
+        values: (B, ...) each, or None; the first is no None.
+    """
+    count = 0 if values[0] is None else len(values[0])
+    if torch.is_grad_enabled() or count <= _AT_ONCE:
+        return losses(*values)
+    starts = range(0, count, _AT_ONCE)
+    return torch.cat(
+        [losses(*(None if one is None else one[start : start + _AT_ONCE] for one in values)) for start in starts]
+    )
 
 
 def peaks(cells: Tensor, height: int, width: int, stride: int, size: float) -> Tensor:

@@ -152,6 +152,17 @@ def drawn_with_doubt(samples: Samples, unit: int, label: Array | None, find: Arr
     return doubted(picture, objects, moved[0], moved[1], samples.id(unit))
 
 
+def drawn_explained(samples: Samples, unit: int, weights: Array) -> Drawing:
+    """A picture in grey with what weighed in colour; where that is a small part, only what lies around it."""
+    import numpy as np
+
+    from assay.report.close_ups import overlaid_close_up
+
+    picture = picture_of(samples, unit)[0]
+    colour = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+    return Drawing(image=overlaid_close_up(colour, weights, _SIZE), lines=(samples.id(unit),), large=True)
+
+
 def _dashed(
     draw: Any, start: tuple[float, float], end: tuple[float, float], colour: tuple[int, int, int], dash: float = 6.0
 ) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.evaluation.cell_matching import matched_cells, matched_outlines
 from assay.evaluation.cells import painted
-from assay.report.close_ups import close_up, framed
+from assay.report.close_ups import close_up, framed, overlaid_close_up
 from assay.report.images import thumbnail
 from assay.report.masks import edges
 from assay.samples.cell_tiles import Tile
@@ -103,6 +103,22 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
         reach = 1.2 * spec.size * scale
         drawn = framed(drawn, (x - reach, y - reach, x + reach, y + reach))
     return Drawing(image=thumbnail(drawn, _SIZE), lines=(samples.id(unit),), large=True)
+
+
+def draw_weights(samples: Samples, unit: int, weights: Array, window: int | None) -> Drawing:
+    """A tile of a unit in grey with what weighed in colour; where that lies close together, only what lies around it.
+
+    Args:
+        samples: all samples.
+        unit: the picture.
+        weights: (T, T) of the tile's pixels.
+        window: the tile's number among the samples; None for the picture's first.
+    """
+    number = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
+    tile = Tile.of(np.asarray(samples.field("place", number))[0])
+    picture = np.asarray(samples.field("image", number))[0].transpose(1, 2, 0)[: tile.height, : tile.width]
+    return Drawing(image=overlaid_close_up(picture, weights[: tile.height, : tile.width], _SIZE),
+                   lines=(samples.id(unit),), large=True)  # fmt: skip
 
 
 def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, thick: int = 2) -> Array:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.report.explained import overlay
+from assay.samples.mask_windows import shrunk
 from assay.sources.decode import resize
 
 Array = np.ndarray[Any, Any]
@@ -17,6 +19,8 @@ Array = np.ndarray[Any, Any]
 _AROUND, _LEAST = 3.0, 48
 #: Pixels of a dash.
 _DASH = 5
+#: What weighs more than this share of the most weighs much; what is shown is enlarged where it is less of the picture.
+_HEAVY, _PART = 0.3, 0.75
 
 
 def close_up(picture: Array, box: Sequence[float], size: int) -> tuple[Array, float, tuple[int, int]]:
@@ -41,6 +45,34 @@ def close_up(picture: Array, box: Sequence[float], size: int) -> tuple[Array, fl
     scale = size / max(part.shape[:2])
     high, wide = (max(1, round(length * scale)) for length in part.shape[:2])
     return resize(part, high, wide), scale, (starts[0], starts[1])
+
+
+def overlaid_close_up(picture: Array, weights: Array, size: int) -> str:
+    """A picture in grey with what weighed in colour, as a data URI: of it the part where all that weighed much lies.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        weights: (H, W).
+        size: the longer side of what comes out, in pixels.
+    """
+    box = _heavy(weights)
+    if box is None:
+        return overlay(picture, weights, size)
+    part, scale, (left, top) = close_up(picture, box, size)
+    high, wide = (max(1, round(side / scale)) for side in part.shape[:2])
+    return overlay(part, shrunk(weights[top : top + high, left : left + wide], *part.shape[:2]), size)
+
+
+def _heavy(weights: Array) -> tuple[int, int, int, int] | None:
+    """The box x0, y0, x1, y1 around all places that weigh much; None where it is no small part."""
+    from scipy.ndimage import uniform_filter
+
+    strong = np.abs(uniform_filter(np.nan_to_num(np.asarray(weights, float)), max(1, round(min(weights.shape) / 48))))
+    heavy = strong >= _HEAVY * strong.max()
+    rows, columns = np.flatnonzero(heavy.any(axis=1)), np.flatnonzero(heavy.any(axis=0))
+    box = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+    small = max(box[2] - box[0], box[3] - box[1]) * _AROUND < _PART * min(weights.shape)
+    return box if small and strong.max() > 0 else None
 
 
 def framed(picture: Array, box: Sequence[float], colours: tuple[Any, Any] = ((255, 255, 255), (0, 0, 0))) -> Array:

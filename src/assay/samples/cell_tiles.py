@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.evaluation.cells import Cells, painted
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 #: The numbers of a tile's place, see `Tile.numbers`.
@@ -97,6 +100,15 @@ def cells_in(cells: Cells, size: Array, tile: Tile, side: int, most: int) -> Arr
     filled[:, 2] = -2
     filled[: len(rows)] = rows
     return filled
+
+
+def inside_picture(place: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, H, W) bool, which pixels of tiles of a size (H, W) lie in their picture, by their places (B, 10)."""
+    import torch
+
+    across = torch.arange(size[1]) < place[:, 2, None]
+    down = torch.arange(size[0]) < place[:, 3, None]
+    return down[:, :, None] & across[:, None, :]
 
 
 def depth_map(cells: Cells, height: int, width: int) -> Array:

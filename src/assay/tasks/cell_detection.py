@@ -12,6 +12,7 @@ from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
 from assay.task import (
     Batch,
+    Confusion,
     Corruption,
     Doubt,
     Doubts,
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
 
-#: Tiles that go through the network together where nothing is learned.
-_AT_ONCE = 4
-
 
 @dataclass(frozen=True, kw_only=True)
 class CellBatch(Batch):
@@ -63,6 +61,12 @@ class CellBatch(Batch):
     cells: Tensor | None = None
     depth: Tensor | None = None
     valid: Tensor | None = None
+
+    def inside(self) -> Tensor:
+        """(B, T, T) bool, what lies in the picture."""
+        from assay.samples.cell_tiles import inside_picture
+
+        return inside_picture(self.place, self.image.shape[2:]) if self.valid is None else self.valid
 
 
 class CellDetection(Task):
@@ -142,14 +146,14 @@ class CellDetection(Task):
 
         if batch.cells is None:
             return batch
-        seen = Seen(batch.image, batch.cells, batch.depth, _valid(batch))
+        seen = Seen(batch.image, batch.cells, batch.depth, batch.inside())
         seen = cells_augmented(seen, plan.augment, spec.stained, draws)
         return replace(batch, image=seen.image, cells=seen.cells, depth=seen.depth, valid=seen.valid)
 
     def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
         """See `assay.networks.cell_loss`."""
         from assay.errors import SettingError
-        from assay.networks.cell_loss import cell_losses
+        from assay.networks.cell_loss import cell_losses, in_parts
 
         if batch.cells is None:
             raise SettingError("these images have no marked cells")
@@ -159,7 +163,7 @@ class CellDetection(Task):
         def losses(image: Tensor, cells: Tensor, valid: Tensor, depth: Tensor | None) -> Tensor:
             return cell_losses(finder.maps(image), cells, depth, valid, *about)
 
-        return _in_parts(losses, batch.image, batch.cells, _valid(batch), batch.depth)
+        return in_parts(losses, batch.image, batch.cells, batch.inside(), batch.depth)
 
     def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
         """The cells that each tile answers for, in the pixels of its picture."""
@@ -187,11 +191,15 @@ class CellDetection(Task):
 
     def words(self, output: Cells, spec: CellSpec) -> str:
         """How many of each class."""
-        return _told(output, spec)
+        from assay.serving.cell_answers import cells_in_words
+
+        return cells_in_words(output, spec)
 
     def truth_words(self, truth: Any, spec: CellSpec) -> str:
         """How many of each class."""
-        return _told(truth, spec)
+        from assay.serving.cell_answers import cells_in_words
+
+        return cells_in_words(truth, spec)
 
     def writings(self) -> Mapping[str, Any]:
         """GeoJSON, which QuPath imports."""
@@ -211,16 +219,26 @@ class CellDetection(Task):
 
         return cell_figures(evaluation, spec)
 
+    def confusions(self, outputs: Values, truths: Values, spec: CellSpec) -> Sequence[Confusion]:
+        """See `assay.evidence.cell_figures`."""
+        from assay.evidence.cell_figures import cell_confusions
+
+        return cell_confusions(outputs, truths, spec)
+
     def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
         """(U,) one minus the F1 of each picture, of its primary metric."""
-        return 1 - _scores(outputs, truths, spec)
+        from assay.evaluation.cell_metrics import picture_scores
+
+        return 1 - picture_scores(outputs, truths, spec.radius, spec.outlined)
 
     def confidences(
         self, outputs: Values, truths: Values, spec: CellSpec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """The mean probability of a picture's cells; its F1."""
+        from assay.evaluation.cell_metrics import picture_scores
+
         sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
-        return np.asarray(sure), _scores(outputs, truths, spec)
+        return np.asarray(sure), picture_scores(outputs, truths, spec.radius, spec.outlined)
 
     def doubts(self, outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
         """See `assay.evaluation.cell_doubts`."""
@@ -263,16 +281,16 @@ class CellDetection(Task):
         return CellThings(spec)
 
     def support(self, outputs: Values, answered: Values, spec: CellSpec) -> Support:
-        """The share of the cells that is still found where it was, by its probability."""
-        from assay.evidence.cell_attribution import cells_left
+        """How probable the surest cell still is."""
+        from assay.evidence.cell_attribution import surest_left
 
-        return Support(cells_left(outputs, answered, spec.radius))
+        return Support(surest_left(outputs, answered, spec.radius))
 
     def explain(self, predictor: Answering, batch: CellBatch) -> np.ndarray[Any, Any]:
         """See `assay.evidence.cell_attribution`."""
         from assay.evidence.cell_attribution import explain_cells
 
-        return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec)
+        return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec, 0)
 
     def session(self, predictor: Predictor) -> CellSession:
         """Takes rows (n, W, 3) uint8 of a picture from the top and gives `CellRows`."""
@@ -304,6 +322,14 @@ class CellDetection(Task):
 
         return draw_cells(samples, unit, spec)
 
+    def draw_explained(
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: CellSpec, window: int | None = None
+    ) -> Drawing:
+        """What weighed, enlarged where it lies close together."""
+        from assay.report.cell_drawings import draw_weights
+
+        return draw_weights(samples, unit, weights, window)
+
     def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: CellSpec) -> Drawing:
         """What lies around the cell that is in doubt."""
         from assay.report.cell_drawings import draw_doubted_cell
@@ -315,45 +341,3 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_found_cells
 
         return draw_found_cells(samples, unit, output, truth, spec)
-
-
-def _in_parts(function: Any, *values: Tensor | None) -> Tensor:
-    """What a function gives for each of B windows; where no gradient is asked for, a few at a time: tiles are large."""
-    import torch
-
-    count = 0 if values[0] is None else len(values[0])
-    if torch.is_grad_enabled() or count <= _AT_ONCE:
-        return torch.as_tensor(function(*values))
-    starts = range(0, count, _AT_ONCE)
-    parts = [
-        function(*(None if value is None else value[start : start + _AT_ONCE] for value in values)) for start in starts
-    ]
-    return torch.cat(parts)
-
-
-def _valid(batch: CellBatch) -> Tensor:
-    """(B, T, T) bool, what lies in the picture."""
-    import torch
-
-    if batch.valid is not None:
-        return batch.valid
-    height, width = batch.image.shape[2:]
-    inside_x = torch.arange(width) < batch.place[:, 2, None]
-    inside_y = torch.arange(height) < batch.place[:, 3, None]
-    return inside_y[:, :, None] & inside_x[:, None, :]
-
-
-def _scores(outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
-    """(U,) the F1 of each picture, 1 where there is nothing and nothing is found."""
-    from assay.evaluation.cell_metrics import cell_metrics
-
-    counts = np.asarray(cell_metrics(spec.radius, (), spec.outlined)[0].statistics(outputs, truths), float)
-    return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
-
-
-def _told(cells: Cells, spec: CellSpec) -> str:
-    counts = {name: int((cells.label == number).sum()) for number, name in enumerate(spec.classes)}
-    of = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    unknown = int((cells.label < 0).sum()) if spec.classes else 0
-    parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
-    return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"

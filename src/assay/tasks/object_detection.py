@@ -320,18 +320,12 @@ class ObjectDetection(Task):
         return drawn_with_doubt(samples, unit, *doubt.place, spec)
 
     def draw_explained(
-        self,
-        samples: Samples,
-        unit: int,
-        weights: np.ndarray[Any, Any],
-        spec: BoxSpec,
-        window: int | None = None,
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
     ) -> Drawing:
         """The picture in grey with what weighed in colour."""
-        from assay.report.boxes import picture_of
-        from assay.report.explained import overlay
+        from assay.report.boxes import drawn_explained
 
-        return Drawing(image=overlay(picture_of(samples, unit)[0], weights), lines=(samples.id(unit),))
+        return drawn_explained(samples, unit, weights)
 
 
 def _told(output: Any) -> np.ndarray[Any, Any]:

@@ -311,9 +311,10 @@ class Segmentation(Task):
     ) -> Drawing:
         """The window in grey with what weighed in colour."""
         from assay.report.explained import overlay
+        from assay.report.masks import SIZE
 
         number = int(samples.view_of(np.asarray([unit])).windows[0]) if window is None else window
         image, place = (np.asarray(samples.field(name, np.asarray([number]))) for name in ("image", "place"))
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
-        return Drawing(image=overlay(shown, weights[:high, :wide]), lines=(samples.id(unit),))
+        return Drawing(image=overlay(shown, weights[:high, :wide], SIZE), lines=(samples.id(unit),), large=True)
