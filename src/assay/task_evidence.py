@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from assay.errors import SettingError
-from assay.task_parts import Amount, Confusion, Corruption, Doubt, Doubts, Drawing, InUse, Spec, Support
+from assay.task_parts import Amount, Confusion, Corruption, Doubt, Doubts, Drawing, InUse, Spec, Support, Things
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,6 +82,14 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         places and train networks that see nothing else. Empty where inputs differ in shape (see `part_names`).
         """
         return {}
+
+    def things(self, spec: Spec) -> Things | None:
+        """The labelled things in inputs, which findings cover to see whether answers look at them or at what is around.
+
+        Returns:
+            None where labels are of whole inputs, or where they leave nothing around.
+        """
+        return None
 
     def part_names(self, samples: Samples, window: int, spec: Spec) -> Sequence[str] | None:
         """The parts of one input in their order, where inputs differ in length: the text of each of its tokens.

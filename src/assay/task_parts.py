@@ -17,6 +17,7 @@ from assay.errors import SettingError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.evaluation.metrics import Values
     from assay.evidence.finding import Number
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
@@ -45,6 +46,7 @@ class Traits:
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
             does not look them up.
+        doubting: options that `predict` takes where labels are doubted, so that it tells what it hardly sees, too.
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
         notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
@@ -63,6 +65,7 @@ class Traits:
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
+    doubting: Mapping[str, Any] = field(default_factory=dict)
     listening: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
     notice: str = ""
@@ -226,6 +229,26 @@ class Support:
     values: np.ndarray[Any, Any]
     unit: str = "%"
     by_size: bool = False
+
+
+class Things(ABC):
+    """The labelled things in inputs, such as boxes and cells: where each lies, and whether answers find it."""
+
+    @abstractmethod
+    def places(self, batch: Any) -> np.ndarray[Any, Any]:
+        """(B, ...) int32 without channels: which of its input's things each place belongs to, from 1; 0 for none."""
+
+    @abstractmethod
+    def names(self, batch: Any) -> Sequence[Sequence[str]]:
+        """The class of each thing of each input, in the order of their numbers."""
+
+    @abstractmethod
+    def found(self, batch: Any, outputs: Values) -> Sequence[np.ndarray[Any, Any]]:
+        """(n,) bool for each input: which of its things the outputs of its windows find, place and class."""
+
+    @abstractmethod
+    def sizes(self, batch: Any) -> list[str]:
+        """The size of each input's picture as it came, as a word: what is known of it without looking at it."""
 
 
 @dataclass(frozen=True)

@@ -83,11 +83,11 @@ def test_a_doubt_says_what_is_labelled_what_is_seen_and_where() -> None:
     for one in box_doubts(answered(true, missed=0.0, strays=0.0), truths, CLASSES).found:
         assert (one.kind, one.row) in wrong
         if one.kind == MISSING:
-            assert one.label == "no box" and overlaps(one.place[None], true[one.row])[0].max() > 0.5
+            assert one.label == "no box" and overlaps(one.place[1][None], true[one.row])[0].max() > 0.5
         elif one.kind == OTHER:
-            assert {one.label, one.better} == set(CLASSES) and one.place.tolist() == truths[one.row][0].tolist()
+            assert {one.label, one.better} == set(CLASSES) and one.place[0].tolist() == truths[one.row][0].tolist()
         else:
-            assert one.better == "nothing" and one.place[0] == 210
+            assert one.better == "nothing" and one.place[0][0] == 210
 
 
 def test_right_labels_of_a_sure_network_are_not_doubted() -> None:

@@ -119,6 +119,9 @@ class Application:
     def recital(self, predictor: Any, samples: Any, budget_s: float) -> None:
         return None
 
+    def things(self, spec: Any) -> Any:
+        return None
+
     def mistakes(self, outputs: Any, truths: Any, spec: Any) -> None:
         return None
 

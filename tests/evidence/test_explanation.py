@@ -17,7 +17,7 @@ from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Accuracy
 from assay.evidence import explanation
 from assay.evidence.context import Context
-from assay.evidence.explanation import _judge, find
+from assay.evidence.explanation import _judge, _planned, find
 from assay.report.figures import draw
 from assay.samples.table_places import mask_rows, table_parts
 from assay.samples.table_spec import NumberColumn, TableSpec
@@ -104,9 +104,9 @@ def asked(count: int, target: Target, weights: Any = None, task: Any = None, **m
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock on which each look takes a millisecond, however busy the machine is."""
+    """A clock on which each look takes a tenth of a millisecond, however busy the machine is."""
     clock = iter(range(10_000))
-    monkeypatch.setattr(explanation.time, "monotonic", lambda: next(clock) / 1000)
+    monkeypatch.setattr(explanation.time, "monotonic", lambda: next(clock) / 10_000)
 
 
 CLASS, NUMBER = ClassTarget(("a", "b")), NumberTarget(0.0, 2.0)
@@ -180,16 +180,25 @@ def test_what_cannot_be_explained_is_unknown(count: int, task: Any, why: str) ->
     assert not found.numbers and not found.figures
 
 
-def test_no_more_samples_than_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a clock on which each look takes a second, a training of 1,000 s gets 40 s: 30 looks of up to eight."""
+@pytest.mark.parametrize(
+    ("budget_s", "orders", "count"),
+    [(1000.0, 4, 200), (40.0, 4, 58), (4.0, 2, 18), (1.3, 1, 10), (0.9, 1, 6), (0.25, 1, 6)],
+)
+def test_the_longer_it_takes_the_fewer_samples_and_steps(budget_s: float, orders: int, count: int) -> None:
+    """Where a look takes 10 ms, a whole one takes 0.69 s, a brief one 0.23 s, the briefest 0.12 s."""
+    planned = _planned((0.01, 0.01), budget_s)
+    assert planned is not None and planned[0]["orders"] == orders and abs(planned[1] - count) <= 3
+
+
+def test_samples_that_were_planned_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock on which each look takes 10 ms."""
     clock = iter(range(10_000))
-    monkeypatch.setattr(explanation.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(explanation.time, "monotonic", lambda: next(clock) / 100)
     made = replace(asked(400, CLASS), fit_seconds=100.0)  # 4 s
     few = find(made)
     more = find(replace(made, fit_seconds=1000.0))
     counts = [int(found.certainty.split()[0]) for found in (few, more)]
     assert 10 <= counts[0] < counts[1] <= 200
-    # Where ten would take longer than there is time, curves are measured beside fewer random orders.
     assert "in 2 random orders" in few.certainty and "in 4 random orders" in more.certainty
 
 
@@ -197,7 +206,7 @@ def test_what_takes_too_long_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> No
     clock = iter(range(0, 1_000_000, 100))
     monkeypatch.setattr(explanation.time, "monotonic", lambda: float(next(clock)))
     found = find(asked(40, CLASS))
-    assert found.status == "unknown" and "takes so long" in found.verdict
+    assert found.status == "unknown" and "there was no time" in found.verdict and "assay explain" in found.next
 
 
 SURE, UNSURE = Estimate(0.2, 0.1, 0.3), Estimate(0.01, -0.1, 0.1)

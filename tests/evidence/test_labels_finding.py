@@ -117,13 +117,16 @@ class Boxes(Sorter):
 
     def __init__(self, doubted: Any, agreed: float = 0.8) -> None:
         super().__init__(told=False)
+        self.traits = SimpleNamespace(doubting={})
         self.doubted, self.agreed = doubted, agreed
+        self.seen = -1  # units so far; the first call only asks whether it can tell at all
 
     def doubts(self, outputs: Any, truths: Any, spec: Any) -> Doubts:
         assert len(outputs) == len(truths)
-        rows = [row for row in self.doubted if row < len(outputs)]
+        first, self.seen = max(0, self.seen), max(0, self.seen) + (len(outputs) if self.seen >= 0 else 0)
         kinds = ("missing", "another class")
-        found = [Doubt(kinds[row % 2], "cat", "dog", 0.9, row, row) for row in rows]
+        found = [Doubt(kinds[row % 2], "cat", "dog", 0.9, row, row - first)
+                 for row in self.doubted if first <= row < first + len(outputs)]  # fmt: skip
         return Doubts(2 * len(outputs), self.agreed, tuple(found))
 
     def draw_doubted(self, samples: Any, unit: int, doubt: Doubt, spec: Any) -> Drawing:

@@ -217,6 +217,17 @@ def test_numbers_of_objects_are_foreground(tmp_path: Path) -> None:
         read(tmp_path, extra={"mask_kind": "objects"})
 
 
+def test_numbers_of_objects_with_a_gap_are_not_taken_for_black(tmp_path: Path) -> None:
+    objects = np.repeat(np.delete(np.arange(32, dtype=np.uint8), 20), 4).reshape(31, 4)
+    for number in range(3):
+        picture(tmp_path / "images" / f"{number}.png", (31, 4), number)
+        write_mask(tmp_path / "masks" / f"{number}.png", objects)
+    found = read(tmp_path, extra={"mask_kind": "instances"})
+    assert not kinds(found)
+    for mask in masks_of(found).values():
+        np.testing.assert_array_equal(mask, objects > 0)
+
+
 def test_sixteen_bits_for_few_classes(tmp_path: Path) -> None:
     picture(tmp_path / "images" / "a.png")
     write_mask(tmp_path / "masks" / "a.png", np.resize(np.asarray([0, 2, 5], np.uint16), (10, 12)))

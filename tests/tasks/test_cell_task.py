@@ -67,7 +67,7 @@ def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     """Integrated gradients of a single middle lie around it, and hiding them takes the cell away."""
     import torch
 
-    from assay.evidence.cell_attribution import cells_left, explain_cells
+    from assay.evidence.cell_attribution import explain_cells, surest_left
     from assay.networks.cell_decoding import tile_cells
     from assay.samples.cell_spec import CellSpec
     from assay.samples.cell_tiles import tiles_of
@@ -87,5 +87,7 @@ def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     assert np.abs(weights[near]).sum() > 0.99 * np.abs(weights).sum() > 0
     both = explain_cells(network, image, place, spec)[0]
     assert np.abs(both[~near]).sum() > 0.3 * np.abs(both).sum()
+    assert surest_left(whole, whole, 6.0).tolist() == [whole[0].probability.max()]
     hidden = torch.where(torch.from_numpy(near), torch.tensor(220, dtype=torch.uint8), image)
-    assert cells_left(tile_cells(network, hidden, place, spec, 0.5), whole, 6.0).tolist() == [0.5]
+    assert surest_left(tile_cells(network, hidden, place, spec, 0.5), whole, 6.0).tolist() == [0.0]
+    assert surest_left(whole, [whole[0].only(np.zeros(0, int))], 6.0).tolist() == [0.0]

@@ -15,7 +15,6 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.found_objects import FoundObjects
 from assay.report.figures import draw
 from assay.samples.box_spec import BoxSpec
-from assay.sources.source import open_source
 from assay.tasks.object_detection import BoxBatch, ObjectDetection
 from box_scenes import CLASSES, write_voc
 
@@ -119,5 +118,3 @@ def test_figures_of_few_and_of_many_pictures_can_be_drawn() -> None:
             assert len(draw(figure)) > 100
     errors = next(figure for figure in ObjectDetection().figures(whole, SPEC) if figure.title == "What goes wrong")
     assert errors.data["rows"][0][0] == "classification" and "Most is lost to classification errors" in errors.caption
-
-

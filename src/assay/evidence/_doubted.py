@@ -6,6 +6,8 @@ Shapes: U units.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +15,11 @@ import numpy as np
 from assay.evaluation.intervals import wilson
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.report.explained import pictured
+from assay.task_parts import Doubts
 
 if TYPE_CHECKING:
     from assay.evidence.context import Context
-    from assay.task_parts import Doubt, Doubts
+    from assay.task_parts import Doubt
 
 Array = np.ndarray[Any, Any]
 QUESTION = "Which labels look wrong?"
@@ -57,6 +60,21 @@ def doubted(context: Context, units: Array, doubts: Doubts) -> Finding:
         "samples look wrong too: a person has to decide."
     )
     return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def joined(parts: Sequence[Doubts], counts: Sequence[int]) -> Doubts:
+    """What several judges doubt, the surest first.
+
+    Args:
+        parts: of each judge.
+        counts: how many units each looked at; rows are counted on from one to the next.
+    """
+    labels = sum(one.labels for one in parts)
+    agreed = sum(one.agreed * one.labels for one in parts) / max(1, labels)
+    first = np.cumsum([0, *counts])
+    found = [replace(one, row=one.row + int(start))
+             for part, start in zip(parts, first, strict=False) for one in part.found]  # fmt: skip
+    return Doubts(labels, agreed, tuple(sorted(found, key=lambda one: -one.sure)))
 
 
 def _judge(kinds: Counter[str], labels: int, share: float) -> tuple[Status, str, str]:

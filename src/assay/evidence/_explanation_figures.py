@@ -48,7 +48,8 @@ def _gallery(context: Context, looked: Looked, most: int) -> Figure:
             f"true: {task.truth_words(test.truths[place], spec)}",
         ]
         beside = explained.image if plain.image else None
-        shown = {"image": plain.image, "beside": beside, **shaded(explained), **heard(plain)}
+        large = {"large": True} if explained.large else {}
+        shown = {"image": plain.image, "beside": beside, **large, **shaded(explained), **heard(plain)}
         mistaken = wrong is not None and bool(wrong[place])
         items.append({**shown, "title": name, "lines": [*told, *lines], "wrong": mistaken})
     if any(item["image"] for item in items):

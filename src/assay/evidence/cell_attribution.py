@@ -1,4 +1,4 @@
-"""What in a picture spoke for the cells that were found in it, and how much of them is left when it changes.
+"""What in a picture spoke for cells that were found in it, and how much of the surest is left when it changes.
 
 Shapes: B pictures, T a tile's side, U units.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
-from assay.evaluation.cell_matching import matched
 from assay.evidence.attribution import integrated_gradients
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 #: Points on the way from a picture without structure, and the noise at each as a share of the pixels' deviation.
-_STEPS, _NOISE, _AT_ONCE = 12, 0.2, 4
+_STEPS, _NOISE, _AT_ONCE = 6, 0.2, 4
 
 
 def explain_cells(
@@ -62,30 +61,30 @@ def _peaks(network: Any, image: Tensor, place: Tensor, spec: CellSpec, only: int
     """(B, h, w) float: 1 where a cell's middle was found; where none was, at the likeliest place."""
     import torch
 
-    from assay.networks.cell_decoding import cells_of
+    from assay.networks.cell_decoding import tile_cells
 
     with torch.no_grad():
         maps = network.maps(image)
-    found = cells_of(maps, float(network.threshold), spec.apart, spec.size)
+        found = tile_cells(network, image, place, spec, float(network.threshold))
     weight = torch.zeros_like(maps.middle)
     height, width = weight.shape[1:]
     for row, cells in enumerate(found):
         tile = Tile.of(place[row].tolist())
-        kept = cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top))
-        kept = kept if only is None else kept.only(np.arange(len(kept)) == only)
+        kept = cells if only is None else cells.only(np.arange(len(cells)) == only)
         if not len(kept):
             weight[row].view(-1)[int(maps.middle[row].argmax())] = 1.0
             continue
-        column = np.clip(np.rint((kept.x - (maps.stride - 1) / 2) / maps.stride).astype(int), 0, width - 1)
-        line = np.clip(np.rint((kept.y - (maps.stride - 1) / 2) / maps.stride).astype(int), 0, height - 1)
+        column, line = (np.clip(np.rint((at - first - (maps.stride - 1) / 2) / maps.stride).astype(int), 0, most - 1)
+                        for at, first, most in ((kept.x, tile.left, width), (kept.y, tile.top, height)))  # fmt: skip
         weight[row, line, column] = 1.0
     return weight
 
 
-def cells_left(outputs: Values, answered: Values, radius: float) -> Array:
-    """(U,) the share of each answer's cells that is still found within `radius` pixels; 1 where there were none."""
+def surest_left(outputs: Values, answered: Values, radius: float) -> Array:
+    """(U,) the probability of the surest cell of each answer where it is still found within `radius` pixels, else 0."""
     found = []
     for output, answer in zip(outputs, answered, strict=True):
-        before = answer.places
-        found.append(len(matched(output.places, before, radius)) / len(before) if len(before) else 1.0)
+        away = np.hypot(*(output.places - answer.places[:1]).T) if len(answer) else np.zeros(0)
+        near = output.probability[: len(away)][away <= radius]
+        found.append(float(near.max(initial=0.0)))
     return np.asarray(found)

@@ -1,4 +1,4 @@
-"""What becomes of cells: which class is taken for which, how many are missed or found for nothing, and of which size.
+"""What becomes of cells: which class is taken for which, what goes wrong, and which sizes are missed.
 
 Shapes: U pictures, C classes.
 """
@@ -6,30 +6,46 @@ Shapes: U pictures, C classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from assay.evaluation.cell_errors import JOINED, MISSED, NOTHING, OTHER, PLACED, TWICE, cell_errors
 from assay.evaluation.cell_matching import matched_cells, matched_outlines
 from assay.evaluation.cell_metrics import CellF1, OneClassF1
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.intervals import wilson
+from assay.evaluation.metrics import Values
 from assay.evidence.finding import Figure
+from assay.evidence.mask_figures import size_words
 from assay.samples.cell_spec import CellSpec
+from assay.task_parts import Confusion
 
 Array = np.ndarray[Any, Any]
 _NOTHING, _UNKNOWN = "none there", "class not known"
+#: Cells that are needed for groups by size.
+_FEW = 20
+_WORDS = {
+    MISSED: "cells at which nothing is found",
+    NOTHING: "finds at which no cell is",
+    PLACED: "a find near a cell, or outlined otherwise, that is no match",
+    JOINED: "several cells found as one",
+    TWICE: "finds of a cell that is found already",
+    OTHER: "found, but of another class",
+}
+_LOST = {MISSED: "missed", NOTHING: "found where none is", PLACED: "placed or outlined badly",
+         JOINED: "found as one", TWICE: "found twice"}  # fmt: skip
 
 
 def cell_figures(evaluation: Evaluation, spec: CellSpec) -> Sequence[Figure]:
     """A matrix of classes with misses and false finds; F1 by class; counts; misses by size where outlines are known."""
     if not len(evaluation):
         return ()
-    figures = [_matrix(evaluation, spec)]
+    figures = [_matrix(evaluation, spec), _errors(evaluation, spec)]
     if spec.kinds:
         figures.append(_by_class(evaluation, spec))
     if spec.outlined:
-        figures.append(_by_size(evaluation))
+        figures.extend(_by_size(evaluation))
     return (*figures, _counts(evaluation))
 
 
@@ -70,24 +86,62 @@ def _by_class(evaluation: Evaluation, spec: CellSpec) -> Figure:
     return Figure("intervals", "How good by class", data, "95 % intervals over images; in brackets how many there are.")
 
 
-def _by_size(evaluation: Evaluation) -> Figure:
-    """The share of true cells that was found, by their area."""
-    areas, hits = [], []
+def _errors(evaluation: Evaluation, spec: CellSpec) -> Figure:
+    """How often each kind of error occurs, and what F1 would gain without it."""
+    found = cell_errors(evaluation.outputs, evaluation.truths, spec)
+    kinds = [name for name in _WORDS if (spec.outlined or name != JOINED) and (spec.kinds or name != OTHER)]
+    order = sorted(kinds, key=lambda name: -found.gains.get(name, -1.0))
+    rows = [[name, _WORDS[name], found.counts[name], f"{100 * found.gains[name]:.1f}" if name in found.gains else ""]
+            for name in order]  # fmt: skip
+    data = {"columns": ["error", "what that is", "how many", "points of F1"], "rows": rows}
+    how = "The last column is what F1 of finding would gain, were all errors of this kind mended and no other."
+    worst = max(found.gains, key=lambda name: found.gains[name])
+    if found.gains[worst] <= 0:
+        return Figure("table", "What goes wrong", data, f"No cell is missed or found for nothing. {how}")
+    words = f"Most is lost to cells that are {_LOST[worst]}: {100 * found.gains[worst]:.1f} points of F1. {how}"
+    return Figure("table", "What goes wrong", data, words)
+
+
+def cell_confusions(outputs: Values, truths: Values, spec: CellSpec) -> list[Confusion]:
+    """Classes of which found cells say another, the commonest first."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    counts: dict[tuple[int, int], int] = {}
+    for place, (found, true) in enumerate(zip(outputs, truths, strict=True)) if spec.kinds else ():
+        pairs = _pairs(found, true, spec)
+        for told, meant in zip(found.label[pairs[:, 0]].tolist(), true.label[pairs[:, 1]].tolist(), strict=True):
+            if 0 <= meant != told:
+                counts[meant, told] = counts.get((meant, told), 0) + 1
+                if place not in rows.setdefault((meant, told), []):
+                    rows[meant, told].append(place)
+    order = sorted(rows, key=lambda key: -counts[key])
+    return [Confusion(spec.classes[true], spec.classes[told], tuple(rows[true, told])) for true, told in order]
+
+
+def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
+    """The share of true cells that is found, by their diameter; nothing where there are too few."""
+    areas, hits = [np.zeros(0)], [np.zeros(0, bool)]
     for found, true in zip(evaluation.outputs, evaluation.truths, strict=True):
         right = np.zeros(len(true), bool)
         right[matched_outlines(found, true)[:, 1]] = True
         hits.append(right)
         areas.append(np.asarray([(one[:, 2] - one[:, 1]).sum() for one in true.outlines], float))
-    area, hit = np.concatenate(areas), np.concatenate(hits)
-    cuts = np.unique(np.quantile(area, [0, 0.25, 0.5, 0.75, 1])) if len(area) else np.zeros(0)
+    size, hit = 2 * np.sqrt(np.concatenate(areas) / np.pi), np.concatenate(hits)
+    if len(size) < _FEW:
+        return ()
+    cuts = np.unique(np.quantile(size, [0, 0.25, 0.5, 0.75, 1]))
+    group = np.clip(np.searchsorted(cuts, size, side="right") - 1, 0, max(0, len(cuts) - 2))
     rows = []
-    for low, high in pairwise(cuts):
-        part = (area >= low) & ((area < high) | (high == cuts[-1]))
-        rows.append(
-            [f"{low:.0f} to {high:.0f}", int(part.sum()), f"{100 * hit[part].mean():.0f} %" if part.any() else ""]
-        )
-    data = {"columns": ["area in pixels", "cells", "found"], "rows": rows}
-    return Figure("table", "Which sizes are found", data, "A quarter of the true cells each.")
+    for place in np.unique(group):
+        part = group == place
+        share, count = float(hit[part].mean()), int(part.sum())
+        low, high = wilson(share, count)
+        label = f"{size[part].min():.0f} to {size[part].max():.0f} px ({count:,})"
+        rows.append({"label": label, "value": share, "low": low, "high": high})
+    caption = (
+        "True cells by the diameter of the disk of the same area, in four groups of about equally many; one is found "
+        f"where outlines share at least half. {size_words(size, hit)}"
+    )
+    return (Figure("intervals", "What is found, by size", {"rows": rows, "x": "found", "unit": "%"}, caption),)
 
 
 def _counts(evaluation: Evaluation) -> Figure:

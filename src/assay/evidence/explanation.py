@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.faithfulness import (
+    ORDERS,
+    STEPS,
     Curves,
     blocks,
     count_parts,
@@ -32,20 +34,21 @@ from assay.serving.predictor import Answering, deciding_windows
 QUESTION = "Why does it answer so?"
 #: Test samples: fewer show nothing, more show nothing new; so many are explained at once.
 _FEW, _MOST, _AT_ONCE = 10, 200, 8
-#: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEW`.
-_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 3.0
-#: How curves are measured where that takes long: in so many steps, and beside so many random orders. It takes about so
-#: much of the time that it takes else.
-_BRIEF = {"most": 6, "orders": 2}
-_BRIEF_TAKES = 0.35
-#: Networks of random weights at most and at least, and how many samples each explains.
-_RANDOM, _FEW_RANDOM, _EACH = 8, 3, 4
+#: As few will do where one takes long.
+_FEWEST = 6
+#: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEWEST`.
+_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 4.0
+#: How curves are measured, the longer that takes the more briefly: in so many steps, beside so many random orders.
+_HOW = ({"most": STEPS, "orders": ORDERS}, {"most": 6, "orders": 2}, {"most": 4, "orders": 1})
+#: Networks of random weights at most and at least, and how many samples each explains, at most and where that is brief.
+_RANDOM, _FEW_RANDOM, _EACH, _BRIEF_EACH = 8, 3, 4, 2
 #: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not
 #: 0 with any faithful one: a large value weighs more than a small one whatever the weights (J. Adebayo et al., "Sanity
 #: checks for saliency maps", NeurIPS 2018).
 _ALIKE = 0.6
 
-_TOO_SLOW = "Explaining one answer takes so long that too few could be explained."
+_ASK = "Ask about single answers: `assay explain RUN INPUT`."
+_TOO_SLOW, _TOO_FEW = "Explaining one answer takes", "Too few test samples to say"
 ONE_PART = "The input has one part alone, which decides everything."
 
 Array = np.ndarray[Any, Any]
@@ -76,9 +79,9 @@ def find(context: Context) -> Finding:
     try:
         looked = _look(context, budget)
     except SettingError as error:
-        return _unknown(f"Its answers cannot be explained: {error.message}.")
+        return _unknown(f"Its answers cannot be explained: {error.message}.", error.hint)
     if isinstance(looked, str):
-        return _unknown(looked)
+        return _unknown(looked, _steps(looked))
     groups = np.asarray(context.test.groups)[looked.places]
     gains = {
         "deletion": mean(looked.curves.deletion_gains, groups),
@@ -114,8 +117,17 @@ def _certainty(looked: Looked, sequences: bool) -> str:
     return told
 
 
-def _unknown(verdict: str) -> Finding:
-    return Finding("explanation", QUESTION, "unknown", verdict)
+def _unknown(verdict: str, step: str) -> Finding:
+    return Finding("explanation", QUESTION, "unknown", verdict, next=step)
+
+
+def _steps(reason: str) -> str:
+    """What to do where there is nothing to say."""
+    if reason.startswith(_TOO_SLOW):
+        return f"{_ASK} Or train with a longer --budget, on a machine that does nothing else."
+    if reason.startswith(_TOO_FEW):
+        return "Collect more samples, or set more of them aside for testing: --split 70/15/15."
+    return "" if reason == ONE_PART else _ASK
 
 
 def _look(context: Context, budget_s: float) -> Looked | str:
@@ -124,27 +136,53 @@ def _look(context: Context, budget_s: float) -> Looked | str:
         return "A task that acts in a loop has no single input that could be explained."
     places = order(np.arange(len(context.test)), "explained")
     if len(places) < _FEW:
-        return f"Too few test samples to say ({len(places)})."
-    begun, how = time.monotonic(), dict[str, int]()
+        return f"{_TOO_FEW} ({len(places)})."
+    begun, pace = time.monotonic(), _pace(context, places[:1], budget_s)
+    planned = _planned(pace, budget_s)
+    if planned is None:
+        return (
+            f"{_TOO_SLOW} about {pace[0]:.1f} s, and each look at a changed input {pace[1]:.1f} s: there was no time."
+        )
+    how, count = planned
     found: list[Looked] = []
-    first, spent, done = 0.0, 0.0, 0
-    for chunk in _chunks(places[:_MOST]):
-        if done == 2 and (spent - first) * _FEW > budget_s:
-            if (spent - first) * _FEW * _BRIEF_TAKES > _OVER * budget_s:
-                return _TOO_SLOW
-            found, how, chunk = [], _BRIEF, places[: 2 + _AT_ONCE]
-        one = _explained(context, chunk, how)
+    for start in range(0, min(count, len(places)), _AT_ONCE):
+        one = _explained(context, places[start : min(start + _AT_ONCE, count)], how)
         if isinstance(one, str):
             return one
         found.append(one)
-        done, spent = sum(len(part.places) for part in found), time.monotonic() - begun
-        if done == 1:
-            first = spent  # the first of a process takes far longer than those after it
-        elif done >= _FEW and spent * (1 + _AT_ONCE / done) > 0.75 * budget_s:
+        if start + _AT_ONCE >= _FEW and time.monotonic() - begun > budget_s:
             break
     looked = _joined(found)
     several = count_parts(looked.weights) > 1
     return _only(looked, several) if several.any() else ONE_PART
+
+
+def _pace(context: Context, places: Array, budget_s: float) -> tuple[float, float]:
+    """Seconds that one explanation takes, and one answer to a changed input."""
+    view = context.samples.view_of(np.asarray(context.test.units, np.int64)[places])
+    batch = context.samples.batch(deciding_windows(context.predictor, view))
+    context.predictor.respond(batch)  # the first of a process takes far longer than those after it
+    respond_s = _seconds(lambda: context.predictor.respond(batch))
+    explain_s = _seconds(lambda: context.task.explain(context.predictor, batch))
+    if explain_s < budget_s / _FEW:  # as does the first that asks for gradients
+        explain_s = _seconds(lambda: context.task.explain(context.predictor, batch))
+    return explain_s, respond_s
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    begun = time.monotonic()
+    call()
+    return time.monotonic() - begun
+
+
+def _planned(pace: tuple[float, float], budget_s: float) -> tuple[Mapping[str, int], int] | None:
+    """How curves are measured and of how many samples, so that it fits the time; None where even the least does not."""
+    explain_s, respond_s = pace
+    for how in _HOW:
+        each = explain_s + respond_s * (2 + (how["most"] - 1) * (2 + how["orders"]))
+        if each * _FEW <= budget_s:
+            return how, int(min(_MOST, budget_s / max(each, 1e-9)))
+    return (_HOW[-1], _FEWEST) if each * _FEWEST <= _OVER * budget_s else None
 
 
 def _explained(context: Context, places: Array, how: Mapping[str, int]) -> Looked | str:
@@ -156,14 +194,6 @@ def _explained(context: Context, places: Array, how: Mapping[str, int]) -> Looke
     windows = deciding_windows(context.predictor, view)
     one = explain_and_measure(context.task, context.predictor, context.samples.batch(windows), **how)
     return one if isinstance(one, str) else Looked(places, windows, *one)
-
-
-def _chunks(places: Array) -> Iterator[Array]:
-    """Two single ones to see how long it takes, then several at once."""
-    yield places[:1]
-    yield places[1:2]
-    for start in range(2, len(places), _AT_ONCE):
-        yield places[start : start + _AT_ONCE]
 
 
 def explain_and_measure(task: Any, predictor: Answering, batch: Any, **how: Any) -> tuple[Array, Curves, str] | str:
@@ -222,9 +252,10 @@ def _against_random_weights(context: Context, looked: Looked, budget_s: float) -
     """The rank correlation with what networks of random weights mark; None where there is no time for three."""
     block = blocks(looked.weights.shape[1:])
     begun, found = time.monotonic(), []
+    each = _EACH if len(looked.curves.random) > 1 else _BRIEF_EACH
     for seed in range(_RANDOM):
         other = replace(context.predictor, network=randomised(context.predictor.network, seed))
-        rows = np.arange(seed * _EACH, (seed + 1) * _EACH) % len(looked.windows)
+        rows = np.arange(seed * each, (seed + 1) * each) % len(looked.windows)
         weights = np.asarray(context.task.explain(other, context.samples.batch(looked.windows[rows])), float)
         own, weights = _alike_in_shape(looked.weights[rows], np.nan_to_num(weights, nan=np.nan))
         alike = rank_correlation(pool(own, block), pool(weights, block))

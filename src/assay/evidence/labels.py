@@ -9,7 +9,7 @@ import numpy as np
 
 from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
-from assay.evidence._doubted import BETTER, FEW, LISTED, MANY, NO_JUDGE, QUESTION, SHOWN, STEP, doubted
+from assay.evidence._doubted import BETTER, FEW, LISTED, MANY, NO_JUDGE, QUESTION, SHOWN, STEP, doubted, joined
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.report.explained import pictured
@@ -19,7 +19,7 @@ from assay.serving.predictor import Classical
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
     from assay.evidence.side import SideRun
-    from assay.serving.predictor import Answering
+    from assay.serving.predictor import Answering, Predictor
     from assay.task import Doubts
 
 _SHOWN_RIGHT = 8
@@ -107,18 +107,32 @@ def out_of_sample(context: Context) -> _Seen | None:
 
 
 def _doubts(context: Context) -> tuple[Array, Doubts] | None:
-    """What the application doubts of labels of which a unit has several, and the units (U,) that were looked at."""
+    """What the application doubts of labels of which a unit has several, and the units (U,) that were looked at.
+
+    Each network judges by itself: one that learned for longer is surer.
+    """
     known = [side for side in (context.validation, context.test) if len(side)]
     if context.side is None or not context.side.halves or not known:
         return None
     task, spec = context.task, context.spec
     if task.doubts(known[0].outputs, known[0].truths, spec) is None:
         return None  # before anything is trained for it
-    folds = [(units, _asked(context, run.predictor, units)) for run, units in _folds(context)]
-    sides = [*folds, *((side.units, side.outputs) for side in known)]
-    truths = [truth for units, _ in sides for truth in context.samples.view_of(units).truths()]
-    found = task.doubts([output for _, outputs in sides for output in outputs], truths, spec)
-    return None if found is None else (np.concatenate([units for units, _ in sides]), found)
+    asked = [(run.predictor, units) for run, units in _folds(context)]
+    answered = [(_doubting(context, judge, units), units) for judge, units in asked]
+    units = np.concatenate([side.units for side in known])
+    if task.traits.doubting:
+        answered.append((_doubting(context, context.predictor, units), units))
+    else:
+        answered.append(([output for side in known for output in side.outputs], units))
+    found = [task.doubts(outputs, context.samples.view_of(units).truths(), spec) for outputs, units in answered]
+    units = np.concatenate([units for _, units in answered])
+    return units, joined([one for one in found if one is not None], [len(units) for _, units in answered])
+
+
+def _doubting(context: Context, judge: Predictor, units: Array) -> Values:
+    """What a network says of units, with all that it hardly sees."""
+    options = context.task.traits.doubting
+    return _asked(context, replace(judge, options={**judge.options, **options}) if options else judge, units)
 
 
 def _folds(context: Context) -> list[tuple[SideRun, Array]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import wilson
+from assay.evaluation.mask_errors import FALSE, MISSED, OTHER, OUTLINES, mask_errors
 from assay.evaluation.mask_metrics import ClassIoU, PixelAccuracy
 from assay.evaluation.metrics import Values
 from assay.evidence.finding import Figure
@@ -19,6 +20,18 @@ from assay.sources.label_mask import VOID, LabelMask
 from assay.task import Confusion
 
 Array = np.ndarray[Any, Any]
+_WORDS = {
+    OUTLINES: "along the outlines of what is found",
+    MISSED: "things of which no more than half is answered right",
+    FALSE: "answered areas of which no more than half is right",
+    OTHER: "one thing answered as another",
+}
+_PLURALS = {
+    OUTLINES: "along the outlines of what is found",
+    MISSED: "in things that are missed",
+    FALSE: "where nothing is",
+    OTHER: "in things that were taken for others",
+}
 #: A thing is found where more than this share of it is answered with its class.
 _FOUND = 0.5
 #: Groups of connected components by size, and components in all for there to be groups.
@@ -29,7 +42,25 @@ _TAKEN, _OF_PICTURE = 0.25, 0.005
 
 def mask_figures(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     """The figures of the test side."""
-    return (*_by_class(evaluation, spec), _matrix(evaluation, spec), *_by_size(evaluation, spec))
+    errors = _errors(evaluation, spec)
+    return (*_by_class(evaluation, spec), _matrix(evaluation, spec), *errors, *_by_size(evaluation, spec))
+
+
+def _errors(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
+    """What kinds of pixels are wrong; nothing where no class is the background."""
+    found = mask_errors(evaluation.outputs, evaluation.truths, spec)
+    total = sum(one.pixels for one in found.values())
+    if not found:
+        return ()
+    if len(spec.things) < 2:
+        found.pop(OTHER)
+    order = sorted(found, key=lambda name: -found[name].pixels)
+    rows = [[name, _WORDS[name], found[name].areas, f"{100 * found[name].pixels / max(1, total):.0f} %"]
+            for name in order]  # fmt: skip
+    data = {"columns": ["error", "what that is", "areas", "of the wrong pixels"], "rows": rows}
+    first = order[0]
+    caption = "No pixel is wrong." if not total else f"Most wrong pixels are {_PLURALS[first]}."
+    return (Figure("table", "What goes wrong", data, caption),)
 
 
 def _matrix(evaluation: Evaluation, spec: MaskSpec) -> Figure:

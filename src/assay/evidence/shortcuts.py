@@ -4,7 +4,8 @@ A shortcut is a small place that decides an answer by itself: a ruler beside the
 The test is causal: the place is cut out of an input of one class and put into inputs of other classes. Where most
 answers then follow the small place and leave the rest of the input behind, the network looks at the wrong thing,
 whatever else it could have looked at. Textures whose every part honestly tells the class are not accused: there any
-place has the effect that one has. Nor is the middle, where the thing itself stands.
+place has the effect that one has. Nor is the middle, where the thing itself stands. Where labels are of things in an
+input, these are covered instead (`_surroundings`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.intervals import estimate, wilson
+from assay.evidence._surroundings import surroundings
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import number, spread, title, unit_of
@@ -73,12 +75,14 @@ class Followed:
 
 
 def find(context: Context) -> Finding:
-    """Small places put into other inputs, and a network that sees the rim alone."""
+    """Small places put into other inputs, or things that are covered, and a network that sees the rim alone."""
+    things = context.task.things(context.spec)
+    if things is not None:
+        return surroundings(context, things, QUESTION)
     parts = {name: part for name, part in context.task.parts(context.spec).items() if 0 < part.mean() <= _LARGEST}
     looked = _Looked.at(context)
     if not parts or looked is None:
-        verdict = "Inputs of this kind have no places that could be exchanged, or too few were answered rightly."
-        return Finding("shortcuts", QUESTION, "unknown", verdict)
+        return _unknown(context, bool(parts))
     budget = max(2.0, 0.04 * context.fit_seconds)
     found = sorted(_search(context, looked, parts, budget), key=lambda one: -one.share)
     accused = [one for one in found if one.low > _least(parts[one.part]) and _stands_out(context, looked, parts, one)]
@@ -92,6 +96,19 @@ def find(context: Context) -> Finding:
         f"exchanged among {len(looked.units):,} rightly answered test samples.{rim}"
     )
     return Finding("shortcuts", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _unknown(context: Context, parts: bool) -> Finding:
+    """Why nothing can be said."""
+    if not parts:
+        verdict = "Inputs of this kind have no places that could be exchanged between them."
+        step = "Look at the explanation of single answers: what do they mark?"
+    else:
+        verdict = (
+            f"Fewer than {_FEW} test samples were answered rightly, or answers are no classes: too few to exchange."
+        )
+        step = "Collect more test samples, or train for longer, then ask again."
+    return Finding("shortcuts", QUESTION, "unknown", verdict, next=step)
 
 
 @dataclass(frozen=True)

@@ -97,26 +97,27 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     return Drawing(image=image, lines=(name, *lines, *named), large=True)
 
 
-def doubted(picture: Array, objects: Array, box: Array, missing: bool, name: str) -> Drawing:
-    """A picture with its labelled objects and one box that is in doubt: a label, thick, or one that is missing, dashed.
+def doubted(picture: Array, objects: Array, label: Array | None, find: Array | None, name: str) -> Drawing:
+    """A picture with its labelled objects, one that is in doubt thick, and what was found in its place dashed.
 
     Args:
         picture: uint8 of shape (H, W, 1 or 3).
         objects: (m, 6) in its pixels, as a truth has them.
-        box: (6,) in its pixels, of an object, or of a find where a label is missing.
-        missing: whether it is one that is missing.
+        label: (6,) likewise, the one in doubt; None where a label is missing.
+        find: (6,) in its pixels, as an output has it; None where nothing was found.
         name: of the picture.
     """
     import numpy as np
 
     marks = np.full(len(objects), LABELLED)
-    if not missing:
-        marks[np.abs(objects[:, :5] - box[:5]).max(axis=1, initial=0.0) < 1] = MISSED
-        return Drawing(
-            image=boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist()), lines=(name,), large=True
-        )
-    boxes, classes = np.concatenate([objects[:, :4], box[None, :4]]), np.append(objects[:, 4], box[5])
-    return Drawing(image=boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND]), lines=(name,), large=True)
+    if label is not None:
+        marks[np.abs(objects[:, :5] - label[:5]).max(axis=1, initial=0.0) < 1] = MISSED
+    if find is None:
+        image = boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist())
+    else:
+        boxes, classes = np.concatenate([objects[:, :4], find[None, :4]]), np.append(objects[:, 4], find[5])
+        image = boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND])
+    return Drawing(image=image, lines=(name,), large=True)
 
 
 def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:
@@ -143,10 +144,22 @@ def drawn_with_found(samples: Samples, unit: int, found: Array, spec: BoxSpec) -
     return compared(picture, objects, into_frame(found, frame, spec), spec.classes, samples.id(unit))
 
 
-def drawn_with_doubt(samples: Samples, unit: int, box: Array, missing: bool, spec: BoxSpec) -> Drawing:
-    """The same with a box (6,) that is in doubt, in pixels of the picture; see `doubted`."""
+def drawn_with_doubt(samples: Samples, unit: int, label: Array | None, find: Array | None, spec: BoxSpec) -> Drawing:
+    """The same with a label (6,) that is in doubt and a find (6,), in pixels of the picture; see `doubted`."""
     picture, objects, frame = picture_of(samples, unit)
-    return doubted(picture, objects, into_frame(box[None], frame, spec)[0], missing, samples.id(unit))
+    moved = [None if box is None else into_frame(box[None], frame, spec)[0] for box in (label, find)]
+    return doubted(picture, objects, moved[0], moved[1], samples.id(unit))
+
+
+def drawn_explained(samples: Samples, unit: int, weights: Array) -> Drawing:
+    """A picture in grey with what weighed in colour; where that is a small part, only what lies around it."""
+    import numpy as np
+
+    from assay.report.close_ups import overlaid_close_up
+
+    picture = picture_of(samples, unit)[0]
+    colour = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+    return Drawing(image=overlaid_close_up(colour, weights, _SIZE), lines=(samples.id(unit),), large=True)
 
 
 def _dashed(

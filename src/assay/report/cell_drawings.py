@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.cell_matching import matched_cells, matched_outlines
+from assay.evaluation.cells import painted
 from assay.evaluation.palette import BLACK, NAMES, OKABE_ITO, WHITE
+from assay.report.close_ups import close_up, framed, overlaid_close_up
 from assay.report.images import thumbnail
+from assay.report.masks import edges
 from assay.samples.cell_tiles import Tile
+from assay.samples.mask_windows import shrunk
 from assay.task_parts import Drawing
 
 if TYPE_CHECKING:
@@ -70,6 +74,86 @@ def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, sp
     return Drawing(image=thumbnail(np.asarray(drawn), _SIZE), lines=(samples.id(unit), *told, *names), large=True)
 
 
+def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Array | None, spec: CellSpec) -> Drawing:
+    """What lies around a cell that is in doubt, with all that is marked there.
+
+    Args:
+        samples: all samples.
+        unit: the picture.
+        mark: (2,) x and y of the marked cell that is in doubt, which is drawn twice as thick; None where none is.
+        find: (2,) where a cell was found, in a dashed frame; None where none was.
+        spec: classes and sizes.
+    """
+    picture, truth = whole_picture(samples, unit, most=1 << 30), _truth(samples, unit, spec)
+    places = np.stack([place for place in (mark, find) if place is not None]).astype(float)
+    around = 1.5 * spec.size
+    part, scale, (left, top) = close_up(
+        picture, (*(places.min(axis=0) - around), *(places.max(axis=0) + around)), _SIZE
+    )
+    near = (truth.places >= (left - around, top - around)) & (
+        truth.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
+    )
+    drawn = enlarged_marks(part, truth.only(near.all(axis=1)).moved(-left, -top), scale, spec)
+    if mark is not None:
+        own = truth.only(np.asarray([int(np.hypot(*(truth.places - mark).T).argmin())])).moved(-left, -top)
+        drawn = enlarged_marks(drawn, own, scale, spec, thick=4)
+    if find is not None:
+        x, y = (find - (left, top) + 0.5) * scale
+        reach = 1.2 * spec.size * scale
+        drawn = framed(drawn, (x - reach, y - reach, x + reach, y + reach))
+    return Drawing(image=thumbnail(drawn, _SIZE), lines=(samples.id(unit),), large=True)
+
+
+def draw_weights(samples: Samples, unit: int, weights: Array, window: int | None) -> Drawing:
+    """A tile of a unit in grey with what weighed in colour; where that lies close together, only what lies around it.
+
+    Args:
+        samples: all samples.
+        unit: the picture.
+        weights: (T, T) of the tile's pixels.
+        window: the tile's number among the samples; None for the picture's first.
+    """
+    number = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
+    tile = Tile.of(np.asarray(samples.field("place", number))[0])
+    picture = np.asarray(samples.field("image", number))[0].transpose(1, 2, 0)[: tile.height, : tile.width]
+    return Drawing(image=overlaid_close_up(picture, weights[: tile.height, : tile.width], _SIZE),
+                   lines=(samples.id(unit),), large=True)  # fmt: skip
+
+
+def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, thick: int = 2) -> Array:
+    """A copy of an enlarged part of a picture (H, W, 3) with cells as outlines, or as rings where none are known.
+
+    Args:
+        picture: uint8.
+        cells: in the pixels of the part before it was enlarged.
+        scale: how many pixels make one of these.
+        spec: classes and sizes.
+        thick: of the lines, in pixels.
+    """
+    from PIL import Image, ImageDraw
+
+    if cells.outlined:
+        return _outlined(picture, cells, scale, thick)
+    image = Image.fromarray(picture)
+    draw, reach = ImageDraw.Draw(image), 0.9 * spec.size * scale
+    for (x, y), colour in zip((cells.places + 0.5) * scale, class_colours(cells), strict=True):
+        draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=thick)
+    return np.asarray(image)
+
+
+def _outlined(picture: Array, cells: Cells, scale: float, thick: int) -> Array:
+    from scipy.ndimage import binary_dilation
+
+    drawn = np.array(picture)
+    high, wide = (max(1, round(side / scale)) for side in drawn.shape[:2])
+    numbers = shrunk(painted(cells.outlines, high, wide), *drawn.shape[:2])
+    colours = np.asarray([(0, 0, 0), *class_colours(cells)], np.uint8)
+    rim = edges(numbers) & (numbers > 0)
+    rim = binary_dilation(rim, iterations=thick // 2 - 1) if thick > 3 else rim
+    drawn[rim] = colours[numbers[rim]]
+    return drawn
+
+
 def class_colours(cells: Cells) -> list[tuple[int, int, int]]:
     """The colour of each cell's class."""
     return [OKABE_ITO[label % len(OKABE_ITO)] if label >= 0 else UNKNOWN for label in cells.label.tolist()]
@@ -79,10 +163,15 @@ def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:
     """One unit with its true cells, coloured by class; without any where they are not known."""
     picture = whole_picture(samples, unit)
     lines = [samples.id(unit)]
-    index = samples.index
-    if "target" in index.column_names:
-        truth = samples.task.truths(index.column("target").take([unit]), spec)[0]
+    if "target" in samples.index.column_names:
+        truth = _truth(samples, unit, spec)
         inside = truth.only((truth.x < picture.shape[1]) & (truth.y < picture.shape[0]))
         picture = marked(picture, inside, class_colours(inside), 0.9 * spec.size)
         lines.append(f"cells: {len(truth):,}")
     return Drawing(image=thumbnail(picture, _SIZE), lines=tuple(lines), large=True)
+
+
+def _truth(samples: Samples, unit: int, spec: CellSpec) -> Cells:
+    """The cells that are marked in a unit."""
+    found: Cells = samples.task.truths(samples.index.column("target").take([unit]), spec)[0]
+    return found

@@ -5,11 +5,13 @@ Shapes: H, W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.evaluation.mask_answers import class_colour
+from assay.report.close_ups import close_up, framed
 from assay.report.images import thumbnail
 from assay.samples.mask_windows import picture_of, shrunk
 from assay.sources.decode import resize
@@ -45,6 +47,32 @@ def compared_with_truth(
     return Drawing(
         image=image, lines=(samples.id(unit), "colours: orange missed, blue too much, white found"), large=True
     )
+
+
+def doubted_area(samples: Samples, unit: int, box: Sequence[float], background: int | None) -> Drawing:
+    """What lies around a part of a mask that is in doubt, with the outlines of the mask and a frame around the part.
+
+    Args:
+        samples: all samples.
+        unit: the picture.
+        box: x0, y0, x1, y1 in the picture's own pixels.
+        background: the class that is not outlined.
+    """
+    picture, text = _picture(samples, unit), samples.index.column("target")[unit].as_py()
+    mask = LabelMask.from_text(text)
+    ratio = picture.shape[1] / mask.width
+    inner = tuple(value * ratio for value in box)
+    part, scale, (left, top) = close_up(picture, inner, SIZE)
+    drawn = np.array(part)
+    classes = shrunk(mask.array(), *picture.shape[:2])[top:, left:][: round(part.shape[0] / scale),
+                                                                   : round(part.shape[1] / scale)]  # fmt: skip
+    classes = shrunk(classes, *part.shape[:2])
+    edge = edges(classes)
+    for number in np.unique(classes):
+        if number not in (background, VOID):
+            drawn[edge & (classes == number)] = class_colour(int(number))
+    frame = [scale * (value - start) for value, start in zip(inner, (left, top) * 2, strict=True)]
+    return Drawing(image=thumbnail(framed(drawn, frame), SIZE), lines=(samples.id(unit),), large=True)
 
 
 def _picture(samples: Samples, unit: int) -> Array:

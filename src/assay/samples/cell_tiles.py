@@ -102,6 +102,15 @@ def cells_in(cells: Cells, size: Array, tile: Tile, side: int, most: int) -> Arr
     return filled
 
 
+def inside_picture(place: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, H, W) bool, which pixels of tiles of a size (H, W) lie in their picture, by their places (B, 10)."""
+    import torch
+
+    across = torch.arange(size[1]) < place[:, 2, None]
+    down = torch.arange(size[0]) < place[:, 3, None]
+    return down[:, :, None] & across[:, None, :]
+
+
 def depth_map(cells: Cells, height: int, width: int) -> Array:
     """(H, W) uint8: 0 outside of all cells, more in each, to 255 where it is deepest.
 
@@ -125,12 +134,3 @@ def depth_map(cells: Cells, height: int, width: int) -> Array:
         scaled = np.rint(255 * depth / depth.max())
         found[top:bottom, left:right][inside] = scaled[inside].astype(np.uint8)
     return found
-
-
-def inside_picture(place: Tensor, size: Sequence[int]) -> Tensor:
-    """(B, H, W) bool, which pixels of tiles of a size (H, W) lie in their picture, by their places (B, 10)."""
-    import torch
-
-    across = torch.arange(size[1]) < place[:, 2, None]
-    down = torch.arange(size[0]) < place[:, 3, None]
-    return down[:, :, None] & across[:, None, :]

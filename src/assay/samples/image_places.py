@@ -43,9 +43,7 @@ def image_parts(spec: Field) -> Mapping[str, Array]:
     cover the image, without overlap.
     """
     height, width = spec.height, spec.width
-    depth = max(1, round(min(height, width) / 8))
-    rim = np.ones((height, width), bool)
-    rim[depth : height - depth, depth : width - depth] = False
+    rim = rim_of(height, width)
     tall, wide = max(1, round(height / 4)), max(1, round(width / 4))
     found = {"rim": rim}
     for row, down in (("top", slice(0, tall)), ("bottom", slice(height - tall, height))):
@@ -54,6 +52,14 @@ def image_parts(spec: Field) -> Mapping[str, Array]:
     top, left = (height - tall) // 2, (width - wide) // 2
     found["centre"] = _rectangle(spec, slice(top, top + tall), slice(left, left + wide))
     return {**found, **_ninths(spec)}
+
+
+def rim_of(height: int, width: int) -> Array:
+    """(H, W) bool, what lies within an eighth of the shorter side from an edge."""
+    depth = max(1, round(min(height, width) / 8))
+    rim = np.ones((height, width), bool)
+    rim[depth : height - depth, depth : width - depth] = False
+    return rim
 
 
 def _ninths(spec: Field) -> dict[str, Array]:

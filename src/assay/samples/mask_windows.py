@@ -21,6 +21,9 @@ Array = np.ndarray[Any, Any]
 _LEAST = 0.02
 #: Rows of the picture for which probabilities are enlarged at once.
 _ROWS = 512
+#: Probabilities are kept in steps, each by its lower end: as runs they then take little.
+_SURE = np.asarray([0.0, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99], np.float32)
+_MIDDLES = np.append((_SURE[:-1] + _SURE[1:]) / 2, np.float32(0.997))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +46,17 @@ class Segmented:
     Attributes:
         mask: the class of each pixel.
         confidence: the mean over the pixels of the probability of the class answered.
+        sure: the probability of the likeliest class at each pixel of the shrunk picture (h, w), in steps; None where
+            that is not known.
     """
 
     mask: LabelMask
     confidence: float
+    sure: LabelMask | None = None
+
+    def sureness(self) -> Array | None:
+        """(h, w) float32, the probability of the likeliest class, about; None where that is not known."""
+        return None if self.sure is None else np.asarray(_MIDDLES[self.sure.array()])
 
 
 def cut(image: Array, mask: LabelMask | None, spec: MaskSpec) -> tuple[list[Array], list[Array], list[Array]]:
@@ -102,11 +112,13 @@ def merge(windows: Sequence[WindowShares]) -> Segmented:
     """
     height, width, high, wide = (int(number) for number in windows[0].place[:4])
     shares = _joined(windows, high, wide)
+    sure = shares.max(axis=0)
+    steps = LabelMask.of(np.searchsorted(_SURE, sure, side="right") - 1)
     if (height, width) == (high, wide):
-        best, sure = shares.argmax(axis=0).astype(np.uint8), shares.max(axis=0)
+        best = shares.argmax(axis=0).astype(np.uint8)
     else:
         best, sure = _enlarged(shares, height, width)
-    return Segmented(LabelMask.of(best), float(sure.mean(dtype=np.float64)))
+    return Segmented(LabelMask.of(best), float(sure.mean(dtype=np.float64)), steps)
 
 
 def _joined(windows: Sequence[WindowShares], high: int, wide: int) -> Array:

@@ -17,6 +17,15 @@ Array = np.ndarray[Any, Any]
 _TOLERANCE = 0.5
 
 
+def cells_in_words(cells: Cells, spec: CellSpec) -> str:
+    """How many there are, and of each class where there are several."""
+    counts = {name: int((cells.label == number).sum()) for number, name in enumerate(spec.classes)}
+    of = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    unknown = int((cells.label < 0).sum()) if spec.classes else 0
+    parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
+    return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"
+
+
 def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     """The answer about one picture, its cells from top to bottom."""
     cells = answered_cells(found, spec)
@@ -25,15 +34,6 @@ def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     density = {"all": len(found) / area, **{name: count / area for name, count in by_class.items()}}
     rounded = {name: round(value, 2) for name, value in density.items()}
     return CellCount(len(found), by_class, rounded, found.width, found.height, cells)
-
-
-def cells_in_words(cells: Cells, spec: CellSpec) -> str:
-    """How many there are, and of each class where there are several."""
-    counts = {name: int((cells.label == number).sum()) for number, name in enumerate(spec.classes)}
-    of = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    unknown = int((cells.label < 0).sum()) if spec.classes else 0
-    parts = ", ".join(filter(None, (of if len(spec.classes) > 1 else "", f"{unknown:,} unclassed" if unknown else "")))
-    return f"{len(cells):,} cells{f' ({parts})' if parts else ''}"
 
 
 def answered_cells(found: Cells, spec: CellSpec) -> tuple[Cell, ...]:

@@ -35,7 +35,8 @@ class RawMask:
         places: which of the values each pixel has, as its place among them; None where there are too many.
         foreground: where the value is not 0.
         bright: where the value is above half of the largest that 8 bits have.
-        two_levels: the share of pixels that are nearly 0 or nearly 255.
+        two_levels: the share of pixels that are nearly 0 or nearly 255; 0 where none is nearly 255, since the small
+            numbers of objects are no level.
     """
 
     file: str
@@ -86,7 +87,8 @@ def read_mask(payload: bytes, file: str, by_colour: bool) -> RawMask:
         distinct, inverse = np.unique(flat, return_inverse=True)
         places = inverse.reshape(flat.shape) if len(distinct) <= _MOST_VALUES else None
     level = values.max(axis=2) if coloured else values
-    near = (level <= _NEAR) | ((level >= 255 - _NEAR) & (level <= 255))
+    high = (level >= 255 - _NEAR) & (level <= 255)
+    near = (level <= _NEAR) | high
     return RawMask(
         file,
         flat.shape[0],
@@ -98,7 +100,7 @@ def read_mask(payload: bytes, file: str, by_colour: bool) -> RawMask:
         None if places is None else LabelMask.of(places),
         LabelMask.of(flat != 0),
         LabelMask.of(level > 127),
-        float(near.mean()),
+        float(near.mean()) if lossy or high.any() else 0.0,
     )
 
 

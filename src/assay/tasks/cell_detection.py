@@ -10,7 +10,22 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, no_targets, number_of
+from assay.task import (
+    Batch,
+    Confusion,
+    Corruption,
+    Doubt,
+    Doubts,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Support,
+    Task,
+    Things,
+    Traits,
+    no_targets,
+    number_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +88,7 @@ class CellDetection(Task):
             "encoding": "of tables, such as cp1252",
         },
         answering={"threshold": "the probability from which a find is a cell (chosen on the validation side)"},
+        doubting={"threshold": 0.05},
     )
     batch_type = CellBatch
     spec_type = CellSpec
@@ -207,6 +223,12 @@ class CellDetection(Task):
 
         return cell_figures(evaluation, spec)
 
+    def confusions(self, outputs: Values, truths: Values, spec: CellSpec) -> Sequence[Confusion]:
+        """See `assay.evidence.cell_figures`."""
+        from assay.evidence.cell_figures import cell_confusions
+
+        return cell_confusions(outputs, truths, spec)
+
     def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
         """(U,) one minus the F1 of each picture, of its primary metric."""
         from assay.evaluation.cell_metrics import picture_scores
@@ -221,6 +243,12 @@ class CellDetection(Task):
 
         sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
         return np.asarray(sure), picture_scores(outputs, truths, spec.radius, spec.outlined)
+
+    def doubts(self, outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
+        """See `assay.evaluation.cell_doubts`."""
+        from assay.evaluation.cell_doubts import cell_doubts
+
+        return cell_doubts(outputs, truths, spec)
 
     def baselines(self, spec: CellSpec) -> Sequence[Baseline]:
         """Stains, blobs and a support vector machine; a regular grid as the floor."""
@@ -250,17 +278,23 @@ class CellDetection(Task):
         other = None if instead is None else instead.image
         return replace(batch, image=mask_images(batch.image, kept, spec, other))  # type: ignore[arg-type]
 
-    def support(self, outputs: Values, answered: Values, spec: CellSpec) -> Support:
-        """The share of the cells that is still found where it was, by its probability."""
-        from assay.evidence.cell_attribution import cells_left
+    def things(self, spec: CellSpec) -> Things:
+        """See `assay.evaluation.things`."""
+        from assay.evaluation.things import CellThings
 
-        return Support(cells_left(outputs, answered, spec.radius))
+        return CellThings(spec)
+
+    def support(self, outputs: Values, answered: Values, spec: CellSpec) -> Support:
+        """How probable the surest cell still is."""
+        from assay.evidence.cell_attribution import surest_left
+
+        return Support(surest_left(outputs, answered, spec.radius))
 
     def explain(self, predictor: Answering, batch: CellBatch) -> np.ndarray[Any, Any]:
         """See `assay.evidence.cell_attribution`."""
         from assay.evidence.cell_attribution import explain_cells
 
-        return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec)
+        return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec, 0)
 
     def session(self, predictor: Predictor) -> CellSession:
         """Takes rows (n, W, C) of a picture from the top and gives `CellRows`."""
@@ -291,6 +325,20 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_cells
 
         return draw_cells(samples, unit, spec)
+
+    def draw_explained(
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: CellSpec, window: int | None = None
+    ) -> Drawing:
+        """What weighed, enlarged where it lies close together."""
+        from assay.report.cell_drawings import draw_weights
+
+        return draw_weights(samples, unit, weights, window)
+
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: CellSpec) -> Drawing:
+        """What lies around the cell that is in doubt."""
+        from assay.report.cell_drawings import draw_doubted_cell
+
+        return draw_doubted_cell(samples, unit, *doubt.place, spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Cells, truth: Cells, spec: CellSpec) -> Drawing:
         """The picture with what was found, coloured by class, what was missed and what was found for nothing."""

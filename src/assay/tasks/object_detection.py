@@ -29,6 +29,7 @@ from assay.task import (
     Recorder,
     Support,
     Task,
+    Things,
     Traits,
     no_targets,
     number_of,
@@ -273,6 +274,12 @@ class ObjectDetection(Task):
 
         return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
 
+    def things(self, spec: BoxSpec) -> Things:
+        """See `assay.evaluation.things`."""
+        from assay.evaluation.things import BoxThings
+
+        return BoxThings(spec)
+
     def support(self, outputs: Values, answered: Values, spec: BoxSpec) -> Support:
         """See `assay.evidence.box_attribution`."""
         from assay.evidence.box_attribution import best_box_support
@@ -329,22 +336,15 @@ class ObjectDetection(Task):
         return drawn_with_found(samples, unit, told_boxes(output), spec)
 
     def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: BoxSpec) -> Drawing:
-        """The picture with its labelled objects and the box that is in doubt."""
-        from assay.evaluation.box_doubts import MISSING
+        """The picture with its labelled objects, the label in doubt, and what was found there."""
         from assay.report.boxes import drawn_with_doubt
 
-        return drawn_with_doubt(samples, unit, doubt.place, doubt.kind == MISSING, spec)
+        return drawn_with_doubt(samples, unit, *doubt.place, spec)
 
     def draw_explained(
-        self,
-        samples: Samples,
-        unit: int,
-        weights: np.ndarray[Any, Any],
-        spec: BoxSpec,
-        window: int | None = None,
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
     ) -> Drawing:
         """The picture in grey with what weighed in colour."""
-        from assay.report.boxes import picture_of
-        from assay.report.explained import overlay
+        from assay.report.boxes import drawn_explained
 
-        return Drawing(image=overlay(picture_of(samples, unit)[0], weights), lines=(samples.id(unit),))
+        return drawn_explained(samples, unit, weights)

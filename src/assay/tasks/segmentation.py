@@ -10,7 +10,21 @@ import numpy as np
 
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
-from assay.task import Batch, Confusion, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, no_targets
+from assay.task import (
+    Batch,
+    Confusion,
+    Corruption,
+    Doubt,
+    Doubts,
+    Drawing,
+    Encoded,
+    NetworkKind,
+    Support,
+    Task,
+    Things,
+    Traits,
+    no_targets,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,6 +217,12 @@ class Segmentation(Task):
 
         return mask_confusions(outputs, truths, spec)
 
+    def doubts(self, outputs: Values, truths: Values, spec: MaskSpec) -> Doubts | None:
+        """See `assay.evaluation.mask_doubts`."""
+        from assay.evaluation.mask_doubts import mask_doubts
+
+        return mask_doubts(outputs, truths, spec)
+
     def words(self, output: Segmented, spec: MaskSpec) -> str:
         """The shares of the classes."""
         from assay.evidence.mask_figures import truth_words
@@ -260,6 +280,12 @@ class Segmentation(Task):
         other = mean.to(batch.image.dtype).view(1, -1, 1, 1) if instead is None else instead.image
         return replace(batch, image=torch.where(kept.unsqueeze(-3), batch.image, other))
 
+    def things(self, spec: MaskSpec) -> Things | None:
+        """See `assay.evaluation.things`; None where no class is the background."""
+        from assay.evaluation.things import MaskThings
+
+        return MaskThings(spec) if spec.background is not None else None
+
     def support(self, outputs: Values, answered: Values, spec: MaskSpec) -> Support:
         """See `assay.evidence.mask_attribution`."""
         from assay.evidence.mask_attribution import area_left
@@ -284,14 +310,21 @@ class Segmentation(Task):
 
         return compared_with_truth(samples, unit, output.mask, truth, spec.background)
 
+    def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: MaskSpec) -> Drawing:
+        """What lies around the area that is in doubt."""
+        from assay.report.masks import doubted_area
+
+        return doubted_area(samples, unit, doubt.place, spec.background)
+
     def draw_explained(
         self, samples: Samples, unit: int, weights: Array, spec: MaskSpec, window: int | None = None
     ) -> Drawing:
         """The window in grey with what weighed in colour."""
         from assay.report.explained import overlay
+        from assay.report.masks import SIZE
 
         number = int(samples.view_of(np.asarray([unit])).windows[0]) if window is None else window
         image, place = (np.asarray(samples.field(name, np.asarray([number]))) for name in ("image", "place"))
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
-        return Drawing(image=overlay(shown, weights[:high, :wide]), lines=(samples.id(unit),))
+        return Drawing(image=overlay(shown, weights[:high, :wide], SIZE), lines=(samples.id(unit),), large=True)

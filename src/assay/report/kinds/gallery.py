@@ -35,7 +35,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     texts = any(item.get("spans") for item in items)
     heard = any(audio_source(item.get("audio")) for item in items)
     large = "large" if any(item.get("large") for item in items) else ""
-    css = "heard" if heard else "double" if double else large if pictures else "words texts" if texts else "words"
+    shown = f"double {large}".strip() if double else large
+    css = "heard" if heard else shown if pictures else "words texts" if texts else "words"
     return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
         len(items) - MOST_ITEMS, "more are not shown."
     )
