@@ -52,7 +52,7 @@ def _errors(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     total = sum(one.pixels for one in found.values())
     if not found:
         return ()
-    if len(spec.things) < 2:
+    if len(spec.foreground) < 2:
         found.pop(OTHER)
     order = sorted(found, key=lambda name: -found[name].pixels)
     rows = [[name, _WORDS[name], found[name].areas, f"{100 * found[name].pixels / max(1, total):.0f} %"]

@@ -338,7 +338,7 @@ class CellDetection(Task):
         """What lies around the cell that is in doubt."""
         from assay.report.cell_drawings import draw_doubted_cell
 
-        return draw_doubted_cell(samples, unit, *doubt.place, spec)
+        return draw_doubted_cell(samples, unit, doubt.place[0], doubt.place[1], spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Cells, truth: Cells, spec: CellSpec) -> Drawing:
         """The picture with what was found, coloured by class, what was missed and what was found for nothing."""

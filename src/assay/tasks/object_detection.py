@@ -339,7 +339,7 @@ class ObjectDetection(Task):
         """The picture with its labelled objects, the label in doubt, and what was found there."""
         from assay.report.boxes import drawn_with_doubt
 
-        return drawn_with_doubt(samples, unit, *doubt.place, spec)
+        return drawn_with_doubt(samples, unit, doubt.place[0], doubt.place[1], spec)
 
     def draw_explained(
         self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
