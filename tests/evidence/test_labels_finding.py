@@ -108,8 +108,9 @@ def test_a_network_that_only_guesses_is_no_judge() -> None:
 
 
 def test_without_folds_or_classes_nothing_is_said() -> None:
-    for found in (find(judged([], divided=False)), find(judged([], told=False))):
-        assert found.status == "unknown" and "one class of several" in found.verdict
+    whole, other = find(judged([], divided=False)), find(judged([], told=False))
+    assert whole.status == other.status == "unknown" and whole.next and other.next
+    assert "too small to be divided" in whole.verdict and "one class of several" in other.verdict
 
 
 class Boxes(Sorter):

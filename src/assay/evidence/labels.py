@@ -71,8 +71,7 @@ def find(context: Context) -> Finding:
     if parts is not None:
         return doubted(context, *parts)
     if seen is None:
-        verdict = "Labels can be judged where an answer is one class of several and there are enough samples to divide."
-        return Finding("labels", QUESTION, "unknown", verdict)
+        return _unknown(context)
     if not _able(seen):
         verdict = NO_JUDGE
         return Finding("labels", QUESTION, "unknown", verdict, next=BETTER)
@@ -94,6 +93,16 @@ def find(context: Context) -> Finding:
         "person has to decide."
     )
     return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _unknown(context: Context) -> Finding:
+    """Why labels are not judged."""
+    if context.side is not None and not context.side.halves:
+        verdict = "Labels are judged by networks that saw half of the training side: it is too small to be divided."
+        return Finding("labels", QUESTION, "unknown", verdict, next="Collect more samples, of more groups.")
+    verdict = "Labels can be judged where an answer is one class of several, or names things in its input."
+    step = "Look at the worst answers: some of them may be labelled wrongly."
+    return Finding("labels", QUESTION, "unknown", verdict, next=step)
 
 
 def suspects(seen: _Seen) -> LabelIssues:
