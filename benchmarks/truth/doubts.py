@@ -109,9 +109,9 @@ def doubted(source: Source, network: str, budget_s: float, seed: int) -> tuple[A
     seen: list[Any] = []
     original, every = finding.doubted, dict(evidence.FINDINGS)
 
-    def kept(context: Any, units: Array, doubts: Any) -> Any:
+    def kept(context: Any, units: Array, doubts: Any, left: str = "") -> Any:
         seen.append(([Path(context.samples.id(int(unit))).stem for unit in units], doubts))
-        return original(context, units, doubts)
+        return original(context, units, doubts, left)
 
     options = DataOptions(source.task, network=network, extra=source.options)
     task = load_task(source.task)

@@ -46,7 +46,7 @@ def judged(
     other = SimpleNamespace(predict=lambda view: answers(true, classical or 0.0)[view.units])
     side = SimpleNamespace(
         halves=halves if divided else None,
-        out_of_fold=lambda: [(run, half) for half in halves],
+        out_of_fold=lambda: [(run, half) for half in halves if divided],
         classical_out_of_fold=lambda seconds: [(Classical(None, None, other), half) for half in halves],  # type: ignore[arg-type]
     )
     samples = SimpleNamespace(
@@ -108,8 +108,9 @@ def test_a_network_that_only_guesses_is_no_judge() -> None:
 
 
 def test_without_folds_or_classes_nothing_is_said() -> None:
-    for found in (find(judged([], divided=False)), find(judged([], told=False))):
-        assert found.status == "unknown" and "one class of several" in found.verdict
+    whole, other = find(judged([], divided=False)), find(judged([], told=False))
+    assert whole.status == other.status == "unknown" and whole.next and other.next
+    assert "too small to be divided" in whole.verdict and "one class of several" in other.verdict
 
 
 class Boxes(Sorter):
@@ -119,6 +120,7 @@ class Boxes(Sorter):
         super().__init__(told=False)
         self.traits = SimpleNamespace(doubting={})
         self.doubted, self.agreed = doubted, agreed
+        self.able: dict[int, float] = {}
         self.seen = -1  # units so far; the first call only asks whether it can tell at all
 
     def doubts(self, outputs: Any, truths: Any, spec: Any) -> Doubts:
@@ -127,7 +129,7 @@ class Boxes(Sorter):
         kinds = ("missing", "another class")
         found = [Doubt(kinds[row % 2], "cat", "dog", 0.9, row, row - first)
                  for row in self.doubted if first <= row < first + len(outputs)]  # fmt: skip
-        return Doubts(2 * len(outputs), self.agreed, tuple(found))
+        return Doubts(2 * len(outputs), self.able.get(len(outputs), self.agreed), tuple(found))
 
     def draw_doubted(self, samples: Any, unit: int, doubt: Doubt, spec: Any) -> Drawing:
         return Drawing(lines=(samples.id(unit), f"at {doubt.place}"))
@@ -151,5 +153,14 @@ def test_no_doubts_many_doubts_and_a_judge_who_cannot_judge() -> None:
     assert many.status == "act" and many.next
     unable = find(replace(judged([]), task=Boxes([3], agreed=0.2)))  # type: ignore[arg-type]
     assert unable.status == "unknown" and "too seldom" in unable.verdict
+
+
+def test_labels_of_a_side_that_cannot_be_judged_are_left_out() -> None:
     alone = find(replace(judged([], divided=False), task=Boxes([3])))  # type: ignore[arg-type]
-    assert alone.status == "unknown"
+    assert alone.numbers["labels looked at"].value == 2 * 100 and "too few samples, or groups" in alone.certainty
+    assert "beside 200 that could be judged" in alone.verdict
+    weak = Boxes([3, 310])
+    weak.able = {100: 0.9, 150: 0.2}  # the halves agree too seldom, the main network does not
+    found = find(replace(judged([]), task=weak))  # type: ignore[arg-type]
+    assert found.numbers["labels looked at"].value == 2 * 100 and "half of it agree too seldom" in found.certainty
+    assert [row[0] for row in found.figures[1].data["rows"]] == ["310.png"]

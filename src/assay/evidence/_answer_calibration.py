@@ -104,7 +104,8 @@ def _judge(context: Context, told: _Told, confidence: Array, goodness: Array) ->
         f"{shown(metric, told.rest.value)} of the others"
     )
     if not np.isfinite(ranks.value):
-        return "unknown", "All answers say that they are equally sure, or all are equally good: nothing to compare.", ""
+        verdict = "All answers say that they are equally sure, or all are equally good: nothing to compare."
+        return "unknown", verdict, "Train for longer, or test on more samples, until answers differ."
     if ranks.low is None or ranks.low <= 0:
         verdict = f"Its confidence does not tell good answers from poor ones: {halves}."
         return "act", verdict, "Do not act on its confidence."

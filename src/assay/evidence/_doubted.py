@@ -23,25 +23,33 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 QUESTION = "Which labels look wrong?"
-NO_JUDGE = "The network agrees too seldom with the labels of samples that it has not seen to be their judge."
+NO_JUDGE = "The networks agree too seldom with the labels of samples that they have not seen to be their judges."
 BETTER = "Ask again once it is better than guessing."
+LONGER = "Train with a longer --budget, or with more pictures, until more of what is labelled is found; then ask again."
 STEP = "Look at those shown, worst first, and correct what is wrong; then train again."
 #: Samples shown and listed; shares of all labels from which on one should know of them, and do something.
 SHOWN, LISTED, FEW, MANY = 24, 200, 0.01, 0.05
 #: The least share of the labels that a judge agrees with.
-_AGREED = 0.5
+AGREED = 0.5
+#: Why labels of the training side are not judged.
+UNABLE = (
+    " Other labels of the training side were not judged: the networks that saw half of it agree too seldom with the "
+    "labels of the other half, as they learn for a twentieth of the training's steps."
+)
+UNDIVIDED = " Labels of the training side were not judged: it has too few samples, or groups, to be divided."
 
 
-def doubted(context: Context, units: Array, doubts: Doubts) -> Finding:
+def doubted(context: Context, units: Array, doubts: Doubts, left: str = "") -> Finding:
     """What looks wrong with labels of which a unit has several.
 
     Args:
         context: the finished training.
         units: (U,) the units that were looked at.
         doubts: what the application doubts; rows are positions among `units`.
+        left: a sentence about labels that were not judged.
     """
-    if doubts.agreed < _AGREED:
-        return Finding("labels", QUESTION, "unknown", NO_JUDGE, next=BETTER)
+    if doubts.agreed < AGREED:
+        return Finding("labels", QUESTION, "unknown", _too_weak(doubts), next=LONGER)
     count, kinds = len(doubts.found), Counter(one.kind for one in doubts.found)
     share = count / max(1, doubts.labels)
     low, high = wilson(min(1.0, share), doubts.labels)
@@ -52,14 +60,17 @@ def doubted(context: Context, units: Array, doubts: Doubts) -> Finding:
         "labels looked at": Number(doubts.labels),
         "labels that the network agrees with": Number(doubts.agreed, *wilson(doubts.agreed, doubts.labels), "%"),
     }
-    status, verdict, step = _judge(kinds, doubts.labels, share)
+    status, verdict, step = _judge(kinds, doubts.labels, share, " that could be judged" if left else "")
     figures = (_worst(context, units, doubts), _table(context, units, doubts)) if count else ()
     certainty = (
-        f"The labels of {len(units):,} samples were judged by a network that had not seen them; on the training side "
-        "it saw half of the samples. It is believed where it is as sure as it usually is when it is right. Hard "
-        "samples look wrong too: a person has to decide."
+        f"The labels of {len(units):,} samples were judged by networks that had not seen them, and that are believed "
+        f"where they are as sure as when they are right.{left} Hard samples look wrong too: a person has to decide."
     )
     return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _too_weak(doubts: Doubts) -> str:
+    return f"{NO_JUDGE} They find {100 * doubts.agreed:.0f} % of what is labelled, and half would be needed."
 
 
 def joined(parts: Sequence[Doubts], counts: Sequence[int]) -> Doubts:
@@ -77,12 +88,14 @@ def joined(parts: Sequence[Doubts], counts: Sequence[int]) -> Doubts:
     return Doubts(labels, agreed, tuple(sorted(found, key=lambda one: -one.sure)))
 
 
-def _judge(kinds: Counter[str], labels: int, share: float) -> tuple[Status, str, str]:
+def _judge(kinds: Counter[str], labels: int, share: float, which: str) -> tuple[Status, str, str]:
     count = kinds.total()
     if not count:
-        return "good", f"None of {labels:,} labels looks wrong, and none seems to be missing.", ""
+        return "good", f"None of {labels:,} labels{which} looks wrong, and none seems to be missing.", ""
     told = ", ".join(f"{name}: {many:,}" for name, many in kinds.most_common())
-    words = f"{count:,} labels look wrong or seem to be missing, beside {labels:,} that there are ({told})."
+    words = (
+        f"{count:,} labels look wrong or seem to be missing, beside {labels:,}{which or ' that there are'} ({told})."
+    )
     if share < FEW:
         return "good", f"Few labels look wrong: {words}", STEP
     return ("watch" if share < MANY else "act"), words, STEP

@@ -57,7 +57,8 @@ def find(context: Context) -> Finding:
         reason = f": {context.no_baseline}" if context.no_baseline else ""
         verdict = f"The network was not compared with classical machine learning{reason}."
         figures: tuple[Figure, ...] = (_chart(context, measured),) if measured else ()
-        return Finding("baseline", QUESTION, "unknown", verdict, numbers, figures)
+        step = "Compare it with a model of your own: samples.parquet tells which samples are test samples."
+        return Finding("baseline", QUESTION, "unknown", verdict, numbers, figures, step)
     who, gain = compare(context)
     units = len(np.unique(context.test.groups))
     status, verdict, step = _words(context, who, measured, fitted.model.name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Points on the way from the mean picture, and the noise at each as a share of the pixels' deviation. Few, since
 #: pictures of scenes are large.
-STEPS, NOISE = 6, 0.3
+STEPS, NOISE = 3, 0.2
 _AT_ONCE = 4
 #: Boxes that overlap the best one by so much are the same find.
 _SAME = 0.5

@@ -85,7 +85,7 @@ def find(context: Context) -> Finding:
             "Answers of this kind are not one class of several with a probability each, nor do they say otherwise how "
             "sure they are: nothing can be compared."
         )
-        return Finding("calibration", QUESTION, "unknown", verdict)
+        return Finding("calibration", QUESTION, "unknown", verdict, next="Do not read a confidence into its answers.")
     return _of_classes(context, np.asarray(probabilities, float), np.asarray(test.truths, np.int64))
 
 

@@ -42,7 +42,8 @@ def find(context: Context) -> Finding:
     drawn = figure(metric, network, classical, met, whole)
     if network.law is None:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
-        return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,))
+        step = "Train with a longer --budget: the points of the curve then tell of data rather than of too few steps."
+        return Finding("data", QUESTION, "unknown", verdict, figures=(drawn,), next=step)
     twice, gain = estimated(metric, network.law.at(2 * samples)), _gain(network.law)
     status, verdict, step = _judge(metric, gain, twice, samples, _worth(context, network.law))
     found = {

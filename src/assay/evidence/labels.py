@@ -9,7 +9,21 @@ import numpy as np
 
 from assay.evaluation.confident_learning import LabelIssues, find_label_issues
 from assay.evaluation.intervals import wilson
-from assay.evidence._doubted import BETTER, FEW, LISTED, MANY, NO_JUDGE, QUESTION, SHOWN, STEP, doubted, joined
+from assay.evidence._doubted import (
+    AGREED,
+    BETTER,
+    FEW,
+    LISTED,
+    MANY,
+    NO_JUDGE,
+    QUESTION,
+    SHOWN,
+    STEP,
+    UNABLE,
+    UNDIVIDED,
+    doubted,
+    joined,
+)
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.report.explained import pictured
@@ -57,8 +71,7 @@ def find(context: Context) -> Finding:
     if parts is not None:
         return doubted(context, *parts)
     if seen is None:
-        verdict = "Labels can be judged where an answer is one class of several and there are enough samples to divide."
-        return Finding("labels", QUESTION, "unknown", verdict)
+        return _unknown(context)
     if not _able(seen):
         verdict = NO_JUDGE
         return Finding("labels", QUESTION, "unknown", verdict, next=BETTER)
@@ -80,6 +93,16 @@ def find(context: Context) -> Finding:
         "person has to decide."
     )
     return Finding("labels", QUESTION, status, verdict, numbers, figures, step, certainty)
+
+
+def _unknown(context: Context) -> Finding:
+    """Why labels are not judged."""
+    if context.side is not None and not context.side.halves:
+        verdict = "Labels are judged by networks that saw half of the training side: it is too small to be divided."
+        return Finding("labels", QUESTION, "unknown", verdict, next="Collect more samples, of more groups.")
+    verdict = "Labels can be judged where an answer is one class of several, or names things in its input."
+    step = "Look at the worst answers: some of them may be labelled wrongly."
+    return Finding("labels", QUESTION, "unknown", verdict, next=step)
 
 
 def suspects(seen: _Seen) -> LabelIssues:
@@ -106,27 +129,30 @@ def out_of_sample(context: Context) -> _Seen | None:
     return _Seen(units[place], _with_classical(context, units[place], probabilities, labels), labels)
 
 
-def _doubts(context: Context) -> tuple[Array, Doubts] | None:
-    """What the application doubts of labels of which a unit has several, and the units (U,) that were looked at.
+def _doubts(context: Context) -> tuple[Array, Doubts, str] | None:
+    """What the application doubts of labels of which a unit has several: the units (U,) looked at, and why not others.
 
-    Each network judges by itself: one that learned for longer is surer.
+    Each network judges by itself: one that learned for longer is surer. The main one knows the training side.
     """
     known = [side for side in (context.validation, context.test) if len(side)]
-    if context.side is None or not context.side.halves or not known:
-        return None
     task, spec = context.task, context.spec
-    if task.doubts(known[0].outputs, known[0].truths, spec) is None:
+    if context.side is None or not known or task.doubts(known[0].outputs, known[0].truths, spec) is None:
         return None  # before anything is trained for it
-    asked = [(run.predictor, units) for run, units in _folds(context)]
-    answered = [(_doubting(context, judge, units), units) for judge, units in asked]
+    answered = [(_doubting(context, run.predictor, units), units) for run, units in _folds(context)]
     units = np.concatenate([side.units for side in known])
     if task.traits.doubting:
         answered.append((_doubting(context, context.predictor, units), units))
     else:
         answered.append(([output for side in known for output in side.outputs], units))
-    found = [task.doubts(outputs, context.samples.view_of(units).truths(), spec) for outputs, units in answered]
-    units = np.concatenate([units for _, units in answered])
-    return units, joined([one for one in found if one is not None], [len(units) for _, units in answered])
+    found = [
+        (units, task.doubts(outputs, context.samples.view_of(units).truths(), spec)) for outputs, units in answered
+    ]
+    told = [(units, one) for units, one in found if one is not None]
+    able = [(units, one) for units, one in told if one.agreed >= AGREED] or told
+    left = "" if len(able) == len(told) else UNABLE
+    left = left if context.side.halves else UNDIVIDED
+    units = np.concatenate([units for units, _ in able])
+    return units, joined([one for _, one in able], [len(units) for units, _ in able]), left
 
 
 def _doubting(context: Context, judge: Predictor, units: Array) -> Values:

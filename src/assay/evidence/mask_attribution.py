@@ -1,4 +1,4 @@
-"""What in a picture spoke for the area of a class, and how much of that area is left when the picture changes.
+"""What in a picture spoke for one area of its mask, and how much of that area is left when the picture changes.
 
 Shapes: B windows, C classes, S the side of a window.
 """
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Points on the way from the mean picture, and the noise at each as a share of the pixels' deviation. Fewer than for
 #: whole images, since the answer is a sum over many pixels, whose gradients' noise evens out.
-STEPS, NOISE = 8, 0.15
+STEPS, NOISE = 3, 0.2
 _AT_ONCE = 8
 
 
 def explain_masks(network: nn.Module | None, image: Tensor, spec: MaskSpec) -> Array:
-    """(B, S, S) how much each pixel of windows (B, 3, S, S) weighed in the area of the class that is explained.
+    """(B, S, S) how much each pixel of windows (B, 3, S, S) weighed in the area that is explained.
 
-    That is the largest class but the background, or the background where there is nothing else. The attribution is of
-    the mean log-odds of that class over the pixels that were answered with it.
+    That is the largest connected area of a class but the background, or of the background where there is nothing else.
+    The attribution is of the mean log-odds of its class over its pixels.
 
     Raises:
         SettingError: a model without gradients answered.
@@ -46,8 +46,8 @@ def _score(network: nn.Module, pixels: Tensor, spec: MaskSpec) -> Any:
 
     with torch.no_grad():
         answered = network(pixels).argmax(1)
-    chosen = torch.from_numpy(explained_classes(answered.numpy(), spec))
-    where = (answered == chosen[:, None, None]).float()
+    classes, areas = zip(*(explained_area(one, spec) for one in answered.numpy()), strict=True)
+    chosen, where = torch.tensor(classes), torch.from_numpy(np.stack(areas)).float()
     count = where.flatten(1).sum(1).clamp(min=1)
 
     def score(other: Tensor) -> Tensor:
@@ -61,17 +61,22 @@ def _score(network: nn.Module, pixels: Tensor, spec: MaskSpec) -> Any:
     return score
 
 
-def explained_classes(answered: Array, spec: MaskSpec) -> Array:
-    """(B,) int64, the class of each window (B, S, S) of class numbers whose area is explained."""
-    counts = np.stack([np.bincount(window.ravel(), minlength=len(spec.classes)) for window in answered])
-    if spec.background is not None:
-        alone = counts[:, list(spec.foreground)].sum(axis=1) == 0
-        counts[:, spec.background] = np.where(alone, counts[:, spec.background], 0)
-    return np.asarray(counts.argmax(axis=1), np.int64)
+def explained_area(answered: Array, spec: MaskSpec) -> tuple[int, Array]:
+    """The class and the pixels (S, S) bool of the area of a window (S, S) of class numbers that is explained."""
+    from scipy.ndimage import label
+
+    best, most = (0, np.ones(answered.shape, bool)), 0
+    for number in np.unique(answered):
+        pieces = label(answered == number)[0]
+        sizes = np.bincount(pieces.ravel())[1:]
+        size = int(sizes.max()) if number != spec.background else 0  # the background only where nothing else is
+        if size > most or (size == 0 and not most):
+            best, most = (int(number), pieces == 1 + sizes.argmax()), size
+    return best
 
 
 def area_left(outputs: Values, answered: Values, spec: MaskSpec) -> Array:
-    """(B,) the mean probability that outputs give the explained class where it was answered.
+    """(B,) the mean probability that outputs give the class of the explained area, over its pixels.
 
     Args:
         outputs: `WindowShares` of changed windows.
@@ -80,7 +85,6 @@ def area_left(outputs: Values, answered: Values, spec: MaskSpec) -> Array:
     """
     left = []
     for output, before in zip(outputs, answered, strict=True):
-        classes = before.shares.argmax(axis=0)
-        number = explained_classes(classes[None], spec)[0]
-        left.append(output.shares[number][classes == number].mean(dtype=np.float64))
+        number, area = explained_area(np.asarray(before.shares).argmax(axis=0), spec)
+        left.append(output.shares[number][area].mean(dtype=np.float64))
     return np.asarray(left)

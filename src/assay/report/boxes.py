@@ -159,7 +159,8 @@ def drawn_explained(samples: Samples, unit: int, weights: Array) -> Drawing:
 
     picture = picture_of(samples, unit)[0]
     colour = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
-    return Drawing(image=overlaid_close_up(colour, weights, _SIZE), lines=(samples.id(unit),), large=True)
+    lines = samples.id(unit), "explained: the best box"
+    return Drawing(image=overlaid_close_up(colour, weights, _SIZE), lines=lines, large=True)
 
 
 def _dashed(

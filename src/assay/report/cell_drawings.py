@@ -116,8 +116,8 @@ def draw_weights(samples: Samples, unit: int, weights: Array, window: int | None
     number = samples.view_of(np.asarray([unit])).windows[:1] if window is None else np.asarray([window])
     tile = Tile.of(np.asarray(samples.field("place", number))[0])
     picture = np.asarray(samples.field("image", number))[0].transpose(1, 2, 0)[: tile.height, : tile.width]
-    return Drawing(image=overlaid_close_up(picture, weights[: tile.height, : tile.width], _SIZE),
-                   lines=(samples.id(unit),), large=True)  # fmt: skip
+    image = overlaid_close_up(picture, weights[: tile.height, : tile.width], _SIZE)
+    return Drawing(image=image, lines=(samples.id(unit), "explained: the surest cell"), large=True)
 
 
 def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, thick: int = 2) -> Array:

@@ -320,11 +320,12 @@ class Segmentation(Task):
         self, samples: Samples, unit: int, weights: Array, spec: MaskSpec, window: int | None = None
     ) -> Drawing:
         """The window in grey with what weighed in colour."""
-        from assay.report.explained import overlay
+        from assay.report.close_ups import overlaid_close_up
         from assay.report.masks import SIZE
 
         number = int(samples.view_of(np.asarray([unit])).windows[0]) if window is None else window
         image, place = (np.asarray(samples.field(name, np.asarray([number]))) for name in ("image", "place"))
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
-        return Drawing(image=overlay(shown, weights[:high, :wide], SIZE), lines=(samples.id(unit),), large=True)
+        image = overlaid_close_up(shown, weights[:high, :wide], SIZE)
+        return Drawing(image=image, lines=(samples.id(unit), "explained: the largest area"), large=True)
