@@ -113,8 +113,8 @@ def identities(told: Json, truths: list[Array]) -> Json:
                 together[sign, name] += 1
                 found += 1
     signs_found, names = sorted({sign for sign, _ in together}), sorted({name for _, name in together})
-    table = np.asarray([[together[sign, name] for name in names] for sign in signs_found]).reshape(-1, len(names))
-    kept = int(table[linear_sum_assignment(-table)].sum()) if table.size else 0
+    table = np.asarray([[together[sign, name] for name in names] for sign in signs_found] or np.zeros((0, 0), int))
+    kept = int(table[linear_sum_assignment(-table)].sum())
     return {"signs": len({int(row[4]) for signs in truths for row in signs if row[5] >= _SEEN}),
             "signs_found": len(signs_found), "tracks": len(told["tracks"]), "recall": found / max(wanted, 1),
             "precision": found / max(given, 1), "switches": switches,
