@@ -54,18 +54,18 @@ def fit_box_spec(records: Records, train: Array, options: DataOptions) -> BoxSpe
     if not classes:
         raise DataError("no training picture has a labelled object", "Look at the problems that assay inspect lists.")
     looked = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
-    images = _images(records, [index.column("location")[int(row)].as_py() for row in looked])
-    shapes = [image.shape for image in images if image is not None]
+    images = _images(records, [index.column("location")[int(row)].as_py() for row in looked], (_SIDE, _SIDE))
+    shapes = [(*frame, image.shape[2]) for image, frame, _ in filter(None, images)]
     if not shapes:
         raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
     channels = 3 if max(shape[2] for shape in shapes) == 3 else max(shape[2] for shape in shapes)
     height, width = _field(shapes, options.extra.get("image_size"))
     blank = BoxSpec(channels, height, width, (0.0,) * channels, (1.0,) * channels, tuple(classes))
-    pixels = PixelRange.of([image for image in images if image is not None])
-    brought = [_brought(image, channels, pixels) for image in images if image is not None]
+    pixels = PixelRange.of([image for image, _, _ in filter(None, images)])
+    brought = [_brought(image, channels, pixels) for image, _, _ in filter(None, images)]
     mean, deviation = mean_and_deviation(some_pixels(brought))
-    sides = [_sides(targets[int(row)].as_py() or (), image.shape[:2], blank)
-             for row, image in zip(looked, images, strict=True) if image is not None]  # fmt: skip
+    sides = [_sides(targets[int(row)].as_py() or (), found[1], blank)
+             for row, found in zip(looked, images, strict=True) if found is not None]  # fmt: skip
     known = np.concatenate(sides)
     side = float(np.quantile(known, _SMALL)) if len(known) else float(STEP)
     objects = round(float(counts.mean()), 3)
@@ -84,7 +84,8 @@ def encode_pictures(
     decoded = _images(
         records,
         batch.column("location").to_pylist(),
-        lambda image: (letterbox(_brought(image, spec.channels, spec.pixels), spec), image.shape[:2], image.dtype),
+        (spec.height, spec.width),
+        lambda image, frame: letterbox(_brought(image, spec.channels, spec.pixels), spec, frame),
     )
     rows = np.asarray([row for row, one in enumerate(decoded) if one is not None], np.int64)
     for name, one in zip(names, decoded, strict=True):
@@ -92,7 +93,7 @@ def encode_pictures(
             log.add("undecodable-image", "skipped", name)
         elif not spec.pixels.knows(one[2]):
             log.add(DEEPER, "kept", name)
-    kept = [decoded[row] for row in rows]
+    kept = [one for one in decoded if one is not None]
     image = (
         np.stack([one[0] for one in kept]) if kept else np.zeros((0, spec.channels, spec.height, spec.width), np.uint8)
     )
@@ -127,19 +128,30 @@ def object_array(
 
 
 def _images(
-    records: Records, locations: Sequence[str], then: Callable[[Array], Any] = lambda image: image
-) -> list[Any]:
-    """What `then` makes of each picture (h, w, C), as `decode_values` gives it; None where it cannot be decoded."""
-    from assay.sources.decode import decode_values
+    records: Records,
+    locations: Sequence[str],
+    within: tuple[int, int],
+    then: Callable[[Array, tuple[int, int]], Array] = lambda image, frame: image,
+) -> list[tuple[Array, tuple[int, int], np.dtype[Any]] | None]:
+    """What `then` makes of each picture, its own height and width, and the type of its values; None where it cannot be decoded.
+
+    Args:
+        records: hold the pictures.
+        locations: of the pictures.
+        within: height and width that the network needs of a picture, at most; a large JPEG is decoded smaller.
+        then: takes a picture (h, w, C) as `decode_values` gives it, and its own height and width.
+    """
+    from assay.sources.decode import decode_within
 
     load = records.loader
 
-    def one(location: str) -> Any:
+    def one(location: str) -> tuple[Array, tuple[int, int], np.dtype[Any]] | None:
         try:
             payload = load(location)
             if not isinstance(payload, bytes | np.ndarray):  # a video, which is answered as a whole
                 return None
-            return then(decode_values(payload, name=location))
+            image, frame = decode_within(payload, *within, name=location)
+            return then(image, frame), frame, image.dtype
         except AssayError:
             return None
 

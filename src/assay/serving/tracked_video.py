@@ -131,7 +131,8 @@ def annotated(frame: Array, objects: Sequence[FollowedObject]) -> Array:
         x0, y0, x1, y1 = (round(side) for side in one.box)
         colour = colour_of(one.id)
         cv2.rectangle(drawn, (x0, y0), (x1 - 1, y1 - 1), colour, thick)
-        words = f"{one.label} {one.id} {one.score:.2f}"
+        label = f"{one.label} " if one.label.isascii() else ""  # OpenCV has no other letters
+        words = f"{label}{one.id} {one.score:.2f}"
         (wide, high), below = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, thick)
         top = y0 if y0 - high - below < 0 else y0 - high - below
         cv2.rectangle(drawn, (x0, top), (x0 + wide, top + high + below), colour, -1)

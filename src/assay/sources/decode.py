@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Array = np.ndarray[Any, Any]
+#: How much larger than needed a JPEG is decoded: what is left for the antialiased filter to do.
+_SPARE = 2.0
 ResizeMode = Literal["squash", "cover", "pad"]
 
 # H height, W width, C channels
@@ -62,6 +65,31 @@ def unscaled(values: Array, name: str = "image", finite: bool = True) -> Array:
         return as_integers(values, name)
     _check_numbers(values, name, finite)
     return np.ascontiguousarray(values, np.float32)
+
+
+def decode_within(
+    payload: bytes | Array, height: int, width: int, *, name: str = "image"
+) -> tuple[Array, tuple[int, int]]:
+    """An image that is going to be shrunk until it fits into a frame, decoded no larger than that needs.
+
+    Args:
+        payload: as `decode_image` takes it.
+        height: of the frame, pixels.
+        width: of the frame, pixels.
+        name: what messages call the image.
+
+    Returns:
+        (H, W, C) as `decode_values` gives it, of a large JPEG at a half, a fourth or an eighth of its size, its sides at
+        least `_SPARE` times those in the frame; and height and width of the whole image, upright.
+    """
+    if isinstance(payload, bytes) and content_format(payload) == "JPEG":
+        header = open_image(payload, name)
+        wide, high = header.size if orientation_of(header) < 5 else header.size[::-1]
+        ratio = _SPARE * min(height / high, width / wide)
+        if ratio < 1:
+            return decode_image(payload, name=name, least_side=math.ceil(ratio * min(high, wide))), (high, wide)
+    image = decode_values(payload, name=name)
+    return image, (image.shape[0], image.shape[1])
 
 
 def image_array(array: Array, name: str = "image") -> Array:
