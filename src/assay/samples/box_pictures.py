@@ -133,7 +133,7 @@ def _images(
     within: tuple[int, int],
     then: Callable[[Array, tuple[int, int]], Array] = lambda image, frame: image,
 ) -> list[tuple[Array, tuple[int, int], np.dtype[Any]] | None]:
-    """What `then` makes of each picture, its own height and width, and the type of its values; None where it cannot be decoded.
+    """What `then` makes of each picture, its height and width, and its type of values; None where it is damaged.
 
     Args:
         records: hold the pictures.

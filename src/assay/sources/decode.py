@@ -79,7 +79,7 @@ def decode_within(
         name: what messages call the image.
 
     Returns:
-        (H, W, C) as `decode_values` gives it, of a large JPEG at a half, a fourth or an eighth of its size, its sides at
+        (H, W, C) as `decode_values` gives it; a large JPEG at a half, a fourth or an eighth of its size, its sides at
         least `_SPARE` times those in the frame; and height and width of the whole image, upright.
     """
     if isinstance(payload, bytes) and content_format(payload) == "JPEG":

@@ -327,5 +327,5 @@ class Segmentation(Task):
         image, place = (np.asarray(samples.field(name, np.asarray([number]))) for name in ("image", "place"))
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
-        image = overlaid_close_up(shown, weights[:high, :wide], SIZE)
-        return Drawing(image=image, lines=(samples.id(unit), "explained: the largest area"), large=True)
+        drawn = overlaid_close_up(shown, weights[:high, :wide], SIZE)
+        return Drawing(image=drawn, lines=(samples.id(unit), "explained: the largest area"), large=True)
