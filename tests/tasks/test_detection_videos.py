@@ -186,4 +186,4 @@ def test_a_classical_model_is_followed_too(traffic: Path) -> None:
     ((one,), problems) = predict(Classical(task, spec, Windows(spec)), records, following)
     assert one.answer.counts == {"disc": 1, "plate": 2} and not problems
     assert max(finder.batches) == 8 and np.sum(finder.batches) == 24
-    assert shown.told == [("traffic.avi", 3), 0, 1, 2]
+    assert shown.told == [("Answering traffic.avi", 3), 0, 1, 2]

@@ -41,7 +41,7 @@ def streamed_answers(
     for name, chunks in (task.streamed(records, model.spec, log) or ()) if task.traits.streams else ():
         session = task.session(model)
         try:
-            following.progress.stage(name, length_hint(chunks) or None)
+            following.progress.stage(f"Answering {name}", length_hint(chunks) or None)
             found[name] = Prediction(name, _gathered(task, model.spec, session, chunks, following, name))
         except DataError as error:
             found[name] = error
