@@ -213,7 +213,7 @@ def cell_metrics(radius: float, classes: tuple[str, ...], outlined: bool) -> tup
 
 def picture_scores(outputs: Values, truths: Values, radius: float, outlined: bool) -> Array:
     """(U,) the F1 of each picture, of its primary metric; 1 where there is nothing and nothing is found."""
-    counts = cell_metrics(radius, (), outlined)[0].statistics(outputs, truths)
+    counts = np.asarray(cell_metrics(radius, (), outlined)[0].statistics(outputs, truths), float)
     return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
 
 
