@@ -30,11 +30,13 @@ class Example:
 class Darkness(nn.Module):
     """Finds what is dark, looking twelve pixels far: its answers are known, and it needs no training."""
 
+    views = 1
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("threshold", torch.tensor(0.5))
 
-    def maps(self, image: torch.Tensor) -> CellMaps:
+    def maps(self, image: torch.Tensor, views: int | None = None) -> CellMaps:
         dark = 1 - image.float().mean(1, keepdim=True) / 255
         small = functional.avg_pool2d(dark, 2)
         smooth = functional.avg_pool2d(functional.avg_pool2d(small, 5, 1, 2), 3, 1, 1)[:, 0]

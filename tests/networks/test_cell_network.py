@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from assay.errors import SettingError
 from assay.evaluation.cells import Cells
-from assay.networks.cell_decoding import cells_of, merged_cells, outlines_around, strongest
+from assay.networks.cell_decoding import Deciding, cells_of, merged_cells, outlines_around, strongest, tile_cells
 from assay.networks.cell_loss import cell_losses, peaks
 from assay.networks.cell_network import CellMaps
 from assay.samples.cell_spec import CellSpec
+from assay.samples.cell_tiles import tiles_of
 
 SPEC = CellSpec(64, 16, (128.0,) * 3, (50.0,) * 3, ("a", "b"), False, 6.0, 5.0, 1e-3, 8, True)
 
@@ -97,3 +99,28 @@ def test_what_lies_beyond_the_picture_does_not_count() -> None:
     cell_losses(CellMaps(middle, None, None, None, 2), table((10, 10, 0)), None, valid, 5.0, 1e-3, 0.0).sum().backward()
     assert middle.grad is not None
     assert not middle.grad[:, :, 16:].any() and middle.grad[:, :, :16].any()
+
+
+class _Asked(torch.nn.Module):
+    """Keeps with how many views it was asked."""
+
+    views = 4
+    threshold = torch.tensor(0.5)
+
+    def maps(self, image: torch.Tensor, views: int | None = None) -> CellMaps:
+        self.asked = views
+        return CellMaps(torch.full((len(image), 32, 32), -5.0), None, None, None, 2)
+
+
+@pytest.mark.parametrize(("options", "views"), [({}, 4), ({"views": "1"}, 1), ({"views": 8}, 8)])
+def test_an_answer_takes_as_many_views_as_it_is_asked_for(options: dict[str, object], views: int) -> None:
+    network, tile = _Asked(), next(iter(tiles_of(64, 64, 64, 16)))
+    place = torch.from_numpy(tile.numbers)[None]
+    tile_cells(network, torch.zeros(1, 3, 64, 64), place, SPEC, Deciding.of(options, network))
+    assert network.asked == views
+
+
+@pytest.mark.parametrize("views", ["3", "0", "many"])
+def test_other_numbers_of_views_are_refused(views: str) -> None:
+    with pytest.raises(SettingError, match="--views"):
+        Deciding.of({"views": views}, _Asked())

@@ -68,7 +68,7 @@ def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     import torch
 
     from assay.evidence.cell_attribution import explain_cells, surest_left
-    from assay.networks.cell_decoding import tile_cells
+    from assay.networks.cell_decoding import Deciding, tile_cells
     from assay.samples.cell_spec import CellSpec
     from assay.samples.cell_tiles import tiles_of
     from cell_examples import Darkness
@@ -78,7 +78,7 @@ def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     for x, y in ((20, 20), (44, 40)):
         image[0, :, y - 4 : y + 5, x - 4 : x + 5] = 40
     network, place = Darkness(), torch.from_numpy(next(tiles_of(64, 64, 64, 16)).numbers)[None]
-    whole = tile_cells(network, image, place, spec, 0.5)
+    whole = tile_cells(network, image, place, spec, Deciding(0.5, 1))
     assert len(whole[0]) == 2
     weights = explain_cells(network, image, place, spec, only=0)[0]
     x, y = (round(float(axis[0])) for axis in (whole[0].x, whole[0].y))
@@ -89,5 +89,5 @@ def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     assert np.abs(both[~near]).sum() > 0.3 * np.abs(both).sum()
     assert surest_left(whole, whole, 6.0).tolist() == [whole[0].probability.max()]
     hidden = torch.where(torch.from_numpy(near), torch.tensor(220, dtype=torch.uint8), image)
-    assert surest_left(tile_cells(network, hidden, place, spec, 0.5), whole, 6.0).tolist() == [0.0]
+    assert surest_left(tile_cells(network, hidden, place, spec, Deciding(0.5, 1)), whole, 6.0).tolist() == [0.0]
     assert surest_left(whole, [whole[0].only(np.zeros(0, int))], 6.0).tolist() == [0.0]

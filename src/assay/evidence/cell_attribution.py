@@ -61,11 +61,11 @@ def _peaks(network: Any, image: Tensor, place: Tensor, spec: CellSpec, only: int
     """(B, h, w) float: 1 where a cell's middle was found; where none was, at the likeliest place."""
     import torch
 
-    from assay.networks.cell_decoding import tile_cells
+    from assay.networks.cell_decoding import Deciding, tile_cells
 
     with torch.no_grad():
         maps = network.maps(image)
-        found = tile_cells(network, image, place, spec, float(network.threshold))
+        found = tile_cells(network, image, place, spec, Deciding.of({}, network))
     weight = torch.zeros_like(maps.middle)
     height, width = weight.shape[1:]
     for row, cells in enumerate(found):

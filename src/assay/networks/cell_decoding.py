@@ -5,7 +5,8 @@ Shapes: B pictures, C classes, N cells, h and w places of the answer, H and W pi
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assay.errors import SettingError
 from assay.evaluation.cells import Cells, spans_of
 from assay.networks.cell_network import CellMaps
+from assay.networks.unet import VIEWS
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
+from assay.task_parts import number_of
 
 Array = np.ndarray[Any, Any]
 #: Outlines of fewer pixels than this share of a usual cell's area are none.
@@ -51,7 +55,28 @@ def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> lis
     return found
 
 
-def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, threshold: float) -> list[Cells]:
+@dataclass(frozen=True)
+class Deciding:
+    """How finds become answers.
+
+    Attributes:
+        threshold: the probability from which a peak is a cell.
+        views: how many views of a tile are averaged, see `UNet`.
+    """
+
+    threshold: float
+    views: int
+
+    @staticmethod
+    def of(options: Mapping[str, Any], network: Any) -> Deciding:
+        """As an answer's options ask, or as the network is used to; raises `SettingError`."""
+        views = round(number_of(options, "views", network.views, 1, max(VIEWS), whole=True))
+        if views not in VIEWS:
+            raise SettingError(f"--views {views} is not possible", "Give 1, 2, 4 or 8.")
+        return Deciding(number_of(options, "threshold", float(network.threshold), 0.0, 1.0), views)
+
+
+def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, how: Deciding) -> list[Cells]:
     """The cells that each tile answers for, in the pixels of its picture.
 
     Args:
@@ -59,11 +84,12 @@ def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, thres
         image: (B, 3, T, T).
         place: (B, 10), see `samples.cell_tiles.Tile`.
         spec: the sample spec.
-        threshold: the probability from which a peak is a cell.
+        how: threshold and views.
     """
     found = []
     for part, places in zip(image.split(_AT_ONCE), place.split(_AT_ONCE), strict=True):
-        for cells, numbers in zip(cells_of(network.maps(part), threshold, spec.apart, spec.size), places, strict=True):
+        maps = network.maps(part, how.views)
+        for cells, numbers in zip(cells_of(maps, how.threshold, spec.apart, spec.size), places, strict=True):
             tile = Tile.of(numbers.tolist())
             whole = cells.moved(tile.left, tile.top)
             # A little more than its own part: where two tiles see a middle on the other's side, neither would tell it.

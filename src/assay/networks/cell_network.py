@@ -74,18 +74,23 @@ class CellNetwork(nn.Module):
         """Pixels of the picture to a place of the answer."""
         return self.body.stride // self.zoom
 
+    @property
+    def views(self) -> int:
+        """How many views of a picture are averaged in an answer."""
+        return self.body.views
+
     def features(self, image: Tensor) -> Tensor:
         """(B, F): the encoder's coarsest map, averaged over the picture."""
         return self.body.features(self._seen(image))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """See the class."""
-        logits: Tensor = self.body(self._seen(image))
+    def forward(self, image: Tensor, views: int | None = None) -> Tensor:
+        """See the class; `views` as in `UNet`."""
+        logits: Tensor = self.body(self._seen(image), views)
         return logits
 
-    def maps(self, image: Tensor) -> CellMaps:
+    def maps(self, image: Tensor, views: int | None = None) -> CellMaps:
         """The logits by name."""
-        logits = self(image).float()
+        logits = self(image, views).float()
         kind = logits[:, 1 : 1 + self.kinds] if self.kinds else None
         if kind is not None:
             kind = functional.avg_pool2d(kind, 3, 1, 1, count_include_pad=False)

@@ -98,15 +98,16 @@ class UNet(nn.Module):
             wide = step(wide, skip)
         return wide
 
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
+    def forward(self, x: Tensor, views: int | None = None) -> Tensor:
+        """See the class; `views` stands in for the network's own."""
         height, width = x.shape[2:]
         padded = _padded(x, self.multiple)
         logits = self._logits(padded)
         if not self.training:
-            for view in range(1, self.views):
+            views = self.views if views is None else views
+            for view in range(1, views):
                 logits = logits + _put_back(self._logits(_turned(padded, view)), view)
-            logits = logits / self.views
+            logits = logits / views
         return logits[:, :, : -(-height // self.stride), : -(-width // self.stride)]
 
     def _logits(self, padded: Tensor) -> Tensor:

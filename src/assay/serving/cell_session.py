@@ -14,12 +14,12 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.evaluation.cells import Cell, CellCount, Cells
-from assay.networks.cell_decoding import merged_cells, tile_cells
+from assay.networks.cell_decoding import Deciding, merged_cells, tile_cells
 from assay.samples.cell_tiles import Tile, cut, strips
 from assay.samples.pixel_values import as_colour
 from assay.serving.cell_answers import answered_cells
 from assay.sources.decode import unscaled
-from assay.task_parts import Session, number_of
+from assay.task_parts import Session
 
 if TYPE_CHECKING:
     from assay.samples.cell_spec import CellSpec
@@ -56,7 +56,7 @@ class CellSession(Session):
         found: Any = predictor.network
         self._network = found
         self.spec: CellSpec = predictor.spec
-        self._threshold = number_of(predictor.options, "threshold", float(found.threshold), 0.0, 1.0)
+        self._how = Deciding.of(predictor.options, found)
         self._rows: list[Array] = []
         self._top, self._held, self._told = 0, 0, 0
         self._waiting: Cells = Cells.none(self.spec.kinds, self.spec.outlined)
@@ -132,7 +132,7 @@ class CellSession(Session):
             places = np.stack([tile.numbers for tile in some])
             with torch.inference_mode():
                 batch = (torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(places))
-                parts += tile_cells(self._network, *batch, self.spec, self._threshold)
+                parts += tile_cells(self._network, *batch, self.spec, self._how)
         return merged_cells(parts, self.spec)
 
 

@@ -24,7 +24,6 @@ from assay.task import (
     Things,
     Traits,
     no_targets,
-    number_of,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +86,10 @@ class CellDetection(Task):
             "first_pixel": "1 where a table counts pixels from 1, as MATLAB does (0)",
             "encoding": "of tables, such as cp1252",
         },
-        answering={"threshold": "the probability from which a find is a cell (chosen on the validation side)"},
+        answering={
+            "threshold": "the probability from which a find is a cell (chosen on the validation side)",
+            "views": "mirrored and turned views of which an answer is the mean: 1, 2, 4 or 8",
+        },
         doubting={"threshold": 0.05},
     )
     batch_type = CellBatch
@@ -171,11 +173,9 @@ class CellDetection(Task):
 
     def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
         """The cells that each tile answers for, in the pixels of its picture."""
-        from assay.networks.cell_decoding import tile_cells
+        from assay.networks.cell_decoding import Deciding, tile_cells
 
-        finder: Any = network
-        threshold = number_of(options, "threshold", float(finder.threshold), 0.0, 1.0)
-        return tile_cells(finder, batch.image, batch.place, spec, threshold)
+        return tile_cells(network, batch.image, batch.place, spec, Deciding.of(options, network))
 
     def merge(self, outputs: Values, spec: CellSpec) -> Cells:
         """The cells of all tiles, one that two of them found counted once."""
