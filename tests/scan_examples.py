@@ -101,3 +101,22 @@ def volumes_folder(folder: Path, patients: int = 40, seed: int = 0) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             nibabel.save(nibabel.Nifti1Image(values.astype(np.float32), np.diag([-2.0, 2.0, 3.0, 1.0])), file)
     return folder
+
+
+def voxels(depth: int = 6) -> Array:
+    """(D, 5, 7) int16 stored values."""
+    return np.random.default_rng(1).integers(900, 1200, (depth, 5, 7)).astype(np.int16)
+
+
+def read_back(datasets: list[Any]) -> list[Any]:
+    """Data sets as `read_dicom` reads them from their files."""
+    import io
+
+    from assay.sources._dicom import read_dicom
+
+    found = []
+    for place, data in enumerate(datasets):
+        buffer = io.BytesIO()
+        data.save_as(buffer, enforce_file_format=True)
+        found.append(read_dicom(buffer.getvalue(), f"{place}.dcm"))
+    return found

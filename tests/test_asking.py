@@ -158,7 +158,7 @@ class Grower:
     def stream(self, inputs: str, options: dict[str, str]) -> Iterator[str] | None:
         return iter(("gro", "w\u201c")) if inputs == "one" else None
 
-    def predictions(self, inputs: str, *, baseline: bool = False, options: object = None) -> Any:
+    def predictions(self, inputs: str, **how: object) -> Any:
         return [Prediction(name, Told("ready")) for name in ("first", "second")], ()
 
 

@@ -29,6 +29,7 @@ _PEERS = {
     "time_to_90": ("fastai", "keras", "torchvision"),
     "bccd": ("timm", "torchvision"),
     "road_signs": ("timm", "torchvision"),
+    "videos": ("timm", "torchvision", "cv2"),
     "cats_dogs": ("timm", "torchvision"),
     "dsb2018_masks": ("timm", "torchvision"),
     "cell_slides": ("skimage", "scipy", "tifffile"),
@@ -56,7 +57,7 @@ def _missing(names: tuple[str, ...]) -> list[str]:
 #: others run in the process of the tests, which has imported what they need.
 _PROCESSES = ("startup", "time_to_90", "truth/baseline")
 #: What these measure is a process' end or its memory: `assay` has one of its own.
-_OF_PROCESSES = ("cell_slides", "kill_resume", "memory")
+_OF_PROCESSES = ("cell_slides", "kill_resume", "memory", "videos")
 
 
 @pytest.mark.slow

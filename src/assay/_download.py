@@ -91,7 +91,9 @@ def fetch_file(file: RemoteFile, folder: Path, progress: Progress) -> Path:
         with disk_errors(target):
             os.replace(part, target)
         return target
-    raise failure or DataError("has no address to fetch it from.", file=file.name)
+    raise failure or DataError(
+        "has no address to fetch it from.", "Give the data set's file an address.", file=file.name
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.answer_files import check_form, part_names, write_answers, write_predictions
-from assay.errors import DataError, RunError
+from assay.answer_files import (
+    answer_row,
+    check_ending,
+    check_form,
+    is_long,
+    line_pieces,
+    part_names,
+    write_answers,
+    write_predictions,
+)
+from assay.errors import DataError, RunError, SettingError
 from assay.run import to_json
 from assay.shell import print_json, say, say_on, warn_of
 
 if TYPE_CHECKING:
+    from assay.answer_recordings import Recordings
     from assay.model import Model
 
 
@@ -23,16 +34,15 @@ def predict_and_tell(
 
     On a terminal an answer that grows is told while it does.
     """
+    from assay.answer_recordings import Recordings
     from assay.api import load
 
     if out is not None and not out.is_dir():
         _check_place(out)
     model = load(path)
-    forms = model.task.writings() if out is not None else {}
-    if out is not None and not forms:
-        _check_place(out)
-    if out is not None and out.suffix.lower() in forms:
-        check_form(out, forms, 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
+    forms, recorders = (model.task.writings(), model.task.recorders()) if out is not None else ({}, {})
+    if out is not None:
+        _check_form(model, inputs, out, forms, recorders)
     rows: list[dict[str, Any]] = []
     parts: frozenset[str] = frozenset()
     alone = len(inputs) == 1 and out is None and not (as_json or baseline) and sys.stdout.isatty()
@@ -42,17 +52,44 @@ def predict_and_tell(
             sys.stdout.flush()
         say("")
         return
-    for row, parts in _answers(model, inputs, baseline, options):
+    recordings = Recordings(out, recorders)
+    for row, parts in _answers(model, inputs, baseline, options, recordings):
         if out is not None:
             rows.append(row)
         if as_json:
-            print_json({"format": 1, **row}, one_line=True)
+            print_answer(row)
         elif out is None:
             shown = {key: value for key, value in row.items() if key != "probabilities" and key not in parts}
             say("\t".join(map(_cell, shown.values())))
     if out is not None:
-        write_predictions(out, rows, forms, parts)
+        others = [row for row in rows if row["id"] not in recordings.written]
+        if others or not recordings.written:
+            write_predictions(out, others, forms, parts, recordings.names)
         sys.stderr.write(f"{len(rows)} answers in {out}\n")
+
+
+def _check_form(
+    model: Model, inputs: list[str], out: Path, forms: Mapping[str, Any], recorders: Mapping[str, Any]
+) -> None:
+    """Say before the work that answers cannot be written so."""
+    if not forms and not recorders:
+        _check_place(out)
+    check_ending(out, (*forms, *recorders))
+    ending = out.suffix.lower()
+    if not out.is_dir() and ending in (*forms, *recorders):
+        check_form(out, (ending,), 2 if len(inputs) > 1 or model.are_several(inputs[0]) else 1)
+        if ending in recorders and not model.comes_in_chunks(inputs[0]):
+            raise SettingError(f"{inputs[0]} is nothing that a {ending} file can hold", "Name a .json or .csv file.")
+
+
+def print_answer(row: Mapping[str, Any]) -> None:
+    """An answer as a line of JSON on standard output; one that is long is never there as a whole."""
+    if not any(map(is_long, row.values())):
+        print_json({"format": 1, **row}, one_line=True)
+        return
+    encoding = (sys.stdout.encoding or "utf-8").lower().replace("-", "")
+    for piece in line_pieces(row, ascii_only=encoding != "utf8"):
+        sys.stdout.write(piece)
 
 
 def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
@@ -77,7 +114,7 @@ def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path |
 
 
 def _answers(
-    model: Model, inputs: Sequence[str], baseline: bool, options: Mapping[str, Any]
+    model: Model, inputs: Sequence[str], baseline: bool, options: Mapping[str, Any], recordings: Recordings
 ) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
     """The answers for all inputs, each with its `part_names`.
 
@@ -86,20 +123,25 @@ def _answers(
     first_error: DataError | None = None
     count = 0
     for item in inputs:
+        recordings.named = partial(_row_name, item, alone=len(inputs) == 1)
         try:
-            predictions, problems = model.predictions(item, baseline=baseline, options=options)
+            predictions, problems = model.predictions(item, baseline=baseline, options=options, following=recordings)
         except DataError as error:
             first_error = first_error or error
             if len(inputs) > 1:
                 sys.stderr.write(f"skipped: {' '.join(error.message.split())}\n")
             continue
+        finally:
+            recordings.progress.close()
         warn_of(problems)
         for prediction in predictions:
             count += 1
-            row = {"id": _row_name(item, prediction.id, len(inputs) == 1), **to_json(prediction.answer)}
-            yield row, part_names(prediction.answer)
+            yield (
+                {"id": recordings.named(prediction.id), **answer_row(prediction.answer)},
+                part_names(prediction.answer),
+            )
     if not count:
-        raise first_error or DataError("no input could be read")
+        raise first_error or DataError("no input could be read", "See above what was skipped and why.")
 
 
 def _row_name(item: str, name: str, alone: bool) -> str:

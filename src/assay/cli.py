@@ -143,7 +143,10 @@ def predict(
     run: RunArgument,
     inputs: Annotated[list[str], typer.Argument(help="Files or folders.")],
     baseline: Annotated[bool, typer.Option("--baseline", help="Ask the classical model instead.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the answers to this CSV file.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write the answers to this file: .csv, .json, or a form of the application."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Answers for new data, one a line."""

@@ -21,7 +21,7 @@ from assay.progress import Progress
 from assay.registry import load_task, load_tasks
 from assay.run import RunFolder, to_json
 from assay.samples.near_duplicates import find_near_duplicates
-from assay.samples.split import Split, parse_shares, split
+from assay.samples.split import Split, check_sides, parse_shares, split
 from assay.sources.records import Problem, ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source, open_source
 
@@ -108,6 +108,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         records = dataclasses.replace(records, facts={**records.facts, "near_duplicate_groups": copies.groups})
     pairs = None if copies is None else copies.pairs
     sides = split(index, options.split, options.split_seed, log, pairs, records.sides_cut)
+    check_sides(sides, index, options.split, pairs, records.sides_cut)
     return Prepared(opened, task, recognition, candidates, records, sides, log.problems())
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assay.serving.explanation import Explanation
     from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
+    from assay.serving.streamed import Following
     from assay.sources.records import Problem
     from assay.task import Session, Spec
 
@@ -99,13 +100,21 @@ class Model:
         return [prediction.answer for prediction in self.predictions(inputs, baseline=baseline, options=options)[0]]
 
     def predictions(
-        self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None
+        self,
+        inputs: Any,
+        *,
+        baseline: bool = False,
+        options: Mapping[str, Any] | None = None,
+        following: Following | None = None,
     ) -> tuple[list[Prediction], tuple[Problem, ...]]:
-        """As `predict`, with the name of each sample, and what could not be read."""
+        """As `predict`, with the name of each sample, and what could not be read.
+
+        `following` is told how far inputs are that come in chunks, such as videos.
+        """
         from assay.serving.predictor import predict
 
         answering = self._answering(baseline, options)
-        return predict(answering, self.task.read_inputs(open_source(inputs), self.spec))
+        return predict(answering, self.task.read_inputs(open_source(inputs), self.spec), following)
 
     def stream(self, inputs: Any, options: Mapping[str, Any] | None = None) -> Iterator[str] | None:
         """The answer to an input in pieces of text, as it is written; None where answers come at once.
@@ -134,6 +143,13 @@ class Model:
         from assay.serving.predictor import are_more_than
 
         return are_more_than(self.task.read_inputs(open_source(inputs), self.spec), 1)
+
+    def comes_in_chunks(self, inputs: Any) -> bool:
+        """Whether some input is answered in chunks, as videos are; raises `DataError` where none can be read."""
+        from assay.sources.records import ProblemLog
+
+        records = self.task.read_inputs(open_source(inputs), self.spec)
+        return self.task.traits.streams and any(self.task.streamed(records, self.spec, ProblemLog()) or ())
 
     def session(self, options: Mapping[str, Any] | None = None) -> Session:
         """A session that takes input in chunks and answers while more arrives.
@@ -221,12 +237,18 @@ class Model:
         """Every metric with its interval on all labelled samples of a source.
 
         A source with a given split is judged by its test side alone.
+
+        Raises:
+            DataError: there are no labelled samples, or none of a class that the network learned.
         """
         from assay.samples.samples import build_samples
         from assay.samples.split import TEST, split
+        from assay.sources.checks import check_known
         from assay.sources.records import ProblemLog
 
-        records = self.task.read_like(open_source(source), self._as_trained(options or DataOptions()), self.spec)
+        source = open_source(source)
+        records = self.task.read_like(source, self._as_trained(options or DataOptions()), self.spec)
+        check_known(records, self.task.classes(self.spec), source.label)
         log = ProblemLog()
         log.extend(records.problems)
         sides = split(records.index(), None, 0)

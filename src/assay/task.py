@@ -20,7 +20,7 @@ Shapes: B windows in a batch, U units, K statistics of a unit.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -39,6 +39,7 @@ from assay.task_parts import (
     InUse,
     NetworkKind,
     Output,
+    Recorder,
     Session,
     Settings,
     Situation,
@@ -46,10 +47,13 @@ from assay.task_parts import (
     Support,
     Things,
     Traits,
+    no_targets,
     number_of,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from torch import Tensor, nn
 
@@ -77,6 +81,7 @@ __all__ = [
     "InUse",
     "NetworkKind",
     "Output",
+    "Recorder",
     "Session",
     "Settings",
     "Situation",
@@ -85,6 +90,7 @@ __all__ = [
     "Task",
     "Things",
     "Traits",
+    "no_targets",
     "number_of",
 ]
 
@@ -112,6 +118,13 @@ class Task(TaskEvidence):
     def read_like(self, source: Source, options: DataOptions, spec: Spec) -> Records:
         """The labelled samples of a source that a trained network is judged by, read as those it learned from."""
         return self.read(source, options)
+
+    def classes(self, spec: Spec) -> Sequence[str]:
+        """The names of the classes that answers tell apart, but for that of nothing; empty where there are none.
+
+        They are those that records count as `facts["class_counts"]`: data with none of them cannot be judged.
+        """
+        return ()
 
     @abstractmethod
     def read_inputs(self, source: Source, spec: Spec) -> Records:
@@ -205,13 +218,20 @@ class Task(TaskEvidence):
         Called for every unit, also for one that is a single window, where the traits say `several_windows`; for no unit
         elsewhere.
         """
-        raise SettingError(f"{self.name} does not cut a unit into windows")
+        raise SettingError(
+            f"{self.name} does not cut a unit into windows",
+            "Define `merge`, or leave several_windows out of its traits.",
+        )
 
     def settled(self, predictor: Predictor, samples: Samples) -> Mapping[str, Any]:
         """What is learned once the network is trained, from the validation side alone: thresholds of a session.
 
         Kept with the model; `Predictor.settled` gives it back wherever the network answers. Called after the
         temperature is fitted, once for a run.
+
+        It is for what is decided about a whole unit (`decided`). What `predict` needs for a window, such as the
+        probability from which a peak starts an outline, belongs to the network: `NetworkKind.conclude` sets it, and
+        exports and side trainings have it, too.
 
         Args:
             predictor: the trained network.
@@ -273,6 +293,14 @@ class Task(TaskEvidence):
         """
         return {}
 
+    def recorders(self) -> Mapping[str, Callable[[Path], Recorder]]:
+        """Forms that `assay predict --out` writes while it answers an input of `streamed`, by the ending of a name.
+
+        Each takes the file. The answer itself stands beside it as JSON. Where `--out` is a folder, each such input
+        becomes a file of the first form.
+        """
+        return {}
+
     def why_no_baseline(self, spec: Spec) -> str:
         """Why `baselines` gives none but the floor, as the end of a sentence; empty where that needs no reason."""
         return ""
@@ -299,26 +327,31 @@ class Task(TaskEvidence):
         """
         return None
 
-    def session(self, predictor: Predictor) -> Session:
-        """A session that takes chunks; only for tasks whose traits say `streams`."""
+    def session(self, predictor: Any) -> Session:
+        """A session that takes chunks; only for tasks whose traits say `streams`.
+
+        Args:
+            predictor: a `Predictor`; where the traits say `classical_streams`, a classical model (`Answering`), too.
+        """
         raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
-    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Any]]] | None:
+    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterable[Any]]] | None:
         """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
 
         They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
         come as large as is good for the work. `gathered` makes one answer of what the session says. What is doubtful
-        about an input is noted in `log`; where its chunks raise `DataError`, it is left out.
+        about an input is noted in `log`; where its chunks raise `DataError`, it is left out. How far the work is can be
+        told where `operator.length_hint` says how many chunks there are.
 
         Returns:
             None where no input is.
         """
         return None
 
-    def gathered(self, answers: Sequence[Any], spec: Spec) -> Any:
-        """The answer to a whole input out of all that a session said about it; see `streamed`."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+    def gathered(self, answers: Iterable[Any], spec: Spec) -> Any:
+        """The answer to a whole input out of all that a session says about it, while it does; see `streamed`."""
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
 
     def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
         """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
-        raise SettingError(f"{self.name} does not answer while input arrives")
+        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")

@@ -39,7 +39,9 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
     def sharpened(self, outputs: Values, temperature: float, spec: Spec) -> Values:
         """Outputs whose probabilities were taken at another temperature; those of 1 are as they are."""
-        raise SettingError(f"the answers of {self.name} have no temperature")
+        raise SettingError(
+            f"the answers of {self.name} have no temperature", "Define `sharpened`, or give no `probabilities`."
+        )
 
     def residuals(self, outputs: Values, truths: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
         """(U,) truth minus output, where both are numbers; None for other answers. Prediction intervals need them."""
@@ -116,7 +118,7 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
             spec: the sample spec.
             instead: a batch of as many inputs, whose values stand where nothing is kept; None for the training mean.
         """
-        raise SettingError(f"the inputs of {self.name} cannot be masked")
+        raise SettingError(f"the inputs of {self.name} cannot be masked", "Define `masked`, or give no `parts`.")
 
     def corruptions(self, spec: Spec) -> Mapping[str, Corruption]:
         """Ways in which inputs get worse, by name."""
@@ -191,7 +193,7 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
             has no such part or where the part is none of the input's content: padding, special tokens. Raises
             `SettingError` where answers of this kind cannot be explained.
         """
-        raise SettingError(f"{self.name} cannot explain its answers")
+        raise SettingError(f"{self.name} cannot explain its answers", "Look at its figures in the report.")
 
     def draw_explained(
         self,

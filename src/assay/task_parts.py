@@ -41,6 +41,7 @@ class Traits:
         several_windows: a unit may be cut into windows.
         closed_loop: it is evaluated by rollouts, and samples may be appended during a run (`collect`).
         streams: it answers while input still arrives (`session`).
+        classical_streams: a session may as well be asked of a classical model.
         options: the data options that it adds, by name, with their help text.
         answering: what `assay predict` can be told about answers, likewise; `predict` takes them.
         of_learned: options that `predict` takes where the samples are those that the network learned from, so that it
@@ -60,6 +61,7 @@ class Traits:
     several_windows: bool = False
     closed_loop: bool = False
     streams: bool = False
+    classical_streams: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     answering: Mapping[str, str] = field(default_factory=dict)
     of_learned: Mapping[str, Any] = field(default_factory=dict)
@@ -133,7 +135,7 @@ class NetworkKind:
         summary: one line for `assay tasks`.
         prepare: changes a fresh network before the first step, such as fitting its head to pretrained features.
         conclude: changes a trained network after the last step, such as fitting to the validation side how far to trust
-            what was only counted.
+            what was only counted, or the threshold with which `Task.predict` decodes.
         portable: settings with which `build` makes the module without any file from outside the run.
         features: where its features come from, for the comparison with a classical model.
     """
@@ -255,12 +257,12 @@ class Confusion:
 
     Attributes:
         truth: what it was.
-        told: what stands in the answer in its place.
+        predicted: what stands in the answer in its place.
         rows: the positions of the answers in which that happened, each once.
     """
 
     truth: str
-    told: str
+    predicted: str
     rows: tuple[int, ...]
 
 
@@ -320,6 +322,22 @@ class Session(ABC):
         """Say that the input has ended and give the answers still owed."""
 
 
+class Recorder(ABC):
+    """Writes a file of its own form while an input is answered in chunks: a video with what was found drawn in."""
+
+    @abstractmethod
+    def take(self, chunk: Any, answers: Sequence[Any]) -> None:
+        """The next chunk of the input, and what the session said when it was given it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """The input has ended, so that the file is complete; raises `RunError` where it could not be written."""
+
+    @abstractmethod
+    def drop(self) -> None:
+        """The input could not be answered to its end: nothing is left of the file."""
+
+
 def number_of(
     options: Mapping[str, Any], name: str, default: float, low: float, high: float, *, whole: bool = False
 ) -> float:
@@ -333,3 +351,8 @@ def number_of(
         shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
         raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
     return value
+
+
+def no_targets(message: str) -> SettingError:
+    """The error of a batch without labels that is to be learned from."""
+    return SettingError(message, "Train on a labelled source: `read` gives one, `read_inputs` does not.")

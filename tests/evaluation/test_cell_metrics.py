@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from assay.evaluation.cell_matching import matched, matched_outlines
+from assay.evaluation.cell_matching import best_threshold, matched, matched_outlines, overlaps
 from assay.evaluation.cell_metrics import (
     CellF1,
     ClassAuc,
@@ -126,3 +126,80 @@ def test_cells_move_and_join() -> None:
     assert (moved.x[0], moved.y[0]) == (11, 22)
     assert moved.outlines[0].tolist() == [[20, 11, 13]]
     assert len(Cells.joined([moved, Cells.none(), moved])) == 2
+
+
+def by_hand(outlines: tuple[Array, ...], height: int, width: int) -> Array:
+    """(height, width) the number of the last outline that covers each pixel, from 1."""
+    canvas = np.zeros((height, width), np.int32)
+    for number, spans in enumerate(outlines, 1):
+        for row, first, last in spans.tolist():
+            if 0 <= row < height:
+                canvas[row, max(0, first) : max(0, last)] = number
+    return canvas
+
+
+@pytest.mark.parametrize(("height", "width"), [(80, 90), (30, 20), (1, 1)])
+def test_outlines_are_painted_one_over_the_other_and_cut_at_the_edge(height: int, width: int) -> None:
+    outlines = blobs(np.random.default_rng(0), 40).outlines
+    assert np.array_equal(painted(outlines, height, width), by_hand(outlines, height, width))
+    assert not painted((), height, width).any()
+
+
+def counted_densely(found: Cells, true: Cells) -> tuple[Array, Array, Array]:
+    """(F, N) pixels that outlines share, and their areas, from two whole pictures and a table of all pairs."""
+    height, width = 80, 90
+    first, second = by_hand(found.outlines, height, width), by_hand(true.outlines, height, width)
+    table = np.zeros((len(found) + 1, len(true) + 1), np.int64)
+    np.add.at(table, (first.ravel(), second.ravel()), 1)
+    return table[1:, 1:], table[1:].sum(axis=1), table[:, 1:].sum(axis=0)
+
+
+def blobs(random: np.random.Generator, count: int, reach: int = 70) -> Cells:
+    """Outlines that overlap one another and the picture's left and upper edge; some cells have none."""
+    outlines = []
+    for _ in range(count):
+        top, left, high = (int(value) for value in random.integers((-4, -4, 0), (reach, reach, 12)))
+        rows = np.arange(top, top + high)
+        starts = left + random.integers(0, 4, high)
+        outlines.append(np.stack([rows, starts, starts + random.integers(1, 14, high)], axis=1).astype(np.int32))
+    return cells([(0.0, 0.0)] * count, outlines=tuple(outlines))
+
+
+@pytest.mark.parametrize("band", [1, 200, 1 << 20])
+@pytest.mark.parametrize("seed", range(8))
+def test_what_outlines_share_is_what_a_table_of_all_pairs_says(
+    seed: int, band: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.evaluation.cell_matching._BAND", band)
+    random = np.random.default_rng(seed)
+    found, true = blobs(random, int(random.integers(0, 25))), blobs(random, int(random.integers(0, 25)))
+    table, own, other = counted_densely(found, true)
+    pairs, shared, areas, others = overlaps(found, true)
+    assert pairs.tolist() == np.argwhere(table).tolist()
+    assert shared.tolist() == table[table > 0].tolist()
+    assert areas.tolist() == own.tolist() and others.tolist() == other.tolist()
+    dice = ForegroundDice().statistics([found], [true])[0]
+    assert dice.tolist() == [table.sum(), own.sum() + other.sum()]
+
+
+def test_matching_of_many_outlines_takes_little_memory() -> None:
+    """4,900 cells on 16 million pixels: a table of all pairs is 190 MB, two pictures of numbers as much again."""
+    import tracemalloc
+
+    grid = [(row, column) for row in range(0, 3990, 57) for column in range(0, 3990, 57)]
+    disc = np.asarray([[row, -round((400 - row**2) ** 0.5), round((400 - row**2) ** 0.5)] for row in range(-19, 20)])
+    outlines = tuple((disc + np.asarray([row + 20, column + 20, column + 20])).astype(np.int32) for row, column in grid)
+    many = cells([(0.0, 0.0)] * len(grid), outlines=outlines)
+    shifted = cells([(0.0, 0.0)] * len(grid), outlines=tuple(outline + np.asarray([0, 3, 3]) for outline in outlines))
+    tracemalloc.start()
+    pairs = matched_outlines(many, shifted)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pairs.tolist() == [[number, number] for number in range(len(grid))]
+    assert most < 80e6, most
+
+
+def test_of_thresholds_with_as_good_an_f1_the_one_that_counts_best_is_taken() -> None:
+    tried, scores = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.9, 0.901, 0.899])
+    assert best_threshold(tried, scores, np.array([0.0, 30.0, 12.0, 7.0])) == 0.4
+    assert best_threshold(tried, scores, np.array([0.0, 7.0, 7.0, 7.0])) == 0.3

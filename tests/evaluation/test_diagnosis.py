@@ -54,7 +54,7 @@ def test_what_was_not_settled_is_unknown() -> None:
 def test_the_operating_point_has_the_wanted_sensitivity_and_the_best_specificity(wanted: float) -> None:
     shares, truths = outputs(400, seed=2)
     scores, ill = shares[:, 1], truths == 1
-    point = diagnosis.settle_thresholds(scores, ill, wanted).operating
+    point = diagnosis.choose_thresholds(scores, ill, wanted).operating
     assert (scores[ill] >= point).mean() >= wanted - 1e-9
     least = np.sort(scores[ill])[scores[ill] >= point]
     higher = np.nextafter(np.sort(scores[ill])[(scores[ill] < point).sum()], 2)
@@ -67,12 +67,12 @@ def test_the_threshold_of_calling_ill_counts_both_sides_alike() -> None:
     ill = random.random(20_000) < 0.9
     logits = random.normal(size=len(ill)) + np.where(ill, 1.0, -1.0) + np.log(9)
     scores = 1 / (1 + np.exp(-logits))
-    found = diagnosis.settle_thresholds(scores, ill, 0.95).decision
+    found = diagnosis.choose_thresholds(scores, ill, 0.95).decision
     assert found == pytest.approx(0.9, abs=0.03)
 
 
 def test_without_both_sides_nothing_is_settled() -> None:
-    found = diagnosis.settle_thresholds(np.asarray([0.1, 0.9]), np.asarray([True, True]), 0.95)
+    found = diagnosis.choose_thresholds(np.asarray([0.1, 0.9]), np.asarray([True, True]), 0.95)
     assert np.isnan(found.decision) and np.isnan(found.operating)
 
 

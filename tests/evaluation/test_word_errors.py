@@ -95,5 +95,5 @@ def test_confusions_name_the_recordings_in_which_they_are() -> None:
     truths = ["one two one", "two one", "three", "one"]
     told = ["won two won", "two won", "tree", "one more"]
     found = confusions(told, truths)
-    assert [(one.truth, one.told, one.rows) for one in found] == [("one", "won", (0, 1)), ("three", "tree", (2,))]
+    assert [(one.truth, one.predicted, one.rows) for one in found] == [("one", "won", (0, 1)), ("three", "tree", (2,))]
     assert confusions(truths, truths) == []

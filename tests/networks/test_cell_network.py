@@ -10,7 +10,6 @@ from assay.evaluation.cells import Cells
 from assay.networks.cell_decoding import cells_of, merged_cells, outlines_around, strongest
 from assay.networks.cell_loss import cell_losses, peaks
 from assay.networks.cell_network import CellMaps
-from assay.networks.cell_networks import middle_of_best
 from assay.samples.cell_spec import CellSpec
 
 SPEC = CellSpec(64, 16, (128.0,) * 3, (50.0,) * 3, ("a", "b"), False, 6.0, 5.0, 1e-3, 8, True)
@@ -98,7 +97,3 @@ def test_what_lies_beyond_the_picture_does_not_count() -> None:
     cell_losses(CellMaps(middle, None, None, None, 2), table((10, 10, 0)), None, valid, 5.0, 1e-3, 0.0).sum().backward()
     assert middle.grad is not None
     assert not middle.grad[:, :, 16:].any() and middle.grad[:, :, :16].any()
-
-
-def test_of_equal_thresholds_the_middle_one_is_taken() -> None:
-    assert middle_of_best(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.5, 0.9, 0.9, 0.9])) == 0.3

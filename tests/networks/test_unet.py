@@ -71,3 +71,26 @@ def test_it_learns_the_pixels_that_are_bright() -> None:
         torch.nn.functional.cross_entropy(network(images), truth).backward()
         optimizer.step()
     assert (network(images).argmax(1) == truth).float().mean() > 0.95
+
+
+@pytest.mark.parametrize(("views", "sides"), [(2, [3]), (4, [2]), (4, [2, 3])])
+def test_with_views_averaged_a_mirrored_image_gets_the_mirrored_answer(views: int, sides: list[int]) -> None:
+    network = UNet(SmallEncoder(3, (8, 16)), 3, (8,), 2, stride=2, views=views).eval()
+    image = torch.rand(1, 3, 32, 48)
+    torch.testing.assert_close(network(image.flip(sides)), network(image).flip(sides))
+
+
+def test_with_eight_views_averaged_a_transposed_image_gets_the_transposed_answer() -> None:
+    network = UNet(SmallEncoder(3, (8, 16)), 3, (8,), 2, views=8).eval()
+    image = torch.rand(1, 3, 32, 48)
+    torch.testing.assert_close(network(image.transpose(2, 3)), network(image).transpose(2, 3))
+
+
+def test_views_are_averaged_in_answers_but_not_in_training() -> None:
+    torch.manual_seed(0)
+    network = UNet(SmallEncoder(3, (8, 16)), 3, (8,), 2, views=4)
+    single = UNet(SmallEncoder(3, (8, 16)), 3, (8,), 2)
+    single.load_state_dict(network.state_dict())
+    image = torch.rand(1, 3, 32, 32)
+    torch.testing.assert_close(network(image), single(image))
+    assert not torch.allclose(network.eval()(image), single.eval()(image))

@@ -52,3 +52,9 @@ def test_what_the_picture_does_not_cover_has_the_mean() -> None:
     field = letterbox(np.full((64, 32, 3), 200, np.uint8), SPEC)
     assert field[:, 0, 0].tolist() == [10, 20, 30]
     assert field[:, 0, 48].tolist() == [200, 200, 200]
+
+
+def test_a_picture_decoded_smaller_lies_where_the_whole_one_does() -> None:
+    whole = np.full((300, 301, 3), 200, np.uint8)
+    half = np.ascontiguousarray(whole[::2, ::2])
+    assert (letterbox(half, SPEC, (300, 301)) == letterbox(whole, SPEC)).all()

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from assay.errors import SettingError
-from assay.samples.mask_spec import MaskSpec, as_colour, fit_mask_spec, starts, thing_sizes
+from assay.samples.mask_spec import MaskSpec, component_sizes, fit_mask_spec, starts
 from assay.samples.mask_windows import WindowShares, cut, merge, picture_of, shrunk
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour
 from assay.sources.label_mask import LabelMask
 from assay.sources.source import DataOptions
 
@@ -20,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 
 def spec(side: int = 32, scale: float = 1.0) -> MaskSpec:
-    return MaskSpec(("a", "b"), 0, side, scale, 255.0, True, (0.0,) * 3, (1.0,) * 3, (0.5, 0.5))
+    return MaskSpec(("a", "b"), 0, side, scale, True, (0.0,) * 3, (1.0,) * 3, (0.5, 0.5))
 
 
 @pytest.mark.parametrize(("length", "side"), [(10, 32), (32, 32), (33, 32), (100, 32), (1000, 256), (257, 256)])
@@ -84,8 +85,8 @@ def test_shrunk_pictures_are_answered_in_their_own_size() -> None:
 
 def test_pixels_of_other_kinds() -> None:
     grey = np.asarray([[0, 1000], [4095, 65535]], np.uint16)[:, :, None]
-    np.testing.assert_array_equal(as_colour(grey, 4095.0)[:, :, 2], [[0, 62], [255, 255]])
-    assert as_colour(np.zeros((2, 2, 5), np.uint8), 255.0).shape == (2, 2, 3)
+    np.testing.assert_array_equal(as_colour(grey, PixelRange(4095.0))[:, :, 2], [[0, 62], [255, 255]])
+    assert as_colour(np.zeros((2, 2, 5), np.uint8), NOT_LEARNED).shape == (2, 2, 3)
 
 
 def records(masks: list[Array]) -> Any:
@@ -93,7 +94,7 @@ def records(masks: list[Array]) -> Any:
     index = pa.table({"target": texts, "location": [str(place) for place in range(len(masks))]})
     pictures = [np.stack([mask * 100] * 3, axis=2).astype(np.uint8) for mask in masks]
     facts = {"classes": ["background", "thing"], "background": 0}
-    return SimpleNamespace(index=lambda: index, load=lambda location: pictures[int(location)], facts=facts)
+    return SimpleNamespace(index=lambda: index, loader=lambda location: pictures[int(location)], facts=facts)
 
 
 def scattered(count: int, size: int, thing: int, seed: int = 0) -> list[Array]:
@@ -141,4 +142,4 @@ def test_what_is_asked_for() -> None:
 def test_sizes_of_things() -> None:
     mask = np.zeros((30, 30), np.uint8)
     mask[1:5, 1:5], mask[10:19, 10:19], mask[25, 25] = 1, 1, 1
-    assert sorted(thing_sizes(mask, 0).tolist()) == [4.0, 9.0]
+    assert sorted(component_sizes(mask, 0).tolist()) == [4.0, 9.0]

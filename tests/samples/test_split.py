@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import DataError, SettingError
-from assay.samples.split import SIDES, TEST, TRAIN, VALIDATION, Split, parse_shares, split
+from assay.samples.split import SIDES, TEST, TRAIN, VALIDATION, Split, check_sides, parse_shares, split
 from assay.sources.records import ProblemLog
 
 quick = settings(max_examples=60, deadline=None)
@@ -167,3 +167,37 @@ def test_few_groups_leave_no_side_empty(sizes: tuple[int, ...]) -> None:
     for group in set(groups):
         assert len(set(side[np.array(groups) == group])) == 1
     assert (split(table.filter(pa.array([group == "g0" for group in groups])), None, 0).side == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "message"),
+    [
+        ({}, None, "2 samples cannot be split: the validation and the test side get none"),
+        ({}, "80/20/0", "2 samples cannot be split: the validation side gets none"),
+        ({"group": ["a", "b"] * 5}, None, r"10 samples in 2 groups .* the validation side gets none"),
+        ({"digest": ["a"] * 10}, None, r"10 samples in 1 group .* the validation and the test side get none"),
+        ({"split": ["train", "train"]}, None, "2 samples cannot be split: the test side gets none"),
+        ({"split": ["test", "test"]}, None, "no sample on the training side"),
+    ],
+)
+def test_too_few_samples_for_the_sides_are_an_error(columns: dict[str, Any], asked: str | None, message: str) -> None:
+    rows = len(next(iter(columns.values()), [0, 0]))
+    table = pa.table({"id": [str(row) for row in range(rows)], **columns})
+    with pytest.raises(DataError, match=message) as told:
+        check_sides(split(table, asked, 0), table, asked)
+    assert "--split" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked"),
+    [
+        ({}, None),
+        ({}, "100/0/0"),
+        ({}, "60/0/40"),
+        ({"group": ["a", "b", "c"]}, None),
+        ({"split": ["train", "train", "test"]}, None),
+    ],
+)
+def test_three_samples_are_enough_for_three_sides(columns: dict[str, Any], asked: str | None) -> None:
+    table = pa.table({"id": ["0", "1", "2"], **columns})
+    check_sides(split(table, asked, 0), table, asked)

@@ -33,7 +33,7 @@ def test_every_text_comes_back_exactly(tokenizer: Tokenizer, texts: list[str]) -
         assert ids.tolist() == same.tolist() and place.shape == (len(ids), 2)
         assert (place[:, 0] <= place[:, 1]).all() and (np.diff(place[:, 0]) >= 0).all()
         if len(ids):
-            assert place.min() >= 0 and place.max() == len(text)
+            assert place.min() >= 0 and (place.max() == len(text) or not text.strip(" "))  # spaces are trimmed
 
 
 @OURS

@@ -10,6 +10,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from assay.sources.boxes import read_boxes
+from assay.sources.records import Records
+from assay.sources.source import DataOptions, open_source
+
 HEIGHT, WIDTH = 40, 60
 CLASSES = ("cat", "dog")
 #: By the picture's name: class, x0, y0, x1, y1, right and bottom exclusive; the last shows nothing.
@@ -153,3 +157,27 @@ def labelme(folder: Path) -> None:
 
 
 LAYOUTS = {"voc": voc, "coco": coco, "yolo": yolo, "cvat": cvat, "label_studio": label_studio, "labelme": labelme}
+
+
+def read(data: Any, **options: Any) -> Records:
+    return read_boxes(open_source(data), DataOptions(**options))
+
+
+def kinds(records: Records) -> dict[str, tuple[int, str]]:
+    return {problem.kind: (problem.count, problem.action) for problem in records.problems}
+
+
+def boxes(records: Records) -> dict[str, list[Any]]:
+    """Class and corners by the picture's name without ending."""
+    index = records.index()
+    return {
+        Path(name).stem: [(box["label"], *(box[side] for side in ("x0", "y0", "x1", "y1"))) for box in found]
+        for name, found in zip(index["id"].to_pylist(), index["target"].to_pylist(), strict=True)
+    }
+
+
+def sides(records: Records) -> dict[str, str]:
+    index = records.index()
+    return {
+        Path(name).stem: side for name, side in zip(index["id"].to_pylist(), index["split"].to_pylist(), strict=True)
+    }

@@ -15,7 +15,7 @@ from PIL import Image
 from assay.errors import DataError, MissingExtraError
 from assay.sources import _tiff
 from assay.sources._image_files import check_image
-from assay.sources.decode import decode_image, resize
+from assay.sources.decode import decode_image, decode_within, resize
 
 
 def kinds(payload: bytes, name: str = "x") -> dict[str, str]:
@@ -219,3 +219,30 @@ def test_any_bytes_give_an_image_or_a_data_error(content: bytes, start: bytes) -
     check_image(start + content, "x.png")
     with contextlib.suppress(DataError):
         decode_image(start + content)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_no_larger_than_a_frame_needs(orientation: int) -> None:
+    random = np.random.default_rng(0)
+    smooth = resize(random.integers(0, 255, (12, 16, 3)).astype(np.uint8), 900, 1200)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    Image.fromarray(smooth).save(stream, "JPEG", quality=95, exif=exif)
+    upright = (900, 1200) if orientation == 1 else (1200, 900)
+    small, whole = decode_within(stream.getvalue(), 100, 100)
+    assert whole == upright and small.shape[:2] == tuple(side // 4 for side in upright)
+    expected = resize(decode_image(stream.getvalue()), upright[0] // 12, upright[1] // 12)
+    got = resize(small, upright[0] // 12, upright[1] // 12)
+    assert np.abs(got.astype(int) - expected).max() <= 3
+    image, frame = decode_within(stream.getvalue(), 600, 600)
+    assert image.shape[:2] == frame == upright
+
+
+def test_other_images_are_decoded_as_a_whole(encode: Any) -> None:
+    image, frame = decode_within(encode("PNG"), 4, 4)
+    assert image.shape == (24, 32, 3) and frame == (24, 32)
+    image, frame = decode_within(np.zeros((50, 40), np.uint8), 4, 4)
+    assert image.shape == (50, 40, 1) and frame == (50, 40)
+    with pytest.raises(DataError):
+        decode_within(b"\xff\xd8\xff\xe0 broken", 4, 4)

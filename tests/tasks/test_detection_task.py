@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from assay.check import check_task
-from assay.errors import DataError, SettingError
+from assay.errors import SettingError
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.found_objects import FoundObjects
 from assay.report.figures import draw
 from assay.samples.box_spec import BoxSpec
-from assay.sources.source import DataOptions, open_source
-from assay.tasks.object_detection import BoxBatch, FoundObjects, ObjectDetection
+from assay.tasks.object_detection import BoxBatch, ObjectDetection
 from box_scenes import CLASSES, write_voc
 
 SPEC = BoxSpec(3, 64, 64, (0.0,) * 3, (1.0,) * 3, CLASSES)
@@ -93,7 +93,7 @@ def test_pictures_in_words_and_what_is_wrong_with_them() -> None:
     assert task.truth_words(truth, SPEC) == "1 disc, 2 plate" and task.words(output, SPEC) == "2 disc"
     assert task.words(output[2:], SPEC) == "nothing"
     (confusion,) = task.confusions([output[:1], output], [truth[:1], truth], SPEC)
-    assert (confusion.truth, confusion.told, confusion.rows) == ("plate", "disc", (1,))
+    assert (confusion.truth, confusion.predicted, confusion.rows) == ("plate", "disc", (1,))
     assert task.losses([output], [truth], SPEC).tolist() == pytest.approx([2.8])
 
 
@@ -118,22 +118,3 @@ def test_figures_of_few_and_of_many_pictures_can_be_drawn() -> None:
             assert len(draw(figure)) > 100
     errors = next(figure for figure in ObjectDetection().figures(whole, SPEC) if figure.title == "What goes wrong")
     assert errors.data["rows"][0][0] == "classification" and "Most is lost to classification errors" in errors.caption
-
-
-ROADS = BoxSpec(3, 64, 64, (0.0,) * 3, (1.0,) * 3, ("car", "bus"))
-
-
-def test_other_classes_than_those_learned_are_an_error(shapes: Path) -> None:
-    with pytest.raises(DataError, match="of other classes") as told:
-        ObjectDetection().read_like(open_source(shapes), DataOptions(), ROADS)
-    assert "car, bus" in told.value.hint
-
-
-def test_frames_of_a_video_are_inputs(tmp_path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
-    writer = cv2.VideoWriter(str(tmp_path / "walk ü.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
-    for number in range(4):
-        writer.write(np.full((48, 64, 3), 5 * number, np.uint8))
-    writer.release()
-    records = ObjectDetection().read_inputs(open_source(tmp_path / "walk ü.avi"), ROADS)
-    assert records.index()["id"].to_pylist() == [f"walk ü.avi#{number}" for number in range(4)]

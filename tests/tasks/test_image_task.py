@@ -21,7 +21,7 @@ def test_the_images_looked_at_are_spread_over_all(monkeypatch: pytest.MonkeyPatc
     """Folders of classes are read one after another: the first images alone would be of the first classes."""
     monkeypatch.setattr(decode, "decode_image", lambda place: np.full((2, 2, 1), int(place)))
     index = pa.table({"location": [str(place) for place in range(rows)]})
-    records: Any = SimpleNamespace(index=lambda: index, load=lambda location: location)
+    records: Any = SimpleNamespace(index=lambda: index, loader=lambda location: location)
     _, found = images._look_at(records, np.ones(rows, bool))
     places = np.asarray([image[0, 0, 0] for image in found])
     assert len(places) == len(set(places.tolist())) == min(rows, 512)

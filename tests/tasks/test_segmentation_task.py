@@ -55,9 +55,7 @@ def test_the_acceptance_test(pictures: Path, tmp_path: Path) -> None:
 
 
 def spec() -> MaskSpec:
-    return MaskSpec(
-        ("background", "disc", "square"), 0, 64, 1.0, 255.0, True, (100.0,) * 3, (40.0,) * 3, (0.8, 0.1, 0.1)
-    )
+    return MaskSpec(("background", "disc", "square"), 0, 64, 1.0, True, (100.0,) * 3, (40.0,) * 3, (0.8, 0.1, 0.1))
 
 
 def batch(count: int = 6) -> MaskBatch:
@@ -147,5 +145,5 @@ def test_an_answer_is_explained(run: Path, pictures: Path, tmp_path: Path, comma
 
 def test_the_page_shows_what_was_missed(run: Path) -> None:
     page = (run / "report.html").read_text()
-    for words in ("orange missed", "How well each class is told", "Which class is taken for which", "data:image/"):
+    for words in ("orange missed", "The IoU of each class", "Which class is taken for which", "data:image/"):
         assert words in page

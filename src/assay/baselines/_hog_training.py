@@ -74,13 +74,13 @@ class Gatherer:
     def look(self, image: Array, objects: Array) -> None:
         """Take the windows on the objects (n, 6) of a picture (C, H, W), and some at random."""
         grids = list(cell_grids(image, self.windows.sizes))
-        easy = objects[objects[:, 5] == 0]
-        found = self.windows.around(easy, image.shape, _WINDOWS_OF_OBJECT, _GOOD) if len(easy) else []
+        counting = objects[objects[:, 5] == 0]
+        found = self.windows.around(counting, image.shape, _WINDOWS_OF_OBJECT, _GOOD) if len(counting) else []
         for shape, (places, _) in enumerate(found):
             boxes = self._placed(shape, places[:, 1:])
             wanted = self._wanted(boxes, objects)
-            wanted[np.arange(len(places)), easy[places[:, 0], 4].astype(np.int64)] = 1
-            moves = offsets(boxes, easy[places[:, 0]])
+            wanted[np.arange(len(places)), counting[places[:, 0], 4].astype(np.int64)] = 1
+            moves = offsets(boxes, counting[places[:, 0]])
             self.gathered[shape].add(self._rows(grids, shape, places[:, 1:]), wanted, moves)
         for shape in range(len(self.windows.shapes)):
             places = self._drawn(shape, image.shape)

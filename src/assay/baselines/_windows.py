@@ -93,7 +93,7 @@ class Windows:
 
 
 def fit_windows(objects: Array) -> Windows:
-    """Shapes and sizes of windows for objects (n, 6) in pixels, x0, y0, x1, y1, class, hard.
+    """Shapes and sizes of windows for objects (n, 6) in pixels, x0, y0, x1, y1, class, difficult.
 
     The shapes are those of the commonest proportions in each class, the sizes those of each class without its few
     smallest and largest.

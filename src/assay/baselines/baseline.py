@@ -55,7 +55,7 @@ class Baseline(ABC):
 
     def respond(self, batch: Any) -> Values:
         """One output for each window of a batch; needed where a closed-loop task drives with it, or it is explained."""
-        raise SettingError(f"{self.name} cannot answer step by step")
+        raise SettingError(f"{self.name} cannot answer step by step", "Ask it for whole inputs, or ask the network.")
 
     @abstractmethod
     def save(self, folder: Path) -> None:

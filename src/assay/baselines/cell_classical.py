@@ -18,7 +18,7 @@ from assay.baselines._cell_machine import Machine, fitted_machine
 from assay.baselines._fitting import Clock, require_fitted, require_training
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
-from assay.evaluation.cell_matching import matched
+from assay.evaluation.cell_matching import best_threshold, matched
 from assay.evaluation.cells import Cells
 from assay.samples.cell_tiles import Tile
 
@@ -157,12 +157,10 @@ class StainBlobs(Baseline):
         return found, features_at(image, maps, found, self.spec.size)
 
     def _choose(self, view: View, seed: int) -> None:
-        """The threshold with the best F1 of finding cells; and where outlined, the level that is cell."""
-        from assay.networks.cell_networks import middle_of_best
-
+        """The threshold that finds and counts best, see `best_threshold`; where outlined, the level of cells."""
         view = view.sample(24, seed)
         self._threshold, radius = 0.0, max(self.spec.radius, self.spec.size) if self.spec.outlined else self.spec.radius
-        counts, levels = np.zeros((len(_THRESHOLDS), 2)), []
+        counts, levels = np.zeros((len(_THRESHOLDS), 3)), []
         for (image, place), cells, depth in zip(
             _tiles(view, view.windows), _known(view, view.windows), _depths(view), strict=True
         ):
@@ -170,10 +168,12 @@ class StainBlobs(Baseline):
             sure = require_fitted(self._cell).shares(features)[:, 1]
             for at, threshold in enumerate(_THRESHOLDS):
                 kept = found[sure >= threshold][:, ::-1].astype(float)
-                counts[at] += len(matched(kept, cells[:, :2].astype(float), radius)), len(kept) + len(cells)
+                hits = len(matched(kept, cells[:, :2].astype(float), radius))
+                counts[at] += hits, len(kept) + len(cells), abs(len(kept) - len(cells))
             if depth is not None and (depth > 0).any():
                 levels.append(_level(channel(image, self._channel), depth > 0))
-        self._threshold = middle_of_best(_THRESHOLDS, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1))
+        scores = 2 * counts[:, 0] / np.maximum(counts[:, 1], 1)
+        self._threshold = best_threshold(_THRESHOLDS, scores, counts[:, 2])
         self._level = float(np.median(levels)) if levels else 0.0
 
     def _tile_cells(self, image: Array, tile: Tile) -> Cells:

@@ -114,7 +114,10 @@ class NgramLanguageModel(Baseline):
         model = require_fitted(self._fitted)
         if not temperature > 0 or not 0 < top_p <= 1 or length < 0:
             received = f"length {length}, temperature {temperature}, top_p {top_p}"
-            raise SettingError(f"{received}: a length is 0 or more, a temperature above 0, top_p in (0, 1]")
+            raise SettingError(
+                f"{received}: a length is 0 or more, a temperature above 0, top_p in (0, 1]",
+                "Leave the option out, or give such a value.",
+            )
         random = np.random.default_rng(seed)
         context = [_ALPHABET, *prompt.encode()]
         begun = len(context)

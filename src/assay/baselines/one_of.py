@@ -33,7 +33,7 @@ class OneOf(Baseline):
 
     def __init__(self, candidates: Sequence[Baseline]) -> None:
         if not candidates:
-            raise SettingError("no candidate was given to choose from")
+            raise SettingError("no candidate was given to choose from", "Give at least one baseline.")
         self.candidates = tuple(candidates)
         self._chosen: int | None = None
 

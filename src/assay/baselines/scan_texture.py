@@ -14,7 +14,7 @@ from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
 from assay.baselines.boosted_table import best_booster, read_booster
 from assay.baselines.texture_features import LIBRARIES, texture_rows
-from assay.evaluation.diagnosis import Thresholds, scores_of, settle_thresholds, with_thresholds
+from assay.evaluation.diagnosis import Thresholds, choose_thresholds, scores_of, with_thresholds
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -78,7 +78,7 @@ class ScanTexture(Baseline):
             if len(aside)
             else np.zeros(0)
         )
-        thresholds = settle_thresholds(scores, np.asarray(answers) != 0, self.spec.at_sensitivity, groups)
+        thresholds = choose_thresholds(scores, np.asarray(answers) != 0, self.spec.at_sensitivity, groups)
         self._fitted = _Fitted(booster, scale, thresholds)
         rounds = booster.num_trees() // booster.num_model_per_iteration()
         some = "" if count == len(units) else f" out of {len(units)}"

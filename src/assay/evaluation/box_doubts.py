@@ -138,7 +138,7 @@ def _contradicted(
             best = here[here[:, 4].argmax()]
             told = classes[int(best[5])]
             yield Doubt(OTHER, classes[label], told, float(best[4] * (1 - own)), place=(objects[place], None))
-        elif (moved := _moved(boxes, sure, objects, place)) is not None:
+        elif (moved := _moved(boxes, sure, objects, int(place))) is not None:
             yield Doubt(MOVED, classes[label], classes[label], float(moved[4]), place=(objects[place], moved))
         elif (most := float(seen[:, 4].max(initial=0.0))) <= blank[label]:
             sureness = float(recall[label]) * (1 - most)

@@ -40,11 +40,11 @@ class BoxErrors:
     """What is wrong with the boxes of one picture.
 
     Attributes:
-        kind: (n,) int64, a place in `KINDS`; `RIGHT`; `UNCOUNTED` where a box found a hard object, or was not looked
-            at.
+        kind: (n,) int64, a place in `KINDS`; `RIGHT`; `UNCOUNTED` where a box found a difficult object, or was not
+            looked at.
         about: (n,) int64, the object that a box is right or wrong about; `NOBODY` where there is none.
         found: (m,) bool, a box found the object.
-        missed: (m,) bool, see the module; never a hard object.
+        missed: (m,) bool, see the module; never a difficult object.
     """
 
     kind: Array
@@ -61,24 +61,24 @@ def box_errors(found: Array, objects: Array) -> BoxErrors:
         objects: (m, 6).
     """
     found, objects = np.asarray(found, np.float64), np.asarray(objects, np.float64)
-    told, easy = match(found, objects, (_FINDS,)), objects[:, 5] == 0
+    matches, counting = match(found, objects, (_FINDS,)), objects[:, 5] == 0
     kind, about = np.full(len(found), UNCOUNTED), np.full(len(found), NOBODY)
-    kind[told.row[told.right[0]]] = RIGHT
-    about[told.row] = told.taken[0]
-    wrong = told.row[(told.taken == NOBODY)[0]]
-    kind[wrong], about[wrong] = _kinds(found[wrong], objects, easy)
+    kind[matches.row[matches.right[0]]] = RIGHT
+    about[matches.row] = matches.taken[0]
+    wrong = matches.row[(matches.taken == NOBODY)[0]]
+    kind[wrong], about[wrong] = _kinds(found[wrong], objects, counting)
     hit = np.zeros(len(objects), bool)
     hit[about[kind == RIGHT]] = True
     explained = np.zeros(len(objects), bool)
     explained[about[(kind == KINDS.index("localisation")) | (kind == KINDS.index("classification"))]] = True
-    return BoxErrors(kind, about, hit, easy & ~hit & ~explained)
+    return BoxErrors(kind, about, hit, counting & ~hit & ~explained)
 
 
-def _kinds(boxes: Array, objects: Array, easy: Array) -> tuple[Array, Array]:
+def _kinds(boxes: Array, objects: Array, counting: Array) -> tuple[Array, Array]:
     """(n,) the kind of error of each of the boxes (n, 6) that find nothing, and (n,) the object that it is about."""
-    if not easy.any():
+    if not counting.any():
         return np.full(len(boxes), KINDS.index("background")), np.full(len(boxes), NOBODY)
-    shared = np.where(easy, overlaps(boxes, objects), -1.0)  # (n, m)
+    shared = np.where(counting, overlaps(boxes, objects), -1.0)  # (n, m)
     own = np.where(boxes[:, 5, None] == objects[None, :, 4], shared, -1.0)
     other = np.where(boxes[:, 5, None] != objects[None, :, 4], shared, -1.0)
     best, rival = own.max(axis=1), other.max(axis=1)
@@ -149,13 +149,15 @@ def picture_confidences(outputs: Values, truths: Values) -> tuple[Array, Array]:
 
     A picture without objects in which none is found is as good as can be.
     """
-    told, reached = [], []
+    promised, reached = [], []
     for found, objects in zip(outputs, truths, strict=True):
         scores = np.asarray(found)[:, 4].astype(float)
         counted = scores >= 0.5
         one = match(found_boxes(found), objects, (0.5,))
         wanted, boxes = int((one.wanted != NOBODY).sum()), int((~one.ignored).sum())
         expected = scores[counted].sum() + scores[~counted].sum()
-        told.append(2 * scores[counted].sum() / (counted.sum() + expected) if counted.any() else 1.0 / (1.0 + expected))
+        promised.append(
+            2 * scores[counted].sum() / (counted.sum() + expected) if counted.any() else 1.0 / (1.0 + expected)
+        )
         reached.append(2 * float(one.right.sum()) / (boxes + wanted) if boxes + wanted else 1.0)
-    return np.clip(np.asarray(told, float), 0, 1), np.clip(np.asarray(reached, float), 0, 1)
+    return np.clip(np.asarray(promised, float), 0, 1), np.clip(np.asarray(reached, float), 0, 1)

@@ -1,8 +1,9 @@
 """Which boxes of a picture find which objects, as COCO's evaluation pairs them.
 
-Boxes found are (n, 6): x0, y0, x1, y1, score, class; objects (m, 6): x0, y0, x1, y1, class, hard. Within a class the
-boxes choose in the order of their scores, each the object that it overlaps most of those still free; a hard object
-counts for nothing, and neither does the box that finds it (Lin et al. 2014, `pycocotools.cocoeval`).
+Boxes found are (n, 6): x0, y0, x1, y1, score, class; objects (m, 6): x0, y0, x1, y1, class, difficult (as VOC calls
+them, and COCO crowds). Within a class the boxes choose in the order of their scores, each the object that it overlaps
+most of those still free; a difficult object counts for nothing, and neither does the box that finds it (Lin et al.
+2014, `pycocotools.cocoeval`).
 
 Shapes: n boxes, m objects, T thresholds of overlap.
 """
@@ -31,8 +32,8 @@ class Matches:
         label: (n,) int64, its class.
         row: (n,) int64, its row among the boxes found.
         taken: (T, n) int64, the object that it finds, a row among the objects; `NOBODY` where it finds none.
-        ignored: (T, n) bool, it found a hard object.
-        wanted: (m,) int64, the class of each object that counts; `NOBODY` where it is hard.
+        ignored: (T, n) bool, it found a difficult object.
+        wanted: (m,) int64, the class of each object that counts; `NOBODY` where it is difficult.
     """
 
     score: Array
@@ -79,35 +80,35 @@ def match(found: Array, objects: Array, at: tuple[float, ...] = OVERLAPS, most: 
         most: boxes of a class that are looked at.
     """
     found, objects = np.asarray(found, np.float64), np.asarray(objects, np.float64)
-    labels, classes, hard = found[:, 5].astype(np.int64), objects[:, 4].astype(np.int64), objects[:, 5] > 0
+    labels, classes, difficult = found[:, 5].astype(np.int64), objects[:, 4].astype(np.int64), objects[:, 5] > 0
     rows: list[Array] = []
     taken: list[Array] = []
     for label in np.unique(labels):
         own = np.flatnonzero(labels == label)
         own = own[np.argsort(-found[own, 4], kind="stable")][:most]
         theirs = np.flatnonzero(classes == label)
-        theirs = theirs[np.argsort(hard[theirs], kind="stable")]  # those that count first
+        theirs = theirs[np.argsort(difficult[theirs], kind="stable")]  # those that count first
         rows.append(own)
-        chosen = _greedy(overlaps(found[own], objects[theirs]), hard[theirs], at)
+        chosen = _greedy(overlaps(found[own], objects[theirs]), difficult[theirs], at)
         taken.append(np.where(chosen == NOBODY, NOBODY, np.append(theirs, NOBODY)[chosen]))
     row = np.concatenate(rows) if rows else np.zeros(0, np.int64)
     all_taken = np.concatenate(taken, axis=1) if taken else np.zeros((len(at), 0), np.int64)
-    ignored = (all_taken != NOBODY) & np.append(hard, False)[all_taken]
-    return Matches(found[row, 4], labels[row], row, all_taken, ignored, np.where(hard, NOBODY, classes))
+    ignored = (all_taken != NOBODY) & np.append(difficult, False)[all_taken]
+    return Matches(found[row, 4], labels[row], row, all_taken, ignored, np.where(difficult, NOBODY, classes))
 
 
-def _greedy(overlap: Array, hard: Array, at: tuple[float, ...]) -> Array:
-    """(T, n) the column of `overlap` (n, m) that each row takes; hard columns stand last."""
+def _greedy(overlap: Array, difficult: Array, at: tuple[float, ...]) -> Array:
+    """(T, n) the column of `overlap` (n, m) that each row takes; difficult columns stand last."""
     count, columns = overlap.shape
     chosen = np.full((len(at), count), NOBODY, np.int64)
     if not columns:
         return chosen
     free = np.ones((len(at), columns), bool)
     least = np.minimum(np.asarray(at), 1 - 1e-10)
-    easy, every = int((~hard).sum()), np.arange(len(at))
+    counting, every = int((~difficult).sum()), np.arange(len(at))
     for box in np.flatnonzero(overlap.max(axis=1) >= least.min()):
         could = free & (overlap[box][None] >= least[:, None])
-        for part in (slice(0, easy), slice(easy, columns)):
+        for part in (slice(0, counting), slice(counting, columns)):
             if part.stop <= part.start:
                 continue
             values = np.where(could[:, part], overlap[box][None, part], -1.0)

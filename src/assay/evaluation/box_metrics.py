@@ -32,7 +32,7 @@ class ClassBoxes:
     Attributes:
         picture: (D,) int64.
         right: (T, D) bool.
-        counts: (T, D) bool, the box is right or wrong: it did not find a hard object.
+        counts: (T, D) bool, the box is right or wrong: it did not find a difficult object.
         last: (E,) int64, where each run of equal scores ends.
         wanted: (U,) objects of the class in each picture.
     """
@@ -200,8 +200,7 @@ def _gathered(statistics: Values) -> BoxStatistics:
 
 
 def _counts(found: Array, objects: Array) -> tuple[float, float, float]:
-    told = found_boxes(found)
-    matched = match(told, objects, (0.5,))
+    matched = match(found_boxes(found), objects, (0.5,))
     return (
         float(matched.right.sum()),
         float((~matched.ignored).sum()),

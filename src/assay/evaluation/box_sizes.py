@@ -61,9 +61,9 @@ class SizeAveragePrecision50(MeanAveragePrecision50):
         """See `MeanAveragePrecision.pair`."""
         objects = np.array(objects, np.float64)
         objects[:, 5] = (objects[:, 5] > 0) | ~self._size.holds(objects)
-        told = match(found, objects, self.at)
-        other = ~self._size.holds(np.asarray(found)[told.row])
-        return replace(told, ignored=told.ignored | ((told.taken == NOBODY) & other))
+        matches = match(found, objects, self.at)
+        other = ~self._size.holds(np.asarray(found)[matches.row])
+        return replace(matches, ignored=matches.ignored | ((matches.taken == NOBODY) & other))
 
 
 class SizeRecall(BoxRecall):

@@ -111,18 +111,22 @@ def _by_outline(
     told: Cells, meant: Cells, finds: Array, lone: Array, spec: CellSpec
 ) -> tuple[dict[int, Array], dict[int, int], int]:
     """The same by what outlines share."""
-    shared, own, other = overlaps(told, meant)
-    inside = shared / np.maximum(other, 1)[None] > _MOST
-    joined = {int(find): np.flatnonzero(inside[find] & np.isin(np.arange(len(meant)), lone))
-              for find in finds if inside[find].sum() > 1}  # fmt: skip
-    share = shared / np.maximum(own[:, None] + other[None] - shared, 1)
+    pairs, shared, own, other = overlaps(told, meant)
+    starts = np.searchsorted(pairs[:, 0], np.arange(len(told) + 1))
+    inside = shared / np.maximum(other[pairs[:, 1]], 1) > _MOST
+    share = shared / np.maximum(own[pairs[:, 0]] + other[pairs[:, 1]] - shared, 1)
+    rows = {int(find): slice(starts[find], starts[find + 1]) for find in finds}
+    joined = {find: np.intersect1d(pairs[row, 1][inside[row]], lone)
+              for find, row in rows.items() if inside[row].sum() > 1}  # fmt: skip
     placed: dict[int, int] = {}
     held = {int(cell) for cells in joined.values() for cell in cells}
-    free = [cell for cell in lone if int(cell) not in held]
-    for find in sorted((int(find) for find in finds if int(find) not in joined), key=lambda find: -share[find].max()):
-        best = max(free, key=lambda cell: share[find, cell], default=None)
-        if best is not None and share[find, best] >= _LITTLE:
-            placed[find] = int(best)
-            free.remove(best)
-    rest = [int(find) for find in finds if int(find) not in joined and int(find) not in placed]
-    return joined, placed, int((shared[rest].sum(axis=1) > _LITTLE * own[rest]).sum()) if rest and len(meant) else 0
+    free = {int(cell) for cell in lone} - held
+    left = [find for find in rows if find not in joined]
+    for find in sorted(left, key=lambda find: -share[rows[find]].max(initial=0.0)):
+        partners = zip(share[rows[find]].tolist(), pairs[rows[find], 1].tolist(), strict=True)
+        best = max((one for one in partners if one[1] in free and one[0] >= _LITTLE), default=None)
+        if best is not None:
+            placed[find] = best[1]
+            free.remove(best[1])
+    again = [find for find in left if find not in placed and shared[rows[find]].sum() > _LITTLE * own[find]]
+    return joined, placed, len(again)

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cells import Cells, painted
+from assay.evaluation.cells import Cells, painted_band, runs_of
 
 Array = np.ndarray[Any, Any]
+#: Pixels of a band of rows in which outlines are compared.
+_BAND = 1 << 20
+#: By how much an F1 may be below the best and still be as good.
+_AS_GOOD = 5e-3
 
 
 def matched(found: Array, true: Array, radius: float) -> Array:
@@ -67,21 +71,31 @@ def matched_cells(found: Cells, true: Cells, radius: float) -> Array:
     return matched(found.places, true.places, radius)
 
 
-def overlaps(found: Cells, true: Cells) -> tuple[Array, Array, Array]:
-    """What outlines share, in pixels.
+def overlaps(found: Cells, true: Cells) -> tuple[Array, Array, Array, Array]:
+    """What outlines share, in pixels, counted in bands of rows: memory grows with the cells, not with their product.
 
     Returns:
-        (F, N) shared by each pair, and the areas (F,) and (N,). Where outlines of one side overlap each other, a pixel
-        belongs to the last.
+        (P, 2) the pairs that share any, by position and ascending; (P,) how much each shares; the areas (F,) and (N,).
+        Where outlines of one side overlap each other, a pixel belongs to the last.
     """
-    every = [outline for outline in (*found.outlines, *true.outlines) if len(outline)]
-    height = max((int(outline[:, 0].max()) for outline in every), default=-1) + 1
-    width = max((int(outline[:, 2].max()) for outline in every), default=0)
-    first, second = painted(found.outlines, height, width), painted(true.outlines, height, width)
-    counts = np.bincount(
-        first.ravel() * (len(true) + 1) + second.ravel(), minlength=(len(found) + 1) * (len(true) + 1)
-    ).reshape(len(found) + 1, len(true) + 1)
-    return counts[1:, 1:], counts[1:].sum(axis=1), counts[:, 1:].sum(axis=0)
+    first, second = runs_of(found.outlines), runs_of(true.outlines)
+    height = max((int(runs[-1, 0]) for runs in (first, second) if len(runs)), default=-1) + 1
+    width = max((int(runs[:, 2].max()) for runs in (first, second) if len(runs)), default=0)
+    rows = max(1, _BAND // max(1, width))
+    own, other = np.zeros(len(found) + 1, np.int64), np.zeros(len(true) + 1, np.int64)
+    keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for top in range(0, height, rows):
+        one, two = (painted_band(runs, top, min(rows, height - top), width).ravel() for runs in (first, second))
+        own += np.bincount(one, minlength=len(own))
+        other += np.bincount(two, minlength=len(other))
+        both = np.flatnonzero((one > 0) & (two > 0))
+        key, count = np.unique((one[both].astype(np.int64) - 1) * len(true) + two[both] - 1, return_counts=True)
+        keys.append(key)
+        counts.append(count)
+    known, place = np.unique(np.concatenate(keys), return_inverse=True)
+    shared = np.bincount(place, np.concatenate(counts), len(known)).astype(np.int64)
+    pairs = np.stack(np.divmod(known, max(1, len(true))), axis=1)
+    return pairs, shared, own[1:], other[1:]
 
 
 def matched_outlines(found: Cells, true: Cells, least: float = 0.5) -> Array:
@@ -90,13 +104,24 @@ def matched_outlines(found: Cells, true: Cells, least: float = 0.5) -> Array:
     At more than one half no outline can have two partners (Kirillov et al. 2019); at exactly one half the first is
     taken.
     """
-    shared, own, other = overlaps(found, true)
-    union = own[:, None] + other[None] - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(union > 0, shared / union, 0.0)
-    rows, columns = np.nonzero(share >= least)
-    pairs = np.stack([rows, columns], axis=1)
+    pairs, shared, own, other = overlaps(found, true)
+    pairs = pairs[shared / (own[pairs[:, 0]] + other[pairs[:, 1]] - shared) >= least]
     _, once = np.unique(pairs[:, 0], return_index=True)
     pairs = pairs[once]
     _, once = np.unique(pairs[:, 1], return_index=True)
     return np.asarray(pairs[np.sort(once)])
+
+
+def best_threshold(tried: Array, scores: Array, miscounted: Array) -> float:
+    """Of some thresholds the one that counts best among those whose F1 is as good as the best.
+
+    F1 is flat around its best value, where a cell too many and one too few cost alike; their number is not.
+
+    Args:
+        tried: (T,) the thresholds.
+        scores: (T,) the F1 of each.
+        miscounted: (T,) by how many cells the count is off, summed over pictures.
+    """
+    good = np.flatnonzero(scores >= scores.max() - _AS_GOOD)
+    best = good[miscounted[good] == miscounted[good].min()]
+    return float(tried[best[len(best) // 2]])

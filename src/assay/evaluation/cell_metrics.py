@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched_cells, matched_outlines
-from assay.evaluation.cells import Cells, painted
+from assay.evaluation.cell_matching import matched_cells, matched_outlines, overlaps
+from assay.evaluation.cells import Cells
 from assay.evaluation.metrics import Additive, BinaryAuc, Metric, Values, _ratio
 
 Array = np.ndarray[Any, Any]
@@ -73,20 +73,20 @@ class _ByClass(Additive):
     def _counts(self, found: Cells, true: Cells) -> Array:
         raise NotImplementedError
 
-    def _counted(self, told: Array, meant: Array, right: Array) -> Array:
-        known = [np.bincount(labels, minlength=self.classes) for labels in (right, told, meant)]
+    def _counted(self, predicted: Array, labelled: Array, right: Array) -> Array:
+        known = [np.bincount(labels, minlength=self.classes) for labels in (right, predicted, labelled)]
         return np.concatenate(known)
 
     def by_class(self, sums: Array) -> Array:
         """(R, C) the F1 of each class, from sums of the statistics (R, 3C)."""
-        right, told, meant = np.split(sums, 3, axis=1)
-        return _ratio(2 * right, told + meant)
+        right, predicted, labelled = np.split(sums, 3, axis=1)
+        return _ratio(2 * right, predicted + labelled)
 
     def from_sums(self, sums: Array) -> Array:
         """See `Additive.from_sums`."""
-        meant = np.split(sums, 3, axis=1)[2]
+        labelled = np.split(sums, 3, axis=1)[2]
         scores = np.nan_to_num(self.by_class(sums))
-        return _ratio((scores * meant).sum(axis=1), meant.sum(axis=1))
+        return _ratio((scores * labelled).sum(axis=1), labelled.sum(axis=1))
 
 
 class ClassF1(_ByClass):
@@ -95,8 +95,8 @@ class ClassF1(_ByClass):
     name = "class_f1"
 
     def _counts(self, found: Cells, true: Cells) -> Array:
-        told, meant = _classed_pairs(found, true, self.radius)
-        return self._counted(told, meant, told[told == meant])
+        predicted, labelled = _classed_pairs(found, true, self.radius)
+        return self._counted(predicted, labelled, predicted[predicted == labelled])
 
 
 class CellF1(_ByClass):
@@ -109,8 +109,8 @@ class CellF1(_ByClass):
         unknown = true.label[pairs[:, 1]] < 0
         asked = np.ones(len(found), bool)
         asked[pairs[unknown, 0]] = False
-        told, meant = found.label[pairs[~unknown, 0]], true.label[pairs[~unknown, 1]]
-        return self._counted(found.label[asked], true.label[true.label >= 0], told[told == meant])
+        predicted, labelled = found.label[pairs[~unknown, 0]], true.label[pairs[~unknown, 1]]
+        return self._counted(found.label[asked], true.label[true.label >= 0], predicted[predicted == labelled])
 
 
 class OneClassF1(_ByClass):
@@ -213,7 +213,7 @@ def cell_metrics(radius: float, classes: tuple[str, ...], outlined: bool) -> tup
 
 def picture_scores(outputs: Values, truths: Values, radius: float, outlined: bool) -> Array:
     """(U,) the F1 of each picture, of its primary metric; 1 where there is nothing and nothing is found."""
-    counts = cell_metrics(radius, (), outlined)[0].statistics(outputs, truths)
+    counts = np.asarray(cell_metrics(radius, (), outlined)[0].statistics(outputs, truths))
     return np.where(counts[:, 1] > 0, 2 * counts[:, 0] / np.maximum(counts[:, 1], 1), 1.0)
 
 
@@ -224,14 +224,12 @@ def _known_pairs(found: Cells, true: Cells, radius: float) -> Array:
 
 
 def _classed_pairs(found: Cells, true: Cells, radius: float) -> tuple[Array, Array]:
-    """(P,) the class told and (P,) the true one of the pairs whose true class is known."""
+    """(P,) the class predicted and (P,) the true one of the pairs whose true class is known."""
     pairs = _known_pairs(found, true, radius)
     return found.label[pairs[:, 0]], true.label[pairs[:, 1]]
 
 
 def _pixels(found: Cells, true: Cells) -> tuple[int, int]:
-    every = [outline for outline in (*found.outlines, *true.outlines) if len(outline)]
-    height = max((int(outline[:, 0].max()) for outline in every), default=-1) + 1
-    width = max((int(outline[:, 2].max()) for outline in every), default=0)
-    first, second = (painted(cells.outlines, height, width) > 0 for cells in (found, true))
-    return int((first & second).sum()), int(first.sum() + second.sum())
+    """How many pixels both cover, and how many each, summed."""
+    _, shared, own, other = overlaps(found, true)
+    return int(shared.sum()), int(own.sum() + other.sum())

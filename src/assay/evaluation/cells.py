@@ -1,6 +1,6 @@
 """Cells in a picture, as an output or as a truth, and what a user reads of them.
 
-Shapes: N cells, C classes, K spans of an outline.
+Shapes: N cells, C classes, K spans of an outline, R runs: spans of all outlines.
 """
 
 from __future__ import annotations
@@ -155,9 +155,26 @@ def centre_of(spans: Array) -> tuple[float, float, float]:
 
 def painted(outlines: Sequence[Array], height: int, width: int) -> Array:
     """(height, width) int32: 1, 2, … where each outline lies, the later above; what lies outside is cut off."""
-    canvas = np.zeros((height, width), np.int32)
-    for number, spans in enumerate(outlines, 1):
-        for row, first, last in spans.tolist():
-            if 0 <= row < height:
-                canvas[row, max(0, first) : max(0, last)] = number
-    return canvas
+    return painted_band(runs_of(outlines), 0, height, width)
+
+
+def runs_of(outlines: Sequence[Array]) -> Array:
+    """(R, 4) int64: row, first column, one after the last, and number from 1 of what outlines cover, row by row."""
+    parts = [
+        np.column_stack([spans, np.full(len(spans), number)]) for number, spans in enumerate(outlines, 1) if len(spans)
+    ]
+    runs = np.concatenate(parts).astype(np.int64) if parts else np.zeros((0, 4), np.int64)
+    return np.asarray(runs[np.argsort(runs[:, 0], kind="stable")])
+
+
+def painted_band(runs: Array, top: int, height: int, width: int) -> Array:
+    """(height, width) int32: as `painted`, of runs (R, 4) as `runs_of` gives them those from the row `top` on."""
+    begin, end = np.searchsorted(runs[:, 0], [top, top + height])
+    row, first, last, number = runs[begin:end].T
+    first, last = first.clip(0, width), last.clip(0, width)
+    length = last - first
+    start = (row - top) * width + first
+    place = np.repeat(start - np.cumsum(length) + length, length) + np.arange(length.sum())
+    canvas = np.zeros(height * width, np.int32)
+    canvas[place] = np.repeat(number, length)  # where a place stands twice, the last number stays
+    return canvas.reshape(height, width)

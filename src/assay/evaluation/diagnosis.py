@@ -2,7 +2,7 @@
 
 Outputs are (U, C + 2): the probability of each of C classes, the one without a finding first; the score from which on a
 unit is called ill; and the score from which on it is flagged at the stated operating point. The score is one minus the
-probability of the first class. Both thresholds are chosen on the validation side (`settle_thresholds`) and NaN before
+probability of the first class. Both thresholds are chosen on the validation side (`choose_thresholds`) and NaN before
 that; outputs (U, C) without them are taken, too.
 
 Sources: the area as the probability of a right ranking (Hanley and McNeil 1982), of several classes the mean of each
@@ -38,7 +38,7 @@ def scores_of(outputs: Values, classes: int) -> Array:
 
 
 def thresholds_of(outputs: Values, classes: int) -> tuple[Array, Array]:
-    """(U,) from which score on a unit is called ill, and flagged; NaN where that was not settled."""
+    """(U,) from which score on a unit is called ill, and flagged; NaN where that was not chosen."""
     values = np.asarray(outputs, float)
     if values.ndim != 2 or values.shape[1] < classes + 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
@@ -55,7 +55,7 @@ def with_thresholds(outputs: Values, classes: int, decision: float, operating: f
 def called(outputs: Values, classes: int) -> Array:
     """(U,) int64 the class that each output is called.
 
-    Of two classes the second from its threshold on; of more, or where none was settled, the most probable.
+    Of two classes the second from its threshold on; of more, or where none was chosen, the most probable.
     """
     shares = probabilities_of(outputs, classes)
     best: Array = shares.argmax(axis=1)
@@ -127,7 +127,7 @@ class BalancedAccuracy(Additive):
 
 
 class Sensitivity(Additive):
-    """The share of the ill that are flagged at the stated operating point; NaN where that was not settled.
+    """The share of the ill that are flagged at the stated operating point; NaN where that was not chosen.
 
     Args:
         classes: C.
@@ -219,7 +219,7 @@ class Thresholds:
     operating: float
 
 
-def settle_thresholds(scores: Array, ill: Array, at_sensitivity: float, groups: Array | None = None) -> Thresholds:
+def choose_thresholds(scores: Array, ill: Array, at_sensitivity: float, groups: Array | None = None) -> Thresholds:
     """Both thresholds, from units that the model was not trained on.
 
     A unit is called ill from the score on at which the ill and the others are recognised best, both counted alike

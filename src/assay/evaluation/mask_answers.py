@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from assay.evaluation.palette import BLACK, OKABE_ITO, WHITE
 from assay.samples.mask_windows import Segmented
 from assay.sources.coco_rle import decode_rle, encode_rle
 
 Array = np.ndarray[Any, Any]
-#: Colours of classes in files and on the page: Okabe and Ito's, told apart by every colour vision, then others.
+#: Colours of classes in files and on the page.
 COLOURS = (
-    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
-    (204, 121, 167), (255, 255, 255), (128, 128, 128), (160, 82, 45), (128, 255, 0), (148, 0, 211), (0, 255, 255),
+    BLACK, *OKABE_ITO, WHITE, (128, 128, 128), (160, 82, 45), (128, 255, 0), (148, 0, 211), (0, 255, 255),
 )  # fmt: skip
 
 

@@ -59,19 +59,19 @@ class MeanDice(ConfusionMetric):
 
     Args:
         classes: how many there are.
-        things: those over which the mean is taken.
+        foreground: the classes over which the mean is taken.
     """
 
     name = "dice"
 
-    def __init__(self, classes: int, things: tuple[int, ...]) -> None:
+    def __init__(self, classes: int, foreground: tuple[int, ...]) -> None:
         super().__init__(classes)
-        self._counted = np.isin(np.arange(classes), things)
+        self._counted = np.isin(np.arange(classes), foreground)
 
     def from_counts(self, counts: Array) -> Array:
         """See `ConfusionMetric.from_counts`."""
-        hits, true, told = _sums(counts)
-        return _mean(_ratio(2 * hits, true + told), self._counted)
+        hits, true, predicted = _sums(counts)
+        return _mean(_ratio(2 * hits, true + predicted), self._counted)
 
 
 class PixelAccuracy(ConfusionMetric):
@@ -109,8 +109,8 @@ class ClassIoU(ConfusionMetric):
 
 def class_ious(counts: Array) -> Array:
     """(R, C) intersection over union of each class; NaN for one that occurs neither among truths nor answers."""
-    hits, true, told = _sums(counts)
-    return _ratio(hits, true + told - hits)
+    hits, true, predicted = _sums(counts)
+    return _ratio(hits, true + predicted - hits)
 
 
 def _sums(counts: Array) -> tuple[Array, Array, Array]:

@@ -89,7 +89,7 @@ def _cover(context: Context, things: Things, windows: Array, looked: Looked) -> 
     alone = _found(context, things, _masked(context, batch, kept))
     units = context.samples.unit[windows]
     for row, each in enumerate(names):
-        for place in np.flatnonzero(found[row]):
+        for place in np.flatnonzero(found[row]).tolist():
             was = bool(still[row][place]) if hidden[row][place] else None
             looked.things.append(Thing(int(units[row]), each[place], was, bool(alone[row][place])))
         count = int((still[row] & hidden[row]).sum())
@@ -115,7 +115,7 @@ def _on_empty(
     cover = np.stack([_grown(_of(own, some)) for own, some in zip(places, free, strict=True)])
     found = _found(context, things, _masked(context, laid, ~cover))
     for row, each in enumerate(names):
-        for place in np.flatnonzero(free[row]):
+        for place in np.flatnonzero(free[row]).tolist():
             yield Thing(int(context.samples.unit[windows[row]]), each[place], bool(found[row][place]))
 
 

@@ -51,9 +51,9 @@ def surroundings(context: Context, things: Things, question: str) -> Finding:
     rim, size = from_the_rim(context, things), from_the_size(context, things)
     status, verdict, step = _judge(covered, alone, empty, rim)
     numbers = {
-        "found though covered": number(covered, "%"),
-        "found with all else covered": number(alone, "%"),
-        "found where nothing is, covered alike": Number(None) if empty is None else number(empty, "%"),
+        "found though covered": _percent(covered),
+        "found with all else covered": _percent(alone),
+        "found where nothing is, covered alike": _percent(empty),
     }
     if rim is not None:
         numbers["found inside, from the rim alone"] = number(rim.network, "%")
@@ -66,6 +66,10 @@ def surroundings(context: Context, things: Things, question: str) -> Finding:
     )
     figures = (_bars(looked, covered, alone, empty), _gallery(context, looked))
     return Finding("shortcuts", question, status, verdict, numbers, figures, step, certainty)
+
+
+def _percent(found: Estimate | None) -> Number:
+    return Number(None) if found is None else number(found, "%")
 
 
 def _judge(

@@ -66,7 +66,7 @@ def _inner(context: Context, things: Things, model: Any, windows: Array, rim: Ar
     for row, each in enumerate(names):
         whole = np.isin(np.arange(1, len(each) + 1), places[row])
         whole &= ~np.isin(np.arange(1, len(each) + 1), np.unique(places[row][rim]))
-        for place in np.flatnonzero(whole):
+        for place in np.flatnonzero(whole).tolist():
             yield Thing(int(context.samples.unit[windows[row]]), each[place], None, bool(found[row][place]))
 
 

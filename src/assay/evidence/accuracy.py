@@ -101,7 +101,7 @@ def _confused(context: Context) -> tuple[Figure, ...]:
     for one in found[:_CONFUSIONS]:
         for row in one.rows[:_EACH]:
             item = _item(context, row)
-            told = f"{one.truth} taken for {one.told} ({len(one.rows):,})"
+            told = f"{one.truth} taken for {one.predicted} ({len(one.rows):,})"
             items.append({**item, "title": told, "lines": [item["title"], *item["lines"]], "wrong": True})
     if not items:
         return ()

@@ -45,19 +45,22 @@ def box_confusions(outputs: Values, truths: Values, spec: BoxSpec) -> list[Confu
     rows: dict[tuple[int, int], list[int]] = {}
     counts: dict[tuple[int, int], int] = {}
     for place, (found, objects) in enumerate(zip(outputs, truths, strict=True)):
-        told = found_boxes(found)
-        one = box_errors(told, objects)
+        counted = found_boxes(found)
+        one = box_errors(counted, objects)
         for row in np.flatnonzero(one.kind == KINDS.index("classification")):
-            key = int(objects[one.about[row]][4]), int(told[row, 5])
+            key = int(objects[one.about[row]][4]), int(counted[row, 5])
             counts[key] = counts.get(key, 0) + 1
             if place not in rows.setdefault(key, []):
                 rows[key].append(place)
     order = sorted(rows, key=lambda key: -counts[key])
-    return [Confusion(spec.classes[true], spec.classes[told], tuple(rows[true, told])) for true, told in order]
+    return [
+        Confusion(spec.classes[true], spec.classes[predicted], tuple(rows[true, predicted]))
+        for true, predicted in order
+    ]
 
 
 def _matrix(evaluation: Evaluation, spec: BoxSpec) -> Figure:
-    """How often each class was told as which; a row for boxes where nothing is, a column for objects that were missed.
+    """How often each class was predicted as which; a row for boxes where nothing is, a column for missed objects.
 
     Boxes are paired with objects whatever their classes.
     """
@@ -65,12 +68,12 @@ def _matrix(evaluation: Evaluation, spec: BoxSpec) -> Figure:
     table = np.zeros((count + 1, count + 1), int)
     for output, truth in zip(evaluation.outputs, evaluation.truths, strict=True):
         found, objects = np.array(found_boxes(output), np.float64), np.array(truth, np.float64)
-        told, true = found[:, 5].astype(int), objects[:, 4].astype(int)
+        predicted, true = found[:, 5].astype(int), objects[:, 4].astype(int)
         found[:, 5], objects[:, 4] = 0, 0
         one = match(found, objects, (0.5,))
         taken, right = one.taken[0], one.right[0]
-        np.add.at(table, (true[taken[right]], told[one.row[right]]), 1)
-        np.add.at(table, (np.full(int((taken == NOBODY).sum()), count), told[one.row[taken == NOBODY]]), 1)
+        np.add.at(table, (true[taken[right]], predicted[one.row[right]]), 1)
+        np.add.at(table, (np.full(int((taken == NOBODY).sum()), count), predicted[one.row[taken == NOBODY]]), 1)
         missed = np.setdiff1d(np.flatnonzero(objects[:, 5] == 0), taken[right])
         np.add.at(table, (true[missed], np.full(len(missed), count)), 1)
     rows, columns = [*spec.classes, "none there"], [*spec.classes, "missed"]
@@ -116,8 +119,8 @@ def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
     rows = []
     for name, metric in (("recall", SizeRecall), ("mAP50", SizeAveragePrecision50)):
         for size in sizes:
-            told = evaluation.measure(metric(size))
-            rows.append({"label": f"{size.name}, {size.objects:,}", **_row(told), "group": name})
+            measured = evaluation.measure(metric(size))
+            rows.append({"label": f"{size.name}, {size.objects:,}", **_row(measured), "group": name})
     text = (
         "Objects by the side of a square of their area in pixels of the picture, with their number. Recall is the "
         "share of the objects that is found."

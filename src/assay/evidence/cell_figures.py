@@ -54,24 +54,24 @@ def _pairs(found: Any, true: Any, spec: CellSpec) -> Array:
 
 
 def _matrix(evaluation: Evaluation, spec: CellSpec) -> Figure:
-    """How often each true class was told as which, with a row for what is nothing and a column for what was missed."""
+    """How often each class was predicted as which; a row for finds where nothing is, a column for missed cells."""
     classes = list(spec.classes) if spec.kinds else ["cell"]
     count = len(classes)
     table = np.zeros((count + 2, count + 1), int)  # rows: classes, not known, nothing there; columns: classes, missed
     for found, true in zip(evaluation.outputs, evaluation.truths, strict=True):
         pairs = _pairs(found, true, spec)
         meant = np.where(true.label < 0, count, true.label) if spec.kinds else np.zeros(len(true), int)
-        told = found.label if spec.kinds else np.zeros(len(found), int)
-        np.add.at(table, (meant[pairs[:, 1]], told[pairs[:, 0]]), 1)
+        predicted = found.label if spec.kinds else np.zeros(len(found), int)
+        np.add.at(table, (meant[pairs[:, 1]], predicted[pairs[:, 0]]), 1)
         missed = np.setdiff1d(np.arange(len(true)), pairs[:, 1])
         np.add.at(table, (meant[missed], np.full(len(missed), count)), 1)
         wrong = np.setdiff1d(np.arange(len(found)), pairs[:, 0])
-        np.add.at(table, (np.full(len(wrong), count + 1), told[wrong]), 1)
+        np.add.at(table, (np.full(len(wrong), count + 1), predicted[wrong]), 1)
     rows = [*classes, _UNKNOWN, _NOTHING]
     kept = [place for place in range(count + 2) if place != count or table[count].any()]
     data = {"rows": [rows[place] for place in kept], "columns": [*classes, "missed"], "counts": table[kept].tolist()}
     how = "where outlines share at least half" if spec.outlined else f"within {spec.radius:g} pixels"
-    caption = f"Rows are true classes, columns what was told; a cell counts as found {how}."
+    caption = f"Rows are true classes, columns predicted ones; a cell counts as found {how}."
     return Figure("matrix", "What is taken for what", data, caption)
 
 
@@ -79,9 +79,9 @@ def _by_class(evaluation: Evaluation, spec: CellSpec) -> Figure:
     whole = CellF1(spec.radius, spec.kinds)
     rows = []
     for number, label in enumerate(spec.classes):
-        told = evaluation.measure(OneClassF1(whole, number, label))
+        measured = evaluation.measure(OneClassF1(whole, number, label))
         there = sum(int((true.label == number).sum()) for true in evaluation.truths)
-        rows.append({"label": f"{label} ({there:,})", **vars(told)})
+        rows.append({"label": f"{label} ({there:,})", **vars(measured)})
     data = {"rows": rows, "x": "F1 of finding a cell and telling its class"}
     return Figure("intervals", "How good by class", data, "95 % intervals over images; in brackets how many there are.")
 

@@ -1,6 +1,6 @@
-"""What the page shows of masks: which classes are taken for which, how well each is told, and what is missed by size.
+"""What the page shows of masks: which classes are taken for which, the IoU of each, and what is missed by size.
 
-Shapes: U pictures, C classes, N things.
+Shapes: U pictures, C classes, N connected components.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PLURALS = {
 }
 #: A thing is found where more than this share of it is answered with its class.
 _FOUND = 0.5
-#: Groups of things by size, and things in all for there to be groups.
+#: Groups of connected components by size, and components in all for there to be groups.
 _GROUPS, _FEW = 4, 20
 #: A class is taken for another in a picture where that befalls such a share of it, and of the picture.
 _TAKEN, _OF_PICTURE = 0.25, 0.005
@@ -52,7 +52,7 @@ def _errors(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     total = sum(one.pixels for one in found.values())
     if not found:
         return ()
-    if len(spec.things) < 2:
+    if len(spec.foreground) < 2:
         found.pop(OTHER)
     order = sorted(found, key=lambda name: -found[name].pixels)
     rows = [[name, _WORDS[name], found[name].areas, f"{100 * found[name].pixels / max(1, total):.0f} %"]
@@ -77,12 +77,12 @@ def _by_class(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
         value = None if np.isnan(found.value) else found.value
         rows.append({"label": name, "value": value, "low": found.low, "high": found.high})
     text = "Intersection over union: of all pixels that are of a class or are answered as it, the share that is both."
-    return (Figure("intervals", "How well each class is told", {"rows": rows, "x": "IoU", "unit": ""}, text),)
+    return (Figure("intervals", "The IoU of each class", {"rows": rows, "x": "IoU", "unit": ""}, text),)
 
 
 def _by_size(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     """How many of the connected areas of the classes are found, by their size; nothing where there are too few."""
-    size, found = things(evaluation.outputs, evaluation.truths, spec)
+    size, found = components(evaluation.outputs, evaluation.truths, spec)
     if len(size) < _FEW:
         return ()
     edges = np.unique(np.quantile(size, np.linspace(0, 1, _GROUPS + 1)))
@@ -101,7 +101,7 @@ def _by_size(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     return (Figure("intervals", "What is found, by size", {"rows": rows, "x": "found", "unit": "%"}, text),)
 
 
-def things(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Array]:
+def components(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Array]:
     """(N,) diameters in pixels and (N,) bool whether found, of all connected areas of the classes but the background.
 
     Areas under four pixels are left out: they are slips of the pen.
@@ -111,13 +111,13 @@ def things(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Arra
     sizes: list[Array] = []
     hits: list[Array] = []
     for output, truth in zip(outputs, truths, strict=True):
-        true, told = truth.array(), output.mask.array()
+        true, predicted = truth.array(), output.mask.array()
         for number in np.unique(truth.values):
             if number in (spec.background, VOID):
                 continue
             pieces = label(true == number)[0].ravel()
             area = np.bincount(pieces)[1:]
-            right = np.bincount(pieces, told.ravel() == number)[1:]
+            right = np.bincount(pieces, predicted.ravel() == number)[1:]
             kept = area >= 4
             sizes.append(np.sqrt(area[kept]))
             hits.append(right[kept] > _FOUND * area[kept])
@@ -127,7 +127,7 @@ def things(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Arra
 
 
 def size_words(size: Array, found: Array) -> str:
-    """A sentence about how large the things are that are missed."""
+    """A sentence about how large the components are that are missed."""
     if found.all():
         return "None is missed."
     return (
@@ -144,11 +144,11 @@ def mask_confusions(outputs: Values, truths: Values, spec: MaskSpec) -> list[Con
     taken = (counts > _TAKEN * of_class) & (counts > _OF_PICTURE * of_picture)
     found = []
     for true in range(classes):
-        for told in range(classes):
-            rows = np.flatnonzero(taken[:, true, told])
-            if true != told and len(rows):
-                worst = rows[np.argsort(-counts[rows, true, told], kind="stable")]
-                found.append(Confusion(spec.classes[true], spec.classes[told], tuple(worst.tolist())))
+        for predicted in range(classes):
+            rows = np.flatnonzero(taken[:, true, predicted])
+            if true != predicted and len(rows):
+                worst = rows[np.argsort(-counts[rows, true, predicted], kind="stable")]
+                found.append(Confusion(spec.classes[true], spec.classes[predicted], tuple(worst.tolist())))
     return sorted(found, key=lambda one: -len(one.rows))
 
 

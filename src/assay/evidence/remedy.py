@@ -166,7 +166,7 @@ def _why_none(context: Context, changes: Sequence[Change], allowed_s: float) -> 
 def _go_on(context: Context, change: Change, steps: int) -> Values:
     """The validation answers of the trained network after some more steps with the change."""
     if context.side is None:
-        raise SettingError("there are no side trainings")
+        raise SettingError("there are no side trainings", "Train with --evidence full.")
     plan = {"learning_rate": context.plan.learning_rate, **change.plan, "steps": steps}
     plan["learning_rate"] *= _GENTLE
     if "weight_decay" in plan:

@@ -33,7 +33,7 @@ def explain_transcripts(predictor: Answering, batch: Any) -> Array:
 
     network = getattr(predictor, "network", None)
     if network is None:
-        raise SettingError("only a network's transcripts can be explained")
+        raise SettingError("only a network's transcripts can be explained", "Leave out --baseline.")
     network.eval()
     lengths = lengths_of(batch)
     columns = [stretches(length) for length in lengths]

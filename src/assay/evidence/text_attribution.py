@@ -67,7 +67,10 @@ def _left(task: Task, predictor: Answering) -> Strength:
     def strength(outputs: Any, answered: Any) -> Array:
         left = task.support(outputs, answered, predictor.spec)
         if left is None:
-            raise SettingError(f"what is left of answers of {task.name} cannot be measured")
+            raise SettingError(
+                f"what is left of answers of {task.name} cannot be measured",
+                "Look at answers one by one with assay predict.",
+            )
         return left.values
 
     return strength

@@ -37,7 +37,7 @@ def explain_translations(task: Task, predictor: Answering, batch: Any) -> Array:
 
     network: Any = getattr(predictor, "network", None)
     if network is None or not hasattr(network, "losses"):
-        raise SettingError("a classical model's translations cannot be explained")
+        raise SettingError("a classical model's translations cannot be explained", "Leave out --baseline.")
     real = np.ones(batch.tokens.shape, bool) if batch.mask is None else batch.mask.numpy()
     found = np.full(batch.tokens.shape, np.nan)
     answers = predictor.respond(batch)

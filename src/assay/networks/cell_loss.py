@@ -121,8 +121,8 @@ def _outline_losses(maps: CellMaps, depth: Tensor, asked: Tensor) -> Tensor:
     if maps.inside is None or maps.depth is None:
         raise ValueError("the network has no outlines")
     crossed = functional.binary_cross_entropy_with_logits(maps.inside, share, reduction="none")
-    told = maps.inside.sigmoid() * asked
-    shared = 2 * (told * share).sum(dim=(1, 2)) + 1
-    dice = 1 - shared / (told.sum(dim=(1, 2)) + (share * asked).sum(dim=(1, 2)) + 1)
+    predicted = maps.inside.sigmoid() * asked
+    shared = 2 * (predicted * share).sum(dim=(1, 2)) + 1
+    dice = 1 - shared / (predicted.sum(dim=(1, 2)) + (share * asked).sum(dim=(1, 2)) + 1)
     off = (maps.depth.sigmoid() - small).abs() * asked * (0.2 + share)
     return _INSIDE * ((crossed * asked).sum(dim=(1, 2)) / count + dice) + _DEPTH * off.sum(dim=(1, 2)) / count

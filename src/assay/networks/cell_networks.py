@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from assay.errors import SettingError
-from assay.evaluation.cell_matching import matched
+from assay.evaluation.cell_matching import best_threshold, matched
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import portable, timm_features, wanted_scale
-from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
+from assay.networks.unet import VIEWS, UNet
+from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task import NetworkKind, Situation
@@ -31,64 +32,50 @@ _MOST_PASSES = 300
 
 
 @dataclass(frozen=True)
-class CellUNetSettings:
-    """Hyper-parameters of a U-Net of ours.
+class CellUNetSettings(OwnEncoderSettings):
+    """Hyper-parameters of a U-Net of ours: see `OwnEncoderSettings`.
 
     Attributes:
-        width: channels of the finest map; each coarser one has twice as many, up to eight times.
-        depth: convolutions in each map beside the one that halves the resolution.
-        levels: how many times the resolution is halved.
         stride: pixels to a place of the answer, along each side: 1, 2 or 4.
         zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
-        activation: as in `ConvNetSettings`.
-        dropout: the share of the coarsest channels silenced at each training step.
+        views: mirrored and turned copies of a picture whose answers are averaged: 1, 2, 4 or 8; each costs as much
+            time as the first.
     """
 
-    width: int = 16
-    depth: int = 1
-    levels: int = 4
     stride: int = 2
     zoom: int = 1
-    activation: str = "relu"
-    dropout: float = 0.0
+    views: int = 4
 
 
 @dataclass(frozen=True)
-class CellTimmSettings:
-    """Hyper-parameters of a U-Net over an encoder of timm's.
+class CellTimmSettings(TimmEncoderSettings):
+    """Hyper-parameters of a U-Net over an encoder of timm's: see `TimmEncoderSettings`.
 
     Attributes:
-        architecture: what follows `timm/`: a name of timm's, or a folder.
-        pretrained: start from trained weights.
         width: channels of the decoder's last step; each coarser one has twice as many, up to eight times.
         stride: pixels to a place of the answer, along each side: 1, 2 or 4.
         zoom: pictures are enlarged so many times first, 1 or 2, where cells are a few pixels wide.
-        body_rate: the encoder's learning rate as a share of the decoder's, where it is pretrained.
-        dropout: the share of the coarsest channels silenced at each training step.
-        stochastic_depth: the share of the encoder's blocks skipped at each training step.
-        keep_statistics: keep the pretrained encoder's means and variances.
+        views: mirrored and turned copies of a picture whose answers are averaged: 1, 2, 4 or 8; each costs as much
+            time as the first.
     """
 
-    architecture: str = ""
-    pretrained: bool = True
     width: int = 24
     stride: int = 2
     zoom: int = 1
-    body_rate: float = 0.3
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    keep_statistics: bool = True
+    dropout: float = 0.2
+    stochastic_depth: float = 0.1
+    views: int = 4
 
 
 def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
     """The networks for pictures of this form, the default first."""
     own = NetworkKind(
         "unet", CellUNetSettings, _own, _own_recipe, "a U-Net of ours, learned from these pictures alone",
-        conclude=choose_threshold,
+        conclude=fit_threshold,
     )  # fmt: skip
     timm = NetworkKind(
         "timm/", CellTimmSettings, _timm, _timm_recipe, "a U-Net over any encoder of timm's, pretrained (timm/NAME)",
-        conclude=choose_threshold, portable=portable, features=timm_features,
+        conclude=fit_threshold, portable=portable, features=timm_features,
     )  # fmt: skip
     return (own, timm)
 
@@ -98,26 +85,25 @@ def _outputs(spec: CellSpec) -> int:
 
 
 def _own(spec: CellSpec, settings: CellUNetSettings) -> nn.Module:
-    widths = [min(settings.width * 2**level, 8 * settings.width) for level in range(settings.levels)]
-    encoder = SmallEncoder(3, widths, settings.depth, settings.activation, "batch")
+    encoder = settings.encoder("batch")
     stride = _stride(settings)
     wanted = _steps(encoder.reductions, stride)
     body = UNet(
-        encoder, 3, [*reversed(widths[:-1]), settings.width][:wanted], _outputs(spec), stride=stride,
-        activation_name=settings.activation, dropout=settings.dropout, normalisation="batch",
+        encoder, 3, settings.decoder_widths()[:wanted], _outputs(spec), stride=stride,
+        activation_name=settings.activation, dropout=settings.dropout, normalisation="batch", views=_views(settings),
     )  # fmt: skip
     return _wrap(spec, body, settings.zoom, spec.mean, spec.deviation)
 
 
 def _timm(spec: CellSpec, settings: CellTimmSettings) -> nn.Module:
-    encoder = TimmEncoder(
-        settings.architecture, settings.pretrained, 3, learning_rate_scale=settings.body_rate,
-        keep_statistics=settings.keep_statistics, stochastic_depth=settings.stochastic_depth,
-    )  # fmt: skip
+    encoder = settings.encoder()
     stride = _stride(settings)
     wanted = _steps(encoder.reductions, stride)
     widths = [settings.width * min(8, 2 ** (wanted - 1 - step)) for step in range(wanted)]
-    body = UNet(encoder, 3, widths, _outputs(spec), stride=stride, dropout=settings.dropout, normalisation="batch")
+    body = UNet(
+        encoder, 3, widths, _outputs(spec), stride=stride, dropout=settings.dropout, normalisation="batch",
+        views=_views(settings),
+    )  # fmt: skip
     return _wrap(spec, body, settings.zoom, *wanted_scale(encoder.config, 3, 255.0))
 
 
@@ -128,6 +114,13 @@ def _stride(settings: CellUNetSettings | CellTimmSettings) -> int:
     if settings.zoom not in (1, 2):
         raise SettingError(f"zoom={settings.zoom} is not possible", "Give 1 or 2.")
     return settings.stride * settings.zoom
+
+
+def _views(settings: CellUNetSettings | CellTimmSettings) -> int:
+    """As asked for; raises `SettingError` where that is not possible."""
+    if settings.views not in VIEWS:
+        raise SettingError(f"views={settings.views} is not possible", "Give 1, 2, 4 or 8.")
+    return settings.views
 
 
 def _steps(reductions: Sequence[int], stride: int) -> int:
@@ -155,7 +148,7 @@ def _plan(situation: Situation, rate: float) -> Plan:
         warmup=0.1,
         averaging=0.99,
         gradient_clip=5.0,
-        augment={"crop": float(crop), "flip": 1.0, "scale": 0.25, "stain": 0.25, "jitter": 0.15},
+        augment={"crop": float(crop), "flip": 1.0, "scale": 0.25, "stain": 0.4, "jitter": 0.15},
         steps=round(epochs * max(1, situation.samples // batch)),
         checks=8,
     )
@@ -170,8 +163,8 @@ def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
 
 
 @torch.no_grad()
-def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Set the network's threshold to the one with the best F1 of finding cells on the validation side."""
+def fit_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
+    """Set the network's threshold by the validation side: F1 of finding cells first, then how well they are counted."""
     from assay.networks.cell_decoding import cells_of
     from assay.samples.split import VALIDATION
 
@@ -183,10 +176,11 @@ def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
     network.eval()
     radius = max(spec.radius, spec.size) if spec.outlined else spec.radius
     counts = np.zeros((len(_THRESHOLDS), 3))
+    miscounted = np.zeros(len(_THRESHOLDS))
     for batch in view.sample(_MOST_WINDOWS).batches(8):
         some: Any = batch
-        told = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
-        for cells, true, numbers in zip(told, some.cells, some.place, strict=True):
+        candidates = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
+        for cells, true, numbers in zip(candidates, some.cells, some.place, strict=True):
             tile = Tile.of(numbers.tolist())
             known = true[true[:, 2] > -2][:, :2].double().numpy()
             known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]
@@ -194,11 +188,6 @@ def choose_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
             for place, threshold in enumerate(_THRESHOLDS):
                 kept = own.places[own.probability >= threshold]
                 counts[place] += len(matched(kept, known, radius)), len(kept), len(known)
+                miscounted[place] += abs(len(kept) - len(known))
     scores = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-    found.threshold.fill_(middle_of_best(_THRESHOLDS, scores))
-
-
-def middle_of_best(tried: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> float:
-    """Of some values tried the median of those whose scores come within a thousandth of the best."""
-    best = tried[scores >= scores.max() - 1e-3]
-    return float(best[len(best) // 2])
+    found.threshold.fill_(best_threshold(_THRESHOLDS, scores, miscounted))

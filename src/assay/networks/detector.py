@@ -100,7 +100,7 @@ class Detector(nn.Module):
     """Pixel values (B, C, H, W) to (B, A, 4 + K): boxes in pixels of the field, then a logit for each class.
 
     A box need not lie within the field. The score of a class is the sigmoid of its logit minus `threshold`, so that one
-    half and more counts as found; `threshold` is what `settle` sets once the network is trained.
+    half and more counts as found; `threshold` is what `set_threshold` sets once the network is trained.
 
     Args:
         pixels: standardises pixel values.
@@ -144,7 +144,7 @@ class Detector(nn.Module):
         boxes = torch.cat([centres - reach[..., :2], centres + reach[..., 2:]], dim=2)
         return torch.cat([boxes, logits], dim=2)
 
-    def settle(self, threshold: float) -> None:
+    def set_threshold(self, threshold: float) -> None:
         """Let a score of one half stand where the logit is `threshold`."""
         self.threshold.fill_(threshold)
 

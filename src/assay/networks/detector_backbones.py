@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from assay.errors import SettingError
 from assay.networks.convnet import Block, ConvUnit
-from assay.networks.timm_networks import create_timm, unwarned
+from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 
 #: The maps of a detector, each at twice the stride of the one before.
 LEVELS = 3
@@ -86,19 +86,14 @@ class TimmBackbone(nn.Module):
             self.model, self.config = create_timm(name, pretrained, channels, options)
         self.channels: tuple[int, ...] = tuple(self.model.feature_info.channels())
         self.keep_statistics = pretrained and keep_statistics
-        parameters = list(self.model.parameters()) if pretrained else []
-        kept = round((1 - trained) * len(parameters))
-        for place, parameter in enumerate(parameters):
-            parameter.learning_rate_scale = body_rate
-            parameter.requires_grad = place >= kept
+        if pretrained:
+            train_gently(self.model.parameters(), body_rate, trained)
 
     def train(self, mode: bool = True) -> TimmBackbone:
         """As in PyTorch; pretrained normalisation stays as in evaluation."""
         super().train(mode)
         if self.keep_statistics:
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            normalise_by_statistics(self.model)
         return self
 
     def forward(self, x: Tensor) -> list[Tensor]:

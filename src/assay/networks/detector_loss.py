@@ -31,7 +31,7 @@ class Assigned:
         quality: (B, A, K) the target of the score of each class, from 0 to 1.
         weight: (B, A) how much the place's box counts: 1 for the best place of an object, 0 where it answers for none.
         boxes: (B, A, 4) the box that it should give.
-        ignored: (B, A) bool, nothing is asked of the place: it lies on a hard object alone.
+        ignored: (B, A) bool, nothing is asked of the place: it lies on a difficult object alone.
     """
 
     quality: Tensor
@@ -47,7 +47,7 @@ def detection_loss(
 
     Args:
         found: (B, A, 4 + K) as a `Detector` gives.
-        objects: (B, N, 6): x0, y0, x1, y1 in pixels of the field, class, hard.
+        objects: (B, N, 6): x0, y0, x1, y1 in pixels of the field, class, difficult.
         real: (B, N) bool, which objects are none of padding.
         where: centres (A, 2) and strides (A,) of the places.
         expected: objects of a picture in the mean, by which the loss is divided: each object then counts alike, and
@@ -56,14 +56,14 @@ def detection_loss(
     from torchvision.ops import generalized_box_iou_loss
 
     boxes, logits = found[..., :4], found[..., 4:]
-    told = assign(boxes.detach(), logits.detach().sigmoid(), objects, real, where)
-    gap = (told.quality - logits.sigmoid()).abs() ** 2
-    wrong = functional.binary_cross_entropy_with_logits(logits, told.quality, reduction="none") * gap
-    classes = (wrong.sum(2) * ~told.ignored).sum(1)
-    answering = told.weight > 0
-    each = generalized_box_iou_loss(boxes[answering], told.boxes[answering], reduction="none")
+    assigned = assign(boxes.detach(), logits.detach().sigmoid(), objects, real, where)
+    gap = (assigned.quality - logits.sigmoid()).abs() ** 2
+    wrong = functional.binary_cross_entropy_with_logits(logits, assigned.quality, reduction="none") * gap
+    classes = (wrong.sum(2) * ~assigned.ignored).sum(1)
+    answering = assigned.weight > 0
+    each = generalized_box_iou_loss(boxes[answering], assigned.boxes[answering], reduction="none")
     picture = answering.nonzero()[:, 0]
-    off = torch.zeros(len(found)).index_add(0, picture, each * told.weight[answering])
+    off = torch.zeros(len(found)).index_add(0, picture, each * assigned.weight[answering])
     return (classes + _BOX_WEIGHT * off) / max(1.0, expected)
 
 
@@ -81,10 +81,10 @@ def assign(boxes: Tensor, scores: Tensor, objects: Tensor, real: Tensor, where: 
     batch, count, classes = scores.shape
     wanted = real & (objects[..., 5] == 0)
     covered = _covered(objects, where)  # (B, N, A)
-    hard = (covered & (real & ~wanted)[..., None]).any(1)
+    difficult = (covered & (real & ~wanted)[..., None]).any(1)
     if not bool(wanted.any()):
         nothing = torch.zeros(batch, count)
-        return Assigned(torch.zeros_like(scores), nothing, torch.zeros_like(boxes), hard)
+        return Assigned(torch.zeros_like(scores), nothing, torch.zeros_like(boxes), difficult)
     number = objects[..., 4].long().clamp(0, classes - 1)
     overlap = pairwise_iou(objects[..., :4], boxes) * (covered & wanted[..., None])  # (B, N, A)
     score = scores.transpose(1, 2).gather(1, number[..., None].expand(-1, -1, count))
@@ -98,7 +98,7 @@ def assign(boxes: Tensor, scores: Tensor, objects: Tensor, real: Tensor, where: 
     label = number.gather(1, owner)
     target = functional.one_hot(label, classes) * quality[..., None]
     taken = objects[..., :4].gather(1, owner[..., None].expand(-1, -1, 4))
-    return Assigned(target, weight, taken, hard & (weight == 0))
+    return Assigned(target, weight, taken, difficult & (weight == 0))
 
 
 def pairwise_iou(first: Tensor, second: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class TimmDetectorSettings:
 def detector_networks(spec: BoxSpec) -> Sequence[NetworkKind]:
     """The networks for pictures of this form, the default first."""
     own = NetworkKind(
-        "detector", DetectorSettings, _own, _recipe, "a small one-stage detector of ours", conclude=settle
+        "detector", DetectorSettings, _own, _recipe, "a small one-stage detector of ours", conclude=fit_threshold
     )
     timm = NetworkKind(
         "detector/",
@@ -91,7 +91,7 @@ def detector_networks(spec: BoxSpec) -> Sequence[NetworkKind]:
         _timm,
         _timm_recipe,
         "the same on a convolutional network of timm's, pretrained (detector/NAME or detector/FOLDER)",
-        conclude=settle,
+        conclude=fit_threshold,
         portable=portable,
         features=timm_features,
     )
@@ -165,16 +165,16 @@ def _plan(situation: Situation, rate: float) -> Plan:
     )
 
 
-def settle(network: nn.Module, samples: Samples, plan: Plan) -> None:
+def fit_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
     """Let one half be the score from which on boxes count, so that F1 is greatest on the validation side."""
     from assay.evaluation.box_threshold import choose_threshold
     from assay.samples.split import VALIDATION
     from assay.serving.predictor import Predictor
 
     detector: Any = network
-    detector.settle(0.0)
+    detector.set_threshold(0.0)
     view = samples.view(VALIDATION)
     outputs = Predictor(samples.task, samples.spec, network).outputs(view)
     score = choose_threshold(outputs, view.truths() if len(view) else [], _DEFAULT_SCORE)
     score = min(max(score, 1e-4), 1 - 1e-4)
-    detector.settle(math.log(score / (1 - score)))
+    detector.set_threshold(math.log(score / (1 - score)))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import portable, timm_features, wanted_scale
-from assay.networks.unet import SmallEncoder, TimmEncoder, UNet
+from assay.networks.unet import UNet
+from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
 from assay.samples.mask_spec import MaskSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -21,46 +22,19 @@ _DECODER = (96, 64, 32, 16)
 
 
 @dataclass(frozen=True)
-class UNetSettings:
-    """Hyper-parameters of a U-Net of ours.
-
-    Attributes:
-        width: channels at half of the resolution; each further map has twice as many, up to eight times. Multiples
-            of 8.
-        levels: maps, each of half the resolution of the one before.
-        depth: residual convolutions in each map of the encoder.
-        activation: as in `ConvNetSettings`.
-        dropout: the share of channels of the coarsest map silenced at each training step.
-    """
-
-    width: int = 16
-    levels: int = 4
-    depth: int = 1
-    activation: str = "relu"
-    dropout: float = 0.0
+class UNetSettings(OwnEncoderSettings):
+    """Hyper-parameters of a U-Net of ours: see `OwnEncoderSettings`."""
 
 
 @dataclass(frozen=True)
-class TimmUNetSettings:
-    """Hyper-parameters of a U-Net whose encoder is a network of timm's.
+class TimmUNetSettings(TimmEncoderSettings):
+    """Hyper-parameters of a U-Net whose encoder is a network of timm's: see `TimmEncoderSettings`.
 
     Attributes:
-        architecture: what follows `timm/`: a name of timm's, or a folder.
-        pretrained: start from trained weights.
         decoder: channels of the decoder's first step; each further step has about half as many.
-        dropout: the share of channels of the coarsest map silenced at each training step.
-        stochastic_depth: the share of the encoder's blocks skipped at each training step, where it knows it.
-        body_rate: the encoder's learning rate as a share of the decoder's, where the weights are pretrained.
-        keep_statistics: keep the means and variances of pretrained batch normalisation.
     """
 
-    architecture: str = ""
-    pretrained: bool = True
     decoder: int = 96
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    body_rate: float = 0.3
-    keep_statistics: bool = True
 
 
 class PixelClassifier(nn.Module):
@@ -96,22 +70,13 @@ def segmentation_networks(spec: MaskSpec) -> Sequence[NetworkKind]:
 
 
 def _unet(spec: MaskSpec, settings: UNetSettings) -> nn.Module:
-    wide = [settings.width * min(2**level, 8) for level in range(settings.levels)]
-    encoder = SmallEncoder(3, wide, settings.depth, settings.activation)
-    decoder = [*reversed(wide[:-1]), settings.width]
-    body = UNet(encoder, 3, decoder, len(spec.classes), activation_name=settings.activation, dropout=settings.dropout)
+    shape = (settings.encoder("group"), 3, settings.decoder_widths(), len(spec.classes))
+    body = UNet(*shape, activation_name=settings.activation, dropout=settings.dropout)
     return _whole(Pixels(spec.mean, spec.deviation), body)
 
 
 def _timm_unet(spec: MaskSpec, settings: TimmUNetSettings) -> nn.Module:
-    encoder = TimmEncoder(
-        settings.architecture,
-        settings.pretrained,
-        3,
-        learning_rate_scale=settings.body_rate,
-        keep_statistics=settings.keep_statistics,
-        stochastic_depth=settings.stochastic_depth,
-    )
+    encoder = settings.encoder()
     steps = min(4, len(encoder.channels))
     decoder = [max(8, settings.decoder * width // (8 * _DECODER[0]) * 8) for width in _DECODER[:steps]]
     body = UNet(encoder, 3, decoder, len(spec.classes), dropout=settings.dropout)

@@ -188,4 +188,7 @@ def _check(settings: SpeechCtcSettings) -> None:
     if settings.kernel % 2 == 0 or settings.kernel < 1:
         raise SettingError(f"a kernel of {settings.kernel} frames is not possible", "Give an odd number.")
     if settings.heads and (settings.width % settings.heads or settings.width // settings.heads % 2):
-        raise SettingError(f"{settings.heads} heads cannot share {settings.width} channels evenly")
+        raise SettingError(
+            f"{settings.heads} heads cannot share {settings.width} channels evenly",
+            "Give a width that is a multiple of the heads.",
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -68,10 +68,7 @@ class TimmBody(nn.Module):
         self.model: Any = model
         head = {id(parameter) for parameter in model.get_classifier().parameters()}
         body = [parameter for parameter in model.parameters() if id(parameter) not in head and settings.pretrained]
-        kept = len(body) if settings.freeze else round((1 - settings.trained) * len(body))
-        for place, parameter in enumerate(body):
-            parameter.learning_rate_scale = settings.body_rate
-            parameter.requires_grad = place >= kept
+        train_gently(body, settings.body_rate, 0.0 if settings.freeze else settings.trained)
         self.freeze, self.pretrained = settings.freeze, settings.pretrained
         self.keep_statistics = settings.pretrained and settings.keep_statistics
 
@@ -81,9 +78,7 @@ class TimmBody(nn.Module):
         if self.freeze:
             self.model.eval()
         elif self.keep_statistics:
-            for module in self.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
+            normalise_by_statistics(self.model)
         return self
 
     def features(self, x: Tensor) -> Tensor:
@@ -112,6 +107,22 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
     return NetworkKind(
         "timm/", TimmSettings, build, _recipe, summary, prepare=fit_head, portable=portable, features=timm_features
     )
+
+
+def train_gently(pretrained: Iterable[nn.Parameter], rate: float, trained: float = 1.0) -> None:
+    """Let pretrained tensors learn at a share of the learning rate, and only the last of them, a share `trained`."""
+    every = list(pretrained)
+    kept = round((1 - trained) * len(every))
+    for place, parameter in enumerate(every):
+        parameter.learning_rate_scale = rate  # type: ignore[attr-defined]
+        parameter.requires_grad = place >= kept
+
+
+def normalise_by_statistics(model: nn.Module) -> None:
+    """Let a model's batch normalisation use the means and variances that it has, and leave them as they are."""
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def timm_features(settings: Any) -> str:
@@ -218,7 +229,10 @@ def _from_folder(timm: Any, folder: Path, options: dict[str, Any], pretrained: b
             config["architecture"], pretrained=pretrained, pretrained_cfg_overlay=overlay, **options
         )
     except (OSError, RuntimeError, KeyError) as error:
-        raise SettingError(f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})") from error
+        raise SettingError(
+            f"the weights in {folder} do not fit {config.get('architecture')!r} ({error})",
+            "Save architecture and weights together, as timm.models.save_for_hf does.",
+        ) from error
     return model, {**getattr(model, "pretrained_cfg", overlay), **config.get("pretrained_cfg", {})}
 
 
@@ -226,7 +240,7 @@ def _read_config(file: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(file.read_text())
     except ValueError as error:
-        raise SettingError(f"{file} is not readable as JSON ({error})") from error
+        raise SettingError(f"{file} is not readable as JSON ({error})", "Download or save the folder again.") from error
     return config
 
 
@@ -268,9 +282,11 @@ __all__ = [
     "TimmBody",
     "TimmSettings",
     "create_timm",
+    "normalise_by_statistics",
     "portable",
     "timm_features",
     "timm_kind",
+    "train_gently",
     "unwarned",
     "wanted_scale",
     "wanted_size",

@@ -17,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.activations import activation
-from assay.networks.timm_networks import create_timm, unwarned
+from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 
 _GROUP = 8
+#: How many views of an image may be averaged.
+VIEWS = (1, 2, 4, 8)
 #: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
 #: in evaluation an answer depends on its surroundings alone, and a picture can be answered tile by tile.
 Normalisation = Literal["group", "batch"]
@@ -40,6 +42,8 @@ class UNet(nn.Module):
         activation_name: as in `ConvNetSettings`.
         dropout: the share of channels of the coarsest map silenced at each training step.
         normalisation: of the decoder.
+        views: in evaluation, how many mirrored and turned copies of an image are answered and their logits averaged: 1,
+            2 (left and right), 4 (also upside down) or 8 (also transposed).
 
     An image whose sides are no multiples of the encoder's last reduction is padded at its right and lower edge, and the
     answer cut back.
@@ -61,13 +65,16 @@ class UNet(nn.Module):
         activation_name: str = "relu",
         dropout: float = 0.0,
         normalisation: Normalisation = "group",
+        views: int = 1,
     ) -> None:
         super().__init__()
         skips = [inputs, *encoder.channels]
         levels = [1, *encoder.reductions]
         if not 0 < len(widths) < len(levels):
             raise ValueError(f"the decoder has from 1 to {len(levels) - 1} steps over this encoder, not {len(widths)}")
-        self.encoder, self.stride, self.multiple = encoder, stride, levels[-1]
+        if views not in VIEWS:
+            raise ValueError(f"an image has {VIEWS} views, not {views}")
+        self.encoder, self.stride, self.multiple, self.views = encoder, stride, levels[-1], views
         self.steps = nn.ModuleList()
         wide = skips[-1]
         for step, width in enumerate(widths):
@@ -95,11 +102,20 @@ class UNet(nn.Module):
         """See the class."""
         height, width = x.shape[2:]
         padded = _padded(x, self.multiple)
+        logits = self._logits(padded)
+        if not self.training:
+            for view in range(1, self.views):
+                logits = logits + _put_back(self._logits(_turned(padded, view)), view)
+            logits = logits / self.views
+        return logits[:, :, : -(-height // self.stride), : -(-width // self.stride)]
+
+    def _logits(self, padded: Tensor) -> Tensor:
+        """(B, outputs, H / stride, W / stride) of an image of fitting size."""
         logits: Tensor = self.head(self.decoded(padded))
         size = (padded.shape[2] // self.stride, padded.shape[3] // self.stride)
         if logits.shape[2:] != size:
             logits = functional.interpolate(logits, size, mode="bilinear", align_corners=False)
-        return logits[:, :, : -(-height // self.stride), : -(-width // self.stride)]
+        return logits
 
 
 class SmallEncoder(nn.Module):
@@ -175,21 +191,20 @@ class TimmEncoder(nn.Module):
         self.reductions: list[int] = list(model.feature_info.reduction())
         self.keep_statistics = pretrained and keep_statistics
         if pretrained:
-            for parameter in model.parameters():
-                parameter.learning_rate_scale = learning_rate_scale
+            train_gently(model.parameters(), learning_rate_scale)
 
     def train(self, mode: bool = True) -> TimmEncoder:
         """As in PyTorch; normalisation whose statistics are kept stays as in evaluation."""
         super().train(mode)
         if self.keep_statistics:
-            self._normalise_by_statistics()
+            normalise_by_statistics(self.model)
         return self
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, inputs, H, W) to the maps, the finest first."""
         if self.training and not self.keep_statistics and x.shape[0] * x.shape[2] * x.shape[3] < 2 * self._area:
             # A channel of the coarsest map would have a single value, which has no variance.
-            self._normalise_by_statistics()
+            normalise_by_statistics(self.model)
             maps = list(self.model(x))
             self.train()
             return maps
@@ -198,11 +213,6 @@ class TimmEncoder(nn.Module):
     @property
     def _area(self) -> int:
         return self.reductions[-1] ** 2
-
-    def _normalise_by_statistics(self) -> None:
-        for module in self.model.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.eval()
 
 
 class Unit(nn.Sequential):
@@ -255,6 +265,23 @@ class _Step(nn.Module):
         larger = functional.interpolate(wide, scale_factor=self.enlarge, mode="nearest")
         joined: Tensor = self.units(torch.cat([larger, skip], dim=1))
         return joined
+
+
+def _turned(x: Tensor, view: int) -> Tensor:
+    """Images (B, C, H, W): transposed if `view` has the bit 4, then mirrored if 1, and turned upside down if 2."""
+    x = x.transpose(2, 3) if view & 4 else x
+    return _mirrored(x, view)
+
+
+def _put_back(x: Tensor, view: int) -> Tensor:
+    """The inverse of `_turned`."""
+    x = _mirrored(x, view)
+    return x.transpose(2, 3) if view & 4 else x
+
+
+def _mirrored(x: Tensor, view: int) -> Tensor:
+    sides = [side for bit, side in ((1, 3), (2, 2)) if view & bit]
+    return x.flip(sides) if sides else x
 
 
 def _padded(x: Tensor, multiple: int) -> Tensor:

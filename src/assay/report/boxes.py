@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError
+from assay.evaluation.palette import NAMES, OKABE_ITO, WHITE
 from assay.report.images import thumbnail
 from assay.samples.box_frames import into_frame
 from assay.task_parts import Drawing
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-#: Colours that every colour vision tells apart (Okabe and Ito 2008), one a class, again from the start after eight.
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167),
-           (255, 255, 255))  # fmt: skip
-_NAMES = ("orange", "light blue", "green", "yellow", "dark blue", "red", "pink", "white")
+#: One colour a class, again from the start after eight.
+COLOURS, _NAMES = (*OKABE_ITO, WHITE), (*NAMES, "white")
 LABELLED, MISSED, FOUND, WRONG = "labelled", "missed", "found", "wrong"
 #: The longer side of a drawing in pixels: boxes need more room than pictures.
 _SIZE = 320

@@ -8,6 +8,7 @@ import numpy as np
 
 from assay.evaluation.cell_matching import matched_cells, matched_outlines
 from assay.evaluation.cells import painted
+from assay.evaluation.palette import BLACK, NAMES, OKABE_ITO, WHITE
 from assay.report.close_ups import close_up, framed, overlaid_close_up
 from assay.report.images import thumbnail
 from assay.report.masks import edges
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
     from assay.samples.samples import Samples
 
 Array = np.ndarray[Any, Any]
-#: One colour a class, told apart by every colour vision (Okabe and Ito 2008); grey where a class is not known.
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
-_NAMES = ("orange", "light blue", "green", "yellow", "blue", "red", "pink")
-UNKNOWN, MISSED, FALSE = (190, 190, 190), (255, 255, 255), (0, 0, 0)
+#: What is drawn where a class is not known, where a cell was missed, and where one was found for nothing.
+UNKNOWN, MISSED, FALSE = (190, 190, 190), WHITE, BLACK
 _MOST_SIDE, _SIZE = 1024, 320
 
 
@@ -71,7 +70,7 @@ def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, sp
             if x < width and y < height:
                 draw.rectangle((x - radius, y - radius, x + radius, y + radius), outline=colour, width=2)
     told = f"found: {len(right):,}", f"missed (white): {len(missed):,}", f"found for nothing (black): {len(wrong):,}"
-    names = tuple(f"{_NAMES[number % len(COLOURS)]}: {name}" for number, name in enumerate(spec.classes) if spec.kinds)
+    names = tuple(f"{NAMES[number % len(NAMES)]}: {name}" for number, name in enumerate(spec.classes) if spec.kinds)
     return Drawing(image=thumbnail(np.asarray(drawn), _SIZE), lines=(samples.id(unit), *told, *names), large=True)
 
 
@@ -94,7 +93,7 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
     near = (truth.places >= (left - around, top - around)) & (
         truth.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
     )
-    drawn = enlarged_marks(part, truth.only(near.all(axis=1)).moved(-left, -top), scale, spec)
+    drawn = enlarged_marks(part, truth.only(np.asarray(near.all(axis=1))).moved(-left, -top), scale, spec)
     if mark is not None:
         own = truth.only(np.asarray([int(np.hypot(*(truth.places - mark).T).argmin())])).moved(-left, -top)
         drawn = enlarged_marks(drawn, own, scale, spec, thick=4)
@@ -157,7 +156,7 @@ def _outlined(picture: Array, cells: Cells, scale: float, thick: int) -> Array:
 
 def class_colours(cells: Cells) -> list[tuple[int, int, int]]:
     """The colour of each cell's class."""
-    return [COLOURS[label % len(COLOURS)] if label >= 0 else UNKNOWN for label in cells.label.tolist()]
+    return [OKABE_ITO[label % len(OKABE_ITO)] if label >= 0 else UNKNOWN for label in cells.label.tolist()]
 
 
 def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:

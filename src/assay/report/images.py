@@ -76,10 +76,17 @@ def heatmap(array: np.ndarray[Any, Any], size: int = 64) -> str:
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 0.0)
     # Halved before they are subtracted: the span of the largest floats has no float of its own.
     shares = (np.where(np.isfinite(values), values, low) / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)
+    return thumbnail(viridis(shares), size)
+
+
+def viridis(shares: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(H, W, 3) uint8, the viridis colours of shares (H, W) from 0 to 1."""
+    import numpy as np
+
     stops = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in COLOURS], dtype=np.float64)
     places = np.linspace(0.0, 1.0, len(stops))
     channels = [np.interp(shares, places, stops[:, channel]) for channel in range(3)]
-    return thumbnail(np.stack(channels, axis=-1).round().astype(np.uint8), size)
+    return np.asarray(np.stack(channels, axis=-1).round(), np.uint8)
 
 
 def _encoded(picture: Image, *, lossless: bool) -> str:

@@ -10,8 +10,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError
-from assay.report.images import thumbnail
-from assay.report.kinds.heat import COLOURS
+from assay.report.images import thumbnail, viridis
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,9 +74,7 @@ def picture(sound: np.ndarray[Any, Any], rate: int) -> str:
     """
     import numpy as np
 
-    stops = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in COLOURS], np.float64)
-    shares, places = spectrum_of(sound, rate) / 255, np.linspace(0, 1, len(stops))
-    spectrum = np.stack([np.interp(shares, places, stops[:, one]) for one in range(3)], axis=2).astype(np.uint8)
+    spectrum = viridis(spectrum_of(sound, rate) / 255)
     return thumbnail(np.concatenate([_waveform(sound)[:, :, None].repeat(3, axis=2), spectrum]), WIDTH)
 
 

@@ -6,12 +6,51 @@ All take images (B, C, H, W) of any dtype and draw from `Draws`, keyed by seed, 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from assay.samples.draws import Draws
+
+if TYPE_CHECKING:
+    from assay.samples.image_spec import ImageSpec
+    from assay.training.plan import Plan
+
+
+def augmented(
+    images: Tensor, target: Tensor | None, plan: Plan, spec: ImageSpec, draws: Draws
+) -> tuple[Tensor, Tensor | None]:
+    """Images mirrored, moved, cut, in other light, partly covered and mixed, as strongly as the plan says.
+
+    Args:
+        images: (B, C, H, W) of any type.
+        target: as cached; None where there is none.
+        plan: in `augment`: `flip` and `shift` (shares), `crop` (the least share of the area, 1 for none), `turn`
+            (degrees), `jitter` and `erase` (shares); those that are not there do nothing.
+        spec: of the images; a mean of one value serves all channels.
+        draws: the random numbers.
+
+    Returns:
+        (B, C, H, W) float, and the target, which mixing makes shares (B, C).
+    """
+    strength = plan.augment
+    if strength.get("flip"):
+        images = flip(images, strength["flip"], draws)
+    if strength.get("shift"):
+        images = shift(images, max(1, round(strength["shift"] * spec.height)), draws)
+    images = images.float()
+    if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
+        images = crop(images, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
+    if strength.get("jitter"):
+        images = jitter(images, strength["jitter"], spec.largest, draws)
+    if strength.get("erase"):
+        images = erase(images, strength["erase"], torch.tensor(spec.mean).expand(images.shape[1]), draws)
+    if target is not None and (plan.mixup or plan.cutmix) and len(images) > 1:
+        mix, alpha = (mixup, plan.mixup) if plan.mixup else (cutmix, plan.cutmix)
+        return mix(images, spec.target.soft(target), alpha, draws)
+    return images, target
 
 
 def flip(images: Tensor, share: float, draws: Draws) -> Tensor:
@@ -56,9 +95,21 @@ def crop(images: Tensor, least: float, turn: float, draws: Draws) -> Tensor:
 
 def jitter(images: Tensor, strength: float, largest: float, draws: Draws) -> Tensor:
     """Change brightness and contrast by up to `strength` (a share) each; (B, C, H, W) float."""
-    bright, contrast = ((draws.uniform("jitter", 2) - 0.5) * 2 * strength + 1).unbind(1)
-    mean = images.mean(dim=(1, 2, 3), keepdim=True)
-    changed = (images - mean) * contrast[:, None, None, None] + mean * bright[:, None, None, None]
+    bright, contrast = ((draws.uniform("jitter", 2) - 0.5) * 2 * strength + 1).split(1, dim=1)
+    return relit(images, bright, contrast, largest)
+
+
+def relit(images: Tensor, bright: Tensor, contrast: Tensor, largest: float = 255.0) -> Tensor:
+    """Brightness and contrast multiplied, each about the mean, of (B, C, H, W) float.
+
+    Args:
+        images: pixel values from 0 on.
+        bright: (B, 1) of whole images, about the mean of all their channels, or (B, C) of each channel about its own.
+        contrast: likewise; where it is the same as `bright`, values are just multiplied by both.
+        largest: the largest pixel value.
+    """
+    mean = images.mean(dim=(1, 2, 3) if bright.shape[1] == 1 else (2, 3), keepdim=True)
+    changed = (images - mean) * contrast[:, :, None, None] + mean * bright[:, :, None, None]
     return changed.clamp(0, largest)
 
 

@@ -3,7 +3,7 @@
 All draw from `Draws`, keyed by seed, epoch and window; only a mosaic looks at other pictures of the batch.
 
 Shapes: B pictures, C channels, H height and W width of the field, N objects of a picture; objects are (B, N, 6): x0,
-y0, x1, y1 in pixels of the field, class, hard; with a mask (B, N).
+y0, x1, y1 in pixels of the field, class, difficult; with a mask (B, N).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.samples.augment import jitter
+from assay.samples.augment import jitter, relit
 from assay.samples.box_spec import BoxSpec
 from assay.samples.draws import Draws
 
-#: An object of which less than this share is left is dropped; less than the second, it is hard: not to be learned.
-_GONE, _HARD = 0.1, 0.4
+#: An object of which less than this share is left is dropped; less than the second, it is difficult: not to be learned.
+_GONE, _DIFFICULT = 0.1, 0.4
 #: Objects with a shorter side than this, in pixels of the field, cannot be learned.
 _SMALLEST = 2.0
 #: Of a mosaic: how far from the middle its four pictures meet, and how far they are scaled beyond what fills a part.
@@ -134,7 +134,7 @@ def mosaic(scene: Scene, share: float, fill: Tensor, draws: Draws) -> Scene:
 def colour(image: Tensor, strength: float, draws: Draws) -> Tensor:
     """Change the balance of the channels of (B, C, H, W) by up to `strength` (a share) each."""
     gains = 1 + (draws.uniform("colour", image.shape[1]) * 2 - 1) * strength
-    return (image * gains[:, :, None, None]).clamp(0, 255)
+    return relit(image, gains, gains)
 
 
 def packed(objects: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
@@ -179,7 +179,7 @@ def _moved(scene: Scene, placing: Placing, low: Tensor, high: Tensor) -> tuple[T
     cut_first, cut_second = (torch.minimum(torch.maximum(end, low), high) for end in (first, second))
     sides = cut_second - cut_first
     left = sides.prod(2) / (second - first).prod(2).clamp(min=1e-6)
-    hard = torch.maximum(scene.objects[..., 5], (left < _HARD).float())
+    difficult = torch.maximum(scene.objects[..., 5], (left < _DIFFICULT).float())
     real = scene.real & (left >= _GONE) & (sides.amin(2) >= _SMALLEST)
-    moved = torch.cat([cut_first, cut_second, scene.objects[..., 4:5], hard[..., None]], dim=2)
+    moved = torch.cat([cut_first, cut_second, scene.objects[..., 4:5], difficult[..., None]], dim=2)
     return moved * real[..., None], real

@@ -16,11 +16,14 @@ from assay.samples.box_spec import BoxSpec
 Array = np.ndarray[Any, Any]
 
 
-def letterbox(image: Array, spec: BoxSpec) -> Array:
-    """A picture (h, w, C) uint8 in the field, (C, H, W) uint8; what it does not cover has the training mean."""
+def letterbox(image: Array, spec: BoxSpec, frame: tuple[int, int] | None = None) -> Array:
+    """A picture (h, w, C) uint8 in the field, (C, H, W) uint8; what it does not cover has the training mean.
+
+    `frame` is the picture's own height and width, where it was decoded smaller.
+    """
     from assay.sources.decode import resize
 
-    (top, left), (high, wide) = _place(image.shape[:2], spec)
+    (top, left), (high, wide) = _place(image.shape[:2] if frame is None else frame, spec)
     fill = np.rint(np.asarray(spec.mean)).clip(0, 255).astype(np.uint8)
     field = np.empty((spec.height, spec.width, spec.channels), np.uint8)
     field[:] = fill

@@ -16,6 +16,7 @@ import numpy as np
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.box_frames import into_frame, letterbox
 from assay.samples.box_spec import BoxSpec
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour, mean_and_deviation, some_pixels
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,21 +54,22 @@ def fit_box_spec(records: Records, train: Array, options: DataOptions) -> BoxSpe
     if not classes:
         raise DataError("no training picture has a labelled object", "Look at the problems that assay inspect lists.")
     looked = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
-    images = _images(records, [index.column("location")[int(row)].as_py() for row in looked])
-    shapes = [image.shape for image in images if image is not None]
+    images = _images(records, [index.column("location")[int(row)].as_py() for row in looked], (_SIDE, _SIDE))
+    shapes = [(*frame, image.shape[2]) for image, frame, _ in filter(None, images)]
     if not shapes:
         raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
     channels = 3 if max(shape[2] for shape in shapes) == 3 else max(shape[2] for shape in shapes)
     height, width = _field(shapes, options.extra.get("image_size"))
     blank = BoxSpec(channels, height, width, (0.0,) * channels, (1.0,) * channels, tuple(classes))
-    mean, deviation = _pixel_values([image for image in images if image is not None], channels)
-    sides = [_sides(targets[int(row)].as_py() or (), image.shape[:2], blank)
-             for row, image in zip(looked, images, strict=True) if image is not None]  # fmt: skip
+    pixels = PixelRange.of([image for image, _, _ in filter(None, images)])
+    brought = [_brought(image, channels, pixels) for image, _, _ in filter(None, images)]
+    mean, deviation = mean_and_deviation(some_pixels(brought))
+    sides = [_sides(targets[int(row)].as_py() or (), found[1], blank)
+             for row, found in zip(looked, images, strict=True) if found is not None]  # fmt: skip
     known = np.concatenate(sides)
     side = float(np.quantile(known, _SMALL)) if len(known) else float(STEP)
-    return BoxSpec(
-        channels, height, width, mean, deviation, tuple(classes), round(float(counts.mean()), 3), round(side, 2)
-    )
+    objects = round(float(counts.mean()), 3)
+    return BoxSpec(channels, height, width, mean, deviation, tuple(classes), objects, round(side, 2), pixels)
 
 
 def encode_pictures(
@@ -76,20 +78,22 @@ def encode_pictures(
     """The fields of the pictures of a record batch, and the rows (W,) that could be decoded.
 
     Fields: `image` (W, C, H, W) uint8; `frame` (W, 2) int32, height and width of the picture; where there are targets
-    `objects`, (n, 6) float32 each: x0, y0, x1, y1 in pixels of the field, class, hard.
+    `objects`, (n, 6) float32 each: x0, y0, x1, y1 in pixels of the field, class, difficult.
     """
     names = batch.column("id").to_pylist()
     decoded = _images(
         records,
         batch.column("location").to_pylist(),
-        lambda image: (letterbox(image, spec), image.shape[:2]),
-        spec.channels,
+        (spec.height, spec.width),
+        lambda image, frame: letterbox(_brought(image, spec.channels, spec.pixels), spec, frame),
     )
     rows = np.asarray([row for row, one in enumerate(decoded) if one is not None], np.int64)
     for name, one in zip(names, decoded, strict=True):
         if one is None:
             log.add("undecodable-image", "skipped", name)
-    kept = [decoded[row] for row in rows]
+        elif not spec.pixels.knows(one[2]):
+            log.add(DEEPER, "kept", name)
+    kept = [one for one in decoded if one is not None]
     image = (
         np.stack([one[0] for one in kept]) if kept else np.zeros((0, spec.channels, spec.height, spec.width), np.uint8)
     )
@@ -102,22 +106,16 @@ def encode_pictures(
     return fields, rows
 
 
-def check_like(records: Records, spec: BoxSpec, label: str) -> Records:
-    """Labelled pictures for a trained network; raises `DataError` where none of their classes is one of its own."""
-    counts = records.facts.get("class_counts", {})
-    if counts and not set(counts) & set(spec.classes):
-        raise DataError(
-            f"the boxes are of other classes ({', '.join(sorted(counts)[:5])}) than the network learned.",
-            f"It knows {', '.join(spec.classes[:10])}; give them these names.",
-            file=label,
-        )
-    return records
+def encode_frames(pixels: Array, spec: BoxSpec) -> dict[str, Array]:
+    """The fields of frames of a video (n, h, w, C) uint8, as `encode_pictures` gives those of pictures."""
+    fields = [letterbox(_brought(frame, spec.channels, spec.pixels), spec) for frame in pixels]
+    return {"image": np.stack(fields), "frame": np.tile(np.asarray(pixels.shape[1:3], np.int32), (len(pixels), 1))}
 
 
 def object_array(
     boxes: Sequence[Mapping[str, Any]] | None, spec: BoxSpec, log: ProblemLog | None = None, name: str = ""
 ) -> Array:
-    """(n, 6) float32 of a picture's target: x0, y0, x1, y1 in its pixels, class, hard.
+    """(n, 6) float32 of a picture's target: x0, y0, x1, y1 in its pixels, class, difficult.
 
     Objects of a class that no training picture shows are left out: nothing can be learned about them.
     """
@@ -132,19 +130,28 @@ def object_array(
 def _images(
     records: Records,
     locations: Sequence[str],
-    then: Callable[[Array], Any] = lambda image: image,
-    channels: int | None = None,
-) -> list[Any]:
-    """What `then` makes of each picture (h, w, C) uint8; None where it cannot be decoded."""
-    from assay.sources.decode import decode_image
+    within: tuple[int, int],
+    then: Callable[[Array, tuple[int, int]], Array] = lambda image, frame: image,
+) -> list[tuple[Array, tuple[int, int], np.dtype[Any]] | None]:
+    """What `then` makes of each picture, its height and width, and its type of values; None where it is damaged.
 
-    if records.load is None:
-        raise SettingError("these records hold no pictures")
-    load = records.load
+    Args:
+        records: hold the pictures.
+        locations: of the pictures.
+        within: height and width that the network needs of a picture, at most; a large JPEG is decoded smaller.
+        then: takes a picture (h, w, C) as `decode_values` gives it, and its own height and width.
+    """
+    from assay.sources.decode import decode_within
 
-    def one(location: str) -> Any:
+    load = records.loader
+
+    def one(location: str) -> tuple[Array, tuple[int, int], np.dtype[Any]] | None:
         try:
-            return then(_brought(decode_image(load(location), name=location), channels))
+            payload = load(location)
+            if not isinstance(payload, bytes | np.ndarray):  # a video, which is answered as a whole
+                return None
+            image, frame = decode_within(payload, *within, name=location)
+            return then(image, frame), frame, image.dtype
         except AssayError:
             return None
 
@@ -152,12 +159,12 @@ def _images(
         return list(pool.map(one, locations))
 
 
-def _brought(image: Array, channels: int | None) -> Array:
+def _brought(image: Array, channels: int, pixels: PixelRange) -> Array:
     """(h, w, C) with 8 bits a pixel and so many channels: grey repeated, further ones left out."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    have = image.shape[2]
-    if channels is None or have == channels:
+    if channels == 3:
+        return as_colour(image, pixels)
+    image, have = pixels.bytes_of(image), image.shape[2]
+    if have == channels:
         return image
     if channels == 1:
         return np.asarray(image.mean(axis=2, keepdims=True).round(), np.uint8)
@@ -190,17 +197,6 @@ def _side(text: str, asked: Any) -> float:
 def _whole(side: float) -> int:
     """The next multiple of `STEP`; a pixel or two are not worth another one."""
     return max(STEP, math.ceil((side - 2) / STEP) * STEP)
-
-
-def _pixel_values(images: Sequence[Array], channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel over some pictures, from some of the pixels of each."""
-    brought = [_brought(image, channels) for image in images]
-    steps = [(max(1, image.shape[0] // 64), max(1, image.shape[1] // 64)) for image in brought]
-    some = [image[::down, ::across].reshape(-1, channels) for image, (down, across) in zip(brought, steps, strict=True)]
-    pixels = np.concatenate(some).astype(np.float64)
-    deviation = pixels.std(axis=0)
-    deviation = np.where(deviation > 1e-3, deviation, 255.0)
-    return tuple(pixels.mean(axis=0).round(3).tolist()), tuple(deviation.round(3).tolist())
 
 
 def _sides(boxes: Sequence[Mapping[str, Any]], frame: tuple[int, ...], spec: BoxSpec) -> Array:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange
+
 
 @dataclass(frozen=True)
 class BoxSpec:
@@ -21,6 +23,7 @@ class BoxSpec:
         objects: objects of a picture in the mean.
         side: the side of a small object in pixels of the field: that which nine of ten objects exceed, as the square
             root of the area.
+        pixels: how values of more than 8 bits become bytes.
     """
 
     channels: int
@@ -31,15 +34,16 @@ class BoxSpec:
     classes: tuple[str, ...]
     objects: float = 1.0
     side: float = 32.0
+    pixels: PixelRange = NOT_LEARNED
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return dict(vars(self))
+        return {**vars(self), "pixels": self.pixels.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> BoxSpec:
         """The inverse of `to_json`."""
-        values = dict(data)
+        values = {**data, "pixels": PixelRange.from_json(data.get("pixels"))}
         for name in ("mean", "deviation", "classes"):
             values[name] = tuple(values[name])
         return BoxSpec(**values)

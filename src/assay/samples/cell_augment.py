@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from assay.samples.augment import relit
 from assay.samples.draws import Draws
 
 #: Haematoxylin, eosin and DAB in optical density of red, green and blue (Ruifrok and Johnston 2001).
@@ -90,10 +91,10 @@ def stain_changed(image: Tensor, strength: float, draws: Draws) -> Tensor:
 
 
 def _light_changed(image: Tensor, strength: float, draws: Draws) -> Tensor:
-    bright, contrast, gamma = ((draws.uniform("light", 3) * 2 - 1) * strength).view(-1, 3, 1, 1, 1).unbind(1)
-    mean = image.mean(dim=(1, 2, 3), keepdim=True)
-    changed = ((image - mean) * (1 + contrast) + mean * (1 + 0.5 * bright)).clamp(0, 255)
-    return 255 * (changed / 255).clamp(min=1e-4) ** torch.exp(gamma)
+    """Another brightness, contrast and gamma."""
+    bright, contrast, gamma = ((draws.uniform("light", 3) * 2 - 1) * strength).split(1, dim=1)
+    changed = relit(image, 1 + 0.5 * bright, 1 + contrast)
+    return 255 * (changed / 255).clamp(min=1e-4) ** torch.exp(gamma)[:, :, None, None]
 
 
 def _turns(strength: Mapping[str, float], draws: Draws) -> Tensor:

@@ -16,6 +16,7 @@ from assay.errors import AssayError, DataError, SettingError
 from assay.evaluation.cells import Cells
 from assay.samples.cell_spec import MARGIN, RADIUS, TILES, CellSpec, target_cells, target_sizes, tile_side
 from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.sources.slides import Slide
 from assay.task import Encoded
 
@@ -31,58 +32,46 @@ _LOOK_AT = 64
 _BRIGHT, _COLOURED = 110.0, 6.0
 
 
-def as_colour(values: Array, name: str) -> Array:
-    """(H, W, C) uint8 or uint16 as (H, W, 3) uint8: grey repeated, of more channels the first three."""
-    if values.dtype == np.uint16:
-        low, high = float(values.min()), float(values.max())
-        values = ((values - low) * (255.0 / max(high - low, 1.0))).astype(np.uint8)
-    if values.shape[2] in (1, 2):
-        return np.repeat(values[:, :, :1], 3, axis=2)
-    if values.shape[2] < 3:
-        raise DataError(f"the image has {values.shape[2]} channels; 1 or 3 are expected", file=name)
-    return np.ascontiguousarray(values[:, :, :3])
-
-
 def picture_at(records: Records, location: str) -> Array | Slide:
-    """(H, W, 3) uint8 of a picture, or the open slide; raises `DataError` where it cannot be decoded."""
-    from assay.sources.decode import decode_image
+    """(H, W, C) of a picture, see `decode_values`, or the open slide; raises `DataError` where it cannot be decoded."""
+    from assay.sources.decode import decode_values
 
-    if records.load is None:
-        raise DataError("these records hold no images")
-    payload = records.load(location)
-    return payload if isinstance(payload, Slide) else as_colour(decode_image(payload, name=location), location)
+    payload = records.loader(location)
+    return payload if isinstance(payload, Slide) else decode_values(payload, name=location)
 
 
-def _part(picture: Array | Slide, left: int, top: int, side: int) -> Array:
-    """(side, side, 3) of a picture or a slide; what lies beyond its right and lower edge is mirrored."""
+def _part(picture: Array | Slide, left: int, top: int, side: int, pixels: PixelRange) -> Array:
+    """(side, side, 3) uint8 of a picture or a slide; what lies beyond its right and lower edge is mirrored."""
     if not isinstance(picture, Slide):
         return cut(picture, left, top, side)
     inside = (min(side, picture.height - top), min(side, picture.width - left))
-    return cut(picture.read(top, left, *inside), 0, 0, side)
+    return cut(as_colour(picture.read(top, left, *inside), pixels), 0, 0, side)
 
 
 def _size(picture: Array | Slide) -> tuple[int, int]:
     return (picture.height, picture.width) if isinstance(picture, Slide) else (picture.shape[0], picture.shape[1])
 
 
-def slides_of(records: Records) -> Iterator[tuple[str, Iterator[Array]]] | None:
-    """Of records that are to be predicted the slides: their ids and their rows (n, W, 3); None where there are none."""
+def slides_of(records: Records, spec: CellSpec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Array]]] | None:
+    """Of records that are to be predicted the slides: their ids and their rows (n, W, C); None where there are none."""
     facts = records.facts.get("slides")
-    return _slide_rows(records) if facts else None
+    return _slide_rows(records, spec, log) if facts else None
 
 
-def _slide_rows(records: Records) -> Iterator[tuple[str, Iterator[Array]]]:
+def _slide_rows(records: Records, spec: CellSpec, log: ProblemLog) -> Iterator[tuple[str, Iterator[Array]]]:
     for batch in records.batches():
         columns = (batch.column(name).to_pylist() for name in ("id", "location", "slide"))
         for name, location, is_slide in zip(*columns, strict=True):
             if is_slide:
-                yield name, _rows_at(records, location)
+                yield name, _rows_at(records, location, spec, log)
 
 
-def _rows_at(records: Records, location: str) -> Iterator[Array]:
-    slide = records.load(location) if records.load is not None else None
+def _rows_at(records: Records, location: str, spec: CellSpec, log: ProblemLog) -> Iterator[Array]:
+    slide = records.loader(location)
     if not isinstance(slide, Slide):
-        raise DataError("these records hold no slide", file=location)
+        raise DataError("this is no slide", "Give records as `read_cell_pictures` makes them.", file=location)
+    if not spec.pixels.knows(slide.dtype):
+        log.add(DEEPER, "kept", location)
     try:
         yield from slide.rows()
     finally:
@@ -97,8 +86,9 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
 
     index = records.index()
     learned = index.filter(pa.array(train))
-    pictures = _look_at(records, train)
-    shapes = np.asarray([size for size, _ in pictures])
+    looked = _look_at(records, train)
+    shapes = np.asarray([size for size, _ in looked])
+    pixels = PixelRange.of([values for _, values in looked])
     target = learned.column("target")
     sizes = target_sizes(target)
     outlined = records.facts.get("marked_by") == "outlines"
@@ -108,21 +98,22 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
     area = float(np.median(shapes.prod(axis=1)))
     density = max(float(counts.mean()) / area, 1e-7)
     dense = float(counts.max(initial=1.0)) / area
-    pixels = np.concatenate([picture[::4, ::4].reshape(-1, 3) for _, picture in pictures]).astype(np.float64)
-    deviation = np.where(pixels.std(axis=0) > 1e-3, pixels.std(axis=0), 255.0)
-    coloured = float(np.abs(pixels - pixels.mean(axis=1, keepdims=True)).mean())
+    some = some_pixels([as_colour(values, pixels) for _, values in looked])
+    mean, deviation = mean_and_deviation(some)
+    coloured = float(np.abs(some - some.mean(axis=1, keepdims=True)).mean())
     return CellSpec(
         tile=tile,
         margin=min(MARGIN, tile // 4),
-        mean=tuple(pixels.mean(axis=0).round(4).tolist()),
-        deviation=tuple(deviation.round(4).tolist()),
+        mean=mean,
+        deviation=deviation,
         classes=tuple(cell_labels(target)),
         outlined=outlined,
         radius=radius,
         size=round(float(np.median(sizes)), 2) if len(sizes) else radius,
         density=density,
         most=int(np.ceil(max(16, 2 * dense * tile * tile))),
-        stained=bool(pixels.mean() > _BRIGHT and coloured > _COLOURED),
+        stained=bool(some.mean() > _BRIGHT and coloured > _COLOURED),
+        pixels=pixels,
     )
 
 
@@ -185,6 +176,10 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
             log.add("undecodable-image", "skipped", name)
             continue
         own = None if cells is None or sizes is None else (cells[row], sizes[row])
+        if not spec.pixels.knows(picture.dtype):
+            log.add(DEEPER, "kept", name)
+        if own is not None and (other := _of_other_classes(own[0], batch.column("target")[row], spec)):
+            log.add("class-not-in-training", "kept", name, count=other)
         try:
             rows += [row] * _add_tiles(parts, picture, own, spec)
         except AssayError:  # of a slide, of which a part is damaged
@@ -203,13 +198,22 @@ def _sizes(batch: pa.RecordBatch) -> list[Array]:
     return np.split(flat, ends[:-1].astype(int))
 
 
+def _of_other_classes(cells: Cells, target: pa.ListScalar, spec: CellSpec) -> int:
+    """How many cells are of a class that no training picture shows: they are judged as cells of no known class."""
+    import pyarrow.compute as pc
+
+    named = len(cells) - pc.struct_field(target.values, "label").null_count if len(cells) and spec.classes else 0
+    return max(0, named - int((cells.label >= 0).sum()))
+
+
 def _add_tiles(
     parts: dict[str, list[Array]], picture: Array | Slide, own: tuple[Cells, Array] | None, spec: CellSpec
 ) -> int:
     """Cut one picture; returns how many tiles it gave."""
     height, width = _size(picture)
     tiles = list(tiles_of(height, width, spec.tile, spec.margin))
-    images = [_part(picture, tile.left, tile.top, spec.tile).transpose(2, 0, 1) for tile in tiles]
+    picture = picture if isinstance(picture, Slide) else as_colour(picture, spec.pixels)
+    images = [_part(picture, tile.left, tile.top, spec.tile, spec.pixels).transpose(2, 0, 1) for tile in tiles]
     depth = depth_map(own[0], height, width) if own is not None and spec.outlined else None
     for tile, image in zip(tiles, images, strict=True):
         parts["image"].append(np.ascontiguousarray(image))

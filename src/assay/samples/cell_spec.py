@@ -11,6 +11,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange
 
 Array = np.ndarray[Any, Any]
 #: Sides of tiles, in pixels; multiples of the coarsest cell of any encoder.
@@ -36,6 +37,7 @@ class CellSpec:
         density: cells on a pixel.
         most: cells in a tile at most, about.
         stained: pictures are bright and in colour, as stained tissue under white light is.
+        pixels: how values of more than 8 bits become bytes.
     """
 
     tile: int
@@ -49,6 +51,7 @@ class CellSpec:
     density: float
     most: int
     stained: bool
+    pixels: PixelRange = NOT_LEARNED
 
     @property
     def kinds(self) -> int:
@@ -62,13 +65,13 @@ class CellSpec:
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return dict(vars(self))
+        return {**vars(self), "pixels": self.pixels.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> CellSpec:
         """The inverse of `to_json`."""
         lists = {name: tuple(data[name]) for name in ("mean", "deviation", "classes")}
-        return CellSpec(**{**data, **lists})
+        return CellSpec(**{**data, **lists, "pixels": PixelRange.from_json(data.get("pixels"))})
 
 
 def tile_side(heights: Array, widths: Array, asked: Any = None) -> int:

@@ -70,7 +70,7 @@ def rate_of(seen: Sequence[Sound], options: DataOptions) -> int:
     if asked is None:
         return _RATES[int(np.median([sound.facts.rate for sound in seen]) > _RATES[0])]
     if str(asked) not in [str(rate) for rate in _RATES]:
-        raise SettingError(f"--rate {asked} is not 8000 or 16000")
+        raise SettingError(f"--rate {asked} is not 8000 or 16000", "Give one of the two, or leave it out.")
     return int(asked)
 
 

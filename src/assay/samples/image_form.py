@@ -19,7 +19,10 @@ def image_size(shapes: Sequence[tuple[int, ...]], options: DataOptions) -> tuple
     asked = options.extra.get("image_size")
     if asked is not None:
         if not str(asked).isdecimal() or not 8 <= int(asked) <= 2048:
-            raise SettingError(f"--image-size {asked} is not a number of pixels from 8 to 2048")
+            raise SettingError(
+                f"--image-size {asked} is not a number of pixels from 8 to 2048",
+                "Give a whole number of pixels, such as 224.",
+            )
         return int(asked), int(asked)
     if options.network and options.network.startswith("timm/"):
         from assay.networks.timm_networks import wanted_size

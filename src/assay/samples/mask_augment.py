@@ -77,10 +77,10 @@ def colour(images: Tensor, strength: float, draws: Draws) -> Tensor:
     Stains, lamps and cameras differ in this way. Pictures are float from 0 to 255.
     """
     alike, apart = draws.uniform("colour", 2) - 0.5, draws.uniform("colour of channels", 6) - 0.5
-    bright = (1 + strength * (alike[:, :1] + apart[:, :3]))[:, :, None, None]
-    contrast = (1 + strength * (alike[:, 1:] + apart[:, 3:]))[:, :, None, None]
-    mean = images.mean(dim=(2, 3), keepdim=True)
-    return ((images - mean) * contrast + mean * bright).clamp(0, 255)
+    bright, contrast = (
+        1 + strength * (one + own) for one, own in zip(alike.split(1, 1), apart.split(3, 1), strict=True)
+    )
+    return augment.relit(images, bright, contrast)
 
 
 def _mirrored(places: Tensor) -> Tensor:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import AssayError, SettingError
+from assay.errors import AssayError
 from assay.samples.mask_spec import MaskSpec
 from assay.samples.mask_windows import cut
+from assay.samples.pixel_values import DEEPER
 from assay.sources._parallel import ordered_map
 from assay.sources.label_mask import LabelMask
 from assay.task import Encoded
@@ -33,17 +34,20 @@ def encoded_masks(batch: pa.RecordBatch, records: Records, spec: MaskSpec, log: 
     names, locations = (batch.column(name).to_pylist() for name in ("id", "location"))
     labelled = "target" in batch.schema.names
     masks = [LabelMask.from_text(text) for text in batch.column("target").to_pylist()] if labelled else []
-    load = records.load
-    if load is None:
-        raise SettingError("these records hold no pictures")
+    load = records.loader
+
+    deeper: set[int] = set()
 
     def windows(row: int) -> tuple[list[Array], list[Array], list[Array]] | None:
-        from assay.sources.decode import decode_image
+        from assay.sources.decode import decode_values
 
         try:
-            return cut(decode_image(load(locations[row])), masks[row] if labelled else None, spec)
+            image = decode_values(load(locations[row]))
         except AssayError:
             return None
+        if not spec.pixels.knows(image.dtype):
+            deeper.add(row)
+        return cut(image, masks[row] if labelled else None, spec)
 
     cuts = list(ordered_map(windows, range(len(names)), chunk=4))
     rows = []
@@ -52,6 +56,8 @@ def encoded_masks(batch: pa.RecordBatch, records: Records, spec: MaskSpec, log: 
             log.add("undecodable-image", "skipped", names[row])
             continue
         rows += [row] * len(found[0])
+        if row in deeper:
+            log.add(DEEPER, "kept", names[row])
         if spec.scale < 1:
             log.add("shrunk-picture", "kept", names[row])
         if len(found[0]) > 1:

@@ -1,9 +1,9 @@
 """What a picture with a mask is, learned from the training side: classes, scale, windows.
 
 How large a picture the network sees is a trade: shrunk, a whole picture fits and is quick; in its own size, small
-things stay visible. Pictures are shrunk as far as the small things in them (the smaller tenth) keep `THING` pixels
-across, and no further than until their longer side is that of a window; what is then larger than a window is cut into
-windows that overlap.
+things stay visible. Pictures are shrunk as far as the small connected components in their masks (the smaller tenth)
+keep `SMALLEST` pixels across, and no further than until their longer side is that of a window; what is then larger than
+a window is cut into windows that overlap.
 
 Shapes: H, W pixels, C classes.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import SettingError
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.sources.label_mask import LabelMask
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions
 
 Array = np.ndarray[Any, Any]
-#: What small things keep across, in pixels.
-THING = 12
+#: What small connected components keep across, in pixels.
+SMALLEST = 12
 #: The usual side of a window; pictures whose sides are no longer than `_WHOLE` may make it larger.
 SIDE, _WHOLE, _MULTIPLE = 256, 384, 32
 #: The share of a window's side by which windows overlap at least.
@@ -49,32 +50,32 @@ class MaskSpec:
         background: the class that stands for "nothing here"; None where none does.
         side: of a window, in pixels, a multiple of 32.
         scale: by which pictures are shrunk before they are cut, at most 1.
-        white: the pixel value of 16-bit pictures that becomes 255.
         turnable: pictures have no top, so that they may be turned: their classes lie as often above as below, and as
             often left as right.
         mean: of each channel, in pixel values.
         deviation: of each channel, in pixel values.
         shares: (C,) of the training pixels.
+        pixels: how values of more than 8 bits become bytes.
     """
 
     classes: tuple[str, ...]
     background: int | None
     side: int
     scale: float
-    white: float
     turnable: bool
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     shares: tuple[float, ...]
+    pixels: PixelRange = NOT_LEARNED
 
     @property
-    def things(self) -> tuple[int, ...]:
+    def foreground(self) -> tuple[int, ...]:
         """The classes but the background."""
         return tuple(number for number in range(len(self.classes)) if number != self.background)
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return dict(vars(self))
+        return {**vars(self), "pixels": self.pixels.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> MaskSpec:
@@ -82,7 +83,9 @@ class MaskSpec:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
         }
-        return MaskSpec(**values)
+        white = values.pop("white", 255.0)  # of runs that knew of 16 bits alone; 255 where no picture had them
+        known = data.get("pixels") or {"white": white if white != 255.0 else None, "floats": None}
+        return MaskSpec(**{**values, "pixels": PixelRange.from_json(known)})
 
 
 def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskSpec:
@@ -106,17 +109,17 @@ def fit_mask_spec(records: Records, train: Array, options: DataOptions) -> MaskS
     background = records.facts["background"]
     scale = _scale(some, background, options)
     side = _side([(mask.height * scale, mask.width * scale) for mask in masks], options)
-    white, mean, deviation = _pixels(records, [index["location"][int(rows[place])].as_py() for place in looked])
+    pixels, mean, deviation = _pixels(records, [index["location"][int(rows[place])].as_py() for place in looked])
     return MaskSpec(
         classes,
         background,
         side,
         scale,
-        white,
         _turnable(some, len(classes)),
         mean,
         deviation,
         tuple((counts / counts.sum()).round(6).tolist()),
+        pixels,
     )
 
 
@@ -130,14 +133,14 @@ def _scale(masks: Sequence[Array], background: int | None, options: DataOptions)
         if not 0.01 <= value <= 1:
             raise SettingError(f"--scale {asked} is not possible", "Give a number above 0.01 and at most 1.")
         return value
-    sizes = np.concatenate([thing_sizes(mask, background) for mask in masks])
+    sizes = np.concatenate([component_sizes(mask, background) for mask in masks])
     longest = float(np.median([max(mask.shape) for mask in masks]))
     small = float(np.quantile(sizes, 0.1)) if len(sizes) else math.inf
-    scale = min(1.0, max(SIDE / longest, THING / small))
+    scale = min(1.0, max(SIDE / longest, SMALLEST / small))
     return 1.0 if scale > _NEAR_ONE else round(scale, 3)
 
 
-def thing_sizes(mask: Array, background: int | None) -> Array:
+def component_sizes(mask: Array, background: int | None) -> Array:
     """(N,) the diameters in pixels of a mask's connected areas of a class, but for the background's and for specks.
 
     The diameter is that of the square of the same area.
@@ -203,34 +206,18 @@ def _leans(found: Sequence[float]) -> bool:
     return abs(float(np.mean(found))) > max(_LEAN, _CLEAR * float(np.std(found)) / math.sqrt(len(found)))
 
 
-def _pixels(records: Records, locations: Sequence[str]) -> tuple[float, tuple[float, ...], tuple[float, ...]]:
-    """The white of 16-bit pictures, and mean and deviation of each channel as they come to the network."""
+def _pixels(records: Records, locations: Sequence[str]) -> tuple[PixelRange, tuple[float, ...], tuple[float, ...]]:
+    """How values become bytes, and mean and deviation of each channel as they come to the network."""
     from assay.errors import AssayError
-    from assay.sources.decode import decode_image
+    from assay.sources.decode import decode_values
 
     images = []
     for location in locations:
-        if records.load is None:
-            raise SettingError("these records hold no pictures")
         try:
-            images.append(decode_image(records.load(location)))
+            images.append(decode_values(records.loader(location)))
         except AssayError:
             continue
     if not images:
         raise SettingError("none of the training pictures can be decoded", "See the problems that assay inspect lists.")
-    deep = [float(np.quantile(image, 0.999)) for image in images if image.dtype == np.uint16]
-    white = max(1.0, max(deep)) if deep else 255.0
-    brought = [as_colour(image, white).reshape(-1, 3)[::7].astype(np.float64) for image in images]
-    means = np.mean([pixels.mean(axis=0) for pixels in brought], axis=0)
-    squares = np.mean([(pixels**2).mean(axis=0) for pixels in brought], axis=0)
-    deviation = np.maximum(np.sqrt(np.maximum(squares - means**2, 0)), 1.0)
-    return white, tuple(means.round(4).tolist()), tuple(deviation.round(4).tolist())
-
-
-def as_colour(image: Array, white: float) -> Array:
-    """(H, W, any) uint8 or uint16 as (H, W, 3) uint8: grey repeated, further channels left out."""
-    if image.dtype != np.uint8:
-        image = np.rint(image.astype(np.float32) * (255 / white)).clip(0, 255).astype(np.uint8)
-    if image.shape[2] < 3:
-        return np.repeat(image[:, :, :1], 3, axis=2)
-    return image[:, :, :3]
+    pixels = PixelRange.of(images)
+    return pixels, *mean_and_deviation(some_pixels([as_colour(image, pixels) for image in images]))

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.samples.mask_spec import MaskSpec, as_colour, starts
+from assay.samples.mask_spec import MaskSpec, starts
+from assay.samples.pixel_values import as_colour
 from assay.sources.decode import resize
 from assay.sources.label_mask import VOID, LabelMask
 
@@ -62,7 +63,7 @@ def cut(image: Array, mask: LabelMask | None, spec: MaskSpec) -> tuple[list[Arra
     """The windows of a picture.
 
     Args:
-        image: (H, W, any) uint8 or uint16.
+        image: (H, W, any) as `decode_values` gives it.
         mask: of the same size; None where there is none.
         spec: scale and side.
 
@@ -72,7 +73,7 @@ def cut(image: Array, mask: LabelMask | None, spec: MaskSpec) -> tuple[list[Arra
     """
     height, width = image.shape[:2]
     high, wide = (max(1, round(length * spec.scale)) for length in (height, width))
-    colour = resize(as_colour(image, spec.white), high, wide)
+    colour = resize(as_colour(image, spec.pixels), high, wide)
     below, beside = max(0, spec.side - high), max(0, spec.side - wide)
     colour = np.pad(colour, ((0, below), (0, beside), (0, 0)), mode="edge").transpose(2, 0, 1)
     classes = None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from assay.samples import augment as change
+from assay.samples import augment
 from assay.samples.draws import Draws
 from assay.samples.scan_spec import ScanSpec
 
@@ -23,25 +23,9 @@ def augmented(
     image: Tensor, target: Tensor | None, draws: Draws, plan: Plan, spec: ScanSpec
 ) -> tuple[Tensor, Tensor | None]:
     """Scans and their targets, changed as strongly as the plan says; mixing makes targets shares (B, C)."""
-    strength, form = plan.augment, spec.image
-    if strength.get("flip"):
-        image = change.flip(image, strength["flip"], draws)
-    if strength.get("shift"):
-        image = change.shift(image, max(1, round(strength["shift"] * form.height)), draws)
-        if spec.depth:
-            image = _along(image, max(1, round(strength["shift"] * spec.depth)), draws)
-    image = image.float()
-    if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
-        image = change.crop(image, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
-    if strength.get("jitter"):
-        image = change.jitter(image, strength["jitter"], form.largest, draws)
-    if strength.get("erase"):
-        mean = torch.tensor(form.mean)
-        image = change.erase(image, strength["erase"], mean.expand(image.shape[1]) if spec.depth else mean, draws)
-    if target is not None and (plan.mixup or plan.cutmix) and len(image) > 1:
-        mix, alpha = (change.mixup, plan.mixup) if plan.mixup else (change.cutmix, plan.cutmix)
-        image, target = mix(image, form.target.soft(target), alpha, draws)
-    return image, target
+    if plan.augment.get("shift") and spec.depth:
+        image = _along(image, max(1, round(plan.augment["shift"] * spec.depth)), draws)
+    return augment.augmented(image, target, plan, spec.image, draws)
 
 
 def _along(volumes: Tensor, slices: int, draws: Draws) -> Tensor:

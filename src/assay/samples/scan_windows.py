@@ -106,10 +106,9 @@ def _centred(values: Array, shape: tuple[int, ...]) -> Array:
 
 def load_scan(records: Records, location: str) -> Scan | None:
     """The pixels of a unit; None where they cannot be read."""
-    if records.load is None:
-        raise SettingError("these records hold no scans")
+    load = records.loader
     try:
-        found: Scan = records.load(location)
+        found: Scan = load(location)
     except AssayError:
         return None
     return found

@@ -86,6 +86,38 @@ def split(
     return Split(side, "group" if grouped else "content")
 
 
+def check_sides(
+    found: Split, index: pa.Table, asked: str | None, copies: np.ndarray[Any, Any] | None = None, whole: bool = False
+) -> None:
+    """Raise `DataError` where a side that there shall be has no sample; arguments as of `split`.
+
+    A given split may lack validation: nothing is then chosen on that side, but what is learnt can be judged.
+    """
+    counts = found.counts()
+    given = found.by == "given"
+    if given and whole:
+        return
+    shares = parse_shares(asked) or DEFAULT
+    wanted = ("train", "test") if given else [name for name, share in zip(SIDES, shares, strict=True) if share > 0]
+    empty = [name for name in wanted if not counts[name]]
+    if not empty:
+        return
+    without = f"the {' and the '.join(empty)} side {'get' if len(empty) > 1 else 'gets'} none"
+    if given and not counts["train"]:
+        raise DataError(
+            "the split that came with the data puts no sample on the training side",
+            "Put some there, or pass --split 80/10/10 to split anew.",
+        )
+    rows, apart = index.num_rows, len(np.unique(_components(index, copies)))
+    many = f"{rows} sample{'s' if rows != 1 else ''}"
+    if apart < rows:
+        many += f" in {apart} group{'s' if apart != 1 else ''} (or sets of copies), which are never cut,"
+    raise DataError(
+        f"{many} cannot be split: {without}",
+        "Add samples, at least ten or so, or pass --split 100/0/0 to learn from all and judge nothing.",
+    )
+
+
 def _components(index: pa.Table, copies: np.ndarray[Any, Any] | None = None) -> np.ndarray[Any, Any]:
     """(N,) the component of each row: rows that share a group or a digest, or are copies, share a component."""
     from scipy.sparse import coo_matrix

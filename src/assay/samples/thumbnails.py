@@ -43,9 +43,7 @@ def thumbnails_of_records(records: Records, progress: Progress) -> Array:
         records: rows whose `location` tells `load` where an image lies.
         progress: is told how many images are done.
     """
-    load, locations = records.load, records.index().column("location").to_pylist()
-    if load is None:
-        raise DataError("these records hold no images")
+    load, locations = records.loader, records.index().column("location").to_pylist()
 
     def make(location: str) -> tuple[Array, int]:
         try:

@@ -211,7 +211,9 @@ def pretrained(name: str | Path) -> Tokenizer:
     try:
         parsed: Any = library.Tokenizer.from_file(str(file))
     except Exception as error:  # `tokenizers` raises bare exceptions
-        raise SettingError(f"{file} is no tokeniser that can be read ({error})") from error
+        raise SettingError(
+            f"{file} is no tokeniser that can be read ({error})", "Save or download it again."
+        ) from error
     parsed.no_truncation()
     parsed.no_padding()
     return Tokenizer(parsed.to_str(), parsed.get_vocab_size(), **_marks_of(parsed, _named_marks(name, folder), file))
@@ -230,7 +232,8 @@ def _marks_of(parsed: Any, named: Mapping[str, str], file: Path) -> dict[str, in
     end, begin = number("sep_token", "eos_token"), number("cls_token", "bos_token")
     if end is None:
         raise SettingError(
-            f"the tokeniser in {file.parent} does not say which token ends a text (sep_token, eos_token)"
+            f"the tokeniser in {file.parent} does not say which token ends a text (sep_token, eos_token)",
+            "Save it with its tokenizer_config.json: AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER).",
         )
     pad, unknown = number("pad_token"), number("unk_token")
     return {
@@ -259,7 +262,7 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise SettingError(f"{file} is not readable as JSON ({error})") from error
+        raise SettingError(f"{file} is not readable as JSON ({error})", "Save or download it again.") from error
     return found if isinstance(found, dict) else {}
 
 

@@ -28,7 +28,7 @@ def cells_in_words(cells: Cells, spec: CellSpec) -> str:
 
 def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     """The answer about one picture, its cells from top to bottom."""
-    cells = told_cells(found, spec)
+    cells = answered_cells(found, spec)
     by_class = {name: int((found.label == number).sum()) for number, name in enumerate(spec.classes)}
     area = max(found.width * found.height, 1) / 1e6
     density = {"all": len(found) / area, **{name: count / area for name, count in by_class.items()}}
@@ -36,7 +36,7 @@ def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     return CellCount(len(found), by_class, rounded, found.width, found.height, cells)
 
 
-def told_cells(found: Cells, spec: CellSpec) -> tuple[Cell, ...]:
+def answered_cells(found: Cells, spec: CellSpec) -> tuple[Cell, ...]:
     """Each cell as a user reads it, from top to bottom."""
     order = np.lexsort((found.x, found.y))
     return tuple(_cell(found, int(place), spec.classes, spec.kinds) for place in order)

@@ -6,7 +6,7 @@ is found near the lower edge of a line of tiles waits for the next line, where t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from assay.errors import DataError
 from assay.evaluation.cells import Cell, CellCount, Cells
 from assay.networks.cell_decoding import merged_cells, tile_cells
 from assay.samples.cell_tiles import Tile, cut, strips
-from assay.serving.cell_answers import told_cells
+from assay.samples.pixel_values import as_colour
+from assay.serving.cell_answers import answered_cells
+from assay.sources.decode import unscaled
 from assay.task_parts import Session, number_of
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class CellRows:
 
 
 class CellSession(Session):
-    """Takes rows (n, W, 3) uint8 from the top and gives `CellRows`.
+    """Takes rows (n, W, C) from the top, of as many bits as pictures may have, and gives `CellRows`.
 
     Args:
         predictor: the trained network.
@@ -61,10 +63,19 @@ class CellSession(Session):
         self._width = 0
 
     def push(self, chunk: Any) -> Sequence[CellRows]:
-        """See `Session.push`; raises `DataError` where rows differ in length."""
-        rows = np.asarray(chunk, np.uint8)
-        if rows.ndim != 3 or rows.shape[2] != 3 or (self._width and rows.shape[1] != self._width):
-            raise DataError(f"rows of shape {rows.shape} do not continue a picture {self._width} pixels wide")
+        """See `Session.push`; raises `DataError` where rows differ in length, or it is not known what is white."""
+        values = unscaled(np.asarray(chunk), "the picture", finite=False)
+        if values.ndim != 3 or (self._width and values.shape[1] != self._width):
+            raise DataError(
+                f"rows of shape {values.shape} do not continue a picture {self._width} pixels wide",
+                "Give whole rows of one picture from the top, (n, W, 3) uint8.",
+            )
+        if values.dtype.kind == "f" and self.spec.pixels.floats is None:
+            raise DataError(
+                "rows of floating-point values do not say what is white, and no training picture has such values",
+                "Write the picture with 8 or 16 bits, or train on pictures of such values.",
+            )
+        rows = as_colour(values, self.spec.pixels)
         self._width = rows.shape[1]
         self._rows.append(rows)
         self._held += len(rows)
@@ -91,7 +102,7 @@ class CellSession(Session):
         self._waiting = joined.only(joined.y >= border)
         begin, self._told = self._told, end
         self._rows, self._held, self._top = ([], 0, 0) if last else ([band[step:]], self._held - step, self._top + step)
-        return CellRows(begin, end, self._width, told_cells(settled, self.spec))
+        return CellRows(begin, end, self._width, answered_cells(settled, self.spec))
 
     def _found(self, band: Array, first: int, end: int) -> Cells:
         """The cells of the tiles that begin at the top of a band of rows; they answer for rows `first` to `end`."""
@@ -125,8 +136,9 @@ class CellSession(Session):
         return merged_cells(parts, self.spec)
 
 
-def gathered_cells(answers: Sequence[CellRows], spec: CellSpec) -> CellCount:
+def gathered_cells(said: Iterable[CellRows], spec: CellSpec) -> CellCount:
     """The answer to a whole picture out of all that a session said."""
+    answers = list(said)
     cells = tuple(cell for answer in answers for cell in answer.cells)
     width, height = (answers[-1].width, answers[-1].last_row) if answers else (0, 0)
     by_class = {name: sum(cell.kind == name for cell in cells) for name in spec.classes}

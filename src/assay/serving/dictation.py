@@ -5,7 +5,7 @@ Shapes: T values of sound at 16 kHz.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +111,7 @@ class Dictation(Session):
             return list(predictor.task.predict(predictor.network, batch, predictor.spec, options))
 
 
-def gathered(answers: Sequence[Partial]) -> Transcript:
+def gathered(answers: Iterable[Partial]) -> Transcript:
     """One transcript out of all that a session said: its final answers."""
     final = [one for one in answers if one.final]
     tokens = sum(one.tokens for one in final)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import html
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
-from assay.errors import SettingError
+from assay.errors import DataError, SettingError
 from assay.evaluation.faithfulness import Curves
 from assay.run import to_json
 from assay.samples.split import TEST
-from assay.serving.predictor import deciding_windows, inputs
+from assay.serving.predictor import FEW, are_more_than, deciding_windows, inputs
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -116,16 +118,50 @@ def explain(
         SettingError: answers of this kind cannot be explained, or there is no such row.
     """
     if predictor.task.traits.closed_loop:
-        raise SettingError(f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly")
+        raise SettingError(
+            f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly",
+            "Look at whole runs with assay drive.",
+        )
+    if row is not None:
+        records = _row_alone(records, row)
+    if only_first and are_more_than(records, FEW):
+        with suppress(DataError):  # none of the first can be read, so that all have to be looked at
+            found, _, problems = explain(predictor, _beginning(records, FEW), only_first=True)
+            return found, sum(batch.num_rows for batch in records.batches()), problems
     with inputs(predictor.task, records, predictor.spec) as (samples, problems):
-        view = samples.view(TEST)
-        units, names = view.units, view.ids()
-        if row is not None:
-            units = units[[name.endswith(f":{row}") for name in names]]
-            if not len(units):
-                raise SettingError(f"there is no row {row}", f"Rows are counted as in {names[0]!r}.")
+        units = samples.view(TEST).units
         chosen = units[:1] if only_first else units
         return [_explained(predictor, samples, int(unit)) for unit in chosen], len(units), problems
+
+
+def _row_alone(records: Records, row: int) -> Records:
+    """The rows whose id ends with a number; raises `SettingError` where there is none."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in records.batches():
+            wanted = [name.endswith(f":{row}") for name in batch.column("id").to_pylist()]
+            if any(wanted):
+                yield batch.filter(pa.array(wanted, pa.bool_()))
+
+    alone = replace(records, batches=batches)
+    if not are_more_than(alone, 0):
+        first = next((batch.column("id")[0].as_py() for batch in records.batches() if batch.num_rows), "")
+        raise SettingError(f"there is no row {row}", f"Rows are counted as in {first!r}.")
+    return alone
+
+
+def _beginning(records: Records, count: int) -> Records:
+    """The first rows."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        left = count
+        for batch in records.batches():
+            yield batch.slice(0, left)
+            left -= min(left, batch.num_rows)
+            if not left:
+                return
+
+    return replace(records, batches=batches)
 
 
 def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation:
@@ -139,7 +175,10 @@ def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation
     found = explain_and_measure(task, predictor, batch, orders=ORDERS)
     reason = found if isinstance(found, str) else ONE_PART if count_parts(found[0])[0] < 2 else ""
     if reason or isinstance(found, str):
-        raise SettingError(f"{samples.id(unit)} cannot be explained: {reason}")
+        raise SettingError(
+            f"{samples.id(unit)} cannot be explained: {reason}",
+            "Try another input, or look at the page's finding on explanations.",
+        )
     (weights,), curves, unit_of_curves = found
     output = predictor.outputs(view)[0] if task.traits.several_windows else predictor.respond(batch)[0]
     places, window = task.parts(spec), int(windows[0])

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.serving.streamed import Following
     from assay.task import Spec, Task
 
 Array = np.ndarray[Any, Any]
 _BATCH = 256
 #: Inputs of no more rows than this are decoded in memory.
-_FEW = 32
+FEW = 32
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,19 @@ def deciding_windows(model: Answering, view: View) -> Array:
     return np.asarray(view.windows[places])
 
 
-def predict(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
+def predict(
+    model: Answering, records: Records, following: Following | None = None
+) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """A network's or a classical model's answers for records without targets, and what could not be read."""
+    from assay.serving.streamed import Following, streamed_answers
+
     log = ProblemLog()
-    streamed = _streamed(model, records, log) if isinstance(model, Predictor) else {}
+    may = isinstance(model, Predictor) or model.task.traits.classical_streams
+    streamed = streamed_answers(model, records, log, following or Following()) if may else {}
     if not streamed:
         return _held(model, records)
     rest = _without(records, set(streamed))
-    others, problems = _held(model, rest) if _rows(rest) else ([], rest.problems)
+    others, problems = _beside(model, rest, any(isinstance(one, Prediction) for one in streamed.values()))
     log.extend(problems)
     known = {one.id: one for one in others}
     for name, found in streamed.items():
@@ -214,20 +220,21 @@ def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[P
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
 
 
-def _streamed(predictor: Predictor, records: Records, log: ProblemLog) -> dict[str, Prediction | DataError]:
-    """By id, answers for records that are too long to be held at once (`Task.streamed`), or why there is none."""
-    task = predictor.task
-    found: dict[str, Prediction | DataError] = {}
-    for name, chunks in (task.streamed(records, predictor.spec, log) or ()) if task.traits.streams else ():
-        session = task.session(replace(predictor, options={**predictor.options, "partials": 0, "live": 0}))
-        try:
-            answers = [answer for chunk in chunks for answer in session.push(chunk)]
-        except DataError as error:
-            found[name] = error
-            continue
-        answers += session.close()
-        found[name] = Prediction(name, task.gathered(answers, predictor.spec))
-    return found
+def _beside(model: Answering, rest: Records, answered: bool) -> tuple[list[Prediction], tuple[Problem, ...]]:
+    """Answers for the records beside streamed ones; where none can be read, those that are answered are not lost."""
+    if not are_more_than(rest, 0):
+        return [], rest.problems
+    try:
+        return _held(model, rest)
+    except DataError:
+        if not answered:
+            raise
+        log = ProblemLog()
+        log.extend(rest.problems)
+        for batch in rest.batches():
+            for name in batch.column("id").to_pylist():
+                log.add("unreadable-input", "skipped", name)
+        return [], log.problems()
 
 
 def _without(records: Records, names: set[str]) -> Records:
@@ -241,10 +248,6 @@ def _without(records: Records, names: set[str]) -> Records:
     return replace(records, batches=batches)
 
 
-def _rows(records: Records) -> int:
-    return sum(batch.num_rows for batch in records.batches())
-
-
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:
     """The answer to a single record in pieces of text, as it is written (`Task.growing`)."""
     import torch
@@ -253,7 +256,7 @@ def growing(predictor: Predictor, records: Records) -> Iterator[str]:
     with inputs(task, records, predictor.spec) as (samples, _):
         view = samples.view(TEST)
         if not len(view):
-            raise DataError("no input could be read")
+            raise DataError("no input could be read", "Give an input that can be read.")
         batch = samples.batch(samples.view_of(view.units[:1]).windows)
         predictor.network.eval()
         with torch.inference_mode():
@@ -265,7 +268,7 @@ def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, 
     """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
     log = ProblemLog()
     log.extend(records.problems)
-    if not are_more_than(records, _FEW):
+    if not are_more_than(records, FEW):
         samples = hold_samples(task, records, spec, log)
         yield samples, log.problems()
         return

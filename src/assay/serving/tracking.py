@@ -37,6 +37,7 @@ class _Track:
         identity: `UNKNOWN` until it was seen often enough.
         seen: frames in which it was seen.
         missed: frames since it was seen last.
+        doubted: frames since it was seen last with a score that may begin a track.
     """
 
     state: Array
@@ -45,6 +46,7 @@ class _Track:
     identity: int = UNKNOWN
     seen: int = 1
     missed: int = 0
+    doubted: int = 0
 
 
 @dataclass
@@ -55,7 +57,8 @@ class Tracker:
         found: the score from which a box may begin a track.
         doubtful: the score from which a box may carry one on.
         overlap: how much a box overlaps the place where its track leads, at least.
-        patience: frames after which an object that is not seen is given up.
+        patience: frames after which an object that is not seen, or but doubtfully, is given up. ByteTrack itself lets
+            doubtful boxes carry on a track without end, which a second, loose box around another object then does.
     """
 
     found: float = 0.5
@@ -86,10 +89,12 @@ class Tracker:
             self._tracks.append(_begin(boxes[place]))
         identities = np.asarray([self._name(self._tracks[place]) if place >= 0 else UNKNOWN for place in owner])
         self._frames += 1
-        # A track that begins with a single sight is most likely none.
-        self._tracks = [track for track in self._tracks
-                        if track.missed <= (self.patience if track.identity else 0)]  # fmt: skip
+        self._tracks = [track for track in self._tracks if self._goes_on(track)]
         return identities.astype(np.int64)
+
+    def _goes_on(self, track: _Track) -> bool:
+        """Whether a track is not given up; one that begins with a single sight is most likely none."""
+        return track.missed <= (self.patience if track.identity else 0) and track.doubted <= self.patience
 
     def _assign(self, boxes: Array, rows: Array, places: list[int], owner: Array) -> None:
         """Pair boxes and tracks of one class so that they overlap most in sum, and take the boxes in."""
@@ -104,6 +109,8 @@ class Tracker:
             if overlap[row, column] >= self.overlap:
                 owner[rows[row]] = places[column]
                 _see(tracks[column], _centred(boxes[rows[row]]))
+                if boxes[rows[row], 4] >= self.found:
+                    tracks[column].doubted = 0
 
     def _name(self, track: _Track) -> int:
         """A track's identity; it gets one when it was seen often enough, at once in the first frame."""
@@ -121,6 +128,20 @@ def tracked(frames: Iterable[Array], tracker: Tracker | None = None) -> Iterator
         identities = tracker.update(boxes)
         known = identities != UNKNOWN
         yield np.column_stack([boxes[known], identities[known]])
+
+
+def apart(boxes: Array, most: float) -> Array:
+    """Of boxes (n, 6) of any class that overlap by more than `most` those with the best score, best first.
+
+    A place in a frame holds one object; a second box there, of another class or looser, would change identities.
+    """
+    boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")]
+    close = overlaps(boxes, boxes) > most
+    kept: list[int] = []
+    for row in range(len(boxes)):
+        if not close[row, kept].any():
+            kept.append(row)
+    return np.asarray(boxes[kept])
 
 
 def _centred(box: Array) -> Array:
@@ -150,6 +171,7 @@ def _step(track: _Track) -> None:
     track.spread = np.stack([np.stack([value + 2 * both + change + (_POSITION * high) ** 2, both + change]),
                              np.stack([both + change, change + (_SPEED * high) ** 2])])  # fmt: skip
     track.missed += 1
+    track.doubted += 1
 
 
 def _see(track: _Track, value: Array) -> None:

@@ -72,7 +72,9 @@ def _member(members: dict[str, Member], name: str) -> Member:
     try:
         return members[name]
     except KeyError:
-        raise DataError("there is no such file in the archive", file=name) from None
+        raise DataError(
+            "there is no such file in the archive", "Pack it again with all files that it names.", file=name
+        ) from None
 
 
 class _Zip:

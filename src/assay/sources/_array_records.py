@@ -59,7 +59,11 @@ def array_records(parts: Sequence[ArrayPart], options: DataOptions, label: str) 
         values = [_label_values(part) for part in parts if part.labels is not None]
         targets, kind = read_targets(_joined(values), options, "labels")
     if targets is not None and len(targets) != len(checks):
-        raise DataError(f"there are {len(checks)} images, but {len(targets)} labels.", file=label)
+        raise DataError(
+            f"there are {len(checks)} images, but {len(targets)} labels.",
+            "Give each image a label, and each label an image.",
+            file=label,
+        )
     sides = None
     if all(part.side for part in parts) and not asks_for_shares(options):
         sides = [str(part.side) for part in parts for _ in range(len(part.images))]
@@ -79,15 +83,25 @@ class _Images:
     def __init__(self, part: ArrayPart) -> None:
         images = part.images
         if images.dtype == object or images.dtype.kind not in "biuf":
-            raise DataError(f"the images are {images.dtype}, not numbers.", file=part.name)
+            raise DataError(
+                f"the images are {images.dtype}, not numbers.", "Store them as uint8, uint16 or floats.", file=part.name
+            )
         if images.ndim not in (3, 4) or 0 in images.shape:
-            raise DataError(f"images have the shape (N, H, W) or (N, H, W, C), not {images.shape}.", file=part.name)
+            raise DataError(
+                f"images have the shape (N, H, W) or (N, H, W, C), not {images.shape}.",
+                "Store grey images as (N, H, W) and colour as (N, H, W, 3).",
+                file=part.name,
+            )
         if images.ndim == 3:
             images = images[..., None]
         elif channels_lead(images.shape[1:]):
             images = images.transpose(0, 2, 3, 1)
         if part.labels is not None and len(part.labels) != len(images):
-            raise DataError(f"there are {len(images)} images, but {len(part.labels)} labels.", file=part.name)
+            raise DataError(
+                f"there are {len(images)} images, but {len(part.labels)} labels.",
+                "Give each image a label, and each label an image.",
+                file=part.name,
+            )
         self._name, self._images = part.name, images
         self._range = None if images.dtype in (np.uint8, np.uint16) else self._extent()
 
@@ -129,7 +143,11 @@ class _Images:
             block = self._images[start : start + _BLOCK]
             low, high = min(low, float(block.min())), max(high, float(block.max()))
             if not np.isfinite(block).all():
-                raise DataError("the images hold values that are not finite.", file=self._name)
+                raise DataError(
+                    "the images hold values that are not finite.",
+                    "Look for NaN and infinity, and leave these images out.",
+                    file=self._name,
+                )
         return low, max(high, low + 1e-12)
 
 
@@ -147,7 +165,11 @@ def _label_values(part: ArrayPart) -> pa.Array:
     if values.ndim == 1:
         return pa.array(values.astype(str) if values.dtype.kind in "US" else values)
     if not np.isin(values, (0, 1)).all():
-        raise DataError("labels of the shape (N, K) hold only 0 and 1.", file=part.name)
+        raise DataError(
+            "labels of the shape (N, K) hold only 0 and 1.",
+            "Write 1 where an image has the label, else 0.",
+            file=part.name,
+        )
     if (values.sum(axis=1) == 1).all():
         return pa.array(class_names(values.argmax(axis=1)))
     return pa.array([class_names(np.flatnonzero(row)) for row in values], pa.list_(pa.string()))

@@ -98,7 +98,7 @@ def open_sound(data: bytes | Path | BinaryIO, name: str) -> Any:
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError("there is no such file.", file=name) from error
+        raise DataError("there is no such file.", "Check the spelling and the current folder.", file=name) from error
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         raise DataError(
             "this is no recording that can be read.",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
+from assay.sources._boxes import LabelledPicture
 from assay.sources._image_header import is_image_name
 from assay.sources._lines import lines_of
 from assay.sources._splits import asks_for_shares, side_of_name, split_column_name, split_of
@@ -97,15 +98,27 @@ def side_of_folders(name: str) -> str | None:
     return side_of_name(name.rpartition("/")[0])
 
 
-def given_by(sides: dict[str, str | None], options: DataOptions) -> bool:
+def given_by(sides: Iterable[str | None], options: DataOptions) -> bool:
     """Whether sides that pictures were found on are a split; not where shares are asked for, or all are on one.
 
     Raises:
         SettingError: `--split` names a column; pictures have none.
     """
     split_column_name(options, ())
-    told = set(sides.values()) - {None}
+    told = set(sides) - {None}
     return not asks_for_shares(options) and len(told) >= 2 and "train" in told
+
+
+def put_on_sides(pictures: Sequence[LabelledPicture], sides: Sequence[str | None], options: DataOptions) -> bool:
+    """Put pictures on the sides that were told of each, training where none was; on none where that is no split.
+
+    Returns:
+        Whether it is a split, see `given_by`.
+    """
+    given = given_by(sides, options)
+    for picture, side in zip(pictures, sides, strict=True):
+        picture.side = (side or "train") if given else None
+    return given
 
 
 def listed_sides(store: Store, names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:

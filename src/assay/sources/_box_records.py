@@ -16,7 +16,8 @@ from assay.sources._image_records import image_records
 from assay.sources._listing import listing, note
 from assay.sources.records import ProblemLog, Records
 
-#: What `target` holds: the boxes of a picture, in pixels of the upright picture, right and bottom exclusive.
+#: What `target` holds: the boxes of a picture, in pixels of the upright picture, right and bottom exclusive. `hard` is
+#: what the field calls difficult; runs know their data by fingerprints that hold this name.
 BOXES = pa.list_(
     pa.struct(
         [("label", pa.string()), *((side, pa.float32()) for side in ("x0", "y0", "x1", "y1")), ("hard", pa.bool_())]
@@ -75,7 +76,7 @@ def _facts(targets: Sequence[list[dict[str, Any]] | None]) -> dict[str, Any]:
         "classes": len(counts),
         "class_counts": dict(sorted(counts.items())),
         "boxes": counts.total(),
-        "hard": sum(box["hard"] for boxes in targets for box in boxes or ()),
+        "difficult": sum(box["hard"] for boxes in targets for box in boxes or ()),
         "without_boxes": sum(boxes == [] for boxes in targets),
     }
 
@@ -98,10 +99,10 @@ def _boxes(picture: LabelledPicture, check: ImageCheck, log: ProblemLog) -> list
         key = (box.label, *(round(value, 2) for value in clipped))
         if key in kept:
             log.add("same-box-twice", "skipped", picture.file, box.row)
-            kept[key]["hard"] &= box.hard
+            kept[key]["hard"] &= box.difficult
             continue
         sides = dict(zip(("x0", "y0", "x1", "y1"), clipped, strict=True))
-        kept[key] = {"label": box.label, **sides, "hard": box.hard}
+        kept[key] = {"label": box.label, **sides, "hard": box.difficult}
     return list(kept.values())
 
 

@@ -17,13 +17,13 @@ class RawBox(NamedTuple):
         label: its class; "" where the file does not say what it is.
         corners: x0, y0, x1, y1 in pixels, or in shares of the picture's sides; left and top inclusive, right and bottom
             exclusive.
-        hard: a detector need not find it: a crowd, or marked as difficult.
+        difficult: a detector need not find it: a crowd, or marked as difficult.
         row: where it stands in its file; None where that has no lines.
     """
 
     label: str
     corners: tuple[float, float, float, float]
-    hard: bool = False
+    difficult: bool = False
     row: int | None = None
 
 

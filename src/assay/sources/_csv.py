@@ -59,7 +59,7 @@ def csv_rows(
     quoting = csv.QUOTE_NONE if delimiter == "\t" and _quotes_are_literal(store, name, encoding) else csv.QUOTE_MINIMAL
     first, lines = _first_row(text, delimiter, quoting)
     if first is None:
-        raise DataError("the file is empty; a table with a header is expected.", file=name)
+        raise DataError("the file is empty; a table with a header is expected.", "Save the table again.", file=name)
     headless = not (has_header or _has_header)(_parse(text, delimiter, 200, quoting))
     cells = [f"column {place + 1}" for place in range(len(first))] if headless else [cell.strip() for cell in first]
     names, repaired = repair_names(cells)

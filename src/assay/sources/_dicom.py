@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import DataError, MissingExtraError
+from assay.errors import MissingExtraError
 from assay.sources._digest import array_digest
+from assay.sources.scan import UnreadableScan
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -78,8 +79,8 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
     """The image in a file.
 
     Raises:
-        DataError: the file is no DICOM, has no pixels, or they cannot be decoded; its message ends in one of the words
-            by which problems are counted, such as "no-pixel-data" (see `problem_of`).
+        UnreadableScan: the file is no DICOM (`no-dicom`), has no pixels (`no-pixel-data`), or they cannot be decoded
+            (`undecodable-pixels`, `truncated-file`).
         MissingExtraError: pydicom is not installed.
     """
     try:
@@ -91,16 +92,16 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
         try:
             payload = gzip.decompress(payload)
         except (OSError, EOFError, zlib.error) as error:
-            raise _problem("truncated-file", name) from error
+            raise UnreadableScan("truncated-file", name) from error
     try:
         data = pydicom.dcmread(io.BytesIO(payload), force=True)
         if not any(element in data for element in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            raise _problem("no-pixel-data" if len(data) else "no-dicom", name)
+            raise UnreadableScan("no-pixel-data" if len(data) else "no-dicom", name)
         return _image(data, name)
-    except DataError:
+    except UnreadableScan:
         raise
     except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
-        raise _problem("undecodable-pixels", name) from error
+        raise UnreadableScan("undecodable-pixels", name) from error
 
 
 def silence(package: str) -> None:
@@ -113,15 +114,6 @@ def silence(package: str) -> None:
     known = ("ignore", None, Warning, pattern, 0)
     if known not in warnings.filters:
         warnings.filterwarnings("ignore", module=pattern.pattern)
-
-
-def problem_of(error: DataError) -> str:
-    """The kind of problem that an error of `read_dicom` or `read_nifti` is."""
-    return error.message.rsplit(" ", 1)[-1].strip("()")
-
-
-def _problem(kind: str, name: str) -> DataError:
-    return DataError(f"the scan cannot be read ({kind})", "It is left out.", file=name)
 
 
 def _image(data: Dataset, name: str) -> DicomImage:

@@ -71,14 +71,17 @@ def frame_table(value: Any) -> pa.Table:
             [_column(array[:, place]) for place in range(array.shape[1])],
             names=[f"x{place}" for place in range(array.shape[1])],
         )
-    raise DataError(f"a {type(value).__name__} is no table; a data frame, a list of dicts or (X, y) is expected.")
+    raise DataError(
+        f"a {type(value).__name__} is no table; a data frame, a list of dicts or (X, y) is expected.",
+        "Convert it, for instance with pandas.DataFrame(…).",
+    )
 
 
 def _pair_table(inputs: Any, target: Any) -> pa.Table:
     table = frame_table(inputs)
     column = _column(target if hasattr(target, "dtype") else list(target))
     if len(column) != table.num_rows:
-        raise DataError(f"X has {table.num_rows} rows, but y has {len(column)}.")
+        raise DataError(f"X has {table.num_rows} rows, but y has {len(column)}.", "Give as many targets as rows.")
     name = str(getattr(target, "name", None) or TARGET)
     while name in table.column_names:
         name += "_"

@@ -114,7 +114,11 @@ def open_image(payload: bytes, name: str = "image") -> Image.Image:
     try:
         image: Image.Image = _image_class(found)(io.BytesIO(payload))
     except Exception as error:  # Pillow's readers fail on damaged headers in every way that Python knows
-        raise DataError(f"the image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
     return image
 
 

@@ -36,7 +36,10 @@ def read_targets(column: pa.Array, options: DataOptions, name: str = "target") -
     numbers = None if _is_list(column.type) else _numbers(column)
     kind = options.extra.get("target_kind") or _kind(column, numbers)
     if kind not in KINDS:
-        raise SettingError(f"a target is of the kind 'class', 'labels' or 'number', not {kind!r}.")
+        raise SettingError(
+            f"a target is of the kind 'class', 'labels' or 'number', not {kind!r}.",
+            "Leave it out to have it told from the values.",
+        )
     if kind == "labels":
         return _labels(column), kind
     if kind == "class":

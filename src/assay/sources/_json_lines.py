@@ -135,7 +135,9 @@ def parse_json(text: str, file: str) -> Any:
             message, "Write it again with a program that writes JSON.", file=file, row=error.lineno
         ) from error
     except (ValueError, RecursionError) as error:
-        raise DataError(f"this JSON cannot be read ({error}).", file=file) from error
+        raise DataError(
+            f"this JSON cannot be read ({error}).", "Write one JSON object a line, or a list of them.", file=file
+        ) from error
 
 
 def _flat(value: dict[str, Any]) -> dict[str, Any]:

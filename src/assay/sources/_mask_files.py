@@ -124,13 +124,17 @@ def _pixels(payload: bytes, file: str, by_colour: bool) -> tuple[Array, int, boo
         return _tidy(values, file), 8 * values.dtype.itemsize, False
     image = open_image(payload, file)
     if image.width * image.height > MOST_PIXELS:
-        raise DataError(TOO_LARGE.replace("image", "mask"), file=file)
+        raise DataError(TOO_LARGE.replace("image", "mask"), "Cut picture and mask into parts.", file=file)
     try:
         if image.mode in ("CMYK", "YCbCr", "LAB", "HSV", "PA") or (image.mode == "P" and by_colour):
             image = image.convert("RGB")
         values = np.asarray(image)
     except Exception as error:  # Pillow's decoders fail on damaged data in every way that Python knows
-        raise DataError(f"the mask is damaged ({error or type(error).__name__})", file=file) from error
+        raise DataError(
+            f"the mask is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=file,
+        ) from error
     bits = 16 if image.mode.startswith("I") else 8
     return _tidy(values, file), bits, kind == "JPEG"
 
@@ -147,7 +151,11 @@ def _tidy(values: Array, file: str) -> Array:
     if values.ndim == 3 and (values.shape[2] == 1 or (values[:, :, :1] == values[:, :, 1:]).all()):
         values = values[:, :, 0]
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
-        raise DataError(f"a mask has one channel or three, not the shape {values.shape}", file=file)
+        raise DataError(
+            f"a mask has one channel or three, not the shape {values.shape}",
+            "Save it with one value a pixel, or in colour.",
+            file=file,
+        )
     if values.dtype.kind == "i" and values.size and values.min() < 0:
         raise DataError("the mask holds negative values", "Write 255 for pixels of no class.", file=file)
     return values.astype(np.uint8) if values.dtype == np.bool_ else values

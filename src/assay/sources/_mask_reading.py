@@ -49,10 +49,17 @@ class Reading:
     @property
     def background(self) -> int | None:
         """The class that stands for "nothing here"; None where none does."""
-        return next((place for place, name in enumerate(self.names) if name.lower() in BACKGROUNDS), None)
+        return background_of(self.names)
 
 
-def plan_reading(masks: Sequence[RawMask], table: ClassTable | None, kind: str | None, voc: bool) -> Reading:
+def background_of(names: Sequence[str]) -> int | None:
+    """The number of the class that stands for "nothing here"; None where none does."""
+    return next((place for place, name in enumerate(names) if name.lower() in BACKGROUNDS), None)
+
+
+def plan_reading(
+    masks: Sequence[RawMask], table: ClassTable | None, kind: str | None, voc: bool, known: Sequence[str] = ()
+) -> Reading:
     """How to read masks, from what all of them hold.
 
     Args:
@@ -60,10 +67,13 @@ def plan_reading(masks: Sequence[RawMask], table: ClassTable | None, kind: str |
         table: of classes, where one lies beside them.
         kind: "classes" or "instances" where the user says so.
         voc: they lie in a folder `SegmentationClass`.
+        known: the classes of a network that is judged by them; where one of several is missing here, two values are
+            not yet foreground and background.
 
     Raises:
         DataError: the values are no classes.
     """
+    binary = not known or _BINARY[1] in known
     if kind == "instances" or (kind is None and table is None and _are_objects(masks)):
         return Reading(_BINARY, "instance masks, read as foreground and background")
     if sum(mask.many and mask.two_levels > 0.97 for mask in masks) > 0.5 * len(masks):
@@ -77,8 +87,8 @@ def plan_reading(masks: Sequence[RawMask], table: ClassTable | None, kind: str |
     if table is not None:
         return _by_table(usable, table, coloured)
     if coloured:
-        return _by_colours(values, usable)
-    return _by_values(values, usable, voc)
+        return _by_colours(values, usable, binary)
+    return _by_values(values, usable, voc, binary)
 
 
 def _are_objects(masks: Sequence[RawMask]) -> bool:
@@ -133,20 +143,20 @@ def _check_range(masks: Sequence[RawMask], reading: Reading, file: str) -> None:
         )
 
 
-def _by_colours(values: Sequence[int], masks: Sequence[RawMask]) -> Reading:
+def _by_colours(values: Sequence[int], masks: Sequence[RawMask], binary: bool) -> Reading:
     if len(values) > _MOST_UNNAMED:
         worst = max(masks, key=lambda mask: len(mask.values))
         raise DataError(
             f"the masks hold {len(values)} colours, this one {len(worst.values)}", _NO_CLASSES, file=worst.file
         )
     of_value = {value: place for place, value in enumerate(values)}
-    if len(values) <= 2 and 0 in of_value:
+    if binary and len(values) <= 2 and 0 in of_value:
         return Reading(_BINARY, "masks of two colours", of_value, coloured=True)
     names = tuple("background" if value == 0 else f"#{value:06x}" for value in values)
     return Reading(names, f"masks of {len(names)} colours", of_value, coloured=True)
 
 
-def _by_values(values: Sequence[int], masks: Sequence[RawMask], voc: bool) -> Reading:
+def _by_values(values: Sequence[int], masks: Sequence[RawMask], voc: bool, binary: bool) -> Reading:
     grey = [value for value in values if value not in (0, VOID)]
     levels = not grey or (min(grey) >= 32 and len(values) <= 8)  # of grey, such as 0, 128 and 255
     void = frozenset() if levels else frozenset({VOID})
@@ -159,7 +169,7 @@ def _by_values(values: Sequence[int], masks: Sequence[RawMask], voc: bool) -> Re
     if voc and kept[-1] < len(VOC):
         return Reading(VOC, "Pascal VOC", {place: place for place in range(len(VOC))}, void)
     of_value = {value: place for place, value in enumerate(kept)}
-    if len(kept) == 2 and kept[0] == 0:
+    if binary and len(kept) == 2 and kept[0] == 0:
         return Reading(_BINARY, "masks of two values", of_value, void)
     names = tuple("background" if value == 0 else str(value) for value in kept)
     return Reading(names, f"masks of {len(names)} values", of_value, void)

@@ -15,9 +15,9 @@ from assay.sources._image_records import image_records
 from assay.sources._listing import listing, note
 from assay.sources._mask_classes import BACKGROUNDS, ClassTable
 from assay.sources._mask_files import RawMask, read_mask
-from assay.sources._mask_reading import Reading, class_mask, plan_reading
+from assay.sources._mask_reading import Reading, background_of, class_mask, plan_reading
 from assay.sources._parallel import ordered_map
-from assay.sources.label_mask import LabelMask
+from assay.sources.label_mask import VOID, LabelMask
 from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions
 from assay.sources.store import Store
@@ -51,10 +51,13 @@ class Masked:
     voc: bool = False
 
 
-def records_of_masks(found: Masked, store: Store, options: DataOptions, log: ProblemLog, label: str) -> Records:
+def records_of_masks(
+    found: Masked, store: Store, options: DataOptions, log: ProblemLog, label: str, known: Sequence[str] = ()
+) -> Records:
     """Records with `id`, `location` of the picture, `target` (a `LabelMask` as text), and where given `split`, `group`.
 
-    `facts["classes"]` holds the names in the order of the class numbers.
+    `facts["classes"]` holds the names in the order of the class numbers. Where a network is judged by the masks, these
+    are its own, `known`, and pixels of any other class are void.
 
     Raises:
         DataError: no picture has a mask of its size, or the masks are all of one class, or cannot be understood.
@@ -68,7 +71,7 @@ def records_of_masks(found: Masked, store: Store, options: DataOptions, log: Pro
     raws = _read_all(store, files, by_colour, log)
     if not raws:
         raise DataError("none of the masks can be read.", "Check that they open in another program.", file=label)
-    reading = _reading(found, list(raws.values()), kind)
+    reading = _reading(found, list(raws.values()), kind, known)
     checks = check_files(store.read, store.size, found.pictures)
     targets: list[LabelMask | None] = []
     for check, masks in zip(checks, found.masks, strict=True):
@@ -76,7 +79,10 @@ def records_of_masks(found: Masked, store: Store, options: DataOptions, log: Pro
         targets.append(_fitting(check, _joined(masks, raws, reading, log), masks, log) if check.usable else None)
     _require_most(found, checks, targets, raws)
     keep = np.asarray([target is not None for target in targets], bool)
-    facts = _facts([target for target in targets if target is not None], reading, label)
+    facts = _facts([target for target in targets if target is not None], reading, label, judged=bool(known))
+    if known:
+        targets = _as_known(found.pictures, targets, reading.names, known, log)
+        facts |= {"classes": list(known), "background": background_of(known)}
     rows = listing(
         id=found.pictures,
         location=found.pictures,
@@ -107,7 +113,25 @@ def _read_all(store: Store, files: Sequence[str], by_colour: bool, log: ProblemL
     return raws
 
 
-def _reading(found: Masked, raws: Sequence[RawMask], kind: str | None) -> Reading:
+def _as_known(
+    pictures: Sequence[str],
+    masks: Sequence[LabelMask | None],
+    names: Sequence[str],
+    known: Sequence[str],
+    log: ProblemLog,
+) -> list[LabelMask | None]:
+    """Masks with the numbers that classes have for a network; those that it does not know are noted and made void."""
+    numbers = np.full(VOID + 1, VOID, np.uint8)
+    for number, name in enumerate(names):
+        numbers[number] = known.index(name) if name in known else VOID
+    unknown = [number for number, name in enumerate(names) if name not in known]
+    for picture, mask in zip(pictures, masks, strict=True):
+        if mask is not None and np.isin(mask.values, unknown).any():
+            log.add("class-not-in-training", "skipped", picture)
+    return [None if mask is None else mask.renumbered(numbers) for mask in masks]
+
+
+def _reading(found: Masked, raws: Sequence[RawMask], kind: str | None, known: Sequence[str]) -> Reading:
     if found.classes:
         names = found.classes
         if not any(name.lower() in BACKGROUNDS for name in names):
@@ -115,7 +139,7 @@ def _reading(found: Masked, raws: Sequence[RawMask], kind: str | None) -> Readin
         return Reading(names, "a mask for each class")
     if found.objects:
         return plan_reading(raws, None, "instances", False)
-    return plan_reading(raws, found.table, kind, found.voc)
+    return plan_reading(raws, found.table, kind, found.voc, known)
 
 
 def _joined(
@@ -181,18 +205,23 @@ def _require_most(
         raise DataError("no picture is left that has a mask.", "See the problems that assay inspect lists.")
 
 
-def _facts(masks: Sequence[LabelMask], reading: Reading, label: str) -> dict[str, Any]:
+def _facts(masks: Sequence[LabelMask], reading: Reading, label: str, judged: bool) -> dict[str, Any]:
     counts = np.sum([mask.pixels(len(reading.names)) for mask in masks], axis=0)
-    if (counts > 0).sum() < 2:
+    if (counts > 0).sum() < 2 and not judged:
         only = reading.names[int(counts.argmax())]
         raise DataError(
             f"all pixels of all masks are of one class, {only!r}: there is nothing to learn.",
             "Check that the masks hold what you have drawn.",
             file=label,
         )
-    shares = counts / counts.sum()
+    shares = counts / max(1, counts.sum())
     return {
         "classes": list(reading.names),
+        "class_counts": {
+            name: count
+            for number, (name, count) in enumerate(zip(reading.names, counts.tolist(), strict=True))
+            if count and number != reading.background
+        },
         "masks": reading.why,
         "pixels": {name: f"{100 * share:.3g} %" for name, share in zip(reading.names, shares.tolist(), strict=True)},
         "background": reading.background,

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.errors import DataError, MissingExtraError
+from assay.errors import MissingExtraError
 from assay.sources._dicom import silence
 from assay.sources._digest import array_digest
 from assay.sources._scan_grid import upright
+from assay.sources.scan import UnreadableScan
 
 Array = np.ndarray[Any, Any]
 ENDINGS = (".nii", ".nii.gz", ".img", ".img.gz", ".mgz", ".mgh")
@@ -62,7 +63,8 @@ def read_nifti(payload: bytes, name: str, header: bytes | None = None) -> NiftiI
         header: the bytes of the header of an `.img` file.
 
     Raises:
-        DataError: see `read_dicom`.
+        UnreadableScan: the file is damaged (`truncated-file`, `unreadable-volume`), or holds no volume (`not-a-volume`,
+            `only-nan-voxels`).
         MissingExtraError: nibabel is not installed.
     """
     try:
@@ -78,19 +80,19 @@ def read_nifti(payload: bytes, name: str, header: bytes | None = None) -> NiftiI
         values = np.asarray(image.dataobj)
         affine = np.asarray(image.affine, float)
     except Exception as error:  # damaged headers and short files fail in many ways
-        raise _problem("truncated-file" if _too_short(error) else "unreadable-volume", name) from error
+        raise UnreadableScan("truncated-file" if _too_short(error) else "unreadable-volume", name) from error
     return _volume(values, affine, shape, name)
 
 
 def _volume(values: Array, affine: Array, shape: tuple[int, ...], name: str) -> NiftiImage:
     problems = []
     if values.dtype.kind not in "biuf" or not 2 <= len(shape) <= 4 or min(shape) < 1:
-        raise _problem("not-a-volume", name)
+        raise UnreadableScan("not-a-volume", name)
     found = np.asarray(values, np.float32)
     if not np.isfinite(found).all():
         good = found[np.isfinite(found)]
         if not good.size:
-            raise _problem("only-nan-voxels", name)
+            raise UnreadableScan("only-nan-voxels", name)
         problems.append("nan-voxels")
         found = np.where(np.isfinite(found), found, good.min())
     if found.ndim == 2:
@@ -134,7 +136,7 @@ def _unpacked(payload: bytes, name: str) -> bytes:
     try:
         return gzip.decompress(payload)
     except (OSError, EOFError, zlib.error) as error:
-        raise _problem("truncated-file", name) from error
+        raise UnreadableScan("truncated-file", name) from error
 
 
 def _too_short(error: BaseException) -> bool:
@@ -143,7 +145,3 @@ def _too_short(error: BaseException) -> bool:
     return any(
         word in text for word in ("expected", "eof", "buffer", "not enough", "truncat", "too small", "cannot reshape")
     )
-
-
-def _problem(kind: str, name: str) -> DataError:
-    return DataError(f"the scan cannot be read ({kind})", "It is left out.", file=name)

@@ -29,7 +29,7 @@ def whole_table(rows: Rows, log: ProblemLog) -> tuple[pa.RecordBatch, Array]:
     parts = list(rows.batches(log))
     table = pa.Table.from_batches([batch for batch, _ in parts]).combine_chunks() if parts else None
     if table is None or not table.num_rows:
-        raise DataError("the table has no rows.", file=rows.file)
+        raise DataError("the table has no rows.", "Save the table with a row for each file.", file=rows.file)
     return table.to_batches()[0], np.concatenate([numbers for _, numbers in parts])
 
 

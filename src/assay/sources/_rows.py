@@ -67,7 +67,11 @@ def open_rows(source: Source, encoding: str | None = None) -> Rows:
     tables = table_names(store.names) if len(store.names) != 1 else store.names
     if len(tables) != 1:
         found = f"{len(tables)} tables ({', '.join(tables[:3])}, …)" if tables else "no table"
-        raise DataError(f"there is {found}; one CSV, TSV or Parquet file is expected.", file=source.label)
+        raise DataError(
+            f"there is {found}; one CSV, TSV or Parquet file is expected.",
+            "Give the path of one table.",
+            file=source.label,
+        )
     return open_file(store, tables[0], encoding)
 
 
@@ -162,6 +166,8 @@ def _parquet_rows(store: Store, name: str) -> Rows:
                 )
                 first += batch.num_rows
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"the Parquet file is damaged ({error})", file=name, row=first) from error
+            raise DataError(
+                f"the Parquet file is damaged ({error})", "Write the file again.", file=name, row=first
+            ) from error
 
     return Rows(name, names, batches, typed=True, repaired=repaired)

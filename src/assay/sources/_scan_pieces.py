@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import DataError
-from assay.sources._dicom import DicomImage, problem_of, read_dicom
+from assay.sources._dicom import DicomImage, read_dicom
 from assay.sources._digest import array_digest, content_digest
 from assay.sources._image_header import is_image_name
 from assay.sources._nifti import NiftiImage, header_names, is_nifti_name, read_nifti
@@ -19,7 +19,7 @@ from assay.sources._scan_grid import in_window, parse_window, stack_slices
 from assay.sources._scan_records import Piece
 from assay.sources.decode import decode_image
 from assay.sources.records import ProblemLog
-from assay.sources.scan import Scan, Volume
+from assay.sources.scan import Scan, UnreadableScan, Volume
 from assay.sources.store import Store
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ def _look(store: Store, file: Labelled) -> _Seen:
     """Read a file once; its pixels are let go."""
     try:
         found = read_file(store, file.name)
-    except DataError as error:
-        known = problem_of(error)
-        return _Seen(file, problem=known if known.replace("-", "").isalpha() else "unreadable-file")
+    except UnreadableScan as error:
+        return _Seen(file, problem=error.kind)
+    except DataError:
+        return _Seen(file, problem="unreadable-file")
     if isinstance(found, DicomImage):
         notes = ("burned-in-annotation",) if found.burned_in else ()
         small = replace(found, values=found.values[:, :1, :1])
@@ -81,7 +82,7 @@ def read_file(store: Store, name: str) -> DicomImage | NiftiImage | Array:
     """What lies in a file: frames, a volume, or a picture (H, W, C); raises `DataError`."""
     payload = store.read(name)
     if not payload:
-        raise DataError("the scan cannot be read (empty-file)", "It is left out.", file=name)
+        raise UnreadableScan("empty-file", name)
     if is_image_name(name):
         return decode_image(payload)
     if is_nifti_name(name):

@@ -79,7 +79,11 @@ def read_scan_table(
     store = _files(source)
     paths = _paths(batch.slice(0, _LOOK_AT), store, table)
     if paths is None:
-        raise DataError(f"no column of paths among {', '.join(rows.names)}.", file=rows.file)
+        raise DataError(
+            f"no column of paths among {', '.join(rows.names)}.",
+            "Name a column path, or file, that names each scan's file.",
+            file=rows.file,
+        )
     whose = (options.group if options else None) or patient_column(rows.names)
     if whose is not None and whose not in rows.names:
         raise SettingError(f"the table has no column {whose!r}.", did_you_mean(whose, rows.names))

@@ -68,7 +68,10 @@ def choose_target(
         numeric = column.type == "number" and (column.fractions or column.distinct > MOST_CLASSES)
         kind = "number" if numeric else "class"
     if kind not in ("class", "number"):
-        raise SettingError(f"a table's target is of the kind 'class' or 'number', not {kind!r}.")
+        raise SettingError(
+            f"a table's target is of the kind 'class' or 'number', not {kind!r}.",
+            "Leave it out to have it told from the values.",
+        )
     if kind == "number" and column.type != "number":
         raise SettingError(f"column {name!r} does not hold numbers.", "Choose another column with --target.")
     return Target(column, kind, chosen)
@@ -92,7 +95,11 @@ def _choose_name(names: list[str], options: DataOptions, others: set[str], file:
     if name is not None:
         return name, "as asked" if options.target is not None else "by its name"
     if not free:
-        raise DataError("the table has no column to predict.", file=file)
+        raise DataError(
+            "the table has no column to predict.",
+            "Add a column with what is to be predicted, or name it with --target.",
+            file=file,
+        )
     return free[-1], "the last column"
 
 

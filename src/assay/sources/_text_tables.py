@@ -120,7 +120,10 @@ def strings(values: Sequence[Any]) -> pa.Array:
     """Strings in memory as a column; raises `DataError` for an item that is none."""
     for place, value in enumerate(values, 1):
         if value is not None and not isinstance(value, str):
-            raise DataError(f"item {place} is of type {type(value).__name__}; strings are expected.")
+            raise DataError(
+                f"item {place} is of type {type(value).__name__}; strings are expected.",
+                "Convert all items to strings.",
+            )
     return pa.array([mended(value) for value in values], pa.string())
 
 
@@ -142,7 +145,9 @@ def _memory_rows(source: Source) -> Rows:
     if is_text_pair(value):
         texts, targets = value
         if len(texts) != len(targets):
-            raise DataError(f"there are {len(texts)} texts, but {len(targets)} targets.")
+            raise DataError(
+                f"there are {len(texts)} texts, but {len(targets)} targets.", "Give as many targets as texts."
+            )
         return frame_rows((pa.table({"text": strings(texts)}), targets))
     if not is_frame(value):
         raise DataError(

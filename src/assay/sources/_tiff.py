@@ -58,7 +58,9 @@ def tiff_layout(payload: bytes, name: str) -> TiffLayout:
             channels = int(np.prod([sizes[axis] for axis in kept], dtype=np.int64))
             frames = int(np.prod(series.shape, dtype=np.int64)) // max(1, sizes["Y"] * sizes["X"] * channels)
             if sizes["Y"] * sizes["X"] > MOST_PIXELS:
-                raise DataError(f"{TOO_LARGE} ({sizes['X']} x {sizes['Y']})", file=name)
+                raise DataError(
+                    f"{TOO_LARGE} ({sizes['X']} x {sizes['Y']})", "Cut it into parts, or make it smaller.", file=name
+                )
             ends = (
                 offset + count
                 for page in series.pages
@@ -66,12 +68,16 @@ def tiff_layout(payload: bytes, name: str) -> TiffLayout:
                 for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
             )
             if max(ends, default=0) > len(payload) or _pages_lost(payload):
-                raise DataError(CUT_OFF, file=name)
+                raise DataError(CUT_OFF, "Copy it again.", file=name)
             return TiffLayout(sizes["Y"], sizes["X"], channels, series.dtype.itemsize * 8, frames)
     except AssayError:
         raise
     except Exception as error:  # tifffile fails on damaged tags in every way that Python knows
-        raise DataError(f"the TIFF image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the TIFF image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
 
 
 def read_tiff(payload: bytes, name: str) -> Array:
@@ -90,7 +96,11 @@ def read_tiff(payload: bytes, name: str) -> Array:
     except AssayError:
         raise
     except Exception as error:  # as above
-        raise DataError(f"the TIFF image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the TIFF image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
     return _channels_last(values, axes)
 
 

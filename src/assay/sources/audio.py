@@ -123,7 +123,7 @@ def decode_audio(
     """
     name = name or (str(data) if isinstance(data, Path) else "recording")
     if longest_s is not None and not longest_s > 0:
-        raise SettingError(f"a recording cannot be cut to {longest_s} seconds")
+        raise SettingError(f"a recording cannot be cut to {longest_s} seconds", "Give a number of seconds above 0.")
     with _Decoder(data, rate, name) as decoder:
         header = decoder.header
         if longest_s is None and header.seconds > MOST_SECONDS:
@@ -168,7 +168,7 @@ def audio_blocks(
     """
     size = round(block_s * rate)
     if size < 1:
-        raise SettingError(f"a block of {block_s} seconds holds no sample")
+        raise SettingError(f"a block of {block_s} seconds holds no sample", "Give longer blocks.")
     waiting: list[Array] = []
     length = 0
     low, high = np.inf, -np.inf
@@ -236,7 +236,7 @@ class _Decoder:
             self._sound.read(lead)
         except Exception as error:  # libsndfile's own errors
             told = f"the recording has no sound {seconds:g} seconds behind its start."
-            raise DataError(told, file=self._name) from error
+            raise DataError(told, "Copy or record it again.", file=self._name) from error
         self._skipped = frame
 
     def resampled(self) -> Iterator[Array]:

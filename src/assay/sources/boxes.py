@@ -41,8 +41,8 @@ def read_boxes(source: Source, options: DataOptions) -> Records:
     Returns:
         Records with `id`, `location`, `digest`, `target` (see `BOXES`) and, where there are such, `group` and `split`.
         `load` gives a picture's bytes; the boxes fit what `decode.decode_image` makes of them. A picture that was
-        labelled and shows no object has an empty target. `facts` count `classes`, `class_counts`, `boxes`, `hard` and
-        `without_boxes`.
+        labelled and shows no object has an empty target. `facts` count `classes`, `class_counts`, `boxes`,
+        `difficult` ones and pictures `without_boxes`.
 
     Raises:
         DataError: nothing that a reader knows, or no usable picture or box.

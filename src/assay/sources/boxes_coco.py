@@ -11,7 +11,7 @@ from typing import Any
 
 from assay.errors import AssayError, DataError, SettingError
 from assay.sources._box_json import beginning, json_files, one_store, parsed
-from assay.sources._box_pictures import given_by, note_unlabelled, side_of_folders
+from assay.sources._box_pictures import note_unlabelled, put_on_sides, side_of_folders
 from assay.sources._boxes import Found, LabelledPicture, RawBox, around, number, size_of
 from assay.sources._lines import whole_text
 from assay.sources._splits import side_of_name
@@ -56,11 +56,8 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
             found.append(LabelledPicture(place, about, boxes.get(key, []), size, side, _group(row, options, name)))
         for key in sorted(told):
             log.add("labels-without-picture", "skipped", f"{name}, annotations of image {key}")
-    sides = {picture.location: picture.side for picture in found}
-    given = given_by(sides, options)
-    for picture in found:
-        picture.side = (picture.side or "train") if given else None
-    note_unlabelled(pictures, sides, log)
+    put_on_sides(found, [picture.side for picture in found], options)
+    note_unlabelled(pictures, [picture.location for picture in found], log)
     return Found(store, found, "COCO")
 
 

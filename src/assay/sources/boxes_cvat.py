@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from assay.errors import DataError
 from assay.sources._box_json import beginning, one_store
-from assay.sources._box_pictures import Pictures, given_by, note_unlabelled, side_of_folders
+from assay.sources._box_pictures import Pictures, note_unlabelled, put_on_sides, side_of_folders
 from assay.sources._boxes import Found, LabelledPicture, RawBox, around, number, size_of, turned
 from assay.sources._image_header import suffix_of
 from assay.sources._safe_xml import Event, xml_events
@@ -38,11 +38,8 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
                 current = None
             elif event.kind == "start" and current is not None:
                 _take(event, current, log)
-    sides = {picture.location: picture.side for picture in found}
-    given = given_by(sides, options)
-    for picture in found:
-        picture.side = (picture.side or "train") if given else None
-    note_unlabelled(pictures, sides, log)
+    put_on_sides(found, [picture.side for picture in found], options)
+    note_unlabelled(pictures, [picture.location for picture in found], log)
     return Found(store, found, "CVAT for images")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from assay.errors import DataError
 from assay.sources._box_json import beginning, json_files, one_store, parsed
-from assay.sources._box_pictures import Pictures, given_by, note_unlabelled, side_of_folders
+from assay.sources._box_pictures import Pictures, note_unlabelled, put_on_sides, side_of_folders
 from assay.sources._boxes import Found, LabelledPicture, RawBox, around, number, turned, whole
 from assay.sources._image_header import is_image_name
 from assay.sources.records import ProblemLog
@@ -49,11 +49,8 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
             else:
                 boxes = [box for region in regions for box in _boxes(region, about, log)]
                 found.append(LabelledPicture(place, about, boxes, shares=True))
-    sides = {picture.location: side_of_folders(picture.location) for picture in found}
-    if given_by(sides, options):
-        for picture in found:
-            picture.side = sides[picture.location] or "train"
-    note_unlabelled(pictures, sides, log)
+    put_on_sides(found, [side_of_folders(picture.location) for picture in found], options)
+    note_unlabelled(pictures, [picture.location for picture in found], log)
     return Found(store, found, "Label Studio")
 
 

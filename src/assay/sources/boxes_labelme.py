@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.errors import AssayError
 from assay.sources._box_json import beginning, json_files, parsed
-from assay.sources._box_pictures import Pictures, given_by, note_unlabelled, side_of_folders
+from assay.sources._box_pictures import Pictures, note_unlabelled, put_on_sides, side_of_folders
 from assay.sources._boxes import Found, LabelledPicture, RawBox, around, number, size_of
 from assay.sources._path_tables import Beside, is_one_file
 from assay.sources.records import ProblemLog
@@ -51,10 +51,7 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
         size = size_of(data.get("imageHeight"), data.get("imageWidth"))
         found.append(LabelledPicture(place, name, _boxes(data, name, log), size))
     note_unlabelled(pictures, [picture.location for picture in found], log)
-    sides = {picture.location: side_of_folders(picture.location) for picture in found}
-    if given_by(sides, options):
-        for picture in found:
-            picture.side = sides[picture.location] or "train"
+    put_on_sides(found, [side_of_folders(picture.location) for picture in found], options)
     return Found(store, found, "LabelMe")
 
 
@@ -86,6 +83,6 @@ def _boxes(data: Any, file: str, log: ProblemLog) -> list[RawBox]:
             log.add("label-without-box", "skipped", file)
             continue
         flags = shape.get("flags")
-        hard = isinstance(flags, dict) and bool(flags.get("difficult"))
-        boxes.append(RawBox(str(shape.get("label") or ""), corners, hard))
+        difficult = isinstance(flags, dict) and bool(flags.get("difficult"))
+        boxes.append(RawBox(str(shape.get("label") or ""), corners, difficult))
     return boxes

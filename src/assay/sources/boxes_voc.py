@@ -115,8 +115,8 @@ def _take(got: _Annotation, path: list[str], values: dict[str, str], text: str) 
 
 def _box(values: dict[str, str]) -> RawBox:
     x0, y0, x1, y1 = (number(values.get(f"bndbox/{corner}")) for corner in _CORNERS)
-    hard = values.get("difficult", "0").lower() in ("1", "true")
-    return RawBox(values.get("name", ""), (x0 - 1, y0 - 1, x1, y1), hard, int(values["line"]))
+    difficult = values.get("difficult", "0").lower() in ("1", "true")
+    return RawBox(values.get("name", ""), (x0 - 1, y0 - 1, x1, y1), difficult, int(values["line"]))
 
 
 def _place(name: str, annotation: _Annotation, pictures: Pictures, log: ProblemLog) -> str | None:
@@ -137,10 +137,10 @@ def _with_sides(
     lists = [name for name in store.names if is_side_list(name) and name.rpartition("/")[0].endswith("ImageSets/Main")]
     listed = listed_sides(store, lists, lambda line: stem_of(line.split()[0]))
     sides = {picture.location: listed.get(stem_of(picture.location)) for picture in found}
-    by_list = given_by(sides, options)
+    by_list = given_by(sides.values(), options)
     if not by_list:
         sides = {picture.location: side_of_folders(picture.location) for picture in found}
-        if not given_by(sides, options):
+        if not given_by(sides.values(), options):
             return found
     kept = []
     for picture in found:

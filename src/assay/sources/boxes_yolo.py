@@ -9,10 +9,10 @@ from __future__ import annotations
 from assay.errors import AssayError
 from assay.sources._box_pictures import (
     Pictures,
-    given_by,
     is_side_list,
     listed_sides,
     note_unlabelled,
+    put_on_sides,
     side_of_folders,
     stem_of,
 )
@@ -130,8 +130,5 @@ def _give_sides(found: list[LabelledPicture], store: Store, names: YoloNames, op
     lists = [name for name in store.names if is_side_list(name)]
     listed = listed_sides(store, lists, stem_of)
     for of in (lambda name: listed.get(stem_of(name)), names.side_of, side_of_folders):
-        sides = {picture.location: of(picture.location) for picture in found}
-        if given_by(sides, options):
-            for picture in found:
-                picture.side = sides[picture.location] or "train"
+        if put_on_sides(found, [of(picture.location) for picture in found], options):
             return

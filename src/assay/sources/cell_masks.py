@@ -69,7 +69,11 @@ def read(source: Source, options: DataOptions) -> Records:
     store = source.store
     layout = layout_of(store.names)
     if layout is None:
-        raise DataError("there are no images with label images beside them.", file=source.label)
+        raise DataError(
+            "there are no images with label images beside them.",
+            "Put images into images/ and label images of the same names into labels/ or masks/.",
+            file=source.label,
+        )
     log = ProblemLog()
     names = list(layout.labels)
     checks = check_files(store.read, store.size, names)
@@ -177,9 +181,13 @@ def read_labels(payload: bytes, name: str) -> Array:
         try:
             values = np.load(io.BytesIO(payload), allow_pickle=False)
         except Exception as error:  # a damaged header raises almost anything
-            raise DataError(f"the array is damaged ({error})", file=name) from error
+            raise DataError(f"the array is damaged ({error})", "Save or download it again.", file=name) from error
         if values.ndim != 2 or values.dtype.kind not in "iub":
-            raise DataError(f"a label image is (H, W) of whole numbers, not {values.dtype} {values.shape}", file=name)
+            raise DataError(
+                f"a label image is (H, W) of whole numbers, not {values.dtype} {values.shape}",
+                "Save one whole number a pixel: 0 for none, else the cell's number.",
+                file=name,
+            )
         return np.asarray(values)
     return _decoded(payload, name)
 
@@ -197,13 +205,21 @@ def _decoded(payload: bytes, name: str) -> Array:
     except MissingExtraError:
         raise
     except Exception as error:  # Pillow and tifffile fail on damaged data in every way that Python knows
-        raise DataError(f"the label image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the label image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
     if values.ndim == 3:
         weights = np.asarray([1, 256, 65536])[: values.shape[2]]
         values = values[:, :, : len(weights)].astype(np.int64) @ weights if values.shape[2] > 1 else values[:, :, 0]
         values = np.unique(values, return_inverse=True)[1].reshape(values.shape) if values.max() > 65535 else values
     if values.ndim != 2 or values.dtype.kind not in "iub":
-        raise DataError(f"a label image is (H, W) of whole numbers, not {values.dtype} {values.shape}", file=name)
+        raise DataError(
+            f"a label image is (H, W) of whole numbers, not {values.dtype} {values.shape}",
+            "Save one whole number a pixel: 0 for none, else the cell's number.",
+            file=name,
+        )
     return values
 
 

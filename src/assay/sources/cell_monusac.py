@@ -77,7 +77,11 @@ def read(source: Source, options: DataOptions) -> Records:
         cells.append(marked)
         checks.append(check)
     if not names:
-        raise DataError("none of the images has polygons that can be read.", file=source.label)
+        raise DataError(
+            "none of the images has polygons that can be read.",
+            "Check that each image has an XML file of the same name, as ImageScope writes them.",
+            file=source.label,
+        )
     columns: dict[str, list[str | None]] = {"group": [patient_of(name) for name in names]}
     sides = given_sides(names, options)
     if sides is not None:
@@ -153,7 +157,9 @@ def regions(store: Store, xml: str) -> list[tuple[str | None, Array]]:
             try:
                 points.append((float(given["X"]), float(given["Y"])))
             except (KeyError, ValueError) as error:
-                raise DataError(f"a vertex has no X and Y ({error})", file=xml, row=event.line) from error
+                raise DataError(
+                    f"a vertex has no X and Y ({error})", "Export the annotations again.", file=xml, row=event.line
+                ) from error
         elif event.kind == "end" and name == "region":
             found.append((label, np.asarray(points, float).reshape(-1, 2)))
     return found

@@ -136,13 +136,23 @@ def array_of(store: Store, name: str) -> Array:
 
 def _check(images: Array, masks: Array, types: Array | None, fold: Fold) -> None:
     if images.ndim != 4 or images.shape[3] != 3:
-        raise DataError(f"images are (N, H, W, 3), not {images.shape}", file=fold.images)
+        raise DataError(
+            f"images are (N, H, W, 3), not {images.shape}",
+            "Download the fold again: images.npy, masks.npy and types.npy.",
+            file=fold.images,
+        )
     if masks.shape != (*images.shape[:3], len(CLASSES) + 1):
         raise DataError(
-            f"masks are {(*images.shape[:3], len(CLASSES) + 1)} like the images, not {masks.shape}", file=fold.masks
+            f"masks are {(*images.shape[:3], len(CLASSES) + 1)} like the images, not {masks.shape}",
+            "Download the fold again: images.npy, masks.npy and types.npy.",
+            file=fold.masks,
         )
     if types is not None and types.shape[:1] != images.shape[:1]:
-        raise DataError(f"there are {len(images)} images and {types.shape} tissues", file=str(fold.types))
+        raise DataError(
+            f"there are {len(images)} images and {types.shape} tissues",
+            "Download the fold again: images.npy, masks.npy and types.npy.",
+            file=str(fold.types),
+        )
 
 
 def _pixels(values: Array) -> Array:

@@ -48,7 +48,11 @@ def read(source: Source, options: DataOptions) -> Records:
     """
     found = _tables(source)
     if found is None:
-        raise DataError("there is no table of points: columns image, x, y.", file=source.label)
+        raise DataError(
+            "there is no table of points: columns image, x, y.",
+            "Add a table with the columns image, x and y, and maybe class, a row a cell.",
+            file=source.label,
+        )
     store, resolve = found.store, found.resolve
     log = ProblemLog()
     first = _first_pixel(options)

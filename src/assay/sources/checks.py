@@ -1,11 +1,14 @@
-"""Whether what was read can be learnt from at all: enough classes, and enough samples of each."""
+"""Whether what was read can be learnt from at all: enough classes, and enough samples of each; or be judged."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError
+from assay.sources.records import Records
 
 #: With fewer samples, one side of a three-way split has none of the class.
 _FEWEST = 3
@@ -24,7 +27,10 @@ def check_classes(index: pa.Table, split_given: bool, *, noun: str = "samples") 
             fewer than three samples.
     """
     if index.num_rows == 0 or "target" not in index.column_names:
-        raise DataError(f"there are no {noun} with a target to learn from.")
+        raise DataError(
+            f"there are no {noun} with a target to learn from.",
+            "Add labels, or name the column that holds them with --target.",
+        )
     target = pc.drop_null(index["target"])
     if pa.types.is_floating(target.type):
         if pc.count_distinct(target).as_py() < 2:
@@ -57,6 +63,23 @@ def _check_labels(labels: pa.ChunkedArray, rows: int, noun: str) -> None:
     if not counts or (len(counts) == 1 and counts[0] == rows):
         raise DataError(
             f"all {rows} {noun} have the same labels, so there is nothing to learn.", "Add samples with other labels."
+        )
+
+
+def check_known(records: Records, known: Sequence[str], label: str) -> None:
+    """Raise `DataError` where none of the classes of labelled data is one that a trained network knows.
+
+    Args:
+        records: whose facts count the classes (`class_counts`), where there are any.
+        known: the classes that the network learned; empty where its answers are no classes.
+        label: how messages name the source.
+    """
+    counts = {str(name) for name in records.facts.get("class_counts", {})}
+    if known and counts and not counts & set(known):
+        raise DataError(
+            f"the labels are of other classes ({', '.join(sorted(counts)[:5])}) than the network learned.",
+            f"It knows {', '.join(known[:10])}{', …' if len(known) > 10 else ''}; give them these names.",
+            file=label,
         )
 
 

@@ -48,7 +48,7 @@ def decode_rle(counts: str, height: int, width: int) -> Array:
     for sign in counts:
         digit = ord(sign) - 48
         if not 0 <= digit < 64:
-            raise DataError(f"a run length holds {sign!r}, which stands for no number")
+            raise DataError(f"a run length holds {sign!r}, which stands for no number", "Export the annotations again.")
         number |= (digit & 0x1F) << shift
         shift += 5
         if digit & 0x20:
@@ -58,6 +58,9 @@ def decode_rle(counts: str, height: int, width: int) -> Array:
         lengths.append(number + lengths[-2] if len(lengths) > 2 else number)
         number = shift = 0
     if sum(lengths) != height * width or min(lengths, default=0) < 0:
-        raise DataError(f"run lengths of {sum(lengths)} pixels do not fill a mask of {width} x {height}")
+        raise DataError(
+            f"run lengths of {sum(lengths)} pixels do not fill a mask of {width} x {height}",
+            "Export the annotations again.",
+        )
     flat = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
     return np.asarray(flat.reshape((height, width), order="F"))

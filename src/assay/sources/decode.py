@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 Array = np.ndarray[Any, Any]
+#: How much larger than needed a JPEG is decoded: what is left for the antialiased filter to do.
+_SPARE = 2.0
 ResizeMode = Literal["squash", "cover", "pad"]
 
 # H height, W width, C channels
@@ -40,19 +43,79 @@ def decode_image(
     >>> decode_image(np.zeros((4, 6), np.uint8)).shape
     (4, 6, 1)
     """
-    values = image_array(payload, name) if isinstance(payload, np.ndarray) else _decode_bytes(payload, name, least_side)
+    values = as_integers(_upright_values(payload, name, least_side), name)
     return values if channels is None else with_channels(values, channels, name)
+
+
+def decode_values(payload: bytes | Array, *, name: str = "image") -> Array:
+    """As `decode_image`, (H, W, C), with the values as they are: uint8, uint16, or float32 for all others."""
+    return unscaled(_upright_values(payload, name), name)
+
+
+def unscaled(values: Array, name: str = "image", finite: bool = True) -> Array:
+    """Values as uint8, uint16 or float32 without a guess of what is white; raises `DataError`.
+
+    Args:
+        values: any shape; bool (true is white), integers or floats.
+        name: what messages call the image.
+        finite: whether values that are not are refused.
+    """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype in (np.uint8, np.uint16, np.bool_):
+        return as_integers(values, name)
+    _check_numbers(values, name, finite)
+    return np.ascontiguousarray(values, np.float32)
+
+
+def decode_within(
+    payload: bytes | Array, height: int, width: int, *, name: str = "image"
+) -> tuple[Array, tuple[int, int]]:
+    """An image that is going to be shrunk until it fits into a frame, decoded no larger than that needs.
+
+    Args:
+        payload: as `decode_image` takes it.
+        height: of the frame, pixels.
+        width: of the frame, pixels.
+        name: what messages call the image.
+
+    Returns:
+        (H, W, C) as `decode_values` gives it; a large JPEG at a half, a fourth or an eighth of its size, its sides at
+        least `_SPARE` times those in the frame; and height and width of the whole image, upright.
+    """
+    if isinstance(payload, bytes) and content_format(payload) == "JPEG":
+        header = open_image(payload, name)
+        wide, high = header.size if orientation_of(header) < 5 else header.size[::-1]
+        ratio = _SPARE * min(height / high, width / wide)
+        if ratio < 1:
+            return decode_image(payload, name=name, least_side=math.ceil(ratio * min(high, wide))), (high, wide)
+    image = decode_values(payload, name=name)
+    return image, (image.shape[0], image.shape[1])
 
 
 def image_array(array: Array, name: str = "image") -> Array:
     """An array (H, W), (H, W, C) or (C, H, W) as (H, W, C) uint8 or uint16; raises `DataError`."""
+    return as_integers(_channels_last(array, name), name)
+
+
+def _upright_values(payload: bytes | Array, name: str, least_side: int | None = None) -> Array:
+    """(H, W, C) of any type."""
+    return (
+        _channels_last(payload, name) if isinstance(payload, np.ndarray) else _decode_bytes(payload, name, least_side)
+    )
+
+
+def _channels_last(array: Array, name: str) -> Array:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:
-        raise DataError(f"an image has the shape (H, W) or (H, W, C), not {array.shape}", file=name)
+        raise DataError(
+            f"an image has the shape (H, W) or (H, W, C), not {array.shape}",
+            "Give grey as (H, W) and colour as (H, W, 3).",
+            file=name,
+        )
     if channels_lead(array.shape):
         array = array.transpose(1, 2, 0)
-    return as_integers(array, name)
+    return array
 
 
 def picture_array(picture: Image.Image) -> Array:
@@ -76,14 +139,12 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
     Raises:
         DataError: values that are no numbers or not finite.
     """
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype in (np.uint8, np.uint16):
         return np.ascontiguousarray(values)
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind not in "iuf":
-        raise DataError(f"an image holds numbers, not {values.dtype}", file=name)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError("the image holds values that are not finite", file=name)
+    _check_numbers(values, name)
     low, high = float(values.min(initial=0)), float(values.max(initial=0) if top is None else top)
     if low < 0 or high > 65535:
         span = max(high - low, 1e-12)
@@ -92,6 +153,19 @@ def as_integers(values: Array, name: str = "image", top: float | None = None) ->
         return _rounded(values, 65535)
     scaled = values * values.dtype.type(255) if values.dtype.kind == "f" and high <= 1 else values
     return _rounded(scaled, 255)
+
+
+def _check_numbers(values: Array, name: str, finite: bool = True) -> None:
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"an image holds numbers, not {values.dtype}", "Convert it to uint8, uint16 or floats.", file=name
+        )
+    if finite and values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError(
+            "the image holds values that are not finite",
+            "Look for NaN and infinity, and write finite values.",
+            file=name,
+        )
 
 
 def _rounded(values: Array, top: int) -> Array:
@@ -111,7 +185,9 @@ def with_channels(values: Array, channels: int, name: str = "image") -> Array:
         weights = np.array([0.299, 0.587, 0.114], np.float32) if have == 3 else np.full(have, 1 / have, np.float32)
         grey: Array = np.rint(values @ weights).astype(values.dtype)
         return grey[:, :, None]
-    raise DataError(f"the image has {have} channels; {channels} are expected", file=name)
+    raise DataError(
+        f"the image has {have} channels; {channels} are expected", "Save all images with as many channels.", file=name
+    )
 
 
 def resize(image: Array, height: int, width: int, mode: ResizeMode = "squash") -> Array:
@@ -165,19 +241,23 @@ def _decode_bytes(payload: bytes, name: str, least_side: int | None) -> Array:
     from assay.sources._tiff import plain_tiff, read_tiff
 
     if content_format(payload) == "TIFF" and plain_tiff(payload) is None:
-        return as_integers(read_tiff(payload, name), name)
+        return read_tiff(payload, name)
     image = open_image(payload, name)
     if image.width * image.height > MOST_PIXELS:
-        raise DataError(f"{TOO_LARGE} ({image.width} x {image.height})", file=name)
+        raise DataError(
+            f"{TOO_LARGE} ({image.width} x {image.height})", "Cut it into parts, or make it smaller.", file=name
+        )
     try:
         if least_side is not None and image.format == "JPEG":
             ratio = least_side / min(image.size)
             image.draft(None, (max(1, int(image.width * ratio)), max(1, int(image.height * ratio))))
-        return as_integers(_pixels(_upright(image)), name)
-    except DataError:
-        raise
+        return _pixels(_upright(image))
     except Exception as error:  # Pillow's decoders fail on damaged data in every way that Python knows
-        raise DataError(f"the image is damaged ({error or type(error).__name__})", file=name) from error
+        raise DataError(
+            f"the image is damaged ({error or type(error).__name__})",
+            "Check that it opens in another program, and save it again.",
+            file=name,
+        ) from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -96,7 +96,11 @@ def _parts(source: Source) -> list[ArrayPart]:
         ]
     name = _npz_name(store)
     if name is None:
-        raise DataError("there is no npz file and there are no IDX files.", file=source.label)
+        raise DataError(
+            "there is no npz file and there are no IDX files.",
+            "Give arrays as images and labels in an npz file.",
+            file=source.label,
+        )
     shapes = _npz_shapes(store, name)
     pairs = _npz_pairs(shapes)
     if not pairs:

@@ -36,7 +36,11 @@ def read(source: Source, options: DataOptions) -> Records:
     """
     layout = class_folders(source.store.names, is_image_name)
     if not layout.names:
-        raise DataError("there are no folders of images, one per class.", file=source.label)
+        raise DataError(
+            "there are no folders of images, one per class.",
+            "Put the images of each class into a folder of its name.",
+            file=source.label,
+        )
     log = ProblemLog()
     for name in layout.stray:
         log.add("stray-file", "skipped", name)

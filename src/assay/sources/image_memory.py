@@ -57,7 +57,7 @@ def read(source: Source, options: DataOptions) -> Records:
     images, labels = source.value
     values = labels if isinstance(labels, list) else np.asarray(labels)
     if len(images) != len(values):
-        raise DataError(f"there are {len(images)} images, but {len(values)} labels.")
+        raise DataError(f"there are {len(images)} images, but {len(values)} labels.", "Give each image a label.")
     if _array_like(images):
         given = np.asarray(values) if not _has_lists(values) else None
         part = ArrayPart(MEMORY, np.asarray(images), given, None)

@@ -61,7 +61,11 @@ def read(source: Source, options: DataOptions) -> Records:
     shards = _shards(store)
     column = _image_column(open_parquet(store, shards[0])) if shards else None
     if column is None:
-        raise DataError("there is no Parquet file with a column of images.", file=source.label)
+        raise DataError(
+            "there is no Parquet file with a column of images.",
+            "Write images as bytes into a column image.",
+            file=source.label,
+        )
     schema = open_parquet(store, shards[0]).schema_arrow
     about = [name for name in schema.names if name != column]
     side = split_column_name(options, about)
@@ -226,7 +230,12 @@ class _Payloads:
             self._groups.move_to_end((name, group))
         payload = values[row - 1 - int(shard.starts[group])].as_py()
         if payload is None:
-            raise DataError("there are no image bytes in this row", file=name, row=row)
+            raise DataError(
+                "there are no image bytes in this row",
+                "Write the image's bytes into the row, or leave it out.",
+                file=name,
+                row=row,
+            )
         return bytes(payload)
 
     def _shard(self, name: str) -> _Shard:

@@ -53,14 +53,22 @@ def read(source: Source, options: DataOptions) -> Records:
     """
     tables = table_names(source.store.names)
     if len(tables) != 1:
-        raise DataError(f"one table of image paths is expected, there are {len(tables)}.", file=source.label)
+        raise DataError(
+            f"one table of image paths is expected, there are {len(tables)}.",
+            "Give the path of one of them.",
+            file=source.label,
+        )
     store, resolve = table_store(source, tables[0], is_image_name)
     rows = open_file(source.store, tables[0], options.extra.get("encoding"))
     log = ProblemLog()
     table, numbers = whole_table(rows, log)
     column = _path_column(table.slice(0, _LOOK_AT), resolve)
     if column is None:
-        raise DataError(f"no column of image paths among {', '.join(rows.names)}.", file=rows.file)
+        raise DataError(
+            f"no column of image paths among {', '.join(rows.names)}.",
+            "Name a column path, or file, that names each image's file.",
+            file=rows.file,
+        )
     side = split_column_name(options, rows.names)
     if side is not None and options.split != side and not are_sides(table[side]):
         side = None

@@ -9,7 +9,7 @@ import base64
 import binascii
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class LabelMask:
         """(H, W) uint8."""
         return np.repeat(self.values, self.lengths).reshape(self.height, self.width)
 
+    def renumbered(self, numbers: Array) -> LabelMask:
+        """The same mask with other numbers: `numbers` (256,) uint8 has one for each."""
+        return replace(self, values=numbers[self.values])
+
     def pixels(self, classes: int) -> Array:
         """(C,) int64, how many pixels are of each class."""
         counts = np.bincount(self.values, self.lengths, VOID + 1)
@@ -75,12 +79,12 @@ class LabelMask:
             height, width = _HEAD.unpack_from(raw)
             content = zlib.decompress(raw[_HEAD.size :])
         except (ValueError, struct.error, zlib.error, binascii.Error) as error:
-            raise DataError(f"a stored mask is damaged ({error})") from error
+            raise DataError(f"a stored mask is damaged ({error})", "Read the source again.") from error
         runs = len(content) // 5
         values = np.frombuffer(content, "<u1", runs)
         lengths = np.frombuffer(content[runs : 5 * runs], "<u4", runs).astype(np.uint32)
         if len(content) != 5 * runs or int(lengths.sum(dtype=np.int64)) != height * width or height * width > _MOST:
-            raise DataError("a stored mask is damaged (its runs do not fill it)")
+            raise DataError("a stored mask is damaged (its runs do not fill it)", "Read the source again.")
         return LabelMask(height, width, values.astype(np.uint8), lengths)
 
 
@@ -94,13 +98,14 @@ def confusion_counts(truth: LabelMask, answer: LabelMask, classes: int) -> Array
     """
     if (truth.height, truth.width) != (answer.height, answer.width):
         raise DataError(
-            f"a mask has {truth.width} x {truth.height} pixels, its answer {answer.width} x {answer.height}"
+            f"a mask has {truth.width} x {truth.height} pixels, its answer {answer.width} x {answer.height}",
+            "Bring both to the size of the picture.",
         )
     ends, others = (np.cumsum(mask.lengths, dtype=np.int64) for mask in (truth, answer))
     cuts = np.union1d(ends, others)
     lengths = np.diff(np.r_[0, cuts])
     true = truth.values[np.searchsorted(ends, cuts)].astype(np.int64)
-    told = answer.values[np.searchsorted(others, cuts)].astype(np.int64)
-    known = (true < classes) & (told < classes)
-    counts = np.bincount(true[known] * classes + told[known], lengths[known], classes * classes)
+    predicted = answer.values[np.searchsorted(others, cuts)].astype(np.int64)
+    known = (true < classes) & (predicted < classes)
+    counts = np.bincount(true[known] * classes + predicted[known], lengths[known], classes * classes)
     return np.asarray(counts, np.int64).reshape(classes, classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assay.errors import AssayError, DataError
 from assay.sources import masks_table
@@ -54,10 +54,13 @@ def _is_of_objects(store: Store, pairs: Pairs) -> bool:
         return False
 
 
-def read_masks(source: Source, options: DataOptions) -> Records:
+def read_masks(source: Source, options: DataOptions, known: Sequence[str] = ()) -> Records:
     """The pictures of a source with their masks; see `records_of_masks`.
 
-    Options: `group` and `split` (columns of a table), `extra["mask_kind"]` ("classes" or "instances").
+    Args:
+        source: a folder, an archive or a table.
+        options: `group` and `split` (columns of a table), `extra["mask_kind"]` ("classes" or "instances").
+        known: the classes of a network that is judged by these masks, in the order of its numbers.
 
     Raises:
         DataError: no pictures with masks, or masks that cannot be understood.
@@ -69,7 +72,7 @@ def read_masks(source: Source, options: DataOptions) -> Records:
     log = ProblemLog()
     if masks_table.recognise(source) is not None:
         found, store = masks_table.read(source, options, log)
-        return records_of_masks(found, store, options, log, source.label)
+        return records_of_masks(found, store, options, log, source.label, known)
     store = source.store
     pairs = find_pairs(store.names)
     if not pairs.masks:
@@ -92,7 +95,7 @@ def read_masks(source: Source, options: DataOptions) -> Records:
         table=None if pairs.classes or pairs.objects else find_class_table(store),
         voc=any("/SegmentationClass" in f"/{name}" for name in store.names),
     )
-    return records_of_masks(found, store, options, log, source.label)
+    return records_of_masks(found, store, options, log, source.label, known)
 
 
 def read_pictures(source: Source) -> Records:

@@ -43,7 +43,11 @@ def read(source: Source, options: DataOptions, log: ProblemLog) -> tuple[Masked,
     """
     found = _table(source)
     if found is None:
-        raise DataError("there is no table of pictures and masks.", file=source.label)
+        raise DataError(
+            "there is no table of pictures and masks.",
+            "Give a table with a column of pictures and one of masks.",
+            file=source.label,
+        )
     name, picture_column, mask_column = found
     store, resolve = table_store(source, name, is_image_name)
     rows = open_file(source.store, name, options.extra.get("encoding"))

@@ -97,13 +97,12 @@ def sound_at(records: Records, location: str, rate: int, longest_s: float) -> So
     """A recording, or the piece of one that a location names, up to a length; None where it cannot be decoded."""
     from assay.sources.audio import decode_audio
 
-    if records.load is None:
-        raise DataError("these records hold no sounds")
+    load = records.loader
     start = place_of(location)[1]
     try:
         if start is None:
-            return decode_audio(records.load(location), rate, longest_s)
-        sound = decode_audio(records.load(location), rate, PIECE_S, start_s=start)
+            return decode_audio(load(location), rate, longest_s)
+        sound = decode_audio(load(location), rate, PIECE_S, start_s=start)
     except DataError:
         return None
     return replace(sound, facts=replace(sound.facts, cut=False))

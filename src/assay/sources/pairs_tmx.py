@@ -48,7 +48,9 @@ def read(source: Source, options: DataOptions) -> Records:
         for unit in tmx_units(store, name, encoding, first):
             languages.update(unit.segments)
     if not languages:
-        raise DataError("there is no translation unit.", file=names[0])
+        raise DataError(
+            "there is no translation unit.", "Export the memory again, with its units (<tu>).", file=names[0]
+        )
     asked = options.extra.get("languages")
     spoken = next((language for language in languages if language.lower() == first.get("srclang", "").lower()), None)
     left, right, chosen = choose_languages(sorted(languages), asked, source.label, spoken)
@@ -91,7 +93,7 @@ def tmx_units(
             continue
         root = root or element
         if root != "tmx":
-            raise DataError(f"this is no TMX: its root is <{root}>.", file=name, row=line)
+            raise DataError(f"this is no TMX: its root is <{root}>.", "Export it as TMX.", file=name, row=line)
         started = kind == "start"
         if element in _CODES:
             codes += 1 if started else -1

@@ -49,7 +49,11 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
     store = source.store
     layout = _layout(store.names)
     if not layout.names:
-        raise DataError("there are no folders of recordings, one per class.", file=source.label)
+        raise DataError(
+            "there are no folders of recordings, one per class.",
+            "Put the recordings of each class into a folder of its name.",
+            file=source.label,
+        )
     lists = _listed(store)
     sides: list[str | None] = list(layout.sides) or [None] * len(layout.names)
     rows: list[dict[str, str | None]] = []

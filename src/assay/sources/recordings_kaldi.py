@@ -48,7 +48,9 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
     store = source.store
     folders = _folders(source)
     if not folders:
-        raise DataError("there is no folder with wav.scp and text.", file=source.label)
+        raise DataError(
+            "there is no folder with wav.scp and text.", "Put wav.scp and text into one folder.", file=source.label
+        )
     sides = {folder: side_of_name(folder) for folder in folders}
     sided = not asks_for_shares(options) and None not in sides.values() and len(set(sides.values())) > 1
     rows: list[dict[str, str | None]] = []

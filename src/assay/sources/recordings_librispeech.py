@@ -35,7 +35,11 @@ def find(source: Source, options: DataOptions, log: ProblemLog) -> Found:
     store = source.store
     files = _transcripts(store)
     if not files:
-        raise DataError(f"there is no file that ends in {_TRANSCRIPTS}.", file=source.label)
+        raise DataError(
+            f"there is no file that ends in {_TRANSCRIPTS}.",
+            "Download the data set again; each chapter has such a file.",
+            file=source.label,
+        )
     recordings = {name.rpartition(".")[0]: name for name in store.names if is_audio_name(name)}
     sides = {file: side_of_name(file.rpartition("/")[0]) for file in files}
     told = set(sides.values())

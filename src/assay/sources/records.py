@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from assay.errors import DataError
+
 Action = Literal["skipped", "repaired", "kept"]
 
 #: The columns that are about a sample; all others are its payload. `location` says where a payload lies that is not
@@ -94,6 +96,16 @@ class Records:
     load: Callable[[str], Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     sides_cut: bool = False
+
+    @property
+    def loader(self) -> Callable[[str], Any]:
+        """`load`, where payload lies outside of the rows; raises `DataError` where none does."""
+        if self.load is None:
+            raise DataError(
+                "these records hold nothing outside of their rows, such as pictures or sounds",
+                "Give records as the readers in assay.sources make them: `load` gives what lies at a location.",
+            )
+        return self.load
 
     def index(self) -> pa.Table:
         """The columns about the samples, without payload, as one table in memory."""

@@ -10,7 +10,23 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import DataError
+
 Array = np.ndarray[Any, Any]
+
+
+class UnreadableScan(DataError):
+    """A file holds no scan that can be read; no value of its elements is in the message.
+
+    Args:
+        kind: by which such problems are counted, such as "no-pixel-data".
+        name: of the file.
+    """
+
+    def __init__(self, kind: str, name: str) -> None:
+        hint = "Look whether a viewer opens it, and export it again; else leave it out."
+        super().__init__(f"the scan cannot be read ({kind})", hint, file=name)
+        self.kind = kind
 
 
 @dataclass(frozen=True)

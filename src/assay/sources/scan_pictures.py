@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from assay.errors import DataError
 from assay.sources._scan_records import Piece, scan_records
 from assay.sources.decode import decode_image
 from assay.sources.images import read_images, read_unlabelled_images, recognise_images
@@ -30,9 +29,7 @@ def read_inputs(source: Source, window: str = "") -> Records:
 
 
 def _records(source: Source, records: Records, merged: bool) -> Records:
-    index, load = records.index(), records.load
-    if load is None:
-        raise DataError("these records hold no pictures", file=source.label)
+    index, load = records.index(), records.loader
     named = {name: index.column(name).to_pylist() for name in index.column_names}
     nothing: list[None] = [None] * index.num_rows
     patients = named.get("group", nothing) if merged else nothing

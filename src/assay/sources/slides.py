@@ -6,6 +6,7 @@ Only the first, finest level is read. Parts are decoded by `tifffile`, compresse
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from assay.errors import DataError
 from assay.sources._image_header import suffix_of
 from assay.sources._tiff import load_tifffile
+from assay.sources.decode import unscaled
 
 Array = np.ndarray[Any, Any]
 SUFFIXES = frozenset({".svs", ".ndpi", ".scn", ".bif", ".tif", ".tiff", ".btf"})
@@ -23,6 +25,8 @@ ALWAYS, LEAST_PIXELS = frozenset({".svs", ".ndpi", ".scn", ".bif", ".btf"}), 16_
 _ROWS = 512
 #: The most pixels of one strip that is decoded as a whole, and the compressions of JPEG's kind.
 _MOST_STRIP, _JPEG = 120_000_000, {6, 7, 34892, 33007}
+#: The photometric interpretation of TIFF in which 0 is white.
+_WHITE_IS_ZERO = 0
 
 
 def is_slide_name(name: str) -> bool:
@@ -39,6 +43,7 @@ class Slide:
 
     Attributes:
         height, width: of the finest level, in pixels.
+        dtype: the type that `read` gives: uint8, uint16 or float32.
 
     Raises:
         DataError: the file is empty, damaged, or no picture of one or three channels.
@@ -55,9 +60,17 @@ class Slide:
             self._page: Any = self._finest(self._file)
             self.height, self.width = int(self._page.imagelength), int(self._page.imagewidth)
         except Exception as error:  # tifffile fails on damaged tags in every way that Python knows
-            raise DataError(f"the slide is damaged ({error or type(error).__name__})", file=self.name) from error
-        if self._page.dtype is None or self._page.dtype.kind not in "ub" or self._page.imagedepth != 1:
-            raise DataError(f"a slide holds whole numbers, not {self._page.dtype}", file=self.name)
+            raise DataError(
+                f"the slide is damaged ({error or type(error).__name__})",
+                "Check that it opens in another program, such as QuPath, and copy or export it again.",
+                file=self.name,
+            ) from error
+        if self._page.dtype is None or self._page.dtype.kind not in "iubf" or self._page.imagedepth != 1:
+            raise DataError(
+                f"a slide holds numbers, not {self._page.dtype}",
+                "Write it as TIFF with 8 or 16 bits a channel.",
+                file=self.name,
+            )
         if self._page.planarconfig != 1 and self._page.samplesperpixel > 1:
             raise DataError("the slide keeps its channels apart", "Write it with interleaved channels.", file=self.name)
         if self._end() > path.stat().st_size:
@@ -67,6 +80,12 @@ class Slide:
         self._across = int(self._page.tilewidth if self._page.is_tiled else self.width)
         if self._plain is None and self._down * self._across > _MOST_STRIP:
             raise DataError("the slide is one compressed piece", "Write it in tiles.", file=self.name)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """See the class."""
+        kind: np.dtype[Any] = self._white.dtype
+        return kind
 
     @staticmethod
     def _finest(file: Any) -> Any:
@@ -90,7 +109,7 @@ class Slide:
         self._file.close()
 
     def rows(self, most: int = _ROWS) -> Iterator[Array]:
-        """All rows from the top, in parts (n, W, 3) uint8.
+        """All rows from the top, in parts (n, W, C), see `read`.
 
         Args:
             most: rows of a part, about: no row of the slide's own tiles is decoded twice.
@@ -100,14 +119,14 @@ class Slide:
             yield self.read(top, 0, min(step, self.height - top), self.width)
 
     def read(self, top: int, left: int, height: int, width: int) -> Array:
-        """(height, width, 3) uint8 of a part that lies in the slide.
+        """(height, width, C) of a part that lies in the slide: uint8, uint16 or float32; 1 bit is 0 or 255.
 
         Raises:
             DataError: the part is damaged, or compressed in a way that is not known.
         """
         if self._plain is not None:
-            return _colour(np.asarray(self._plain[top : top + height, left : left + width]))
-        found = np.zeros((height, width, 3), np.uint8)
+            return self._values(np.asarray(self._plain[top : top + height, left : left + width]))
+        found = np.zeros((height, width, int(self._page.samplesperpixel)), self._white.dtype)
         columns = -(-self.width // self._across)
         for line in range(top // self._down, (top + height - 1) // self._down + 1):
             for column in range(left // self._across, (left + width - 1) // self._across + 1):
@@ -118,11 +137,11 @@ class Slide:
         return found
 
     def _decoded(self, number: int) -> Array:
-        """(h, w, 3) uint8 of one of the slide's own tiles or strips; white where it was left out."""
+        """(h, w, C) of one of the slide's own tiles or strips; white where it was left out."""
         page = self._page
         count = page.databytecounts[number]
         if not count:
-            return np.full((self._down, self._across, 3), 255, np.uint8)
+            return np.full((self._down, self._across, int(page.samplesperpixel)), self._white)
         try:
             handle = self._file.filehandle
             handle.seek(page.dataoffsets[number])
@@ -130,12 +149,26 @@ class Slide:
             tables = {"jpegtables": page.jpegtables, "jpegheader": page.jpegheader} if page.compression in _JPEG else {}
             decoded = page.decode(held, number, **tables)[0]
         except Exception as error:  # decoders fail on damaged data in every way that Python knows
-            raise DataError(f"a part of the slide cannot be decoded ({error})", file=self.name) from error
-        return _colour(np.asarray(decoded)[0])
+            raise DataError(
+                f"a part of the slide cannot be decoded ({error})",
+                "Copy it again, or export it as tiled TIFF with JPEG or Deflate compression.",
+                file=self.name,
+            ) from error
+        return self._values(np.asarray(decoded)[0])
 
+    @cached_property
+    def _white(self) -> Any:
+        """What stands for white where nothing was written, of the type that `read` gives."""
+        kind = self._values(np.zeros((1, 1, 1), self._page.dtype)).dtype
+        return kind.type(np.inf if kind.kind == "f" else np.iinfo(kind).max)
 
-def _colour(values: Array) -> Array:
-    """(H, W, C) of 8 or more bits as (H, W, 3) uint8."""
-    if values.dtype != np.uint8:
-        values = (values >> (8 * (values.dtype.itemsize - 1))).astype(np.uint8)
-    return np.repeat(values[:, :, :1], 3, axis=2) if values.shape[2] < 3 else values[:, :, :3]
+    def _values(self, values: Array) -> Array:
+        """(h, w, C) as `read` gives them: fewer than 8 bits are spread over 8, and 0 is black."""
+        bits, inverted = int(self._page.bitspersample), self._page.photometric == _WHITE_IS_ZERO
+        if values.dtype == np.bool_:
+            values = values != inverted
+        elif values.dtype.kind == "u" and inverted:
+            values = np.asarray(2**bits - 1 - values, values.dtype)
+        if values.dtype == np.uint8 and bits < 8:
+            values = values * np.uint8(255 // (2**bits - 1))
+        return unscaled(values, self.name, finite=False)

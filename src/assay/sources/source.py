@@ -59,7 +59,7 @@ class Source:
     def store(self) -> Store:
         """The files behind `path` (a folder's, an archive's, or the one file); raises `DataError`."""
         if self.path is None:
-            raise DataError("this data is in memory and has no files")
+            raise DataError("this data is in memory and has no files", "Give a path.")
         return open_store(self.path)
 
     @property

@@ -143,7 +143,7 @@ class _OneFile:
 
     def open(self, name: str) -> BinaryIO:
         if name != self.names[0]:
-            raise DataError("there is no such file", file=name)
+            raise DataError("there is no such file", "Check the spelling.", file=name)
         try:
             return open(self.path, "rb")
         except OSError as error:

@@ -86,7 +86,9 @@ def read_table(source: Source, options: DataOptions, trained: Sequence[Mapping[s
     log = ProblemLog()
     columns = profile(rows, log)
     if not columns or not columns[0].rows:
-        raise DataError("the table has no rows.", file=rows.file)
+        raise DataError(
+            "the table has no rows.", "Save the table with a header and a row for each sample.", file=rows.file
+        )
     side, drop_side = side_column(rows, options)
     if options.group is not None and options.group not in rows.names:
         raise SettingError(f"{rows.file} has no column {options.group!r}.", did_you_mean(options.group, rows.names))
@@ -251,7 +253,9 @@ def _records(plan: _Plan, columns: Sequence[Column], log: ProblemLog) -> Records
 
     batches = hold(plan.batches, log, HELD_BYTES, see)
     if not samples:
-        raise DataError("the table has no rows that can be used.", file=plan.rows.file)
+        raise DataError(
+            "the table has no rows that can be used.", "See the problems that assay inspect lists.", file=plan.rows.file
+        )
     facts: dict[str, Any] = {"samples": samples, "columns": [column.fact() for column in columns]}
     if plan.target is not None:
         name, kind = plan.target.column.name, plan.target.kind

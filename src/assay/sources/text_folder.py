@@ -42,7 +42,11 @@ def read(source: Source, options: DataOptions) -> Records:
     """The texts of every class folder, a file each; what lies elsewhere is noted as `stray-file`."""
     layout = _layout(source.store.names)
     if not layout.names:
-        raise DataError("there are no folders of text files, one per class.", file=source.label)
+        raise DataError(
+            "there are no folders of text files, one per class.",
+            "Put the texts of each class into a folder of its name.",
+            file=source.label,
+        )
     log = ProblemLog()
     for name in layout.stray:
         log.add("stray-file", "skipped", name)
@@ -72,7 +76,7 @@ def read_inputs(source: Source, encoding: str | None) -> Records:
     for name in sorted(set(store.names) - set(names)):
         log.add("stray-file", "skipped", name)
     if not names:
-        raise DataError("there are no text files.", file=source.label)
+        raise DataError("there are no text files.", "Give a folder of .txt files.", file=source.label)
 
     def samples(noted: ProblemLog | None) -> Iterator[Sample]:
         for name in names:

@@ -140,7 +140,9 @@ def _plan(parts: list[Part], options: DataOptions, log: ProblemLog, learnable: b
         choose_name(rows.names, options.target, rows.file)
         taken.add(options.target)
     if not any(batch.num_rows for batch, _ in rows.batches(None)):
-        raise DataError("the table has no rows.", file=rows.file)
+        raise DataError(
+            "the table has no rows.", "Save the table with a header and a row for each text.", file=rows.file
+        )
     texts, texts_chosen = _text_columns(rows.file, look(rows), options, rows.names, taken)
     if options.target is not None:
         target, chosen = options.target, "as asked"

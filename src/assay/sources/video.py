@@ -1,24 +1,25 @@
-"""The frames of videos as pictures: a file by itself, or all in a folder or an archive."""
+"""Videos as inputs: each as a whole, read in chunks of frames, beside pictures; or its frames as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from hashlib import blake2b
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from assay.errors import DataError, SettingError
-from assay.sources._digest import content_digest, fingerprint_of
+from assay.errors import DataError
+from assay.sources._digest import fingerprint_of
 from assay.sources._image_header import is_image_name, suffix_of
-from assay.sources._video_frames import VideoFacts, VideoFile, load_cv2
+from assay.sources._image_records import records_of_files
+from assay.sources._listing import listing
+from assay.sources._video_chunks import VideoChunks
+from assay.sources._video_frames import VideoFile, load_cv2
+from assay.sources.images import read_unlabelled_images
 from assay.sources.records import ProblemLog, Records, records_from_table
 from assay.sources.source import Source
-from assay.sources.store import Store
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ogv", ".mts", ".m2ts")
-_BLOCK = 1 << 20
+_NO_TARGET = {"name": "", "kind": "none"}
 
 
 def is_video_name(name: str) -> bool:
@@ -26,100 +27,132 @@ def is_video_name(name: str) -> bool:
     return suffix_of(name) in VIDEO_SUFFIXES
 
 
-def holds_videos(source: Source) -> bool:
-    """Whether there is a video among the files of a source."""
-    return source.path is not None and any(map(is_video_name, source.store.names))
-
-
-def holds_only_videos(source: Source) -> bool:
-    """Whether there is a video among the files of a source, and no picture."""
-    return holds_videos(source) and not any(map(is_image_name, source.store.names))
-
-
-def read_video_frames(source: Source, rate_hz: float | None = None) -> Records:
-    """The frames of all videos of a source, for prediction.
-
-    Args:
-        source: one video, a folder, or an archive.
-        rate_hz: frames to take of each second; None takes all.
+def read_pictures_and_videos(source: Source) -> Records:
+    """The pictures of a source and its videos, a row each, without targets, for prediction.
 
     Returns:
-        Records with `id` and `location` ("walk.mp4#12", frames counted from 0), `group` (the video), `time` (seconds
-        from its start) and `digest`. `load` gives a frame (H, W, 3) uint8, quickest in their order. `facts["videos"]`
-        tells of each video its `frames`, `rate_hz`, `height` and `width`.
+        As `read_unlabelled_images`; the rows of videos, which are not opened yet, come last. `load` gives a `Store` for
+        them, out of which `videos_of` reads.
+
+    Raises:
+        DataError: there is neither.
+        MissingExtraError: there are videos, and OpenCV is not installed.
+    """
+    videos = [name for name in source.store.names if is_video_name(name)] if source.path is not None else []
+    if not videos:
+        return read_unlabelled_images(source)
+    load_cv2()
+    store, log = source.store, ProblemLog()
+    pictures = _pictures(source, log)
+    rows = listing(id=videos, location=videos)
+    if pictures is not None:
+        rows = pa.concat_tables([*map(pa.Table.from_batches, ([one] for one in pictures.batches())), rows],
+                                promote_options="default").combine_chunks()  # fmt: skip
+    facts = {"target": _NO_TARGET} if pictures is None else dict(pictures.facts)
+    return records_from_table(
+        rows,
+        fingerprint_of(rows.to_batches()),
+        problems=log.problems(),
+        load=lambda location: store if is_video_name(location) else store.read(location),
+        facts={**facts, "samples": rows.num_rows, "videos": len(videos)},
+    )
+
+
+def _pictures(source: Source, log: ProblemLog) -> Records | None:
+    """The pictures beside videos; None where there is none that can be used."""
+    names = source.store.names
+    for name in names:
+        if not is_image_name(name) and not is_video_name(name):
+            log.add("stray-file", "skipped", name)
+    found = [name for name in names if is_image_name(name)]
+    if not found:
+        return None
+    own = ProblemLog()
+    try:
+        records = records_of_files(listing(id=found, location=found), source.store, own, target=_NO_TARGET,
+                                   label=source.label)  # fmt: skip
+    except DataError:  # all were noted
+        return None
+    finally:
+        log.extend(own.problems())
+    return records
+
+
+def videos_of(records: Records, log: ProblemLog) -> Iterator[tuple[str, VideoChunks]] | None:
+    """Of records of `read_pictures_and_videos` the videos: their ids and their frames; None where there are none.
+
+    Args:
+        records: the inputs.
+        log: takes what cannot be read of a video.
+    """
+    return _videos(records, log) if records.facts.get("videos") else None
+
+
+def _videos(records: Records, log: ProblemLog) -> Iterator[tuple[str, VideoChunks]]:
+    for batch in records.batches():
+        for name, location in zip(batch.column("id").to_pylist(), batch.column("location").to_pylist(), strict=True):
+            if is_video_name(location) and records.load is not None:
+                yield name, VideoChunks(records.load(location), location, log)
+
+
+def read_pictures_or_frames(source: Source) -> Records:
+    """The pictures of a source, without targets; where there are none, the frames of its videos."""
+    names = source.store.names if source.path is not None else []
+    only_videos = any(map(is_video_name, names)) and not any(map(is_image_name, names))
+    return read_video_frames(source) if only_videos else read_unlabelled_images(source)
+
+
+def read_video_frames(source: Source) -> Records:
+    """The frames of all videos of a source as pictures, as many as their headers say.
+
+    Returns:
+        Records with `id` and `location` ("walk.mp4:12", frames counted from 0) and `group` (the video). `load` gives a
+        frame (H, W, 3) uint8, quickest in their order.
 
     Raises:
         DataError: there is no video, or none that can be read.
-        SettingError: a rate that is no positive number.
         MissingExtraError: OpenCV is not installed.
     """
-    if rate_hz is not None and not (np.isfinite(rate_hz) and rate_hz > 0):
-        raise SettingError(f"{rate_hz} frames a second are not possible", "Give a number above 0, such as 2.")
     names = [name for name in source.store.names if is_video_name(name)] if source.path is not None else []
     if not names:
         raise DataError("there is no video.", f"Expected a file that ends in {', '.join(VIDEO_SUFFIXES)}.",
                         file=source.label)  # fmt: skip
     load_cv2()
-    log, videos, facts = ProblemLog(), {}, {}
+    log, videos = ProblemLog(), {}
+    counts: dict[str, int] = {}
     for name in names:
-        video = VideoFile(source.store, name)
         try:
-            facts[name] = video.facts()
+            video = VideoFile(source.store, name)
+            counts[name] = video.header().frames or video.count()
+            video.frame(0)
         except DataError:
             log.add("unreadable-video", "skipped", name)
             continue
-        if facts[name].frames < facts[name].announced:
-            log.add("truncated-video", "kept", name)
         videos[name] = video
     for name in sorted(set(source.store.names) - set(names)):
         log.add("stray-file", "skipped", name)
     if not videos:
         raise DataError(f"none of the {len(names)} videos can be read.", "Check that they play.", file=source.label)
-    table = pa.concat_tables([_rows(source.store, name, facts[name], rate_hz) for name in videos]).combine_chunks()
-    return records_from_table(
-        table,
-        fingerprint_of(table.to_batches()),
-        problems=log.problems(),
-        load=_loader(videos),
-        facts=_told(table, {name: facts[name] for name in videos}),
-    )
+    table = pa.concat_tables([_rows(name, counts[name]) for name in videos]).combine_chunks()
+    facts = {"target": _NO_TARGET, "samples": table.num_rows}
+    return records_from_table(table, fingerprint_of(table.to_batches()), problems=log.problems(),
+                              load=_loader(videos), facts=facts)  # fmt: skip
 
 
 def frame_of(location: str) -> tuple[str, int]:
     """The video and the number of the frame that a location means.
 
-    >>> frame_of("walks/a#1.mp4#12")
-    ('walks/a#1.mp4', 12)
+    >>> frame_of("walks/a:1.mp4:12")
+    ('walks/a:1.mp4', 12)
     """
-    name, _, number = location.rpartition("#")
+    name, _, number = location.rpartition(":")
     return name, int(number)
 
 
-def _rows(store: Store, name: str, facts: VideoFacts, rate_hz: float | None) -> pa.Table:
-    """A row for each frame that is taken: at each tick of the rate the first that is not before it."""
-    taken = np.arange(facts.frames)
-    if rate_hz is not None:
-        ticks = np.floor((facts.times - facts.times[0]) * rate_hz + 1e-6)
-        taken = np.flatnonzero(np.r_[True, np.diff(ticks) > 0])
-    whole = _file_digest(store, name)
-    places = [f"{name}#{number}" for number in taken]
-    return pa.table(
-        {
-            "id": places,
-            "location": places,
-            "group": pa.array([name] * len(places), pa.string()),
-            "time": pa.array(facts.times[taken], pa.float64()),
-            "digest": [content_digest(f"{whole}#{number}".encode()) for number in taken],
-        }
-    )
-
-
-def _file_digest(store: Store, name: str) -> str:
-    hashed = blake2b(digest_size=16)
-    with store.open(name) as stream:
-        while block := stream.read(_BLOCK):
-            hashed.update(block)
-    return hashed.hexdigest()
+def _rows(name: str, frames: int) -> pa.Table:
+    """A row for each frame."""
+    places = [f"{name}:{number}" for number in range(frames)]
+    return listing(id=places, location=places, group=[name] * frames)
 
 
 def _loader(videos: dict[str, VideoFile]) -> Callable[[str], Any]:
@@ -128,17 +161,3 @@ def _loader(videos: dict[str, VideoFile]) -> Callable[[str], Any]:
         return videos[name].frame(number)
 
     return load
-
-
-def _told(table: pa.Table, facts: dict[str, VideoFacts]) -> dict[str, Any]:
-    sides = {side: np.asarray([getattr(one, side) for one in facts.values()]) for side in ("height", "width")}
-    return {
-        "samples": table.num_rows,
-        "target": {"name": "", "kind": "none"},
-        "channels": 3,
-        "bits": 8,
-        **{side: {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
-           for side, values in sides.items()},
-        "videos": {name: {"frames": one.frames, "rate_hz": round(one.rate_hz, 3), "height": one.height,
-                          "width": one.width} for name, one in facts.items()},
-    }  # fmt: skip

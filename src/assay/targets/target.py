@@ -84,7 +84,10 @@ class Target(ABC):
 
     def sharpened(self, outputs: Values, temperature: float) -> Values:
         """Outputs whose probabilities were taken at another temperature."""
-        raise SettingError(f"answers of the kind {self.kind!r} have no temperature")
+        raise SettingError(
+            f"answers of the kind {self.kind!r} have no temperature",
+            "Only classes and labels have probabilities that can be sharpened.",
+        )
 
     def residuals(self, outputs: Values, truths: Values) -> Array | None:
         """(U,) truth minus output; None where they are no numbers."""

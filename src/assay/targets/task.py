@@ -33,6 +33,11 @@ class TargetTask(Task):
         """See `Task.read_like`: the kind of target is that of the training, whatever these values look like."""
         return self.read(source, replace(options, extra={"target_kind": spec.target.kind, **options.extra}))
 
+    def classes(self, spec: Any) -> Sequence[str]:
+        """See `Task.classes`."""
+        names: Sequence[str] = getattr(spec.target, "classes", ())
+        return names
+
     def encode_targets(
         self, batch: pa.RecordBatch, spec: Any, log: ProblemLog
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:

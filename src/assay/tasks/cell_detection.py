@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from assay.task import (
     Task,
     Things,
     Traits,
+    no_targets,
     number_of,
 )
 
@@ -104,6 +105,10 @@ class CellDetection(Task):
 
         return read_cells(source, options)
 
+    def classes(self, spec: CellSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return spec.classes
+
     def read_inputs(self, source: Source, spec: CellSpec) -> Records:
         """Pictures and slides, without cells."""
         from assay.sources.cells import read_cell_pictures
@@ -152,11 +157,10 @@ class CellDetection(Task):
 
     def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
         """See `assay.networks.cell_loss`."""
-        from assay.errors import SettingError
         from assay.networks.cell_loss import cell_losses, in_parts
 
         if batch.cells is None:
-            raise SettingError("these images have no marked cells")
+            raise no_targets("these images have no marked cells")
         finder: Any = network
         about = (spec.size, spec.density, plan.label_smoothing)
 
@@ -257,7 +261,7 @@ class CellDetection(Task):
         return {
             "augment.flip": (0.0, 1.0),
             "augment.scale": (0.0, 0.25),
-            "augment.stain": (0.0, 0.25),
+            "augment.stain": (0.0, 0.4),
             "augment.jitter": (0.0, 0.15),
         }
 
@@ -293,7 +297,7 @@ class CellDetection(Task):
         return explain_cells(getattr(predictor, "network", None), batch.image, batch.place, predictor.spec, 0)
 
     def session(self, predictor: Predictor) -> CellSession:
-        """Takes rows (n, W, 3) uint8 of a picture from the top and gives `CellRows`."""
+        """Takes rows (n, W, C) of a picture from the top and gives `CellRows`."""
         from assay.serving.cell_session import CellSession
 
         return CellSession(predictor)
@@ -308,9 +312,9 @@ class CellDetection(Task):
         """Slides: see `Task.streamed`."""
         from assay.samples.cell_encoding import slides_of
 
-        return slides_of(records)
+        return slides_of(records, spec, log)
 
-    def gathered(self, answers: Sequence[Any], spec: CellSpec) -> CellCount:
+    def gathered(self, answers: Iterable[Any], spec: CellSpec) -> CellCount:
         """The cells of all rows."""
         from assay.serving.cell_session import gathered_cells
 
@@ -334,7 +338,7 @@ class CellDetection(Task):
         """What lies around the cell that is in doubt."""
         from assay.report.cell_drawings import draw_doubted_cell
 
-        return draw_doubted_cell(samples, unit, *doubt.place, spec)
+        return draw_doubted_cell(samples, unit, doubt.place[0], doubt.place[1], spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Cells, truth: Cells, spec: CellSpec) -> Drawing:
         """The picture with what was found, coloured by class, what was missed and what was found for nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_form import bring, fit_mode, image_size
 from assay.samples.image_spec import ImageSpec, PixelType
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,33 +126,15 @@ class ImageClassification(TargetTask):
 
     def augment(self, batch: ImageBatch, draws: Draws, plan: Plan, spec: ImageSpec) -> ImageBatch:
         """Flips, shifts, crops, light, erasing and mixing, as strong as the plan says."""
-        from assay.samples import augment as change
+        from assay.samples.augment import augmented
 
-        image, strength = batch.image, plan.augment
-        if strength.get("flip"):
-            image = change.flip(image, strength["flip"], draws)
-        if strength.get("shift"):
-            image = change.shift(image, max(1, round(strength["shift"] * spec.height)), draws)
-        image = image.float()
-        if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
-            image = change.crop(image, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
-        if strength.get("jitter"):
-            image = change.jitter(image, strength["jitter"], spec.largest, draws)
-        if strength.get("erase"):
-            import torch
-
-            image = change.erase(image, strength["erase"], torch.tensor(spec.mean), draws)
-        target = batch.target
-        if target is not None and (plan.mixup or plan.cutmix) and len(image) > 1:
-            soft = spec.target.soft(target)
-            mix, alpha = (change.mixup, plan.mixup) if plan.mixup else (change.cutmix, plan.cutmix)
-            image, target = mix(image, soft, alpha, draws)
+        image, target = augmented(batch.image, batch.target, plan, spec, draws)
         return replace(batch, image=image, target=target)
 
     def objective(self, network: nn.Module, batch: ImageBatch, plan: Plan, spec: ImageSpec) -> Tensor:
         """Cross-entropy, binary cross-entropy or squared error, by the kind of target."""
         if batch.target is None:
-            raise SettingError("these images have no targets")
+            raise no_targets("these images have no targets")
         return spec.target.loss(network(batch.image), batch.target, plan.label_smoothing)
 
     def predict(self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]) -> Values:
@@ -247,7 +229,7 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
     rows = np.flatnonzero(train)
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOK_AT)).astype(np.int64)]
     locations = [index.column("location")[int(row)].as_py() for row in rows]
-    load = _loader(records)
+    load = records.loader
 
     def decode(location: str) -> np.ndarray[Any, Any] | None:
         try:
@@ -267,12 +249,6 @@ def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any,
     from assay.sources.decode import decode_image
 
     try:
-        return bring(decode_image(_loader(records)(location), least_side=max(spec.height, spec.width)), spec)
+        return bring(decode_image(records.loader(location), least_side=max(spec.height, spec.width)), spec)
     except AssayError:
         return None
-
-
-def _loader(records: Records) -> Callable[[str], Any]:
-    if records.load is None:
-        raise SettingError("these records hold no images")
-    return records.load

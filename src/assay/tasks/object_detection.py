@@ -2,22 +2,20 @@
 
 What goes in are pictures of any size with boxes of any labelled layout (`assay.sources.boxes`); what comes out are the
 boxes found. An output is an array (n, 6) float32: x0, y0, x1, y1 in pixels of the picture, right and bottom exclusive,
-score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, hard. A score of one half or more counts
-as found: networks and baselines choose on the validation side what scores so much.
+score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, difficult. A score of one half or more
+counts as found: networks and baselines choose on the validation side what scores so much.
 
 Shapes: B pictures, U units, C channels, H height and W width of the field, N objects.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.samples.box_spec import BoxSpec
 from assay.task import (
     Batch,
@@ -28,19 +26,25 @@ from assay.task import (
     Drawing,
     Encoded,
     NetworkKind,
+    Recorder,
     Support,
     Task,
     Things,
     Traits,
+    no_targets,
     number_of,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from torch import Tensor, nn
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.evaluation import Evaluation
+    from assay.evaluation.followed import FollowedObjects
+    from assay.evaluation.found_objects import FoundObjects
     from assay.evaluation.metrics import Metric, Values
     from assay.evidence.finding import Figure
     from assay.progress import Progress
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from assay.samples.lookalikes import Lookalikes
     from assay.samples.samples import Samples
     from assay.serving.predictor import Answering
+    from assay.serving.video_session import VideoSession
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
@@ -63,39 +68,23 @@ class BoxBatch(Batch):
     objects_mask: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class FoundObject:
-    """One box of an answer: a class, its score, and the corners in pixels, right and bottom exclusive."""
-
-    label: str
-    score: float
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-
-@dataclass(frozen=True)
-class FoundObjects:
-    """The answer to a picture: how many objects of each class there are, and where."""
-
-    counts: Mapping[str, int]
-    objects: tuple[FoundObject, ...]
-
-
 class ObjectDetection(Task):
     """See the module."""
 
     name = "object-detection"
     traits = Traits(
-        title="pictures: where which objects are",
+        title="pictures and videos: where which objects are",
         data="COCO JSON, Pascal VOC, YOLO, exports of CVAT, Label Studio and LabelMe; folders, zip, tar",
         extra="detection",
         default_budget_s=900.0,
+        streams=True,
+        classical_streams=True,
         options={"image_size": "the longer side in pixels of what the network sees, or WIDTHxHEIGHT"},
         answering={
-            "min_score": "boxes of at least this score are told (0.5)",
+            "min_score": "boxes of at least this score are told (0.5); in a video, what an object begins with",
             "nms": "boxes of a class that overlap by more than this are taken for one (0.6)",
+            "patience": "seconds that an object of a video may be out of sight and is still the same (1)",
+            "rate": "frames of a video that are looked at in each second (all)",
         },
         mixing=("mosaic",),
     )
@@ -114,18 +103,21 @@ class ObjectDetection(Task):
 
         return read_boxes(source, options)
 
-    def read_like(self, source: Source, options: DataOptions, spec: BoxSpec) -> Records:
-        """See `Task.read_like`: some class at least is one that it learned."""
-        from assay.samples.box_pictures import check_like
-
-        return check_like(self.read(source, options), spec, source.label)
+    def classes(self, spec: BoxSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return spec.classes
 
     def read_inputs(self, source: Source, spec: BoxSpec) -> Records:
-        """Picture files, folders or archives, without labels; where there are no pictures, the frames of videos."""
-        from assay.sources.images import read_unlabelled_images
-        from assay.sources.video import holds_only_videos, read_video_frames
+        """Pictures and videos, without labels."""
+        from assay.sources.video import read_pictures_and_videos
 
-        return read_video_frames(source) if holds_only_videos(source) else read_unlabelled_images(source)
+        return read_pictures_and_videos(source)
+
+    def read_explained(self, source: Source, spec: BoxSpec) -> Records:
+        """Pictures; where there are none, the frames of videos."""
+        from assay.sources.video import read_pictures_or_frames
+
+        return read_pictures_or_frames(source)
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> BoxSpec:
         """See `assay.samples.box_pictures`."""
@@ -166,7 +158,7 @@ class ObjectDetection(Task):
         from assay.networks.detector_loss import detection_loss
 
         if batch.objects is None or batch.objects_mask is None:
-            raise SettingError("these pictures have no labelled objects")
+            raise no_targets("these pictures have no labelled objects")
         finest: Any = network.finest
         where = field_places(spec.height, spec.width, finest)
         return detection_loss(network(batch.image), batch.objects, batch.objects_mask, where, spec.objects)
@@ -185,14 +177,9 @@ class ObjectDetection(Task):
 
     def answer(self, output: Any, spec: BoxSpec) -> FoundObjects:
         """The boxes that count as found."""
-        told = _told(output)
-        objects = tuple(
-            FoundObject(
-                spec.classes[int(box[5])], round(float(box[4]), 4), *(round(float(side), 1) for side in box[:4])
-            )
-            for box in told
-        )
-        return FoundObjects(_counts(told[:, 5], spec), objects)
+        from assay.evaluation.found_objects import found_objects
+
+        return found_objects(output, spec)
 
     def metrics(self, spec: BoxSpec) -> Sequence[Metric]:
         """COCO's mean average precision; what the boxes that count as found make of the objects."""
@@ -223,11 +210,15 @@ class ObjectDetection(Task):
 
     def words(self, output: Any, spec: BoxSpec) -> str:
         """How many objects of each class were found."""
-        return _in_words(_counts(_told(output)[:, 5], spec))
+        from assay.evaluation.found_objects import in_words, told_boxes
+
+        return in_words(told_boxes(output)[:, 5], spec)
 
     def truth_words(self, truth: Any, spec: BoxSpec) -> str:
         """How many objects of each class there are."""
-        return _in_words(_counts(np.asarray(truth)[:, 4], spec))
+        from assay.evaluation.found_objects import in_words
+
+        return in_words(np.asarray(truth)[:, 4], spec)
 
     def figures(self, evaluation: Evaluation, spec: BoxSpec) -> Sequence[Figure]:
         """See `assay.evidence.box_figures`."""
@@ -301,6 +292,36 @@ class ObjectDetection(Task):
 
         return explain_boxes(getattr(predictor, "network", None), batch.image, predictor.spec)
 
+    def session(self, predictor: Answering) -> VideoSession:
+        """Takes frames of a video and gives `FrameObjects` for each."""
+        from assay.serving.video_session import VideoSession
+
+        return VideoSession(predictor)
+
+    def stream(self, samples: Samples, unit: int, spec: BoxSpec) -> np.ndarray[Any, Any]:
+        """(1, H, W, C) uint8, the picture in the field as a video of one frame."""
+        from assay.report.boxes import picture_of
+
+        return picture_of(samples, unit)[0][None]
+
+    def streamed(self, records: Records, spec: BoxSpec, log: ProblemLog) -> Iterator[tuple[str, Iterable[Any]]] | None:
+        """Videos: see `Task.streamed`."""
+        from assay.sources.video import videos_of
+
+        return videos_of(records, log)
+
+    def gathered(self, answers: Iterable[Any], spec: BoxSpec) -> FollowedObjects:
+        """The objects of all frames."""
+        from assay.evaluation.followed import followed
+
+        return followed(answers, spec.classes)
+
+    def recorders(self) -> Mapping[str, Callable[[Path], Recorder]]:
+        """Videos with the objects drawn in."""
+        from assay.serving.tracked_video import annotated_videos
+
+        return annotated_videos()
+
     def draw(self, samples: Samples, unit: int, spec: BoxSpec) -> Drawing:
         """The picture with its labelled objects."""
         from assay.report.boxes import drawn
@@ -309,15 +330,16 @@ class ObjectDetection(Task):
 
     def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: BoxSpec) -> Drawing:
         """The picture with its labelled objects and what was found: what is missed and what is wrong."""
+        from assay.evaluation.found_objects import told_boxes
         from assay.report.boxes import drawn_with_found
 
-        return drawn_with_found(samples, unit, _told(output), spec)
+        return drawn_with_found(samples, unit, told_boxes(output), spec)
 
     def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: BoxSpec) -> Drawing:
         """The picture with its labelled objects, the label in doubt, and what was found there."""
         from assay.report.boxes import drawn_with_doubt
 
-        return drawn_with_doubt(samples, unit, *doubt.place, spec)
+        return drawn_with_doubt(samples, unit, doubt.place[0], doubt.place[1], spec)
 
     def draw_explained(
         self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
@@ -326,21 +348,3 @@ class ObjectDetection(Task):
         from assay.report.boxes import drawn_explained
 
         return drawn_explained(samples, unit, weights)
-
-
-def _told(output: Any) -> np.ndarray[Any, Any]:
-    """The boxes of an output that count as found, or those that were asked for."""
-    from assay.evaluation.box_metrics import found_boxes
-
-    boxes = np.asarray(output)
-    return boxes if boxes.shape[1] > 6 else found_boxes(boxes)
-
-
-def _counts(labels: np.ndarray[Any, Any], spec: BoxSpec) -> dict[str, int]:
-    """How often each class occurs, in the order of the spec; those that do not are left out."""
-    counted = Counter(labels.astype(int).tolist())
-    return {name: counted[number] for number, name in enumerate(spec.classes) if counted[number]}
-
-
-def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.evaluation.spans import Span, decide, left_of, surest_window
 from assay.samples.question_spec import QuestionSpec
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Task, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -155,7 +154,7 @@ class QuestionAnswering(Task):
     def objective(self, network: nn.Module, batch: QuestionBatch, plan: Plan, spec: QuestionSpec) -> Tensor:
         """The cross-entropy of the answer's first and last token, or of there being none in the window."""
         if batch.span is None:
-            raise SettingError("these questions have no answers")
+            raise no_targets("these questions have no answers")
         scores = network(batch.tokens, batch.segments, batch.looks, batch.mask)
         losses: Tensor = scores.losses(batch.span[:, 0], batch.span[:, 1])
         return losses

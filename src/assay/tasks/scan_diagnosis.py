@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.evaluation import diagnosis
+from assay.evaluation.diagnosis_answers import Diagnosis, diagnosis_of
 from assay.samples.scan_spec import ScanSpec
-from assay.sources._parallel import ordered_map
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Support, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,22 +41,6 @@ class ScanBatch(Batch):
 
     image: Tensor
     target: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What a scan is called, its probability, that of each class, and whether it is flagged at the operating point.
-
-    `score` is how ill it looks: one minus the probability of the class without a finding. `flagged` is null where no
-    operating point is known.
-    """
-
-    label: str
-    confidence: float
-    probabilities: Mapping[str, float]
-    score: float
-    flagged: bool | None
-    threshold: float | None
 
 
 class ScanDiagnosis(TargetTask):
@@ -115,29 +98,9 @@ class ScanDiagnosis(TargetTask):
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ScanSpec, log: ProblemLog) -> Encoded:
         """Decode on all cores; a unit that cannot be decoded is skipped."""
-        from assay.samples.scan_windows import load_scan, windows_of
+        from assay.samples.scan_encoding import encoded_scans
 
-        def windows(location: str) -> list[Array]:
-            scan = load_scan(records, location)
-            return [] if scan is None else windows_of(scan, spec)
-
-        names = batch.column("id").to_pylist()
-        found = list(ordered_map(windows, batch.column("location").to_pylist(), chunk=4))
-        for name, of_unit in zip(names, found, strict=True):
-            if not of_unit:
-                log.add("undecodable-scan", "skipped", name)
-        fields: dict[str, Any] = {}
-        usable = np.ones(len(names), bool)
-        targets = self.encode_targets(batch, spec, log)
-        if targets is not None:
-            usable = targets[1]
-        row = np.asarray([place for place, of_unit in enumerate(found) for _ in of_unit if usable[place]], np.int64)
-        if targets is not None:
-            fields["target"] = targets[0][row]
-        kept = [window for place, of_unit in enumerate(found) for window in of_unit if usable[place]]
-        shape = (spec.depth or spec.image.channels, spec.image.height, spec.image.width)
-        fields["image"] = np.stack(kept) if kept else np.zeros((0, *shape), spec.image.dtype)
-        return Encoded(fields, row)
+        return encoded_scans(batch, records, spec, log, self.encode_targets(batch, spec, log))
 
     def networks(self, spec: ScanSpec) -> Sequence[NetworkKind]:
         """See `assay.networks.scan_networks`."""
@@ -155,7 +118,7 @@ class ScanDiagnosis(TargetTask):
     def objective(self, network: nn.Module, batch: ScanBatch, plan: Plan, spec: ScanSpec) -> Tensor:
         """Cross-entropy."""
         if batch.target is None:
-            raise SettingError("these scans have no diagnosis")
+            raise no_targets("these scans have no diagnosis")
         logits = network(batch.image)
         members = logits if logits.dim() == 3 else logits[None]  # each member of an ensemble learns by itself
         losses = [spec.target.loss(one, batch.target, plan.label_smoothing) for one in members]
@@ -183,7 +146,7 @@ class ScanDiagnosis(TargetTask):
         if not spec.healthy or not len(view):
             return {}
         scores = diagnosis.scores_of(predictor.outputs(view), spec.classes)
-        found = diagnosis.settle_thresholds(scores, np.asarray(view.truths()) != 0, spec.at_sensitivity, view.groups())
+        found = diagnosis.choose_thresholds(scores, np.asarray(view.truths()) != 0, spec.at_sensitivity, view.groups())
         return {} if np.isnan(found.operating) else vars(found)
 
     def decided(self, outputs: Values, settled: Mapping[str, Any], spec: ScanSpec) -> Values:
@@ -194,20 +157,7 @@ class ScanDiagnosis(TargetTask):
 
     def answer(self, output: Any, spec: ScanSpec) -> Diagnosis:
         """See `Diagnosis`."""
-        row = np.asarray(output, float)[None]
-        shares = diagnosis.probabilities_of(row, spec.classes)[0]
-        place = int(diagnosis.called(row, spec.classes)[0])
-        score, threshold = float(1 - shares[0]), float(diagnosis.thresholds_of(row, spec.classes)[1][0])
-        names = spec.target.classes
-        known = not np.isnan(threshold)
-        return Diagnosis(
-            names[place],
-            round(float(shares[place]), 6),
-            {name: round(float(share), 6) for name, share in zip(names, shares, strict=True)},
-            round(score, 6),
-            bool(score >= threshold) if known else None,
-            round(threshold, 6) if known else None,
-        )
+        return diagnosis_of(output, spec.target.classes)
 
     def metrics(self, spec: ScanSpec) -> Sequence[Metric]:
         """AUC, accuracy, sensitivity and specificity."""

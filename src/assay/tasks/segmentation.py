@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
 from assay.task import (
@@ -24,6 +23,7 @@ from assay.task import (
     Task,
     Things,
     Traits,
+    no_targets,
 )
 
 if TYPE_CHECKING:
@@ -97,6 +97,16 @@ class Segmentation(Task):
 
         return read_masks(source, options)
 
+    def read_like(self, source: Source, options: DataOptions, spec: MaskSpec) -> Records:
+        """See `Task.read_like`: classes are known by their names, whatever number a class has in these masks."""
+        from assay.sources.masks import read_masks
+
+        return read_masks(source, options, spec.classes)
+
+    def classes(self, spec: MaskSpec) -> Sequence[str]:
+        """See `Task.classes`."""
+        return [spec.classes[number] for number in spec.foreground]
+
     def read_inputs(self, source: Source, spec: MaskSpec) -> Records:
         """Pictures; masks that lie beside them are left alone."""
         from assay.sources.masks import read_pictures
@@ -152,7 +162,7 @@ class Segmentation(Task):
         from assay.networks.mask_loss import mask_loss
 
         if batch.target is None:
-            raise SettingError("these pictures have no masks")
+            raise no_targets("these pictures have no masks")
         return mask_loss(network(batch.image), batch.target, plan.label_smoothing)
 
     def predict(self, network: nn.Module, batch: MaskBatch, spec: MaskSpec, options: Mapping[str, Any]) -> Values:
@@ -184,7 +194,7 @@ class Segmentation(Task):
         from assay.evaluation.mask_metrics import ClassIoU, MeanDice, MeanIoU, PixelAccuracy
 
         count = len(spec.classes)
-        found: list[Metric] = [MeanIoU(count), MeanDice(count, spec.things), PixelAccuracy(count)]
+        found: list[Metric] = [MeanIoU(count), MeanDice(count, spec.foreground), PixelAccuracy(count)]
         if count <= _LISTED:
             found += [ClassIoU(count, number, name) for number, name in enumerate(spec.classes)]
         return found
@@ -317,5 +327,5 @@ class Segmentation(Task):
         image, place = (np.asarray(samples.field(name, np.asarray([number]))) for name in ("image", "place"))
         high, wide = np.minimum(place[0, 2:4] - place[0, 4:], spec.side)
         shown = np.ascontiguousarray(image[0, :, :high, :wide].transpose(1, 2, 0))
-        image = overlaid_close_up(shown, weights[:high, :wide], SIZE)
-        return Drawing(image=image, lines=(samples.id(unit), "explained: the largest area"), large=True)
+        drawn = overlaid_close_up(shown, weights[:high, :wide], SIZE)
+        return Drawing(image=drawn, lines=(samples.id(unit), "explained: the largest area"), large=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import DataError, SettingError
+from assay.errors import DataError
 from assay.samples.table_spec import CategoryColumn, NumberColumn, TableSpec
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +125,7 @@ class Table(TargetTask):
     def objective(self, network: nn.Module, batch: TableBatch, plan: Plan, spec: TableSpec) -> Tensor:
         """Cross-entropy or squared error; the mean over members where the network is an ensemble (B, K, outputs)."""
         if batch.target is None:
-            raise SettingError("these rows have no targets")
+            raise no_targets("these rows have no targets")
         logits = network(batch.numbers, batch.categories)
         if logits.dim() == 2:
             return spec.target.loss(logits, batch.target, plan.label_smoothing)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.samples.text_spec import TextSpec
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,7 +138,7 @@ class TextClassification(TargetTask):
     def objective(self, network: nn.Module, batch: TextBatch, plan: Plan, spec: TextSpec) -> Tensor:
         """Cross-entropy, binary cross-entropy or squared error, by the kind of target; each window by itself."""
         if batch.target is None:
-            raise SettingError("these texts have no targets")
+            raise no_targets("these texts have no targets")
         return spec.target.loss(network(batch.tokens, batch.mask), batch.target, plan.label_smoothing)
 
     def predict(self, network: nn.Module, batch: TextBatch, spec: TextSpec, options: Mapping[str, Any]) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -277,7 +277,7 @@ class Transcription(Task):
 
         return long_recordings(records, log)
 
-    def gathered(self, answers: Sequence[Any], spec: TranscriptSpec) -> Transcript:
+    def gathered(self, answers: Iterable[Any], spec: TranscriptSpec) -> Transcript:
         """One transcript out of a session's final answers."""
         from assay.serving.dictation import gathered
 

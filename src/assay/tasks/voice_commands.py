@@ -15,7 +15,19 @@ from assay.errors import SettingError
 from assay.samples.sound_spec import OTHER, ClipSpec
 from assay.sources.recordings import OPTIONS
 from assay.targets.task import TargetTask
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, InUse, NetworkKind, Session, Traits, number_of
+from assay.task import (
+    Amount,
+    Batch,
+    Corruption,
+    Drawing,
+    Encoded,
+    InUse,
+    NetworkKind,
+    Session,
+    Traits,
+    no_targets,
+    number_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,7 +179,7 @@ class VoiceCommands(TargetTask):
         from assay.samples.sound_windows import as_waves
 
         if batch.target is None:
-            raise SettingError("these clips have no commands")
+            raise no_targets("these clips have no commands")
         return spec.target.loss(network(as_waves(batch.sound)), batch.target, plan.label_smoothing)
 
     def predict(self, network: nn.Module, batch: SoundBatch, spec: ClipSpec, options: Mapping[str, Any]) -> Values:

@@ -145,12 +145,12 @@ def parse_value(settings: Any, name: str, text: str) -> Any:
         kind = next(option for option in options if option is not types.NoneType)
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-            raise SettingError(f"{name}={text} is not true or false")
+            raise SettingError(f"{name}={text} is not true or false", "Write true or false.")
         return text.lower() in ("true", "1", "yes")
     if kind is int or kind is float:
         value = _number(name, text)
         if kind is int and value != int(value):
-            raise SettingError(f"{name}={text} is not a whole number")
+            raise SettingError(f"{name}={text} is not a whole number", "Give a whole number, such as 64.")
         return kind(value)
     return text
 
@@ -161,5 +161,5 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise SettingError(f"{name}={text} is not a number")
+        raise SettingError(f"{name}={text} is not a number", "Give a number, such as 0.01.")
     return value

@@ -1,0 +1,192 @@
+"""Scans from files: pixels, places and windows agree with pydicom's and nibabel's own reading and the standard."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import scan_examples as scans
+from assay.errors import SettingError
+from assay.sources._dicom import read_dicom
+from assay.sources._nifti import header_names, is_nifti_name, read_nifti
+from assay.sources._scan_grid import in_window, stack_slices, upright
+from assay.sources.scan import UnreadableScan
+
+pydicom = pytest.importorskip("pydicom")
+nibabel = pytest.importorskip("nibabel")
+
+Array = np.ndarray[Any, Any]
+_SAMPLES = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "dicom_nifti_samples"
+
+
+def files_below(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else []
+
+
+PYDICOM = files_below(Path(pydicom.__file__).parent / "data" / "test_files")
+NIBABEL = files_below(Path(nibabel.__file__).parent / "tests" / "data")
+#: Files that pydicom itself reads, and that are refused for a reason.
+REFUSED = {"MR_truncated.dcm"}
+
+
+@pytest.mark.parametrize("folder", ["pydicom", "nibabel", "samples"])
+def test_pixels_of_dicom_files_are_those_of_pydicom(folder: str) -> None:
+    """Every file that pydicom decodes: the same values in the units of the modality, size, place and spacing."""
+    files = {"pydicom": PYDICOM, "nibabel": NIBABEL, "samples": files_below(_SAMPLES)}[folder]
+    files = [file for file in files if file.suffix in (".dcm", "")]
+    if not files:
+        pytest.skip("these files do not come with the installation")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+    same = 0
+    for file in files:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                data = pydicom.dcmread(file, force=True)
+                expected: Array | None = expected_values(data)
+            except Exception:
+                data, expected = None, None
+        try:
+            found = read_dicom(file.read_bytes(), file.name)
+        except UnreadableScan as error:
+            assert expected is None or file.name in REFUSED, f"{file.name}: {error}"
+            assert error.kind in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file")
+            continue
+        assert expected is not None, file.name
+        assert np.allclose(found.values.reshape(expected.shape), expected, rtol=1e-6, atol=1e-3), file.name
+        if "ImagePositionPatient" in data and len(found.values) == 1 and found.positions is not None:
+            assert np.allclose(found.positions[0], [float(one) for one in data.ImagePositionPatient]), file.name
+        if "PixelSpacing" in data and data.PixelSpacing:
+            assert np.allclose(found.spacing_mm, [float(one) for one in data.PixelSpacing]), file.name
+        same += 1
+    assert same >= {"pydicom": 60, "nibabel": 2, "samples": 3}[folder]
+
+
+def expected_values(data: Any) -> Array:
+    """What pydicom makes of a file: measured values, or colours in 8 bits."""
+    from pydicom.pixels import apply_color_lut, apply_modality_lut
+
+    stored = data.pixel_array
+    if data.PhotometricInterpretation == "PALETTE COLOR":
+        return np.asarray(apply_color_lut(stored, data) >> 8)
+    if data.get("SamplesPerPixel", 1) > 1:
+        return stored if stored.dtype == np.uint8 else (stored / (2.0**data.BitsStored - 1) * 255).round()
+    return np.asarray(apply_modality_lut(stored, data), float) * float(data.get("DoseGridScaling", 1))
+
+
+@pytest.mark.parametrize("folder", ["nibabel", "samples"])
+def test_voxels_of_nifti_files_are_those_of_nibabel(folder: str) -> None:
+    """Values and spacing in nibabel's closest canonical orientation, axes turned to head, back and left."""
+    files = [file for file in (NIBABEL if folder == "nibabel" else files_below(_SAMPLES)) if is_nifti_name(file.name)]
+    if not files:
+        pytest.skip("these files do not come with the installation")
+    same = 0
+    for file in files:
+        heads = [file.with_name(name) for name in header_names(file.name) if file.with_name(name).exists()]
+        try:
+            found = read_nifti(file.read_bytes(), file.name, heads[0].read_bytes() if heads else None)
+        except UnreadableScan as error:
+            assert error.kind == "not-a-volume" and "dconn" in file.name, str(error)
+            continue
+        canonical = nibabel.as_closest_canonical(nibabel.load(file))
+        values = np.asarray(canonical.dataobj, np.float32)
+        values = np.where(np.isfinite(values), values, values[np.isfinite(values)].min())
+        values = values.mean(axis=3) if values.ndim == 4 else values
+        assert np.allclose(found.values, values.transpose(2, 1, 0)[:, ::-1, ::-1], rtol=1e-5, atol=1e-4), file.name
+        sizes = np.linalg.norm(canonical.affine[:3, :3], axis=0)[::-1]
+        assert np.allclose(found.spacing_mm, sizes, rtol=1e-4), file.name
+        same += 1
+    assert same >= 6
+
+
+@pytest.mark.parametrize("kind", ["nii", "pair", "nifti2"])
+def test_kinds_of_nifti_are_alike(tmp_path: Path, kind: str) -> None:
+    values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    head = None
+    if kind == "pair":
+        nibabel.save(nibabel.Nifti1Pair(values, affine), tmp_path / "a.img")
+        file, head = tmp_path / "a.img", (tmp_path / "a.hdr").read_bytes()
+    else:
+        image = nibabel.Nifti1Image if kind == "nii" else nibabel.Nifti2Image
+        nibabel.save(image(values, affine), file := tmp_path / "a.nii")
+    found = read_nifti(file.read_bytes(), file.name, head)
+    assert np.array_equal(found.values, values.transpose(2, 1, 0)[:, ::-1, ::-1])
+    assert found.spacing_mm == (4.0, 3.0, 2.0)
+
+
+def test_slices_are_sorted_by_where_they_lie_and_not_by_their_number() -> None:
+    values = scans.voxels()
+    data = [scans.dataset(one, "a", number=9 - place, ImagePositionPatient=[0, 0, 3.0 * place])
+            for place, one in enumerate(values)]  # fmt: skip
+    stack = stack_slices(scans.read_back([data[place] for place in (3, 0, 5, 1, 4, 2)]))
+    assert stack is not None and not stack.problems
+    assert np.array_equal(stack.values, values.astype(np.float32) - 1024)
+    assert stack.spacing_mm == (3.0, 2.0, 1.5)
+
+
+def test_a_sagittal_series_is_turned_as_an_axial_one() -> None:
+    """Slices from left to right, rows towards the feet: the same voxels come out where they lie."""
+    values = scans.voxels()
+    turn = [0, 1, 0, 0, 0, -1]  # along a row to the back, along a column to the feet; the normal then points right
+    data = scans.series_of(values, "a", ImageOrientationPatient=turn)
+    for place, one in enumerate(data):
+        one.ImagePositionPatient = [-3.0 * place, 0, 0]
+    stack = stack_slices(scans.read_back(data))
+    assert stack is not None
+    # values[slice, row, column]: head = -row, back = column, left = -slice
+    assert np.array_equal(stack.values, values.transpose(1, 2, 0)[::-1, :, ::-1].astype(np.float32) - 1024)
+    assert stack.spacing_mm == (2.0, 1.5, 3.0)
+
+
+def test_upright_agrees_with_nibabel() -> None:
+    """Random affines: the closest canonical orientation of an independent implementation."""
+    random = np.random.default_rng(4)
+    for _ in range(20):
+        values = random.normal(size=(3, 4, 5)).astype(np.float32)
+        turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
+        sizes = random.uniform(0.5, 4, 3)
+        affine = np.eye(4)
+        affine[:3, :3] = turn * sizes
+        canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(values, affine))
+        found, spacing = upright(values, turn.T * np.asarray([-1, -1, 1]), sizes.tolist())
+        order = np.argmax(np.abs(turn), axis=1)
+        if len(set(order.tolist())) < 3:
+            continue  # two axes are about as near: either order is right
+        assert np.array_equal(found, np.asarray(canonical.dataobj).transpose(2, 1, 0)[:, ::-1, ::-1])
+        assert np.allclose(spacing, np.linalg.norm(canonical.affine[:3, :3], axis=0)[::-1])
+
+
+def test_a_multi_frame_file_is_a_volume() -> None:
+    values = scans.voxels()
+    (image,) = scans.read_back([scans.dataset(values, "a", SpacingBetweenSlices=3.0)])
+    stack = stack_slices([image])
+    assert stack is not None and np.array_equal(stack.values, values.astype(np.float32) - 1024)
+    assert stack.spacing_mm == (3.0, 2.0, 1.5)
+
+
+def test_a_window_is_that_of_the_standard() -> None:
+    from pydicom.pixels import apply_windowing
+
+    data = scans.dataset(scans.voxels(1)[0], "a", WindowCenter=20, WindowWidth=150)
+    (image,) = scans.read_back([data])
+    expected = apply_windowing(image.values[0].astype(np.float64), data)
+    low, high = expected.min(), expected.max()
+    own = in_window(image.values[0], "", image.window).astype(float)
+    assert np.abs(own - (expected - low) / (high - low) * 255).max() <= 1.0
+    assert in_window(np.asarray([-200.0, 40.0, 300.0]), "soft-tissue", None).tolist() == [0, 128, 255]
+    with pytest.raises(SettingError, match="no window"):
+        in_window(np.zeros(3), "9,1", None)
+
+
+@pytest.mark.parametrize(("payload", "kind"), [(b"", "no-dicom"), (b"\x1f\x8b\x08 cut", "truncated-file")])
+def test_an_error_says_what_kind_of_problem_it_is(payload: bytes, kind: str) -> None:
+    with pytest.raises(UnreadableScan, match=kind) as told:
+        read_dicom(payload, "a.dcm")
+    assert told.value.kind == kind and told.value.hint and told.value.file == "a.dcm"
