@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from assay._check_subject import Subject, alike, demand
+from assay._check_subject import NotApplicable, Subject, alike, demand
 from assay.errors import SettingError
 from assay.samples.split import TEST
 
@@ -39,6 +39,27 @@ def check_explanation(subject: Subject) -> str:
     fits = {shape[:axis] + shape[axis + 1 :] for shape in shapes for axis in range(1, len(shape))} | set(shapes)
     demand(weights.ndim > 1 and weights.shape in fits, f"an explanation has shape {weights.shape}, the input {shapes}")
     return f"shape {weights.shape}"
+
+
+def check_things(subject: Subject) -> str:
+    """Labelled things lie where an explanation has weights, one name each, and are found where answers say so."""
+    task, spec = subject.task, subject.spec
+    things = task.things(spec)
+    if things is None:
+        raise NotApplicable("labels are of whole inputs")
+    batch = subject.samples.batch(subject.samples.view(TEST).windows[:3])
+    places, names = things.places(batch), things.names(batch)
+    weights = np.asarray(task.explain(subject.predictor, batch))
+    demand(places.shape == weights.shape, f"things have the shape {places.shape}, an explanation {weights.shape}")
+    most = places.reshape(len(places), -1).max(axis=1)
+    fits = all(0 <= last <= len(each) for last, each in zip(most, names, strict=True))
+    demand(fits, "a place belongs to a thing that has no name")
+    demand(len(things.sizes(batch)) == len(names), "not every input has a size")
+    kept = task.masked(batch, torch.from_numpy(places > 0), spec)
+    for asked in (batch, kept):
+        found = things.found(batch, subject.predictor.respond(asked))
+        demand([len(hits) for hits in found] == [len(each) for each in names], "not every thing is found or missed")
+    return f"{sum(map(len, names))} things in {len(names)} inputs"
 
 
 def _shapes(batch: Any) -> list[tuple[int, ...]]:

@@ -125,5 +125,6 @@ CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "confidence": _check_answers.check_confidence,
     "corruptions": _check_answers.check_corruptions,
     "explanation": _check_explanation.check_explanation,
+    "things": _check_explanation.check_things,
     "corrupt": _check_data.check_corrupt,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evidence_examples import NOTHING, always_first, classes, context, evaluation
@@ -16,11 +18,18 @@ from assay.task import Confusion
     [(200, 0.9, "good", ""), (200, 0.5, "act", "no better than guessing"), (20, 0.9, "unknown", "Only 20 independent")],
 )
 def test_what_is_to_be_done(count: int, right: float, status: str, step: str) -> None:
-    side = classes(count, right)
+    side = replace(classes(count, right), losses=np.ones(count))
     found = find(context(side, side, side, always_first(count)))
     assert found.status == status and step in found.next
     assert found.verdict.startswith(f"On {count} test samples its accuracy is {100 * right:.1f} % [")
     assert len(found.figures[-1].data["items"]) == 12
+
+
+@pytest.mark.parametrize(("loss", "title", "shown"), [(0.0, "Some answers", 4), (np.nan, "Worst answers", 12)])
+def test_answers_that_are_all_perfect_are_not_called_the_worst(loss: float, title: str, shown: int) -> None:
+    side = replace(classes(60, 1.0), losses=np.full(60, loss))
+    gallery = find(context(side, side, side, always_first(60))).figures[-1]
+    assert gallery.title == title and len(gallery.data["items"]) == shown
 
 
 def test_a_metric_that_is_not_defined_is_neither_good_nor_guessing() -> None:

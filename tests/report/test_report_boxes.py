@@ -55,7 +55,7 @@ def test_a_comparison_tells_misses_and_wrong_finds_apart_and_names_the_colours()
     found = np.asarray([[0, 0, 50, 48, 0.9, 0], [220, 100, 300, 150, 0.8, 1], [250, 0, 300, 50, 0.7, 0]], float)
     drawing = compared(GREY, objects, found, ("cat", "dog"), "one.png")
     assert drawing.lines == ("one.png", "missed (thick): 1", "found wrongly (crossed): 1",
-                             "solid: labelled; dashed: found", "orange: cat", "light blue: dog")  # fmt: skip
+                             "lines: solid labelled, dashed found", "orange: cat", "light blue: dog")  # fmt: skip
     assert drawing.image is not None
     dogs = coloured(pixels(drawing.image), COLOURS[1])
     assert dogs[70, 99:106].sum() >= 3 and dogs[110:140, 235:285].any()

@@ -60,8 +60,15 @@ class UsualBoxes(Baseline):
 
     def predict(self, view: View) -> Values:
         """See `Baseline.predict`."""
+        return self._framed(view.samples.field("frame", view.windows))
+
+    def respond(self, batch: Any) -> Values:
+        """See `Baseline.respond`."""
+        return self._framed(batch.frame.numpy())
+
+    def _framed(self, frames: Any) -> Values:
+        """The boxes in pictures of these sizes (B, 2)."""
         boxes = require_fitted(self._boxes)
-        frames = view.samples.field("frame", view.windows)
         return [out_of_frame(boxes, frame, self.spec) for frame in frames]
 
     def save(self, folder: Path) -> None:

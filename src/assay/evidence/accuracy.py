@@ -15,7 +15,7 @@ from assay.evidence.words import number, spread, title, unit_of
 from assay.report.explained import pictured
 
 QUESTION = "How good is it on data it never saw?"
-_SHOWN = 12
+_SHOWN, _FINE = 12, 4
 #: Confusions that are shown, and samples of each.
 _CONFUSIONS, _EACH = 6, 2
 _FEW = 30
@@ -71,7 +71,11 @@ def _worst(context: Context) -> Figure:
     order = np.argsort(-np.nan_to_num(test.losses, nan=-np.inf), kind="stable")
     if mistakes is not None:
         order = order[mistakes[order]]
-    items = [{**_item(context, int(place)), "wrong": mistakes is not None} for place in order[:_SHOWN]]
+    wrong = order[~(test.losses[order] <= 0)] if mistakes is None else order  # what is not known may be wrong
+    if mistakes is None and not len(wrong) and len(order):
+        items = [_item(context, int(place)) for place in order[:_FINE]]
+        return Figure("gallery", "Some answers", {"items": items}, "No answer is off the truth.")
+    items = [{**_item(context, int(place)), "wrong": mistakes is not None} for place in wrong[:_SHOWN]]
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)
 

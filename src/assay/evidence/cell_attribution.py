@@ -5,6 +5,8 @@ Shapes: B pictures, T a tile's side, U units.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,8 +55,23 @@ def explain_cells(
             total: Tensor = (maps.middle * weight).sum(dim=(1, 2))
             return total
 
-        parts.append(integrated_gradients(score, pixels, mean, _STEPS, _NOISE * deviation).sum(dim=1))
+        with _one_view(network):
+            parts.append(integrated_gradients(score, pixels, mean, _STEPS, _NOISE * deviation).sum(dim=1))
     return torch.cat(parts).double().numpy()
+
+
+@contextmanager
+def _one_view(network: Any) -> Iterator[None]:
+    """Where a network averages several views of a picture, the first alone: gradients of the others are much alike."""
+    body = getattr(network, "body", network)
+    views = getattr(body, "views", 1)
+    if views > 1:
+        body.views = 1
+    try:
+        yield
+    finally:
+        if views > 1:
+            body.views = views
 
 
 def _peaks(network: Any, image: Tensor, place: Tensor, spec: CellSpec, only: int | None) -> Tensor:

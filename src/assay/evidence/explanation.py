@@ -107,7 +107,7 @@ def _certainty(looked: Looked, sequences: bool) -> str:
     parts = f"{most:,} parts each" if least == most else f"{least:,} to {most:,} parts each"
     told = (
         f"{len(looked.places):,} test samples in {parts}; beside the order of the explanation, parts were "
-        f"taken away in {len(looked.curves.random)} random orders."
+        f"taken away in {_orders(len(looked.curves.random))}."
     )
     if sequences:
         told += (
@@ -115,6 +115,10 @@ def _certainty(looked: Looked, sequences: bool) -> str:
             "what is lost as they alone stay, and should be small (DeYoung et al. 2020)."
         )
     return told
+
+
+def _orders(count: int) -> str:
+    return "one random order" if count == 1 else f"{count} random orders"
 
 
 def _unknown(verdict: str, step: str) -> Finding:

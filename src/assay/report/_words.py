@@ -77,7 +77,7 @@ def words(name: str, *, capital: bool = False) -> str:
     """An identifier in words, with the field's terms as the field writes them: `macro_f1` is "macro F1"."""
     parts = [_TERMS.get(part.lower(), part) for part in re.split(r"[_\s]+", clean(name)) if part]
     text = " ".join(parts)
-    keep = not parts or parts[0].lower() in _TERMS
+    keep = not parts or parts[0].lower() in _TERMS or parts[0] != parts[0].lower()
     return text if keep or not capital else text[:1].upper() + text[1:]
 
 

@@ -91,7 +91,11 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     boxes, classes = np.concatenate([objects[:, :4], found[:, :4]]), np.concatenate([objects[:, 4], found[:, 5]])
     image = boxes_drawn(picture, boxes, classes, [*labelled.tolist(), *told.tolist()])
     missed, wrong = int((labelled == MISSED).sum()), int((told == WRONG).sum())
-    lines = [f"missed (thick): {missed:,}", f"found wrongly (crossed): {wrong:,}", "solid: labelled; dashed: found"]
+    lines = [
+        f"missed (thick): {missed:,}",
+        f"found wrongly (crossed): {wrong:,}",
+        "lines: solid labelled, dashed found",
+    ]
     used = sorted({int(label) for label in classes})
     named = [f"{_NAMES[label % len(COLOURS)]}: {names[label]}" for label in used]
     return Drawing(image=image, lines=(name, *lines, *named), large=True)

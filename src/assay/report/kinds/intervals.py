@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.report import _svg as art
-from assay.report._words import escape, finite, measure
+from assay.report._words import escape, finite, in_per_cent, measure
 
 MOST_ROWS = 25
 _ROW = 26
@@ -52,6 +52,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     scale = art.fit_scale([*values, at], left, width - right, round_to=5)
     if scale is None:
         return art.nothing()
+    if in_per_cent(unit) and all(0 <= value <= 1 for value in (*values, at) if value is not None):
+        scale = replace(scale, low=max(0.0, scale.low), high=min(1.0, scale.high))  # no share is above 100 %
     top = 26.0 if at is not None else 8.0
     body, bottom = _rows(rows, scale, top, unit, width)
     axis = art.x_axis(scale, top, bottom, data.get("x", ""), width, unit=unit, count=6 if width > art.NARROW else 3)
