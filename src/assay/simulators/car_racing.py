@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.simulators._car_racing_drawing import draw_quickly
 from assay.simulators.car_racing_expert import RacingLine, Setup
 from assay.simulators.simulator import Control, Moment, Simulator, within
 
@@ -78,9 +79,11 @@ def _made(recoloured: bool) -> Any:
     except ImportError as error:
         raise MissingExtraError("the simulator CarRacing-v3", "driving") from error
     try:
-        return gymnasium.make("CarRacing-v3", domain_randomize=recoloured)
+        made = gymnasium.make("CarRacing-v3", domain_randomize=recoloured)
     except (ImportError, gymnasium.error.Error) as error:  # Box2D or pygame
         raise MissingExtraError("the simulator CarRacing-v3", "driving") from error
+    draw_quickly(made.unwrapped)
+    return made
 
 
 def _blend(world: Any, share: float) -> None:
