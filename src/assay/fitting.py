@@ -87,7 +87,7 @@ def _temperature(predictor: Predictor, made: Made) -> float:
     from assay.evaluation.calibration import fit_temperature
 
     view = made.samples.view(VALIDATION)
-    if not len(view) or made.task.traits.closed_loop:
+    if not len(view) or made.task.in_loop(made.spec):
         return 1.0
     first = predictor.outputs(view.sample(1))
     try:
@@ -109,7 +109,7 @@ def _checkpoint_step(run: RunFolder) -> int:
 
 def _collector(made: Made, run: RunFolder) -> Collector | None:
     """What asks a closed-loop task for new samples after an epoch; None for other tasks."""
-    if not made.task.traits.closed_loop:
+    if not made.task.in_loop(made.spec):
         return None
     return Collector(made.task, made.spec, made.samples, run.path / "collected", made.plan.seed)
 
@@ -218,7 +218,7 @@ def _why_no_baseline(made: Made) -> str:
 
 def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
-    if made.options.evidence != "full" or made.task.traits.closed_loop:
+    if made.options.evidence != "full" or made.task.in_loop(made.spec):
         return None
     steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
     plan = replace(made.plan, steps=int(steps))

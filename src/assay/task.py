@@ -97,6 +97,10 @@ class Task(TaskEvidence):
     #: The dataclass of its sample spec, for reading `model.json` back.
     spec_type: ClassVar[type[Any]]
 
+    def in_loop(self, spec: Spec) -> bool:
+        """Whether it is evaluated by rollouts and may `collect`; not with every data where the traits say so."""
+        return self.traits.closed_loop
+
     # Data ------------------------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -289,11 +293,18 @@ class Task(TaskEvidence):
 
         return evaluate_batches(predictor, view)
 
-    def collect(self, predictor: Predictor, samples: Samples, epoch: int, seed: int) -> Records | None:
+    def collect(self, predictor: Predictor, samples: Samples, epoch: int, seed: int, done: float) -> Records | None:
         """New training samples that the network's own behaviour brings up (DAgger), asked for after each epoch.
 
-        Called only for tasks whose traits say `closed_loop`. What it gives is appended to the training side and
-        recorded, so that a resumed run sees the same samples. All its randomness follows from `seed` and `epoch`.
+        Called only where `in_loop` says so. What it gives is appended to the training side and recorded, so that a
+        resumed run sees the same samples. All its randomness follows from `seed` and `epoch`.
+
+        Args:
+            predictor: the network as it is now.
+            samples: all samples so far; `appended` tells how many collections there were.
+            epoch: the epoch that has just ended.
+            seed: the run's seed.
+            done: the share of the training that is done, from 0 to 1.
         """
         return None
 

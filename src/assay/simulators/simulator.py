@@ -67,6 +67,7 @@ class Simulator(ABC):
 
     Attributes:
         name: what a source calls it.
+        version: changes where the same track or the expert does: kept drives are told apart by it.
         extra: the optional dependency that it needs.
         controls: what a driver sets, in the order of an action's values; steering first.
         rate_hz: steps a second.
@@ -77,6 +78,7 @@ class Simulator(ABC):
     """
 
     name: ClassVar[str]
+    version: ClassVar[str] = "1"
     extra: ClassVar[str] = "driving"
     controls: ClassVar[tuple[Control, ...]]
     rate_hz: ClassVar[float]
