@@ -22,6 +22,10 @@ _WHEELBASE = 3.24
 _PASSES, _STEP = 300, 0.06
 #: Points to both sides that a bend is measured over, and those that are looked at for the nearest one.
 _APART, _BEHIND, _AHEAD = 3, 8, 25
+#: Beyond this distance from the line, and this angle to the way, the car comes back slowly, at these speeds.
+_FAR, _ASIDE, _RETURNING, _TURNING = 9.0, 0.5, 40.0, 12.0
+#: Further than this from the points near the last one, it looks for the nearest of all.
+_LOST = 25.0
 
 
 @dataclass(frozen=True)
@@ -77,15 +81,26 @@ class RacingLine:
         ahead = float(target @ (-math.sin(angle), math.cos(angle)))
         bend = math.atan(2 * _WHEELBASE * right / max(right**2 + ahead**2, 1e-3))
         steering = setup.gain * bend if ahead > 0 else math.copysign(0.4, right)
-        lack = min(self.speeds[at], self.speeds[(at + 1) % len(self.line)]) - speed
+        lack = self._bearable(at, place, math.atan2(right, ahead)) - speed
         throttle, brake = np.clip(0.1 * lack, 0, 1), np.clip(-0.04 * (lack + 1), 0, 0.8)
         return np.asarray([np.clip(steering, -1, 1), throttle, brake], np.float32)
+
+    def _bearable(self, at: int, place: Array, aside: float) -> float:
+        """The speed for here; less where the car lies far off the line, or the way leads far aside (radians)."""
+        speed = float(min(self.speeds[at], self.speeds[(at + 1) % len(self.line)]))
+        if np.hypot(*(self.line[at] - place)) > _FAR:
+            speed = min(speed, _RETURNING)
+        if abs(aside) > _ASIDE:
+            speed = min(speed, max(_TURNING, _RETURNING * math.cos(aside)))
+        return speed
 
     def _nearest(self, place: Array) -> int:
         """The nearest point of the line, near the one before, since a track may come close to itself."""
         near = np.arange(len(self.line)) if self._at is None else (self._at + np.arange(-_BEHIND, _AHEAD))
         near = near % len(self.line)
         self._at = int(near[np.argmin(((self.line[near] - place) ** 2).sum(axis=1))])
+        if np.hypot(*(self.line[self._at] - place)) > _LOST:
+            self._at = int(np.argmin(((self.line - place) ** 2).sum(axis=1)))
         return self._at
 
     def _ahead(self, at: int, distance: float) -> Array:

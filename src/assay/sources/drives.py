@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from assay.errors import DataError
-from assay.sources import simulator_drives
+from assay.sources import drive_log, simulator_drives
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, Recognition, Source
 
 #: Every reader has `recognise(source)` and `read(source, options)`.
-READERS: tuple[ModuleType, ...] = (simulator_drives,)
+READERS: tuple[ModuleType, ...] = (simulator_drives, drive_log)
 
 
 def recognise_drives(source: Source) -> Recognition | None:

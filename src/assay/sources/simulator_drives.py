@@ -43,7 +43,7 @@ DRIVES, TESTS, _PER_VALIDATION = 40, 30, 5
 #: On every second track to learn from the wheel is pushed aside now and then, so that the expert shows how to come back
 #: (M. Laskey et al., "DART: noise injection for robust imitation learning", CoRL 2017): the share of the time, how long
 #: a push lasts in seconds, and how hard it is at most.
-_PUSHED, _PUSH_S, _PUSH = 0.15, 0.3, 0.35
+_PUSHED, _PUSH_S, _PUSH = 0.2, 0.3, 0.25
 #: Drives that are held in memory at once.
 _HELD = 3
 
