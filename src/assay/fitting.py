@@ -222,7 +222,7 @@ def _why_no_baseline(made: Made) -> str:
 
 def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
-    if made.options.evidence != "full" or made.task.in_loop(made.spec):
+    if made.options.evidence != "full":
         return None
     steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
     plan = replace(made.plan, steps=int(steps))

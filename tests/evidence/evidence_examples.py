@@ -91,6 +91,9 @@ class Application:
     holds_back: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     confused: Sequence[Confusion] = ()
 
+    def in_loop(self, spec: Any) -> bool:
+        return False
+
     def metrics(self, spec: Any) -> Sequence[Metric]:
         return (self.metric,)
 

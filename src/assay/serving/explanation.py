@@ -115,8 +115,6 @@ def explain(
     Raises:
         SettingError: answers of this kind cannot be explained, or there is no such row.
     """
-    if predictor.task.traits.closed_loop:
-        raise SettingError(f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly")
     with inputs(predictor.task, records, predictor.spec) as (samples, problems):
         view = samples.view(TEST)
         units, names = view.units, view.ids()

@@ -184,8 +184,21 @@ class Driving(Task):
         return drive_metrics(spec)
 
     def baselines(self, spec: DriveSpec) -> Sequence[Baseline]:
-        """See later."""
-        return ()
+        """A controller on the colour of the road, or of records ridge regression on pixels; the floor."""
+        from assay.baselines.drive_floors import RandomDriver, UsualControls
+        from assay.baselines.pixel_ridge import PixelRidge
+        from assay.baselines.road_following import RoadFollowing
+
+        if spec.loop is None:
+            return (PixelRidge(spec), UsualControls(spec))
+        return (RoadFollowing(spec, self._trial), RandomDriver(spec))
+
+    def _trial(self, model: Baseline, view: View) -> float:
+        """The mean score of a classical model on the tracks of a view."""
+        from assay.serving.predictor import Classical
+
+        found = self.evaluate(Classical(self, view.samples.spec, model), view)
+        return float(np.mean([ride.score for ride in found.outputs]))
 
 
 def _answer(predictor: Answering) -> Any:
