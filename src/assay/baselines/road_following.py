@@ -1,5 +1,4 @@
-"""A classical driver: the road by its colour, its middle row by row, a proportional and derivative wheel, and a speed
-that the bends in view allow.
+"""A classical driver: the road by its colour, its middle row by row, a PD wheel, a speed that bends in view allow.
 
 It sees what the policy sees: pixels. The colour of the road is learned from where the expert's car stands; the speed is
 read from the instruments by ridge regression on the lowest rows of the frame, learned from the expert's drives; gains
@@ -175,7 +174,9 @@ def _learn(drives: View) -> Learned:
     windows = drives.windows[np.linspace(0, len(drives.windows) - 1, min(len(drives.windows), _FRAMES)).astype(int)]
     frames = np.asarray(drives.samples.field("image", windows))[:, -3:].astype(np.float32)
     height, width = frames.shape[2:]
-    top, bottom, left, right = (round(share * side) for share, side in zip(_PATCH, (height, height, width, width), strict=True))
+    top, bottom, left, right = (
+        round(share * side) for share, side in zip(_PATCH, (height, height, width, width), strict=True)
+    )
     colour = np.median(frames[:, :, top:bottom, left:right], axis=(0, 2, 3))
     distances = np.sqrt(((frames[::8, :, : round(_PANEL * height)] - colour[:, None, None]) ** 2).sum(axis=1))
     speeds = np.concatenate([truth.get("speed", np.full(len(next(iter(truth.values()))), np.nan))

@@ -36,7 +36,7 @@ _STEPS = 100_000
 
 def driver_of(answer: Answer, spec: DriveSpec) -> Driver:
     """Who drives as `answer` says."""
-    back = spec.back(_rate(spec))
+    back = spec.back(loop_rate(spec))
 
     def act(scene: Scene) -> Any:
         seen = recent(len(scene.frames), spec.frames, back)[-1]
@@ -117,8 +117,9 @@ def one_thread() -> Iterator[None]:
 
 
 def _remembered(spec: DriveSpec) -> int:
-    return 1 + (spec.frames - 1) * spec.back(_rate(spec))
+    return 1 + (spec.frames - 1) * spec.back(loop_rate(spec))
 
 
-def _rate(spec: DriveSpec) -> float:
+def loop_rate(spec: DriveSpec) -> float:
+    """Steps a second of the simulator; of records frames a second."""
     return spec.rate_hz if spec.loop is None else open_simulator(spec.loop.simulator).rate_hz

@@ -7,12 +7,13 @@ Shapes: U drives, T frames or steps of one, A controls.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.braking import moments
+from assay.evaluation.braking import Moment, moments
 from assay.evaluation.metrics import Additive, Metric, Values
 from assay.samples.drive_encoding import bend_of
 from assay.samples.drive_spec import BENDS, DriveSpec
@@ -26,11 +27,12 @@ Truth = Mapping[str, Array]
 
 def drive_metrics(spec: DriveSpec) -> Sequence[Metric]:
     """What is measured, the primary metric first."""
+    braked: list[Metric] = []
+    if spec.brake is not None:
+        braked = [MissedBraking(spec), LateBraking(spec), HardBraking(spec)]
     if spec.loop is not None:
-        braked = [] if spec.brake is None else [MissedBraking(spec)]
         return (Score(spec.loop.expert), Laps(), OffRoad(), SteeringChange(), Gap(), *braked)
     errors = [ControlError(spec, place) for place in range(1, len(spec.controls))]
-    braked = [] if spec.brake is None else [MissedBraking(spec)]
     return (ControlError(spec, 0), *[BendError(spec, bend) for bend in range(len(BENDS))], *errors, *braked)
 
 
@@ -155,25 +157,53 @@ class BendError(_Mean):
         return np.asarray(kept, float).reshape(-1, 2)
 
 
-class MissedBraking(_Mean):
-    """The share of the moments of braking that were not answered by the brake (`assay.evaluation.braking`).
+class _Braking(_Mean):
+    """Something about the moments of braking (`assay.evaluation.braking`).
 
     Args:
         spec: what a drive is.
     """
 
-    name, unit, higher_is_better = "missed_braking", "rate", False
-
     def __init__(self, spec: DriveSpec) -> None:
         self._spec = spec
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
-        """(U, 2): moments missed, and moments."""
+        """(U, 2): the sum over the moments that count, and how many these are."""
         kept = []
         for output, truth in zip(outputs, truths, strict=True):
-            found = moments(*brakes(output, truth, self._spec))
-            kept.append([sum(one.late_s is None for one in found), len(found)])
+            values = self._values(moments(*brakes(output, truth, self._spec)))
+            kept.append([sum(values), len(values)])
         return np.asarray(kept, float).reshape(-1, 2)
+
+    @abstractmethod
+    def _values(self, found: Sequence[Moment]) -> list[float]: ...
+
+
+class MissedBraking(_Braking):
+    """The share of the moments of braking at which the brake was not touched."""
+
+    name, unit, higher_is_better = "missed_braking", "rate", False
+
+    def _values(self, found: Sequence[Moment]) -> list[float]:
+        return [float(one.late_s is None) for one in found]
+
+
+class LateBraking(_Braking):
+    """How much later than right it brakes, in the mean over the moments that it did not miss; negative for earlier."""
+
+    name, unit, higher_is_better, best_known = "braking_late", "s", False, False
+
+    def _values(self, found: Sequence[Moment]) -> list[float]:
+        return [one.late_s for one in found if one.late_s is not None]
+
+
+class HardBraking(_Braking):
+    """How hard it brakes at most beside what is right, in the mean over the moments that it did not miss."""
+
+    name, unit = "braking_hardness", "rate"
+
+    def _values(self, found: Sequence[Moment]) -> list[float]:
+        return [one.done / one.wanted for one in found if one.late_s is not None]
 
 
 def brakes(output: Any, truth: Truth, spec: DriveSpec) -> tuple[Array, Array, float]:

@@ -48,7 +48,9 @@ def find(context: Context) -> Finding:
     reason, step = _not_applicable(context)
     if reason:
         return Finding("robustness", QUESTION, "unknown", reason, next=step)
-    least, share = (_LEAST_OF_ROLLOUTS_S, _SHARE_OF_ROLLOUTS) if context.task.in_loop(context.spec) else (_LEAST_S, _SHARE)
+    least, share = (
+        (_LEAST_OF_ROLLOUTS_S, _SHARE_OF_ROLLOUTS) if context.task.in_loop(context.spec) else (_LEAST_S, _SHARE)
+    )
     budget = max(least, share * context.fit_seconds)
     tried = try_network(context, budget)
     if tried is None:

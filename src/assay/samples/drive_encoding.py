@@ -83,7 +83,9 @@ def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log
         seen = drive_frames(places, records, spec, name, log)
         if seen is None:
             continue
-        images.append(seen[recent(len(seen), spec.frames, spec.back(spec.rate_hz))].reshape(len(seen), -1, *seen.shape[2:]))
+        images.append(
+            seen[recent(len(seen), spec.frames, spec.back(spec.rate_hz))].reshape(len(seen), -1, *seen.shape[2:])
+        )
         actions += [np.stack([target[name] for name in spec.controls], axis=1)] if target else []
         rows.append(np.full(len(seen), row))
     shape = (0, 3 * spec.frames, spec.height, spec.width)
@@ -99,9 +101,7 @@ def recent(count: int, frames: int, back: int) -> Array:
     return np.maximum(np.arange(count)[:, None] - back * np.arange(frames - 1, -1, -1), 0)
 
 
-def drive_frames(
-    places: Sequence[str], records: Records, spec: DriveSpec, name: str, log: ProblemLog
-) -> Array | None:
+def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name: str, log: ProblemLog) -> Array | None:
     """(T, 3, H, W) uint8; None where no frame can be decoded."""
     load = records.load
     if load is None:

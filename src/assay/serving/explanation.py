@@ -150,7 +150,7 @@ def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation
         named,
         "%" if unit_of_curves == "%" and weights.ndim == 1 and not task.traits.variable_length else "",
         _worth(curves, unit_of_curves),
-        task.draw(samples, unit, spec),
+        task.draw_window(samples, unit, window, spec),
         task.draw_explained(samples, unit, weights, spec, window),
         int(np.flatnonzero(view.windows == window)[0]),
         len(view.windows),

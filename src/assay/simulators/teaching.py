@@ -43,7 +43,9 @@ def tracks_of(collect: int, round_number: int, seed: int) -> Sequence[int]:
             for place in range(ends[round_number - 1], ends[round_number])]  # fmt: skip
 
 
-def taught(name: str, policy: Driver, tracks: Sequence[int], round_number: int, rate_hz: float, remembered: int) -> Iterator[Ride]:
+def taught(
+    name: str, policy: Driver, tracks: Sequence[int], round_number: int, rate_hz: float, remembered: int
+) -> Iterator[Ride]:
     """Rides of the policy, recorded with the expert's advice.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -44,16 +45,19 @@ class Ordered:
 
 def stamps(names: Sequence[str]) -> Array | None:
     """(T,) seconds out of the names of frames; None where not all have a time in it."""
-    from datetime import UTC, datetime
-
-    found = [_STAMP.search(name) for name in names]
-    if not names or any(one is None for one in found):
+    found = [one.groups() for name in names if (one := _STAMP.search(name)) is not None]
+    if not names or len(found) < len(names):
         return None
     try:
-        return np.asarray([datetime(*map(int, one.groups()[:6]), tzinfo=UTC).timestamp() + int(one[7]) / 1000  # type: ignore[misc]
-                           for one in found if one is not None])  # fmt: skip
+        return np.asarray([_seconds_of([int(part) for part in parts]) for parts in found])
     except ValueError:  # the 31st of February
         return None
+
+
+def _seconds_of(parts: Sequence[int]) -> float:
+    """Of year, month, day, hour, minute, second and millisecond."""
+    year, month, day, hour, minute, second, milliseconds = parts
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp() + milliseconds / 1000
 
 
 def seconds(times: Array) -> Array:

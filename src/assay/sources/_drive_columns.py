@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,8 +89,8 @@ def numbers_of(table: pa.RecordBatch, name: str | None) -> Array | None:
     """
     if name is None:
         return None
-    values, wrong = as_number(table.column(name), "plain")
-    found = values.to_numpy(zero_copy_only=False).astype(float)
+    values, _ = as_number(table.column(name), "plain")
+    found: Array = values.to_numpy(zero_copy_only=False).astype(float)
     if np.isnan(found).all():
         shown = next((value for value in table.column(name).to_pylist() if value), "nothing")
         raise DataError(f"column {name!r} holds no numbers, but {shown!r}.", "Name the steering with --target.")
@@ -122,7 +123,7 @@ def stuck(steering: Array, times: Array) -> Array:
 
 def stuck_camera(digests: Sequence[str], moving: Array, times: Array) -> Array:
     """(T,) bool, True where a frame repeats the one before it and the car moves, in runs of a second and more."""
-    same = np.r_[False, [first == second for first, second in zip(digests[:-1], digests[1:], strict=True)]] & moving
+    same = np.r_[False, [first == second for first, second in pairwise(digests)]] & moving
     found = np.zeros(len(same), bool)
     edges = np.flatnonzero(np.diff(np.r_[False, same, False]))
     for start, stop in zip(edges[::2], edges[1::2], strict=True):

@@ -109,7 +109,9 @@ class _WithArchives:
         return self._store, name
 
 
-def video_places(files: FrameFiles, video: str, numbers: Array | None, times: Array | None, rows: int) -> list[str | None]:
+def video_places(
+    files: FrameFiles, video: str, numbers: Array | None, times: Array | None, rows: int
+) -> list[str | None]:
     """For each row of a table the frame of a video that it means, `VIDEO#12`; None where there is none.
 
     Args:

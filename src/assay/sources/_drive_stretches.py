@@ -6,6 +6,7 @@ or tested, and what lies next to a stretch of another side is left out. Shapes: 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def stretches_of(side: Array, piece: Array, times: Array, guarded: bool) -> list
     change = np.flatnonzero((np.diff(side) != 0) | (np.diff(piece) != 0)) + 1
     ends = [0, *change.tolist(), len(side)] if len(side) else []
     found: list[tuple[int, Array]] = []
-    for number, (start, stop) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+    for number, (start, stop) in enumerate(pairwise(ends)):
         frames = np.arange(start, stop)
         if guarded:
             low = GUARD_S if start and piece[start - 1] == piece[start] else 0.0

@@ -115,7 +115,9 @@ def read(source: Source, options: DataOptions, labelled: bool = True) -> Records
     logs = []
     for table in _tables(files):
         columns = columns_of(source.store, table, options.extra.get("encoding"), options.target)
-        if (columns["steering"] is None and labelled) or not (frame_column(columns, files.resolve(table)) or files.videos()):
+        if (columns["steering"] is None and labelled) or not (
+            frame_column(columns, files.resolve(table)) or files.videos()
+        ):
             log.add("table-without-frames-or-steering", "skipped", table)
             continue
         logs.append(_read_log(files, columns, options, log, labelled))
@@ -231,7 +233,13 @@ def _rate(options: DataOptions) -> float:
 
 
 def _working(
-    values: dict[str, Array], at: Array, times: Array, digests: Sequence[str], file: str, numbers: Array, log: ProblemLog
+    values: dict[str, Array],
+    at: Array,
+    times: Array,
+    digests: Sequence[str],
+    file: str,
+    numbers: Array,
+    log: ProblemLog,
 ) -> Array:
     """(T',) bool, rows at which neither wheel nor camera is stuck."""
     wheel = stuck(values["steering"][at], times)

@@ -121,9 +121,7 @@ def driven(target: pa.Array | pa.ChunkedArray) -> list[dict[str, Array]]:
             found.append({})
             continue
         inside = row.values
-        found.append(
-            {field.name: inside.field(field.name).to_numpy(zero_copy_only=False) for field in inside.type}
-        )
+        found.append({field.name: inside.field(field.name).to_numpy(zero_copy_only=False) for field in inside.type})
     return found
 
 

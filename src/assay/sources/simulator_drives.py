@@ -77,9 +77,7 @@ def read(source: Source, options: DataOptions) -> Records:
     folder = _drives_folder(simulator)
     for tracks in sides.values():
         _drive_missing(simulator, [track for track in tracks if not _file(folder, track).exists()], folder)
-    drives = [
-        expert_drive(simulator, folder, track, side) for side, tracks in sides.items() for track in tracks
-    ]
+    drives = [expert_drive(simulator, folder, track, side) for side, tracks in sides.items() for track in tracks]
     facts = {
         "simulator": name,
         "rate_hz": simulator.rate_hz / simulator.recorded_every,

@@ -11,7 +11,6 @@ from typing import Any
 from assay.errors import DataError
 from assay.sources.store import Store, open_store
 
-
 #: How sources begin that are no files.
 ADDRESSES = ("simulator:",)
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.samples.drive_spec import DriveSpec
-from assay.task import Batch, Encoded, NetworkKind, Task, Traits
+from assay.task import (
+    Amount,
+    Batch,
+    Corruption,
+    Drawing,
+    Encoded,
+    InUse,
+    NetworkKind,
+    Session,
+    Support,
+    Task,
+    Traits,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,10 +30,10 @@ if TYPE_CHECKING:
     from assay.baselines.baseline import Baseline
     from assay.evaluation.evaluation import Evaluation
     from assay.evaluation.metrics import Metric, Values
+    from assay.evidence.finding import Figure
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples, View
     from assay.serving.predictor import Answering, Predictor
-    from assay.simulators.rides import Ride, Terms
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
@@ -56,6 +68,7 @@ class Driving(Task):
         default_budget_s=600.0,
         several_windows=True,
         closed_loop=True,
+        streams=True,
         options={
             "memory": "frames that the policy sees at once, a tenth of a second apart (1)",
             "longest": "the longer side of a frame as the policy sees it, in pixels (96)",
@@ -183,6 +196,128 @@ class Driving(Task):
 
         return drive_metrics(spec)
 
+    def figures(self, evaluation: Evaluation, spec: DriveSpec) -> Sequence[Figure]:
+        """See `assay.evidence.drive_figures`."""
+        from assay.evidence.drive_figures import drive_figures
+
+        return drive_figures(evaluation, spec)
+
+    def losses(self, outputs: Values, truths: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:
+        """(U,) what a ride lacks to the expert's score; of records the mean steering error."""
+        from assay.evaluation.drive_loop import ride_losses
+        from assay.evaluation.drive_metrics import ControlError
+
+        if spec.loop is not None and not all(isinstance(output, np.ndarray) for output in outputs):
+            return ride_losses(outputs, spec)
+        sums = ControlError(spec, 0).statistics(outputs, truths)
+        return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1))
+
+    def in_use(self, predictor: Predictor, samples: Samples) -> InUse:
+        """What a step takes."""
+        from assay.evidence.drive_in_use import drive_in_use
+
+        return drive_in_use(_answer(predictor), predictor.spec)
+
+    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: DriveSpec) -> Amount:
+        """Minutes of driving."""
+        return Amount(len(samples.view_of(units).windows) / spec.rate_hz / 60, "minutes of driving")
+
+    def corruptions(self, spec: DriveSpec) -> Mapping[str, Corruption]:
+        """See `assay.samples.drive_corruptions`."""
+        from assay.samples.drive_corruptions import drive_corruptions
+
+        return drive_corruptions(spec)
+
+    def worsened(self, model: Answering, view: View, name: str, strength: int, seed: int) -> Values:
+        """In a simulator rides with worse frames, in another world, or with late actions."""
+        from assay.evaluation.drive_loop import evaluate_loop, loop_rate
+        from assay.samples.draws import Draws
+        from assay.samples.drive_corruptions import drive_corruptions, worse_terms
+        from assay.simulators.rides import Terms
+
+        spec: DriveSpec = model.spec
+        if spec.loop is None:
+            return super().worsened(model, view, name, strength, seed)
+        change = drive_corruptions(spec)[name].change
+
+        def changed(batch: DriveBatch) -> Any:
+            return batch if change is None else change(batch, strength, Draws(seed, strength, batch.index.numpy()))
+
+        terms = worse_terms(name, strength, loop_rate(spec), Terms())
+        return evaluate_loop(_answer(model, changed), view, spec, terms).outputs
+
+    def regularisation(self, spec: DriveSpec) -> Mapping[str, tuple[float, float]]:
+        """Mirroring first: it doubles the bends; then other light and colours."""
+        return {"augment.mirror": (0.0, 0.5), "augment.jitter": (0.0, 0.2), "augment.recolour": (0.0, 0.3)}
+
+    def parts(self, spec: DriveSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+        """See `assay.samples.image_places`."""
+        from assay.samples.image_places import image_parts
+
+        return image_parts(spec)
+
+    def masked(self, batch: DriveBatch, kept: Tensor, spec: DriveSpec, instead: DriveBatch | None = None) -> DriveBatch:
+        """See `assay.samples.image_places`; all frames that are seen at once alike."""
+        from assay.samples.image_places import mask_images
+
+        return replace(batch, image=mask_images(batch.image, kept, spec, None if instead is None else instead.image))
+
+    def support(self, outputs: Values, answered: Values, spec: DriveSpec) -> Support:
+        """See `assay.evidence.drive_attribution`."""
+        from assay.evidence.drive_attribution import wheel_support
+
+        return wheel_support(outputs, answered, spec)
+
+    def explain(self, predictor: Answering, batch: DriveBatch) -> np.ndarray[Any, Any]:
+        """See `assay.evidence.drive_attribution`."""
+        from assay.evidence.drive_attribution import explain_wheel
+
+        return explain_wheel(getattr(predictor, "network", None), batch.image, predictor.spec)
+
+    def draw(self, samples: Samples, unit: int, spec: DriveSpec) -> Drawing:
+        """The frame in the middle of the drive."""
+        from assay.report.drives import drive_drawing
+
+        windows = samples.view_of(np.asarray([unit])).windows
+        return drive_drawing(samples, unit, int(windows[len(windows) // 2]))
+
+    def draw_window(self, samples: Samples, unit: int, window: int, spec: DriveSpec) -> Drawing:
+        """One frame."""
+        from assay.report.drives import drive_drawing
+
+        return drive_drawing(samples, unit, window)
+
+    def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: DriveSpec) -> Drawing:
+        """Where a ride first left the road; of records the frame at which the wheel is furthest off."""
+        from assay.report.drives import answered_drawing
+
+        return answered_drawing(samples, unit, output, truth, spec)
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: DriveSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """A frame in grey with what turned the wheel to the right in orange, to the left in blue."""
+        from assay.report.drives import drive_drawing
+
+        windows = samples.view_of(np.asarray([unit])).windows
+        return drive_drawing(samples, unit, int(windows[len(windows) // 2]) if window is None else window, weights)
+
+    def session(self, predictor: Predictor) -> Session:
+        """See `assay.serving.drive_session`."""
+        from assay.serving.drive_session import DriveSession
+
+        return DriveSession(_answer(predictor), predictor.spec)
+
+    def stream(self, samples: Samples, unit: int, spec: DriveSpec) -> np.ndarray[Any, Any]:
+        """(T, H, W, 3) the frames of a drive, as the policy sees them."""
+        windows = samples.view_of(np.asarray([unit])).windows
+        return np.ascontiguousarray(np.asarray(samples.field("image", windows))[:, -3:].transpose(0, 2, 3, 1))
+
     def baselines(self, spec: DriveSpec) -> Sequence[Baseline]:
         """A controller on the colour of the road, or of records ridge regression on pixels; the floor."""
         from assay.baselines.drive_floors import RandomDriver, UsualControls
@@ -201,12 +336,12 @@ class Driving(Task):
         return float(np.mean([ride.score for ride in found.outputs]))
 
 
-def _answer(predictor: Answering) -> Any:
-    """What a predictor answers to one window, given as an array."""
+def _answer(predictor: Answering, change: Callable[[DriveBatch], DriveBatch] | None = None) -> Any:
+    """What a predictor answers to one window, given as an array (1, 3K, H, W), and changed before."""
     import torch
 
     def answer(image: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
         batch = DriveBatch(index=torch.tensor([number]), image=torch.from_numpy(image))
-        return np.asarray(predictor.respond(batch))[0]
+        return np.asarray(predictor.respond(batch if change is None else change(batch)))[0]
 
     return answer
