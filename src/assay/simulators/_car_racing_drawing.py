@@ -1,9 +1,9 @@
 """CarRacing-v3 drawn in half of the time, pixel for pixel the same.
 
 The environment turns and moves all of some 700 polygons of road and grass in Python at every step, and then leaves out
-those that lie outside of the picture: nearly all. Here arrays tell which these are; the rest is left to the environment.
-A test compares the pixels. Where the environment is built otherwise than the one that this was written for
-(Gymnasium 1.x), it draws by itself.
+those that lie outside of the picture: nearly all. Here arrays tell which these are; all else is left as it is. A test
+compares the pixels. Where the environment is built otherwise than the one that this was written for (Gymnasium 1.x), it
+draws by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A simulator in a process of its own: `python -m assay.simulators._worker NAME`, asked over its pipes.
+"""A simulator in a process of its own: `python -m assay.simulators._worker MODULE:CLASS`, asked over its pipes.
 
 Questions and answers are a line of JSON each, `[command, …]`; a frame follows its answer as raw bytes. Nothing else is
 written to the pipe: what libraries print goes to standard error.
@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from assay.errors import AssayError, SettingError
-from assay.simulators.simulator import Moment, open_simulator
+from assay.simulators.simulator import Moment, made_at, place_of
 
 Array = np.ndarray[Any, Any]
 
@@ -29,12 +29,8 @@ class Remote:
     """
 
     def __init__(self, name: str) -> None:
-        import assay
-
-        folder = os.path.dirname(os.path.dirname(os.path.abspath(assay.__file__)))
-        given = {**os.environ, "OMP_NUM_THREADS": "1"}
-        given["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
-        command = [sys.executable, "-W", "ignore", "-m", "assay.simulators._worker", name]
+        given = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-W", "ignore", "-m", "assay.simulators._worker", place_of(name), name]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=given)
 
     def ask(self, *command: Any) -> None:
@@ -79,10 +75,10 @@ def _ended() -> SettingError:
     return SettingError("the simulator's process has ended", "Its own words stand above; try again.")
 
 
-def serve(name: str, questions: IO[bytes], answers: IO[bytes]) -> None:
+def serve(place: str, name: str, questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until the questions end."""
     try:
-        simulator = open_simulator(name)
+        simulator = made_at(place, name)
         for line in questions:
             command, *values, advise = json.loads(line)
             if command == "reset":
@@ -107,7 +103,7 @@ def main() -> None:
     """Serve over the pipes that this process was started with."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed, such as a library's greeting
-    serve(sys.argv[1], sys.stdin.buffer, answers)
+    serve(sys.argv[1], sys.argv[2], sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ def rides(
     """
     terms = terms or Terms()
     about = open_simulator(name)
-    count = min(at_once or min(os.cpu_count() or 1, _MOST_AT_ONCE), len(tracks))
+    usual = min(os.cpu_count() or 1, _MOST_AT_ONCE) if about.own_process else 1
+    count = min(at_once or usual, len(tracks))
     done: dict[int, Ride] = {}
     waiting = deque(enumerate(tracks))
     given = 0

@@ -75,6 +75,7 @@ class Simulator(ABC):
         recorded_every: of so many frames one is kept to learn from: neighbours are nearly equal.
         mirror: boxes (top, bottom, left, right) of the frame in pixels, each of which is turned left to right by
             itself where a frame is mirrored: the view, and instruments with a middle of their own.
+        own_process: a step takes so long that two simulators in processes of their own are quicker than one.
     """
 
     name: ClassVar[str]
@@ -85,6 +86,7 @@ class Simulator(ABC):
     most_steps: ClassVar[int]
     recorded_every: ClassVar[int] = 1
     mirror: ClassVar[tuple[tuple[int, int, int, int], ...]]
+    own_process: ClassVar[bool] = True
 
     @abstractmethod
     def reset(self, track: int, recoloured: float = 0.0) -> Moment:
@@ -114,10 +116,20 @@ def open_simulator(name: str) -> Simulator:
         SettingError: there is none.
         MissingExtraError: it is not installed.
     """
+    return made_at(place_of(name), name)
+
+
+def place_of(name: str) -> str:
+    """`module:Class` of the simulator of that name; raises `SettingError` where there is none."""
     known = known_simulators()
     if name not in known:
         raise SettingError(f"there is no simulator {name!r}", did_you_mean(name, known))
-    module, _, attribute = known[name].partition(":")
+    return known[name]
+
+
+def made_at(place: str, name: str) -> Simulator:
+    """A simulator by `module:Class`; raises `MissingExtraError` where it cannot be imported."""
+    module, _, attribute = place.partition(":")
     try:
         made: Simulator = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:

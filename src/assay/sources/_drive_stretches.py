@@ -17,7 +17,7 @@ from assay.sources.source import DataOptions
 
 Array = np.ndarray[Any, Any]
 #: The three sides take turns, so often: about every `_TURN_S` seconds of driving, within bounds.
-_TURN_S, _FEWEST, _MOST = 25.0, 5, 30
+_TURN_S, _FEWEST, _MOST = 25.0, 1, 30
 #: What is left out at the end of a stretch that another side follows, in seconds, and the shortest stretch.
 GUARD_S, SHORTEST_S = 0.25, 0.5
 #: A unit is at most so long: what an interval resamples.

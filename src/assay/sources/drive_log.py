@@ -136,6 +136,19 @@ def read(source: Source, options: DataOptions, labelled: bool = True) -> Records
     return drive_records(drives, controls or CONTROLS[:1], files.load, facts, log, source.label)
 
 
+def holds_table(source: Source) -> bool:
+    """Whether a table names frames, or lies beside a video."""
+    try:
+        files = FrameFiles(source)
+        for table in _tables(files):
+            columns = columns_of(source.store, table, None)
+            if files.videos() or frame_column(columns, files.resolve(table)) is not None:
+                return True
+    except AssayError:
+        pass
+    return False
+
+
 def _tables(files: FrameFiles) -> list[str]:
     return table_names(list(files.source.store.names))
 

@@ -73,7 +73,7 @@ def drive_records(
     known = [name for name in (*controls, *BESIDE) if any(name in drive.values for drive in drives)]
     columns: dict[str, pa.Array] = {
         "id": pa.array([drive.id for drive in drives], pa.string()),
-        "target": _targets(drives, known),
+        **({"target": _targets(drives, known)} if any(name in known for name in controls) else {}),
         "frames": pa.array([list(drive.frames) for drive in drives], pa.list_(pa.string())),
     }
     for column, values in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from assay.errors import DataError
-from assay.sources import drive_log, simulator_drives
+from assay.sources import drive_log, drive_pictures, simulator_drives
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, Recognition, Source
 
@@ -35,6 +35,22 @@ def read_drives(source: Source, options: DataOptions) -> Records:
         )
     records: Records = found[1].read(source, options)
     return records
+
+
+def read_drive_inputs(source: Source) -> Records:
+    """Frames that are to be answered, with no need of what was done: a log or a table, videos, pictures.
+
+    A log gives its stretches, a video is one drive, a picture by itself a drive of one frame. A simulator gives the
+    expert's drives on a few tracks.
+
+    Raises:
+        DataError: there is no frame.
+    """
+    if simulator_drives.recognise(source) is not None:
+        return simulator_drives.read(source, DataOptions(extra={"drives": "2", "tests": "2"}))
+    if source.path is not None and drive_log.holds_table(source):
+        return drive_log.read(source, DataOptions(), labelled=False)
+    return drive_pictures.read(source)
 
 
 def _best(source: Source) -> tuple[Recognition, ModuleType] | None:

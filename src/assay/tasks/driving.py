@@ -97,11 +97,10 @@ class Driving(Task):
         return read_drives(source, options)
 
     def read_inputs(self, source: Source, spec: DriveSpec) -> Records:
-        """The same without what was done."""
-        from assay.sources.drives import read_drives
-        from assay.sources.source import DataOptions
+        """Frames: see `assay.sources.drives`."""
+        from assay.sources.drives import read_drive_inputs
 
-        return read_drives(source, DataOptions())
+        return read_drive_inputs(source)
 
     def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> DriveSpec:
         """See `assay.samples.drive_encoding`."""
