@@ -39,6 +39,7 @@ from assay.task_parts import (
     InUse,
     NetworkKind,
     Output,
+    Rollout,
     Session,
     Settings,
     Situation,
@@ -76,6 +77,7 @@ __all__ = [
     "InUse",
     "NetworkKind",
     "Output",
+    "Rollout",
     "Session",
     "Settings",
     "Situation",
@@ -307,6 +309,17 @@ class Task(TaskEvidence):
             done: the share of the training that is done, from 0 to 1.
         """
         return None
+
+    def rollouts(self, predictor: Answering, first: int | None, count: int, pictured: bool) -> Iterator[Rollout]:
+        """Rollouts in worlds of one's own choice (`assay drive`); only where `in_loop` says so.
+
+        Args:
+            predictor: acts.
+            first: the number of the first world; the others follow it. None for the first of those tested in.
+            count: how many.
+            pictured: give frames, too.
+        """
+        raise SettingError(f"{self.name} does not act in a world", "assay predict answers inputs.")
 
     def session(self, predictor: Predictor) -> Session:
         """A session that takes chunks; only for tasks whose traits say `streams`."""

@@ -278,6 +278,23 @@ class Doubts:
     found: tuple[Doubt, ...]
 
 
+@dataclass(frozen=True)
+class Rollout:
+    """What came of acting once in a world, beyond the samples.
+
+    Attributes:
+        id: its name.
+        output: as `Task.evaluate` gives it for a unit.
+        frames: (T, H, W, 3) uint8 of what was seen, with what was done drawn into it; None where not asked for.
+        rate_hz: frames a second.
+    """
+
+    id: str
+    output: Output
+    frames: np.ndarray[Any, Any] | None = None
+    rate_hz: float = 0.0
+
+
 class Session(ABC):
     """Takes input in chunks and answers while more arrives.
 

@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.errors import SettingError
+from assay.serving.video_file import write_video
 from assay.sources._video_frames import load_cv2
 
 Array = np.ndarray[Any, Any]
-#: By the ending of the file: how OpenCV's own build can write it.
-_CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
-_DEFAULT_HZ = 25.0
 
 
 def write_annotated(
@@ -37,24 +34,8 @@ def write_annotated(
         SettingError: another ending, or the file cannot be written.
         MissingExtraError: OpenCV is not installed.
     """
-    cv2 = load_cv2()
-    codec = _CODECS.get(target.suffix.lower())
-    if codec is None:
-        raise SettingError(f"a video cannot be written as {target.name}", f"End its name in {', '.join(_CODECS)}.")
-    writer, count = None, 0
-    try:
-        for frame, boxes in zip(frames, tracked, strict=False):
-            if writer is None:
-                size = (frame.shape[1], frame.shape[0])
-                writer = cv2.VideoWriter(str(target), cv2.VideoWriter_fourcc(*codec), rate_hz or _DEFAULT_HZ, size)
-                if not writer.isOpened():
-                    raise SettingError(f"{target} cannot be written", "Check that its folder exists, or choose .avi.")
-            writer.write(cv2.cvtColor(annotated(frame, boxes, classes), cv2.COLOR_RGB2BGR))
-            count += 1
-    finally:
-        if writer is not None:
-            writer.release()
-    return count
+    drawn = (annotated(frame, boxes, classes) for frame, boxes in zip(frames, tracked, strict=False))
+    return write_video(drawn, target, rate_hz)
 
 
 def annotated(frame: Array, boxes: Array, classes: Sequence[str]) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from assay.task import (
     Encoded,
     InUse,
     NetworkKind,
+    Rollout,
     Session,
     Support,
     Task,
@@ -305,6 +306,12 @@ class Driving(Task):
 
         windows = samples.view_of(np.asarray([unit])).windows
         return drive_drawing(samples, unit, int(windows[len(windows) // 2]) if window is None else window, weights)
+
+    def rollouts(self, predictor: Answering, first: int | None, count: int, pictured: bool) -> Iterator[Rollout]:
+        """Rides on tracks of the simulator."""
+        from assay.serving.drive_rollouts import drive_rollouts
+
+        return drive_rollouts(_answer(predictor), predictor.spec, first, count, pictured)
 
     def session(self, predictor: Predictor) -> Session:
         """See `assay.serving.drive_session`."""
