@@ -51,8 +51,9 @@ def drive_and_tell(
     if as_json:
         rows = [{"id": one.id, **to_json(model.task.answer(one.output, model.spec))} for one in found]
         told = {name: vars(value) for name, value in metrics.items()}
-        print_json({"format": 1, "task": model.task.name, "run": str(path), "driver": "baseline" if baseline else "network",
-                    "episodes": rows, "metrics": told, "video": None if video is None else str(video)})  # fmt: skip
+        driver = "baseline" if baseline else "network"
+        about = {"format": 1, "task": model.task.name, "run": str(path), "driver": driver}
+        print_json({**about, "episodes": rows, "metrics": told, "video": None if video is None else str(video)})
         return
     from assay.evidence.words import spread, title
 

@@ -111,7 +111,7 @@ def _collector(made: Made, run: RunFolder) -> Collector | None:
     """What asks a closed-loop task for new samples after an epoch; None for other tasks."""
     if not made.task.in_loop(made.spec):
         return None
-    return Collector(made.task, made.spec, made.samples, run.path / "collected", made.plan.seed)
+    return Collector(made.task, made.spec, made.samples, run.checkpoint / "collected", made.plan.seed)
 
 
 def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBaseline | None, FittedBaseline | None]:

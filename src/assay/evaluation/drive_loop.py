@@ -15,6 +15,8 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.evaluation.evaluation import Evaluation
+from assay.samples.draws import Draws
+from assay.samples.drive_corruptions import drive_corruptions, worse_terms
 from assay.samples.drive_encoding import brought_frame, recent
 from assay.samples.drive_spec import DriveSpec
 from assay.simulators.rides import Driver, Ride, Scene, Terms, rides
@@ -54,7 +56,7 @@ def drive_tracks(answer: Answer, spec: DriveSpec, tracks: Sequence[int], terms: 
     """
     if spec.loop is None:
         raise SettingError("this policy was learned from records, not in a simulator", "assay predict answers frames.")
-    terms = replace(terms or Terms(advised=True), remembered=_remembered(spec))
+    terms = replace(terms or Terms(advised=True), remembered=_remembered(spec), most_steps=spec.loop.steps)
     with one_thread():
         yield from rides(spec.loop.simulator, tracks, driver_of(answer, spec), terms)
 
@@ -66,6 +68,29 @@ def evaluate_loop(answer: Answer, view: View, spec: DriveSpec, terms: Terms | No
     return Evaluation(
         view.units, found, view.truths(), view.groups(), ride_losses(found, spec), time.perf_counter() - begun
     )
+
+
+def worse_rides(
+    answers: Callable[[Callable[[Any], Any]], Answer], view: View, spec: DriveSpec, name: str, strength: int, seed: int
+) -> Sequence[Ride]:
+    """Rides on the tracks of a view under a corruption: of frames, of the world, or of time.
+
+    Args:
+        answers: gives who answers, out of what changes each batch before.
+        view: says on which tracks.
+        spec: what a drive is.
+        name: of the corruption.
+        strength: from 1 to 5.
+        seed: of what is random in it.
+    """
+    change = drive_corruptions(spec)[name].change
+
+    def changed(batch: Any) -> Any:
+        return batch if change is None else change(batch, strength, Draws(seed, strength, batch.index.numpy()))
+
+    terms = worse_terms(name, strength, loop_rate(spec), Terms())
+    found: Sequence[Ride] = evaluate_loop(answers(changed), view, spec, terms).outputs
+    return found
 
 
 def collected_drives(answer: Answer, spec: DriveSpec, round_before: int, seed: int, done: float) -> Records | None:
@@ -89,7 +114,7 @@ def collected_drives(answer: Answer, spec: DriveSpec, round_before: int, seed: i
     frames: dict[str, Array] = {}
     with one_thread():
         driver = driver_of(answer, spec)
-        for ride in taught(simulator.name, driver, tracks, number, simulator.rate_hz, _remembered(spec)):
+        for ride in taught(simulator, driver, tracks, number, _remembered(spec), spec.loop.steps):
             if ride.recorded is not None:
                 id = f"round-{number}/track-{ride.track}"
                 drives.append(recorded_drive(ride, simulator, id, group=f"track-{ride.track}"))

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 
-def drive_drawing(samples: Samples, unit: int, window: int, weights: Array | None = None) -> Drawing:
-    """One frame of a drive; with weights (H, W) in grey, and what weighed in colour."""
-    first = int(samples.view_of(np.asarray([unit])).windows[0])
+def drive_drawing(samples: Samples, unit: int, window: int | None = None, weights: Array | None = None) -> Drawing:
+    """One frame of a drive, the middle one where none is named; with weights (H, W) in grey, what weighed in colour."""
+    windows = samples.view_of(np.asarray([unit])).windows
+    first, window = int(windows[0]), int(windows[len(windows) // 2]) if window is None else window
     frame = np.asarray(samples.field("image", np.asarray([window])))[0, -3:].transpose(1, 2, 0)
     image = thumbnail(np.ascontiguousarray(frame)) if weights is None else overlay(frame, weights)
     return Drawing(image=image, lines=(samples.id(unit), f"frame: {window - first:,}"))
@@ -38,4 +39,4 @@ def answered_drawing(samples: Samples, unit: int, output: Any, truth: Any, spec:
         step, frame = output.left[0]
         lines = (samples.id(unit), f"left the road after: {step / output.rate_hz:.1f} s")
         return Drawing(image=thumbnail(np.ascontiguousarray(frame)), lines=lines)
-    return drive_drawing(samples, unit, int(windows[len(windows) // 2]))
+    return drive_drawing(samples, unit)

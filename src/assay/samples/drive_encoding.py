@@ -31,6 +31,8 @@ _LONGEST = 96
 #: Of the hardest steering (99 of 100 frames steer less), what a bend and a sharp bend take.
 _BENDS = (0.1, 0.4)
 _SPACING_S = 0.1
+#: A control that hardly moves in the training drives may move later: its usual size is at least this share of its way.
+_LEAST_SCALE = 0.05
 #: Drives of the policy that a training in a simulator learns from, where the user does not say.
 COLLECT = 40
 
@@ -55,11 +57,12 @@ def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> D
     mean, deviation = brought.mean(axis=(0, 2, 3)), np.maximum(brought.std(axis=(0, 2, 3)), 1.0)
     centre = np.r_[0.0, actions[:, 1:].mean(axis=0)]
     low, high, mirror, loop = _world(records, actions, options, (0, height, 0, width))
+    least = np.maximum(_LEAST_SCALE * (np.asarray(high) - np.asarray(low)), 1e-3)
     return DriveSpec(
         height, width, frames, _SPACING_S, float(records.facts["rate_hz"]),
         tuple(np.tile(mean, frames).round(3).tolist()), tuple(np.tile(deviation, frames).round(3).tolist()),
         controls, low, high, tuple(centre.round(5).tolist()),
-        tuple(np.maximum(np.sqrt(((actions - centre) ** 2).mean(axis=0)), 1e-3).round(5).tolist()),
+        tuple(np.maximum(np.sqrt(((actions - centre) ** 2).mean(axis=0)), least).round(5).tolist()),
         bends, (float(counts[0]), float(counts[1]), float(counts[2])), mirror, loop,
     )  # fmt: skip
 
@@ -198,5 +201,5 @@ def _world(
     simulator = open_simulator(name)
     collect = int(number_of(options.extra, "collect", COLLECT, 0, MOST_TRACKS, whole=True))
     bounds = [tuple(float(getattr(control, end)) for control in simulator.controls) for end in ("low", "high")]
-    loop = Loop(name, collect, float(records.facts["expert"]["validation"]))
+    loop = Loop(name, collect, float(records.facts["expert"]["validation"]), records.facts.get("steps"))
     return bounds[0], bounds[1], simulator.mirror, loop

@@ -22,11 +22,13 @@ class Loop:
         simulator: its name.
         collect: drives of the policy, with the expert's advice, that are learned from while it trains.
         expert: the expert's mean score on the validation tracks, which nothing is learned from.
+        steps: after so many a ride is cut; None for the simulator's own limit.
     """
 
     simulator: str
     collect: int
     expert: float
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ written to the pipe: what libraries print goes to standard error.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -63,6 +66,34 @@ class Remote:
                 pipe.close()
         self._process.terminate()
         self._process.wait()
+
+
+#: Processes that wait for the next rides: to start one takes a second or two.
+_idle: dict[str, list[Remote]] = {}
+_lock = threading.Lock()
+
+
+@contextmanager
+def borrowed(name: str) -> Iterator[Remote]:
+    """A simulator in another process, kept for the next rides unless these end in an error."""
+    with _lock:
+        waiting = _idle.setdefault(name, [])
+        remote = waiting.pop() if waiting else Remote(name)
+    try:
+        yield remote
+    except BaseException:
+        remote.close()
+        raise
+    with _lock:
+        _idle[name].append(remote)
+
+
+@atexit.register
+def _close_all() -> None:
+    for remotes in _idle.values():
+        for remote in remotes:
+            remote.close()
+        remotes.clear()
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from assay.simulators._worker import Remote
+from assay.simulators._worker import Remote, borrowed
 from assay.simulators.simulator import Moment, Simulator, open_simulator, within
 
 Array = np.ndarray[Any, Any]
@@ -130,7 +130,7 @@ def rides(
     waiting = deque(enumerate(tracks))
     given = 0
     with ExitStack() as stack:
-        seats = [stack.enter_context(closing(Remote(name) if count > 1 else _Here(about))) for _ in range(count)]
+        seats: list[Seat] = [stack.enter_context(borrowed(name)) if count > 1 else _Here(about) for _ in range(count)]
         under_way = deque(_begin(seat, about, waiting.popleft(), terms) for seat in seats)
         while under_way:
             one = under_way.popleft()
@@ -163,15 +163,15 @@ class _Here:
             moment = self._simulator.step(np.asarray(values[0], np.float32))
         return moment, self._simulator.advice() if advise else None
 
-    def close(self) -> None:
-        """Nothing is to be ended."""
+
+Seat = Remote | _Here
 
 
 @dataclass
 class _UnderWay:
     """A ride that has not ended."""
 
-    seat: Remote | _Here
+    seat: Seat
     about: Simulator
     place: int
     track: int
@@ -244,7 +244,7 @@ class _UnderWay:
 _BEFORE = 25
 
 
-def _begin(seat: Remote | _Here, about: Simulator, track: tuple[int, int], terms: Terms) -> _UnderWay:
+def _begin(seat: Seat, about: Simulator, track: tuple[int, int], terms: Terms) -> _UnderWay:
     seat.ask("reset", track[1], terms.recoloured, terms.advised)
     idle = np.asarray([min(max(0.0, control.low), control.high) for control in about.controls], np.float32)
     frames: deque[Array] = deque(maxlen=max(terms.remembered, _BEFORE))

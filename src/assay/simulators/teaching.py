@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.samples.draws import key_of, uniform
 from assay.simulators.rides import Driver, Ride, Scene, Terms, rides
-from assay.simulators.simulator import COLLECTED, MOST_TRACKS, VALIDATED
+from assay.simulators.simulator import COLLECTED, MOST_TRACKS, VALIDATED, Simulator
 
 #: The share of the stretches that the expert drives in the first round, and how long a stretch is in seconds.
 BETA, STRETCH_S = 0.5, 0.5
@@ -44,24 +44,25 @@ def tracks_of(collect: int, round_number: int, seed: int) -> Sequence[int]:
 
 
 def taught(
-    name: str, policy: Driver, tracks: Sequence[int], round_number: int, rate_hz: float, remembered: int
+    about: Simulator, policy: Driver, tracks: Sequence[int], round_number: int, remembered: int, steps: int | None
 ) -> Iterator[Ride]:
     """Rides of the policy, recorded with the expert's advice.
 
     Args:
-        name: the simulator's.
+        about: the simulator.
         policy: drives, but for the stretches that are the expert's.
         tracks: their numbers.
         round_number: from 1.
-        rate_hz: of the simulator.
         remembered: frames that the policy is shown.
+        steps: after which a ride is cut; None for the simulator's own limit.
     """
-    every, share = max(1, round(STRETCH_S * rate_hz)), BETA**round_number
+    every, share = max(1, round(STRETCH_S * about.rate_hz)), BETA**round_number
 
     def act(scene: Scene) -> Any:
         place = np.asarray([scene.step // every])
         mine = uniform(key_of(scene.track, round_number, "who drives"), place)[0] >= share
         return policy(scene) if mine else scene.advice
 
-    terms = Terms(advised=True, remembered=remembered, recorded=True, lost_after=round(_LOST_S * rate_hz))
-    return rides(name, tracks, act, terms)
+    lost = round(_LOST_S * about.rate_hz)
+    terms = Terms(advised=True, remembered=remembered, recorded=True, lost_after=lost, most_steps=steps)
+    return rides(about.name, tracks, act, terms)

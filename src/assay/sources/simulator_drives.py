@@ -58,7 +58,8 @@ def recognise(source: Source) -> Recognition | None:
 def read(source: Source, options: DataOptions) -> Records:
     """What the expert does on each track; drives that are not in the cache are driven now.
 
-    Options: `extra["drives"]` tracks to learn from, `extra["tests"]` tracks to be tested on.
+    Options: `extra["drives"]` tracks to learn from, `extra["tests"]` tracks to be tested on, `extra["steps"]` after
+    which each ride is cut.
 
     Raises:
         SettingError: no such simulator, a number that is not possible, or a split that is asked for.
@@ -74,15 +75,17 @@ def read(source: Source, options: DataOptions) -> Records:
         "validation": range(VALIDATED, VALIDATED + max(2, round(count / _PER_VALIDATION))),
         "test": range(TESTED, TESTED + tests),
     }
-    folder = _drives_folder(simulator)
+    steps = _number(options, "steps", 0, simulator.most_steps) if "steps" in options.extra else None
+    folder = _drives_folder(simulator, steps)
     for tracks in sides.values():
-        _drive_missing(simulator, [track for track in tracks if not _file(folder, track).exists()], folder)
+        _drive_missing(simulator, [track for track in tracks if not _file(folder, track).exists()], folder, steps)
     drives = [expert_drive(simulator, folder, track, side) for side, tracks in sides.items() for track in tracks]
     facts = {
         "simulator": name,
         "rate_hz": simulator.rate_hz / simulator.recorded_every,
         "expert": {side: round(float(np.mean([np.nansum(drive.values["reward"])
                                               for drive in drives if drive.side == side])), 1) for side in sides},
+        **({} if steps is None else {"steps": steps}),
     }  # fmt: skip
     names = [control.name for control in simulator.controls]
     return drive_records(drives, names, _Frames(folder).load, facts, label=source.label)
@@ -179,8 +182,8 @@ def held_frames(frames: dict[str, Array]) -> Callable[[str], Array]:
     return load
 
 
-def _drive_missing(simulator: Simulator, tracks: Sequence[int], folder: Path) -> None:
-    terms = Terms(advised=True, recorded=True)
+def _drive_missing(simulator: Simulator, tracks: Sequence[int], folder: Path, steps: int | None) -> None:
+    terms = Terms(advised=True, recorded=True, most_steps=steps)
     for pushed in (False, True):
         part = [track for track in tracks if pushed == (track < VALIDATED and track % 2 == 1)]
         driver = disturbed(simulator) if pushed else expert
@@ -212,22 +215,23 @@ def _opened(file: Path) -> Iterator[Any]:
         raise RunError(f"{file} is damaged", "Delete it; the drive is driven again.") from error
 
 
-def _drives_folder(simulator: Simulator) -> Path:
-    return cache_root() / "drives" / f"{simulator.name}-{simulator.version}"
+def _drives_folder(simulator: Simulator, steps: int | None) -> Path:
+    cut = "" if steps is None else f"-{steps}-steps"
+    return cache_root() / "drives" / f"{simulator.name}-{simulator.version}{cut}"
 
 
 def _file(folder: Path, track: int) -> Path:
     return folder / f"{track}.npz"
 
 
-def _number(options: DataOptions, name: str, usual: int) -> int:
+def _number(options: DataOptions, name: str, usual: int, most: int = MOST_TRACKS) -> int:
     given = options.extra.get(name, usual)
     try:
         value = int(str(given))
     except ValueError:
         value = 0
-    if not 2 <= value <= MOST_TRACKS:
-        raise SettingError(f"--{name} {given} is not possible", f"Give a whole number from 2 to {MOST_TRACKS}.")
+    if not 2 <= value <= most:
+        raise SettingError(f"--{name} {given} is not possible", f"Give a whole number from 2 to {most}.")
     return value
 
 

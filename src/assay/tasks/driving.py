@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +77,9 @@ class Driving(Task):
             "drives": "in a simulator: tracks on which it learns from the expert (40)",
             "tests": "in a simulator: tracks on which it is tested (30)",
             "collect": "in a simulator: drives of its own, with the expert's advice, that it learns from (40)",
+            "steps": "in a simulator: steps after which a ride is cut (its own limit)",
+            "rate": "of records: frames a second where no clock tells (10)",
+            "encoding": "of a table, such as cp1252",
         },
     )
     batch_type = DriveBatch
@@ -230,21 +234,12 @@ class Driving(Task):
 
     def worsened(self, model: Answering, view: View, name: str, strength: int, seed: int) -> Values:
         """In a simulator rides with worse frames, in another world, or with late actions."""
-        from assay.evaluation.drive_loop import evaluate_loop, loop_rate
-        from assay.samples.draws import Draws
-        from assay.samples.drive_corruptions import drive_corruptions, worse_terms
-        from assay.simulators.rides import Terms
+        from assay.evaluation.drive_loop import worse_rides
 
         spec: DriveSpec = model.spec
         if spec.loop is None:
             return super().worsened(model, view, name, strength, seed)
-        change = drive_corruptions(spec)[name].change
-
-        def changed(batch: DriveBatch) -> Any:
-            return batch if change is None else change(batch, strength, Draws(seed, strength, batch.index.numpy()))
-
-        terms = worse_terms(name, strength, loop_rate(spec), Terms())
-        return evaluate_loop(_answer(model, changed), view, spec, terms).outputs
+        return worse_rides(partial(_answer, model), view, spec, name, strength, seed)
 
     def regularisation(self, spec: DriveSpec) -> Mapping[str, tuple[float, float]]:
         """Mirroring first: it doubles the bends; then other light and colours."""
@@ -278,8 +273,7 @@ class Driving(Task):
         """The frame in the middle of the drive."""
         from assay.report.drives import drive_drawing
 
-        windows = samples.view_of(np.asarray([unit])).windows
-        return drive_drawing(samples, unit, int(windows[len(windows) // 2]))
+        return drive_drawing(samples, unit)
 
     def draw_window(self, samples: Samples, unit: int, window: int, spec: DriveSpec) -> Drawing:
         """One frame."""
@@ -294,18 +288,12 @@ class Driving(Task):
         return answered_drawing(samples, unit, output, truth, spec)
 
     def draw_explained(
-        self,
-        samples: Samples,
-        unit: int,
-        weights: np.ndarray[Any, Any],
-        spec: DriveSpec,
-        window: int | None = None,
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: DriveSpec, window: int | None = None
     ) -> Drawing:
         """A frame in grey with what turned the wheel to the right in orange, to the left in blue."""
         from assay.report.drives import drive_drawing
 
-        windows = samples.view_of(np.asarray([unit])).windows
-        return drive_drawing(samples, unit, int(windows[len(windows) // 2]) if window is None else window, weights)
+        return drive_drawing(samples, unit, window, weights)
 
     def rollouts(self, predictor: Answering, first: int | None, count: int, pictured: bool) -> Iterator[Rollout]:
         """Rides on tracks of the simulator."""
