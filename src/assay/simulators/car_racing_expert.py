@@ -43,9 +43,9 @@ class Setup:
     """
 
     margin: float = 2.5
-    grip: float = 140.0
+    grip: float = 120.0
     braking: float = 60.0
-    fastest: float = 80.0
+    fastest: float = 76.0
     look: float = 6.0
     look_s: float = 0.16
     gain: float = 1.3
