@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from assay.errors import MissingExtraError
 from assay.simulators.simulator import Control, Moment, Simulator, within
 
 SIDE, LENGTH_M, HALF_WIDTH_M, METRES = 32, 60.0, 3.0, 0.5
@@ -76,6 +77,15 @@ class Endless(TinyRoad):
     def step(self, action: Any) -> Moment:
         self.along = 0.0
         return super().step(action)
+
+
+class Absent(TinyRoad):
+    """One that needs what is not installed."""
+
+    name = "absent"
+
+    def reset(self, track: int, recoloured: float = 0.0) -> Moment:
+        raise MissingExtraError("the simulator absent", "driving")
 
 
 def frame_of(steering: float, number: int, side: tuple[int, int] = (24, 48)) -> np.ndarray:

@@ -79,7 +79,7 @@ def _made(recoloured: bool) -> Any:
     except ImportError as error:
         raise MissingExtraError("the simulator CarRacing-v3", "driving") from error
     try:
-        made = gymnasium.make("CarRacing-v3", domain_randomize=recoloured)
+        made = gymnasium.make("CarRacing-v3", domain_randomize=recoloured, disable_env_checker=True)
     except (ImportError, gymnasium.error.Error) as error:  # Box2D or pygame
         raise MissingExtraError("the simulator CarRacing-v3", "driving") from error
     draw_quickly(made.unwrapped)

@@ -13,7 +13,8 @@ from assay.sources._archives import open_zip
 from assay.sources._digest import content_digest
 from assay.sources._image_files import check_files
 from assay.sources._image_header import is_image_name
-from assay.sources._path_tables import resolver, table_store
+from assay.sources._path_tables import is_one_file, resolver, table_store
+from assay.sources._rows import table_names
 from assay.sources.source import Source
 from assay.sources.store import Store
 from assay.sources.video import is_video_name
@@ -37,14 +38,22 @@ class FrameFiles:
 
     def __post_init__(self) -> None:
         self.store: Store = _WithArchives(self.source.store)
+        self._beside: tuple[Store, Callable[[str], str | None]] | None = None
+        if is_one_file(self.source) and table_names(self.source.store.names):
+            self._beside = table_store(self.source, self.source.store.names[0], is_image_name)
+            self.store = self._beside[0]
         self._checks: dict[str, str] = {}
 
     def resolve(self, table: str) -> Callable[[str], str | None]:
         """Gives the picture that a path in a table means; None where there is none."""
-        if isinstance(self.store, _WithArchives) and self.store.archives:
-            return resolver(self.store.names, table, is_image_name)
-        self.store, find = table_store(self.source, table, is_image_name)
-        return find
+        if self._beside is not None:
+            return self._beside[1]
+        every = resolver(self.store.names, table, is_image_name)
+        folder = table.rpartition("/")[0]
+        if not folder:
+            return every
+        near = resolver([name for name in self.store.names if name.startswith(f"{folder}/")], table, is_image_name)
+        return lambda value: near(value) or every(value)
 
     def videos(self) -> list[str]:
         """The names of all videos."""
