@@ -35,7 +35,8 @@ TINY = {"drives": "8", "tests": "4", "collect": "3"}
 SMALL = {"width": "8", "hidden": "48", "dropout": "0"}
 SPEC = DriveSpec(
     24, 48, 1, 0.1, 10.0, (60.0,) * 3, (50.0,) * 3, ("steering", "throttle", "brake"), (-1.0, 0.0, 0.0),
-    (1.0, 1.0, 1.0), (0.0, 0.5, 0.1), (0.3, 0.3, 0.2), (0.1, 0.4), (0.6, 0.3, 0.1), ((0, 24, 0, 48),), Loop("tiny-road", 3, 60.0),
+    (1.0, 1.0, 1.0), (0.0, 0.5, 0.1), (0.3, 0.3, 0.2), (0.1, 0.4), (0.6, 0.3, 0.1), ((0, 24, 0, 48),),
+    Loop("tiny-road", 3, 60.0),
 )  # fmt: skip
 
 
@@ -81,7 +82,10 @@ def test_it_learns_to_drive_where_it_never_drove(run: Model) -> None:
     told = {finding.name: finding for finding in run.evidence}
     assert told["leakage"].status == "good"
     assert told["accuracy"].numbers["a step on one core"].value is not None
-    assert {"late actions, strength 5", "other colours, strength 5"} <= set(told["robustness"].numbers)
+    tried = {
+        name.partition(",")[0] for name in told["robustness"].numbers
+    }  # at as many strengths as there was time for
+    assert {"late actions", "other colours", "noise", "darkness", "blur"} <= tried
     assert "usual steering" in told["explanation"].verdict or told["explanation"].status != "unknown"
 
 
