@@ -85,7 +85,7 @@ def test_it_learns_to_drive_where_it_never_drove(run: Model) -> None:
     tried = {
         name.partition(",")[0] for name in told["robustness"].numbers
     }  # at as many strengths as there was time for
-    assert {"late actions", "other colours", "noise", "darkness", "blur"} <= tried
+    assert {"latency", "recolouring", "noise", "darkness", "blur"} <= tried
     assert "usual steering" in told["explanation"].verdict or told["explanation"].status != "unknown"
 
 

@@ -19,7 +19,7 @@ from assay.serving.predictor import Answering, Classical
 #: Fewer test units than this show no loss; so many are asked about first. More than `_MOST` add nothing to be seen.
 FEW = 60
 #: Of rollouts, each of which is a long answer, fewer do.
-FEW_ROLLOUTS = 6
+FEW_ROLLOUTS = 4
 _MOST = 1000
 #: The strengths that are tried: as many as the time allows.
 _LADDERS = ((1, 2, 3, 4, 5), (1, 3, 5), (3,))

@@ -20,7 +20,7 @@ QUESTION = "Does it hold when the input is worse?"
 #: The share of the training's time that it may take, and the least seconds.
 _SHARE, _LEAST_S = 0.04, 1.0
 #: The same where answers are rollouts, beside which there are hardly any side trainings.
-_SHARE_OF_ROLLOUTS, _LEAST_OF_ROLLOUTS_S = 0.3, 20.0
+_SHARE_OF_ROLLOUTS, _LEAST_OF_ROLLOUTS_S = 0.3, 90.0
 #: The share of what it has learned that may be lost.
 _LOST = 0.2
 

@@ -22,7 +22,7 @@ _LIGHT = (0.8, 0.65, 0.5, 0.35, 0.2)
 _BLUR = (0.5, 0.8, 1.2, 1.6, 2.0)
 _LATE_S = (0.02, 0.04, 0.08, 0.12, 0.16)
 _COLOURS = (0.2, 0.4, 0.6, 0.8, 1.0)
-LATE, COLOURS = "late actions", "other colours"
+LATE, COLOURS = "latency", "recolouring"
 
 
 def drive_corruptions(spec: DriveSpec) -> dict[str, Corruption]:
