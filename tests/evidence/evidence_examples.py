@@ -104,6 +104,9 @@ class Application:
     def draw(self, samples: Any, unit: int, spec: Any) -> Drawing:
         return Drawing(lines=(str(unit),))
 
+    def draw_window(self, samples: Any, unit: int, window: int, spec: Any) -> Drawing:
+        return self.draw(samples, unit, spec)
+
     def draw_answered(self, samples: Any, unit: int, output: Any, truth: Any, spec: Any) -> Drawing:
         return self.draw(samples, unit, spec)
 
