@@ -35,6 +35,7 @@ _PEERS = {
     "cell_slides": ("skimage", "scipy", "tifffile"),
     "crc_nuclei": ("skimage", "scipy"),
     "dsb2018_cells": ("skimage", "scipy"),
+    "car_racing": ("gymnasium", "Box2D", "pygame"),
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),

@@ -125,6 +125,8 @@ def check_corruptions(subject: Subject) -> str:
         raise NotApplicable("the task knows no ways in which inputs get worse")
     windows = subject.samples.view(TEST).windows[:6]
     for name, corruption in found.items():
+        if corruption.change is None:
+            continue
         changed = 0
         for strength in (1, 5):
             first, again = (

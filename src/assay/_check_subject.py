@@ -152,7 +152,7 @@ class Subject:
 
         network = self._build(plan, fresh)
         job = Job(self.task, self.spec, fresh, plan, folder, record, snapshot_every=5, stop=stop)
-        if self.task.traits.closed_loop:
+        if self.task.in_loop(self.spec):
             job.collect = Collector(self.task, self.spec, fresh, folder / "collected", plan.seed)
         return Trained(network, fit(network, job), losses, fresh)
 

@@ -115,7 +115,7 @@ def _demand_same(first: Mapping[str, torch.Tensor], second: Mapping[str, torch.T
 
 
 def check_closed_loop(subject: Subject) -> str:
-    if not subject.task.traits.closed_loop:
+    if not subject.task.in_loop(subject.spec):
         raise NotApplicable("the task is not closed-loop")
     whole = subject.trained.samples
     demand(whole.appended > 0, "collect brought up no sample in three epochs")

@@ -189,6 +189,23 @@ def listen(
     listen_and_tell(run, Sound(wav, microphone, device), actions, dry_run, json, options)
 
 
+@app.command()
+def drive(
+    run: RunArgument,
+    episodes: Annotated[int, typer.Option("--episodes", help="How many tracks.")] = 5,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The first track; the first of those tested on where not given.")
+    ] = None,
+    video: Annotated[Path | None, typer.Option("--video", help="A video of what was seen: out.mp4.")] = None,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Let the classical model drive instead.")] = False,
+    json: Json = False,
+) -> None:
+    """Let a trained policy drive in its simulator."""
+    from assay.driving import drive_and_tell
+
+    drive_and_tell(run, episodes, seed, video, baseline, json)
+
+
 @app.command("label-next")
 def label_next(
     run: RunArgument,
@@ -226,7 +243,7 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two runs or more.")
 
 @app.command()
 def demo(
-    name: Annotated[str, typer.Argument(help="digits, breast-cancer, wine or diabetes.")] = "digits",
+    name: Annotated[str, typer.Argument(help="digits, breast-cancer, wine, diabetes or driving.")] = "digits",
     out: Annotated[Path | None, typer.Option("--out", help="The run folder.")] = None,
     json: Json = False,
 ) -> None:

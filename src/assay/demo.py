@@ -1,4 +1,4 @@
-"""`assay demo`: the whole flow on real data that comes with scikit-learn."""
+"""`assay demo`: the whole flow on real data that comes with scikit-learn, or in a simulator."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ DEMOS: dict[str, tuple[Callable[[], Any], str, float]] = {
     "breast-cancer": (_table("breast_cancer"), "table", 15.0),
     "wine": (_table("wine"), "table", 15.0),
     "diabetes": (_table("diabetes"), "table", 15.0),
+    "driving": (lambda: "simulator:CarRacing-v3", "driving", 75.0),
 }
+#: By name, options of the data.
+_OPTIONS = {"driving": {"drives": "6", "tests": "6", "collect": "6"}}
 
 
 def run_demo(name: str, out: Path | None, json: bool) -> None:
@@ -49,4 +52,5 @@ def run_demo(name: str, out: Path | None, json: bool) -> None:
         raise SettingError(f"there is no demo {name!r}", did_you_mean(name, DEMOS))
     make, task, budget_s = DEMOS[name]
     target = "target" if task == "table" else None
-    train_and_tell(make(), DataOptions(task, target), TrainOptions(budget_s), out, json, label=f"demo-{name}")
+    data = DataOptions(task, target, extra=_OPTIONS.get(name, {}))
+    train_and_tell(make(), data, TrainOptions(budget_s), out, json, label=f"demo-{name}")

@@ -87,7 +87,7 @@ def _temperature(predictor: Predictor, made: Made) -> float:
     from assay.evaluation.calibration import fit_temperature
 
     view = made.samples.view(VALIDATION)
-    if not len(view) or made.task.traits.closed_loop:
+    if not len(view) or made.task.in_loop(made.spec):
         return 1.0
     first = predictor.outputs(view.sample(1))
     try:
@@ -109,9 +109,9 @@ def _checkpoint_step(run: RunFolder) -> int:
 
 def _collector(made: Made, run: RunFolder) -> Collector | None:
     """What asks a closed-loop task for new samples after an epoch; None for other tasks."""
-    if not made.task.traits.closed_loop:
+    if not made.task.in_loop(made.spec):
         return None
-    return Collector(made.task, made.spec, made.samples, run.path / "collected", made.plan.seed)
+    return Collector(made.task, made.spec, made.samples, run.checkpoint / "collected", made.plan.seed)
 
 
 def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBaseline | None, FittedBaseline | None]:
@@ -163,7 +163,8 @@ def _conclude(
         "test": task.evaluate(predictor, samples.view(TEST)),
         "validation": task.evaluate(predictor, samples.view(VALIDATION)),
     }
-    count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run))
+    least = len(sides["test"]) if task.in_loop(made.spec) else _LEAST_EVALUATED  # rollouts are few and slow
+    count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run), least)
     learned = replace(predictor, options={**predictor.options, **task.traits.of_learned})
     sides["train"] = task.evaluate(learned, samples.view(TRAIN).sample(count))
     context = Context(
@@ -192,7 +193,9 @@ def _conclude(
     write_conclusion(context, made, run, progress)
 
 
-def train_units_to_evaluate(test: Evaluation, validation: Evaluation, fit_s: float) -> int:
+def train_units_to_evaluate(
+    test: Evaluation, validation: Evaluation, fit_s: float, least: int = _LEAST_EVALUATED
+) -> int:
     """How many training units to evaluate: where answers are slow, as many as take about as long as the test side.
 
     Answers that are quick enough for all of them within a small share of the training's time are asked for all.
@@ -201,13 +204,14 @@ def train_units_to_evaluate(test: Evaluation, validation: Evaluation, fit_s: flo
         test: what the test side took; where it is empty the validation side is looked at.
         validation: what the validation side took.
         fit_s: seconds that training took.
+        least: so many at least.
     """
     side = test if len(test) else validation
     if not len(side):
         return _MOST_EVALUATED
     allowed = max(side.seconds, _EVALUATED_SHARE * fit_s, _EVALUATED_LEAST_S)
     each = max(side.seconds / len(side), 1e-9)
-    return int(np.clip(allowed / each, _LEAST_EVALUATED, _MOST_EVALUATED))
+    return int(np.clip(allowed / each, max(1, least), _MOST_EVALUATED))
 
 
 def _why_no_baseline(made: Made) -> str:
@@ -218,7 +222,7 @@ def _why_no_baseline(made: Made) -> str:
 
 def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
-    if made.options.evidence != "full" or made.task.traits.closed_loop:
+    if made.options.evidence != "full":
         return None
     steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
     plan = replace(made.plan, steps=int(steps))

@@ -202,8 +202,7 @@ def next_run_folder(source: Any, asked: str | None = None) -> Path:
     """
     opened = open_source(source)
     task = recognise(opened, asked)[0]
-    named = opened.path.resolve().stem if opened.path else "run"
-    return RunFolder.next_name(Path("runs"), task.name if task.traits.private else named)
+    return RunFolder.next_name(Path("runs"), task.name if task.traits.private else opened.stem)
 
 
 def _anywhere(network: str | None) -> str | None:

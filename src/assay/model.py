@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.serving.streamed import Following
     from assay.sources.records import Problem
-    from assay.task import Session, Spec
+    from assay.task import Rollout, Session, Spec
 
 
 class Model:
@@ -164,6 +164,22 @@ class Model:
         predictor.options = answering_options(self.task, options, session=True)
         with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
             return self.task.session(predictor)
+
+    def rollouts(
+        self, count: int = 5, first: int | None = None, *, pictured: bool = False, baseline: bool = False
+    ) -> Iterator[Rollout]:
+        """Let it act in its world, such as drive on tracks, and give what came of each as it ends.
+
+        Args:
+            count: how many.
+            first: the number of the first world; None for the first of those that the run was tested in.
+            pictured: with the frames that were seen.
+            baseline: let the classical model act instead.
+
+        Raises:
+            SettingError: the application does not act, or not with such data.
+        """
+        return self.task.rollouts(self._answering(baseline), first, count, pictured)
 
     def explain(self, inputs: Any, *, baseline: bool = False) -> list[Explanation]:
         """Why each input is answered as it is: what weighed how much, and how far that can be believed.

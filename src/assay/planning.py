@@ -139,11 +139,11 @@ def pick_network(task: Task, spec: Spec, name: str | None) -> tuple[NetworkKind,
 def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
     """Everything needed to run it again."""
     data, options = to_json(made.data), to_json(made.options)
-    path = made.prepared.source.path
+    path, address = made.prepared.source.path, made.prepared.source.address
     return {
         "format": FORMAT,
         "task": made.task.name,
-        "source": None if path is None else hidden_source(path) if made.task.traits.private else str(path.resolve()),
+        "source": address if path is None else hidden_source(path) if made.task.traits.private else str(path.resolve()),
         "fingerprint": made.prepared.records.fingerprint,
         "data": data,
         "options": {**options, "budget_s": None if options["epochs"] else budget_s},

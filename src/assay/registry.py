@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "cell-detection": "assay.tasks.cell_detection:CellDetection",
+    "driving": "assay.tasks.driving:Driving",
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",

@@ -40,6 +40,7 @@ from assay.task_parts import (
     NetworkKind,
     Output,
     Recorder,
+    Rollout,
     Session,
     Settings,
     Situation,
@@ -82,6 +83,7 @@ __all__ = [
     "NetworkKind",
     "Output",
     "Recorder",
+    "Rollout",
     "Session",
     "Settings",
     "Situation",
@@ -104,6 +106,10 @@ class Task(TaskEvidence):
     batch_type: ClassVar[type[Batch]]
     #: The dataclass of its sample spec, for reading `model.json` back.
     spec_type: ClassVar[type[Any]]
+
+    def in_loop(self, spec: Spec) -> bool:
+        """Whether it is evaluated by rollouts and may `collect`; not with every data where the traits say so."""
+        return self.traits.closed_loop
 
     # Data ------------------------------------------------------------------------------------------------------------
 
@@ -319,13 +325,31 @@ class Task(TaskEvidence):
 
         return evaluate_batches(predictor, view)
 
-    def collect(self, predictor: Predictor, samples: Samples, epoch: int, seed: int) -> Records | None:
+    def collect(self, predictor: Predictor, samples: Samples, epoch: int, seed: int, done: float) -> Records | None:
         """New training samples that the network's own behaviour brings up (DAgger), asked for after each epoch.
 
-        Called only for tasks whose traits say `closed_loop`. What it gives is appended to the training side and
-        recorded, so that a resumed run sees the same samples. All its randomness follows from `seed` and `epoch`.
+        Called only where `in_loop` says so. What it gives is appended to the training side and recorded, so that a
+        resumed run sees the same samples. All its randomness follows from `seed` and `epoch`.
+
+        Args:
+            predictor: the network as it is now.
+            samples: all samples so far; `appended` tells how many collections there were.
+            epoch: the epoch that has just ended.
+            seed: the run's seed.
+            done: the share of the training that is done, from 0 to 1.
         """
         return None
+
+    def rollouts(self, predictor: Answering, first: int | None, count: int, pictured: bool) -> Iterator[Rollout]:
+        """Rollouts in worlds of one's own choice (`assay drive`); only where `in_loop` says so.
+
+        Args:
+            predictor: acts.
+            first: the number of the first world; the others follow it. None for the first of those tested in.
+            count: how many.
+            pictured: give frames, too.
+        """
+        raise SettingError(f"{self.name} does not act in a world", "assay predict answers inputs.")
 
     def session(self, predictor: Any) -> Session:
         """A session that takes chunks; only for tasks whose traits say `streams`.

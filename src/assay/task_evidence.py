@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from assay.evaluation.metrics import Values
     from assay.samples.lookalikes import Lookalikes
-    from assay.samples.samples import Samples
+    from assay.samples.samples import Samples, View
     from assay.samples.text_spans import Recital
     from assay.serving.predictor import Answering, Predictor
 
@@ -124,6 +124,20 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         """Ways in which inputs get worse, by name."""
         return {}
 
+    def worsened(self, model: Answering, view: View, name: str, strength: int, seed: int) -> Values:
+        """The outputs of a view's units where a corruption, by its name, is at a strength from 1 to 5.
+
+        By default each input is changed; an application in a closed loop lets rollouts go worse.
+        """
+        from assay.samples.draws import Draws
+
+        change = self.corruptions(model.spec)[name].change
+        if change is None:
+            raise SettingError(f"inputs of {self.name} do not get worse by {name}")
+        return model.outputs(
+            view.changed(lambda batch: change(batch, strength, Draws(seed, strength, batch.index.numpy())))
+        )
+
     def regularisation(self, spec: Spec) -> Mapping[str, tuple[float, float]]:
         """What else than weight decay and the network's own settings can hold this application back from memorising.
 
@@ -224,6 +238,10 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
     def draw(self, samples: Samples, unit: int, spec: Spec) -> Drawing:
         """One unit as the page shows it."""
         return Drawing(lines=(samples.id(unit),))
+
+    def draw_window(self, samples: Samples, unit: int, window: int, spec: Spec) -> Drawing:
+        """One window of a unit as the page shows it beside what weighed in it; the unit, where windows show no less."""
+        return self.draw(samples, unit, spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Any, truth: Any, spec: Spec) -> Drawing:
         """One unit as the page shows it, with what an output has in common with its truth and what not."""

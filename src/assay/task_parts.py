@@ -176,14 +176,15 @@ class Corruption:
     """One way in which inputs get worse.
 
     Attributes:
-        change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch.
+        change: takes a batch, a strength from 1 to 5, and draws; gives the worse batch. None where it is no input that
+            gets worse but the world, which an application in a closed loop does itself (`Task.worsened`).
         against: the augmentation (a name in `Plan.augment`) that prepares for it, and how strong it then has to be at
             least; None where there is none.
         strengths: what each of the five strengths is, in a few words, such as "20 dB signal to noise"; empty where that
             cannot be said.
     """
 
-    change: Callable[[Any, int, Draws], Any]
+    change: Callable[[Any, int, Draws], Any] | None
     against: tuple[str, float] | None = None
     strengths: tuple[str, ...] = ()
 
@@ -300,6 +301,23 @@ class Doubts:
     labels: int
     agreed: float
     found: tuple[Doubt, ...]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What came of acting once in a world, beyond the samples.
+
+    Attributes:
+        id: its name.
+        output: as `Task.evaluate` gives it for a unit.
+        frames: (T, H, W, 3) uint8 of what was seen, with what was done drawn into it; None where not asked for.
+        rate_hz: frames a second.
+    """
+
+    id: str
+    output: Output
+    frames: np.ndarray[Any, Any] | None = None
+    rate_hz: float = 0.0
 
 
 class Session(ABC):

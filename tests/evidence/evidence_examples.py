@@ -91,6 +91,9 @@ class Application:
     holds_back: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     confused: Sequence[Confusion] = ()
 
+    def in_loop(self, spec: Any) -> bool:
+        return False
+
     def metrics(self, spec: Any) -> Sequence[Metric]:
         return (self.metric,)
 
@@ -100,6 +103,9 @@ class Application:
 
     def draw(self, samples: Any, unit: int, spec: Any) -> Drawing:
         return Drawing(lines=(str(unit),))
+
+    def draw_window(self, samples: Any, unit: int, window: int, spec: Any) -> Drawing:
+        return self.draw(samples, unit, spec)
 
     def draw_answered(self, samples: Any, unit: int, output: Any, truth: Any, spec: Any) -> Drawing:
         return self.draw(samples, unit, spec)

@@ -19,6 +19,7 @@ from assay.evidence.finding import Finding
 from assay.evidence.robustness import find
 from assay.report.figures import draw
 from assay.task import Corruption
+from assay.task_evidence import TaskEvidence
 
 Array = np.ndarray[Any, Any]
 CLEAN = 0.95
@@ -54,7 +55,7 @@ class Hurting(Application):
     costs: dict[str, tuple[float, ...]] = field(default_factory=dict)
     against: dict[str, tuple[str, float]] = field(default_factory=dict)
     means: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    traits = SimpleNamespace(closed_loop=False)
+    worsened = TaskEvidence.worsened
 
     def corruptions(self, spec: Any) -> dict[str, Corruption]:
         def of(costs: tuple[float, ...]) -> Any:
@@ -72,6 +73,7 @@ class Answerer:
 
     seconds: float = 0.0
     share: float = 1.0
+    spec: Any = None
     name, features, reading, floor = "a linear model", "made by hand", "one weight a column", False
 
     def outputs(self, view: Units) -> Any:

@@ -138,7 +138,7 @@ class Lane(ColumnTask):
         losses = self.losses(rides, (), view.samples.spec)
         return Evaluation(view.units, rides, view.truths(), view.groups(), losses, 0.0)
 
-    def collect(self, predictor: Any, samples: Any, epoch: int, seed: int) -> Any:
+    def collect(self, predictor: Any, samples: Any, epoch: int, seed: int, done: float) -> Any:
         """The expert's word on the states to which the network's own driving leads."""
         start = samples.view(0).sample(8, seed + epoch).array("state").astype(float)
         _, visited = rollouts(predictor, start)

@@ -39,7 +39,7 @@ def _gallery(context: Context, looked: Looked, most: int) -> Figure:
     for place, weights, window in _mixed(context, looked, wrong, most):
         unit = int(test.units[place])
         plain, explained = (
-            task.draw(context.samples, unit, spec),
+            task.draw_window(context.samples, unit, window, spec),
             task.draw_explained(context.samples, unit, weights, spec, window),
         )
         name, *lines = explained.lines or (context.samples.id(unit),)

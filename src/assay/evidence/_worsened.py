@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +13,13 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import Estimate, estimate
 from assay.evaluation.metrics import Metric, Values
 from assay.evidence.context import Context
-from assay.samples.draws import Draws, order
+from assay.samples.draws import order
 from assay.serving.predictor import Answering, Classical
 
 #: Fewer test units than this show no loss; so many are asked about first. More than `_MOST` add nothing to be seen.
 FEW = 60
+#: Of rollouts, each of which is a long answer, fewer do.
+FEW_ROLLOUTS = 4
 _MOST = 1000
 #: The strengths that are tried: as many as the time allows.
 _LADDERS = ((1, 2, 3, 4, 5), (1, 3, 5), (3,))
@@ -64,6 +66,11 @@ class Tried:
         return estimate(metric, stacked(parts), truths, np.tile(self.clean.groups, len(parts)))
 
 
+def fewest(context: Context) -> int:
+    """How many test units show a loss at least."""
+    return FEW_ROLLOUTS if context.task.in_loop(context.spec) else FEW
+
+
 def try_network(context: Context, budget_s: float) -> Tried | None:
     """The network's answers to as many units, and at as many strengths, as fit in the time; None where too few do."""
     answer_s = context.test.seconds / len(context.test)
@@ -71,7 +78,7 @@ def try_network(context: Context, budget_s: float) -> Tried | None:
     seconds = budget_s * (_NETWORK_SHARE if context.baseline is not None else 1.0)
     rows = order(np.arange(len(context.test)), "robustness", context.plan.seed)[:_MOST]
     for strengths in _LADDERS:
-        if conditions * len(strengths) * answer_s * FEW < seconds / 2:
+        if conditions * len(strengths) * answer_s * fewest(context) < seconds / 2:
             return _grow(context, context.predictor, context.test, rows, strengths, seconds)
     return None
 
@@ -82,7 +89,7 @@ def try_classical(context: Context, like: Tried, seconds: float) -> Tried | None
         return None
     test = context.baseline.test
     answer_s = test.seconds / max(1, len(test)) * len(like.worse)
-    if answer_s * min(FEW, len(like.clean)) > seconds:
+    if answer_s * min(fewest(context), len(like.clean)) > seconds:
         return None
     places = {int(unit): place for place, unit in enumerate(test.units)}
     rows = np.asarray([places[int(unit)] for unit in like.clean.units])
@@ -96,7 +103,8 @@ def _grow(
     """The answers to a few of the test units (positions, in this order), and to more of them until the time is up."""
     end = time.monotonic() + seconds
     parts: list[Tried] = []
-    done, size = 0, FEW
+    few = fewest(context)
+    done, size = 0, few
     while size > 0 and done < len(rows):
         begun = time.monotonic()
         chosen = rows[done : done + size]
@@ -104,7 +112,7 @@ def _grow(
         done += len(chosen)
         unit_s = (time.monotonic() - begun) / len(chosen)
         size = int(_OF_THE_REST * (end - time.monotonic()) / unit_s)
-        size = size if size >= FEW // 2 else 0
+        size = size if size >= few // 2 else 0
     worse = {condition: stacked([part.worse[condition] for part in parts]) for condition in parts[0].worse}
     return Tried(test.only(rows[:done]), worse)
 
@@ -114,16 +122,10 @@ def _attempt(context: Context, model: Answering, test: Evaluation, rows: Array, 
     clean = test.only(rows)
     view = context.samples.view_of(clean.units)
     worse: dict[Condition, Values] = {}
-    for name, corruption in context.task.corruptions(context.spec).items():
+    for name in context.task.corruptions(context.spec):
         for strength in strengths:
-            changed = view.changed(_changing(corruption.change, strength, context.plan.seed))
-            worse[name, strength] = model.outputs(changed)
+            worse[name, strength] = context.task.worsened(model, view, name, strength, context.plan.seed)
     return Tried(clean, worse)
-
-
-def _changing(change: Callable[[Any, int, Draws], Any], strength: int, seed: int) -> Callable[[Any], Any]:
-    """The change of a batch, whose randomness is keyed by window and strength."""
-    return lambda batch: change(batch, strength, Draws(seed, strength, batch.index.numpy()))
 
 
 def stacked(parts: Sequence[Values]) -> Values:

@@ -61,7 +61,7 @@ class Context:
         no_baseline: why there is no baseline, as the end of a sentence, such as "--evidence none was asked for".
         model_bytes: what the network takes on disk.
         peak_memory_bytes: the largest resident memory of the process so far.
-        side: the side trainings; None where there are none (quick evidence, a closed-loop task).
+        side: the side trainings; None where there are none (quick evidence).
         fit_memory_bytes: what training held beyond what the process held before; None where that is not known.
         features: where the network's features come from (`NetworkKind.features`).
         thorough: full evidence was asked for, which may take as long as the training did; else a tenth of it.

@@ -22,9 +22,12 @@ def find(context: Context) -> Finding:
     cores = _cores()
     energy = context.fit_seconds * cores * WATTS_PER_CORE / 3600
     each = context.shown.seconds / max(len(context.shown), 1)
+    takes = f"one answer takes {duration(latency)} alone and {duration(each)} in batches"
+    if context.task.in_loop(context.spec):
+        takes = f"a rollout takes {duration(each)}"
     verdict = (
-        f"Trained in {duration(context.fit_seconds)} on {cores} core{'s' if cores > 1 else ''}; one answer takes "
-        f"{duration(latency)} alone and {duration(each)} in batches; {size(context.model_bytes)} on disk."
+        f"Trained in {duration(context.fit_seconds)} on {cores} core{'s' if cores > 1 else ''}; {takes}; "
+        f"{size(context.model_bytes)} on disk."
     )
     numbers = {
         "training": Number(round(context.fit_seconds, 3), unit="s"),

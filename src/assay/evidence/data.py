@@ -17,10 +17,13 @@ from assay.evidence.side import CLASSICAL_SHARES, SHARES
 from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
+from assay.serving.predictor import Predictor
 
 QUESTION = "Is there enough data?"
 #: Fewer test samples than this show no slope.
 _FEW = 100
+#: Rollouts, each of which tells more than an answer.
+_FEW_ROLLOUTS = 20
 #: The share of the training's time that answers of the side trainings' models may take, and the least seconds.
 _SHARE, _LEAST_S = 0.1, 5.0
 #: What twice the data must bring to be worth collecting, as a share of the range or of the error; where nobody knows
@@ -72,11 +75,15 @@ def _too_few(context: Context) -> str:
     """Why the question cannot be answered; empty where it can."""
     if context.side is None:
         return "Nothing was trained on less data, so nobody knows what more would bring."
-    if len(context.test) < _FEW:
+    if len(context.test) < _fewest(context):
         return f"Only {len(context.test):,} test samples: too few to see a slope."
     if context.side.halves is None:
         return "There are too few training samples to train on shares of them."
     return ""
+
+
+def _fewest(context: Context) -> int:
+    return _FEW_ROLLOUTS if context.task.in_loop(context.spec) else _FEW
 
 
 def _within_time(context: Context) -> Context:
@@ -88,7 +95,7 @@ def _within_time(context: Context) -> Context:
     most = max(_LEAST_S, _SHARE * context.fit_seconds) * len(test) / max(each, 1e-9)
     if most >= len(test):
         return context
-    rows = np.sort(order(np.arange(len(test)), "data")[: max(_FEW, int(most))])
+    rows = np.sort(order(np.arange(len(test)), "data")[: max(_fewest(context), int(most))])
     if fitted is not None:
         fitted = replace(fitted, test=fitted.test.only(rows))
     return replace(context, test=test.only(rows), baseline=fitted)
@@ -98,11 +105,19 @@ def _network(context: Context, samples: int) -> Curve:
     if context.side is None:
         raise ValueError("there are no side trainings")
     parts = [
-        Answers(len(run.units), run.predictor.outputs(context.samples.view_of(context.test.units)))
+        Answers(len(run.units), _answered(context, run.predictor))
         for runs in context.side.nested().values()
         for run in runs
     ]
     return _curve(context, "network", parts, Answers(samples, context.test.outputs))
+
+
+def _answered(context: Context, predictor: Predictor) -> Values:
+    """What a network answers to the test units; or in a closed loop what comes of its rollouts."""
+    view = context.samples.view_of(context.test.units)
+    if context.task.in_loop(context.spec):
+        return context.task.evaluate(predictor, view).outputs
+    return predictor.outputs(view)
 
 
 def _classical(context: Context, samples: int) -> Curve | None:

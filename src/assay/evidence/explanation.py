@@ -136,8 +136,6 @@ def _steps(reason: str) -> str:
 
 def _look(context: Context, budget_s: float) -> Looked | str:
     """As many test samples as the time allows, in random order; or the reason why there is nothing to say."""
-    if context.task.traits.closed_loop:
-        return "A task that acts in a loop has no single input that could be explained."
     places = order(np.arange(len(context.test)), "explained")
     if len(places) < _FEW:
         return f"{_TOO_FEW} ({len(places)})."

@@ -152,6 +152,8 @@ def _why_none(context: Context, changes: Sequence[Change], allowed_s: float) -> 
         return "quick evidence was asked for"
     if context.side is None:
         return "this application has no side trainings"
+    if context.task.in_loop(context.spec):
+        return "what a change brings shows in whole trainings alone, as the samples come up while it trains"
     units = len(np.unique(context.validation.groups))
     if units < _FEW:
         return f"{units} independent validation samples are too few to choose by"

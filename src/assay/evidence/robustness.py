@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.intervals import Estimate, difference
-from assay.evidence._worsened import FEW, Condition, Tried, try_classical, try_network
+from assay.evidence._worsened import Condition, Tried, fewest, try_classical, try_network
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
 from assay.evidence.words import duration, number, shown, spread, title, unit_of
@@ -19,6 +19,8 @@ from assay.evidence.words import duration, number, shown, spread, title, unit_of
 QUESTION = "Does it hold when the input is worse?"
 #: The share of the training's time that it may take, and the least seconds.
 _SHARE, _LEAST_S = 0.04, 1.0
+#: The same where answers are rollouts, beside which there are hardly any side trainings.
+_SHARE_OF_ROLLOUTS, _LEAST_OF_ROLLOUTS_S = 0.3, 90.0
 #: The share of what it has learned that may be lost.
 _LOST = 0.2
 
@@ -46,7 +48,10 @@ def find(context: Context) -> Finding:
     reason, step = _not_applicable(context)
     if reason:
         return Finding("robustness", QUESTION, "unknown", reason, next=step)
-    budget = max(_LEAST_S, _SHARE * context.fit_seconds)
+    least, share = (
+        (_LEAST_OF_ROLLOUTS_S, _SHARE_OF_ROLLOUTS) if context.task.in_loop(context.spec) else (_LEAST_S, _SHARE)
+    )
+    budget = max(least, share * context.fit_seconds)
     tried = try_network(context, budget)
     if tried is None:
         verdict = f"Its answers take too long to try enough worse inputs within {duration(budget)}."
@@ -71,10 +76,10 @@ def find(context: Context) -> Finding:
 
 def _not_applicable(context: Context) -> tuple[str, str]:
     """Why the question cannot be answered and what to do; empty where it can."""
-    if context.task.traits.closed_loop or not context.task.corruptions(context.spec):
+    if not context.task.corruptions(context.spec):
         return "It is not known in which ways inputs of this kind get worse.", ""
     independent = len(np.unique(context.test.groups))
-    if independent < FEW:
+    if independent < fewest(context):
         few = f"Only {independent:,} independent test samples: too few to see a loss."
         return few, "Set more samples aside for testing."
     if not _learned(context):

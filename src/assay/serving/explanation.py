@@ -117,11 +117,6 @@ def explain(
     Raises:
         SettingError: answers of this kind cannot be explained, or there is no such row.
     """
-    if predictor.task.traits.closed_loop:
-        raise SettingError(
-            f"answers of {predictor.task.name} rest on several inputs and cannot be explained singly",
-            "Look at whole runs with assay drive.",
-        )
     if row is not None:
         records = _row_alone(records, row)
     if only_first and are_more_than(records, FEW):
@@ -191,7 +186,7 @@ def _explained(predictor: Answering, samples: Samples, unit: int) -> Explanation
         named,
         "%" if unit_of_curves == "%" and weights.ndim == 1 and not task.traits.variable_length else "",
         _worth(curves, unit_of_curves),
-        task.draw(samples, unit, spec),
+        task.draw_window(samples, unit, window, spec),
         task.draw_explained(samples, unit, weights, spec, window),
         int(np.flatnonzero(view.windows == window)[0]),
         len(view.windows),

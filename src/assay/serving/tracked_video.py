@@ -13,13 +13,12 @@ import numpy as np
 from assay.errors import RunError, SettingError
 from assay.evaluation.followed import FollowedObject, FrameObjects
 from assay.run import writing
+from assay.serving.video_file import CODECS
 from assay.sources._video_chunks import VideoFrames
 from assay.sources._video_frames import load_cv2
 from assay.task_parts import Recorder
 
 Array = np.ndarray[Any, Any]
-#: By the ending of the file: how OpenCV's own build can write it.
-CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 #: Of a gap in a video's times so much is shown; a longer one is a clock that was set anew.
 _GAP_S = 60.0
 _COMPLETE = 0.9

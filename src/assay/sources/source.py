@@ -11,6 +11,9 @@ from typing import Any
 from assay.errors import DataError
 from assay.sources.store import Store, open_store
 
+#: How sources begin that are no files.
+ADDRESSES = ("simulator:",)
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -50,28 +53,41 @@ class Source:
     Attributes:
         path: the file or folder, or None where the data is in memory.
         value: data in memory: an array, a pair of arrays, a data frame, an Arrow table, a list of rows; else None.
+        address: of what is no file and can be opened again by its name, such as `simulator:CarRacing-v3`; else None.
     """
 
     path: Path | None = None
     value: Any = None
+    address: str | None = None
 
     @cached_property
     def store(self) -> Store:
         """The files behind `path` (a folder's, an archive's, or the one file); raises `DataError`."""
         if self.path is None:
-            raise DataError("this data is in memory and has no files", "Give a path.")
+            raise DataError(f"{self.address or 'this data is in memory and'} has no files", "Give a path.")
         return open_store(self.path)
 
     @property
     def label(self) -> str:
         """How messages name this source."""
+        if self.address is not None:
+            return self.address
         return str(self.path) if self.path is not None else f"data in memory ({type(self.value).__name__})"
+
+    @property
+    def stem(self) -> str:
+        """A short name: the file's or folder's without its ending, the end of an address; "run" for data in memory."""
+        if self.address is not None:
+            return self.address.rpartition(":")[2]
+        return self.path.resolve().stem if self.path is not None else "run"
 
 
 def open_source(source: Any) -> Source:
     """A `Source` for a path (string or `Path`) or for data in memory; a path that does not exist is a `DataError`."""
     if isinstance(source, Source):
         return source
+    if isinstance(source, str) and source.startswith(ADDRESSES):
+        return Source(address=source)
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         if not path.exists():

@@ -20,7 +20,7 @@ class Collector:
     back, takes it from there instead of asking the task anew.
 
     Args:
-        task: the application; its traits say `closed_loop`.
+        task: the application; it is in a closed loop (`Task.in_loop`).
         spec: what a sample is.
         samples: takes the new samples.
         folder: where their encoded form is kept.
@@ -38,7 +38,8 @@ class Collector:
             return self._samples.append(None, folder) > 0
         with state.averaged() as network:
             predictor = Predictor(self._task, self._spec, network)
-            records = self._task.collect(predictor, self._samples, epoch, self._seed)
+            done = state.position.share(state.position.step)
+            records = self._task.collect(predictor, self._samples, epoch, self._seed, done)
             network.train()
         return records is not None and self._samples.append(records, folder) > 0
 

@@ -1,0 +1,1 @@
+"""Simulators: worlds to drive in, behind one small interface."""
