@@ -1,0 +1,184 @@
+"""An extended Kalman filter of a car's pose in the plane, over several drives at once.
+
+What moves the pose (speed ahead and to the left, turning) comes from outside: from wheels and a gyroscope, or from a
+network. The filter follows, beside east, north and heading, three errors of it that last: of the scale of the speed, of
+the turning (a gyroscope's bias), and of the wheels of an axle against one another. Fixes of GNSS correct all of them, and
+so does whatever else says something about the three, one linear check a step.
+
+Sources: the filter is the textbook's (Thrun, Burgard and Fox, "Probabilistic Robotics", 2005, chapters 3 and 7); fixes
+that fit badly count less, by the square of how badly (iteratively reweighted, as in Agamennoni, Nieto and Nebot,
+"Approximate inference in state-space models with heavy-tailed noise", IEEE TSP 60(10), 2012).
+
+Shapes: B drives, T steps, 6 states.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+EAST, NORTH, HEADING, SCALE, BIAS, WHEELS = range(6)
+_STATES = 6
+#: Squared distances (in deviations, two dimensions) beyond which a fix counts less: one in a thousand true ones.
+_GATE = 13.8
+
+
+@dataclass(frozen=True)
+class Odometry:
+    """What moves the pose, and how far that can be trusted.
+
+    Attributes:
+        moved: (B, T, 3) m/s ahead and to the left, rad/s of turning.
+        noise: (B, T, 3) the white noise of these, in their unit over the square root of a hertz.
+        lasting: (B, T, 2) the deviations of the errors that last: of the scale (a share) and of the turning (rad/s), as
+            they are believed to be at each step; None where they only walk.
+        memory_s: seconds over which errors that last forget what they were; infinite where they only walk.
+        walk: (3,) by how much the errors walk, in their units over the square root of a second.
+        start: (3,) the deviations of the errors at the start.
+        checks: (B, T, 5) what three weights make of the errors, what that should be, and the variance of the
+            difference, infinite where there is no check; None for none.
+        coupled: a check corrects the pose, too. That is nearest to where the car is; but a heading that is set right in
+            one step is a turn that the car never took, and lets the way that it came drift.
+    """
+
+    moved: Array
+    noise: Array
+    lasting: Array | None = None
+    memory_s: float = np.inf
+    walk: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    start: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    checks: Array | None = None
+    coupled: bool = False
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """What came of it.
+
+    Attributes:
+        pose: (B, T, 3) east, north and heading after each step.
+        spread: (B, T, 4) see `Track.spread`.
+        errors: (B, T, 3) of scale, turning and wheels.
+    """
+
+    pose: Array
+    spread: Array
+    errors: Array
+
+
+def filtered(odometry: Odometry, step_s: float, start: Array, spread: Array, fixes: Array | None) -> Filtered:
+    """Run the filter.
+
+    Args:
+        odometry: what moves the pose.
+        step_s: seconds of a step.
+        start: (B, 3) the pose before the first step.
+        spread: (B, 3) its variances.
+        fixes: (B, T, 4) east, north, deviation (0 for no fix), and by how many seconds it is older than the step's end;
+            None for none.
+    """
+    drives, steps, _ = odometry.moved.shape
+    state, covariance = np.zeros((_STATES, drives)), np.zeros((_STATES, _STATES, drives))
+    state[:3] = start.T
+    for row in range(3):
+        covariance[row, row] = spread[:, row]
+        covariance[3 + row, 3 + row] = odometry.start[row] ** 2
+    moved, noise = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (odometry.moved, odometry.noise))
+    found = np.empty((steps, 10, drives))
+    busy = None if fixes is None else (fixes[:, :, 2] > 0).any(axis=0)
+    for step in range(steps):
+        _advance(state, covariance, moved[step], noise[step], odometry, step, step_s)
+        if odometry.checks is not None:
+            _check(state, covariance, odometry.checks[:, step].T, odometry.coupled)
+        if fixes is not None and busy is not None and busy[step]:
+            _fix(state, covariance, fixes[:, step].T, moved[step])
+        found[step, :_STATES] = state
+        for place, (row, column) in enumerate(((EAST, EAST), (NORTH, NORTH), (EAST, NORTH), (HEADING, HEADING))):
+            found[step, _STATES + place] = covariance[row, column]
+    found = found.transpose(2, 0, 1)
+    return Filtered(found[..., :3], found[..., _STATES:], found[..., 3:_STATES])
+
+
+def _advance(
+    state: Array, covariance: Array, moved: Array, noise: Array, odometry: Odometry, step: int, step_s: float
+) -> None:
+    """One step of motion, in place."""
+    keep = np.exp(-step_s / odometry.memory_s)
+    ahead, left, turning = moved[0] * (1 + state[SCALE]), moved[1], moved[2] - state[BIAS]
+    middle = state[HEADING] + turning * step_s / 2
+    cosine, sine = np.cos(middle), np.sin(middle)
+    east, north = step_s * (ahead * cosine - left * sine), step_s * (ahead * sine + left * cosine)
+    state[EAST] += east
+    state[NORTH] += north
+    state[HEADING] += step_s * turning
+    weights = ((EAST, HEADING, -north), (EAST, SCALE, step_s * moved[0] * cosine), (EAST, BIAS, step_s / 2 * north),
+               (NORTH, HEADING, east), (NORTH, SCALE, step_s * moved[0] * sine), (NORTH, BIAS, -step_s / 2 * east),
+               (HEADING, BIAS, -step_s))  # fmt: skip
+    for to, of, weight in weights:
+        covariance[to] += weight * covariance[of]
+    for to, of, weight in weights:
+        covariance[:, to] += weight * covariance[:, of]
+    along, across, turn = step_s * noise**2
+    covariance[EAST, EAST] += along * cosine**2 + across * sine**2
+    covariance[NORTH, NORTH] += along * sine**2 + across * cosine**2
+    mixed = (along - across) * cosine * sine
+    covariance[EAST, NORTH] += mixed
+    covariance[NORTH, EAST] += mixed
+    covariance[HEADING, HEADING] += turn
+    if keep < 1:
+        _shrink(state, covariance, SCALE, keep)
+        _shrink(state, covariance, BIAS, keep)
+    for place in range(3):
+        covariance[3 + place, 3 + place] += odometry.walk[place] ** 2 * step_s
+    if odometry.lasting is not None:
+        for place, row in enumerate((SCALE, BIAS)):
+            wanted = odometry.lasting[:, step, place] ** 2
+            covariance[row, row] += wanted * (1 - keep**2)
+            now = covariance[row, row]
+            _shrink(state, covariance, row, np.sqrt(np.minimum(1.0, wanted / np.maximum(now, 1e-30))))
+
+
+def _shrink(state: Array, covariance: Array, row: int, share: Any) -> None:
+    state[row] *= share
+    covariance[row] *= share
+    covariance[:, row] *= share
+
+
+def _check(state: Array, covariance: Array, check: Array, coupled: bool) -> None:
+    """Take in what says something about the errors that last; where it is not coupled, the pose's gain is none."""
+    weights, wanted, variance = check[:3], check[3], check[4]
+    there = np.isfinite(variance)
+    toward = np.where(there, (covariance[:, 3:] * weights).sum(axis=1), 0.0)
+    total = (toward[3:] * weights).sum(axis=0) + np.where(there, variance, 1.0)
+    gain = toward / total
+    if not coupled:
+        gain[:3] = 0.0
+    state += gain * (wanted - (weights * state[3:]).sum(axis=0))
+    mixed = gain[:, None] * toward[None]
+    covariance += gain[:, None] * gain[None] * total - mixed - mixed.transpose(1, 0, 2)
+
+
+def _fix(state: Array, covariance: Array, fix: Array, moved: Array) -> None:
+    """Take in fixes; what fits badly counts less."""
+    there = fix[2] > 0
+    heading = state[HEADING]
+    back = fix[3]
+    ahead, left = moved[0] * (1 + state[SCALE]), moved[1]
+    off = np.stack([
+        fix[0] - (state[EAST] - back * (ahead * np.cos(heading) - left * np.sin(heading))),
+        fix[1] - (state[NORTH] - back * (ahead * np.sin(heading) + left * np.cos(heading))),
+    ])  # fmt: skip
+    variance = np.where(there, fix[2] ** 2, np.inf)
+    a, b, c = covariance[EAST, EAST] + variance, covariance[NORTH, NORTH] + variance, covariance[EAST, NORTH]
+    with np.errstate(invalid="ignore"):
+        distance = np.where(there, (b * off[0] ** 2 - 2 * c * off[0] * off[1] + a * off[1] ** 2) / (a * b - c**2), 0.0)
+    variance = variance * np.maximum(1.0, distance / _GATE)
+    before = state[:2].copy()
+    for row in (EAST, NORTH):
+        toward = covariance[:, row].copy()
+        gain = toward / (toward[row] + variance)
+        state += gain * np.where(there, off[row] - (state[row] - before[row]), 0.0)
+        covariance -= gain[:, None] * toward[None]
