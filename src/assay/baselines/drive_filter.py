@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.pose_filter import Filtered, Odometry, filtered
-from assay.evaluation.pose_start import Start, find_start, nowhere
-from assay.samples.drive_steps import integrated
+from assay.evaluation.drive_tracks import Drives, fixes_used, starts_of, tracks_of
+from assay.evaluation.pose_filter import Odometry, filtered
 
 if TYPE_CHECKING:
+    from assay.evaluation.tracks import Track
     from assay.samples.drive_calibration import Signals
     from assay.samples.drive_spec import DriveSpec
 
@@ -64,21 +64,6 @@ class Noise:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Driven:
-    """Some drives, padded to the longest, ready for a filter.
-
-    Attributes:
-        signals: (B, T) numpy arrays.
-        fixes: (B, T, 4); None where they are to be left aside.
-        length: (B,) steps that are real.
-    """
-
-    signals: Signals
-    fixes: Array | None
-    length: Array
-
-
 def classical_motion(signals: Signals, spec: DriveSpec) -> Array:
     """(B, T, 3) m/s ahead and to the left and rad/s, by the calibration alone."""
     known = spec.calibration
@@ -87,58 +72,31 @@ def classical_motion(signals: Signals, spec: DriveSpec) -> Array:
     return np.stack([speed, left, turning], axis=-1)
 
 
-def starts_of(moved: Array, driven: Driven, step_s: float) -> list[Start]:
-    """Where each drive begins, by motion (B, T, 3) in units a second and its fixes."""
-    found = []
-    for row, length in enumerate(driven.length.tolist()):
-        if driven.fixes is None:
-            found.append(nowhere())
-            continue
-        place, _ = integrated(moved[row, :length] * step_s, np.zeros(3))
-        start = find_start(place, driven.fixes[row, :length], step_s)
-        found.append(start or nowhere())
-    return found
-
-
-def fixes_used(driven: Driven, starts: list[Start], scale: float = 1.0) -> Array | None:
-    """The fixes of drives whose start they tell, their deviations scaled; others have none that could be used."""
-    if driven.fixes is None or not any(one.anchored for one in starts):
-        return None
-    fixes = np.asarray(driven.fixes, float).copy()
-    fixes[..., 2] *= scale
-    for row, one in enumerate(starts):
-        if not one.anchored:
-            fixes[row, :, 2] = 0.0
-    return fixes
-
-
-def reckoned(driven: Driven, spec: DriveSpec) -> tuple[Filtered, list[Start]]:
+def reckoned(signals: Signals, drives: Drives, spec: DriveSpec) -> list[Track]:
     """Dead reckoning: the calibrated sensors summed up, from where the first fixes say that the drive begins."""
-    moved = classical_motion(driven.signals, spec)
-    starts = starts_of(moved, driven, spec.step_s)
-    noise = Noise()
-    odometry = Odometry(moved, _noises(driven.signals, noise), start=(noise.scale, noise.bias, 0.0))
-    return filtered(odometry, spec.step_s, *_beginnings(starts), None), starts
+    moved, noise = classical_motion(signals, spec), Noise()
+    odometry = Odometry(moved, _noises(signals, noise), start=(noise.scale, noise.bias, 0.0))
+    return _filtered(odometry, drives, spec, None)
 
 
-def followed(driven: Driven, spec: DriveSpec, noise: Noise) -> tuple[Filtered, list[Start]]:
+def followed(signals: Signals, drives: Drives, spec: DriveSpec, noise: Noise) -> list[Track]:
     """The extended Kalman filter."""
-    moved = classical_motion(driven.signals, spec)
-    starts = starts_of(moved, driven, spec.step_s)
     odometry = Odometry(
-        moved,
-        _noises(driven.signals, noise),
+        classical_motion(signals, spec),
+        _noises(signals, noise),
         walk=(noise.scale_walk, noise.bias_walk, 0.0),
         start=(noise.scale, noise.bias, noise.wheels),
-        checks=_checks(driven.signals, noise, spec.step_s),
+        checks=_checks(signals, noise, spec.step_s),
         coupled=noise.coupled,
     )
-    fixes = fixes_used(driven, starts, noise.fix)
-    return filtered(odometry, spec.step_s, *_beginnings(starts), fixes), starts
+    return _filtered(odometry, drives, spec, noise.fix)
 
 
-def _beginnings(starts: list[Start]) -> tuple[Array, Array]:
-    return np.stack([one.pose for one in starts]), np.stack([one.spread for one in starts])
+def _filtered(odometry: Odometry, drives: Drives, spec: DriveSpec, fix: float | None) -> list[Track]:
+    starts = starts_of(odometry.moved, drives, spec.step_s)
+    fixes = None if fix is None else fixes_used(drives.fixes, starts, fix)
+    begun = np.stack([one.pose for one in starts]), np.stack([one.spread for one in starts])
+    return tracks_of(filtered(odometry, spec.step_s, *begun, fixes), starts, drives, spec)
 
 
 def _noises(signals: Signals, noise: Noise) -> Array:

@@ -37,7 +37,7 @@ class Odometry:
             they are believed to be at each step; None where they only walk.
         memory_s: seconds over which errors that last forget what they were; infinite where they only walk.
         walk: (3,) by how much the errors walk, in their units over the square root of a second.
-        start: (3,) the deviations of the errors at the start.
+        start: the three deviations of the errors at the start, each a number or (B,).
         checks: (B, T, 5) what three weights make of the errors, what that should be, and the variance of the
             difference, infinite where there is no check; None for none.
         coupled: a check corrects the pose, too. That is nearest to where the car is; but a heading that is set right in
@@ -49,7 +49,7 @@ class Odometry:
     lasting: Array | None = None
     memory_s: float = np.inf
     walk: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    start: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    start: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
     checks: Array | None = None
     coupled: bool = False
 
@@ -69,37 +69,54 @@ class Filtered:
     errors: Array
 
 
-def filtered(odometry: Odometry, step_s: float, start: Array, spread: Array, fixes: Array | None) -> Filtered:
-    """Run the filter.
+class PoseFilter:
+    """The filter of several drives, which takes their steps in one piece or in several.
 
     Args:
-        odometry: what moves the pose.
+        odometry: how errors walk and begin; its steps are given to `run`.
         step_s: seconds of a step.
         start: (B, 3) the pose before the first step.
         spread: (B, 3) its variances.
-        fixes: (B, T, 4) east, north, deviation (0 for no fix), and by how many seconds it is older than the step's end;
-            None for none.
     """
-    drives, steps, _ = odometry.moved.shape
-    state, covariance = np.zeros((_STATES, drives)), np.zeros((_STATES, _STATES, drives))
-    state[:3] = start.T
-    for row in range(3):
-        covariance[row, row] = spread[:, row]
-        covariance[3 + row, 3 + row] = odometry.start[row] ** 2
-    moved, noise = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (odometry.moved, odometry.noise))
-    found = np.empty((steps, 10, drives))
-    busy = None if fixes is None else (fixes[:, :, 2] > 0).any(axis=0)
-    for step in range(steps):
-        _advance(state, covariance, moved[step], noise[step], odometry, step, step_s)
-        if odometry.checks is not None:
-            _check(state, covariance, odometry.checks[:, step].T, odometry.coupled)
-        if fixes is not None and busy is not None and busy[step]:
-            _fix(state, covariance, fixes[:, step].T, moved[step])
-        found[step, :_STATES] = state
-        for place, (row, column) in enumerate(((EAST, EAST), (NORTH, NORTH), (EAST, NORTH), (HEADING, HEADING))):
-            found[step, _STATES + place] = covariance[row, column]
-    found = found.transpose(2, 0, 1)
-    return Filtered(found[..., :3], found[..., _STATES:], found[..., 3:_STATES])
+
+    def __init__(self, odometry: Odometry, step_s: float, start: Array, spread: Array) -> None:
+        drives = len(start)
+        self._odometry, self._step_s = odometry, step_s
+        self._state, self._covariance = np.zeros((_STATES, drives)), np.zeros((_STATES, _STATES, drives))
+        self._state[:3] = start.T
+        for row in range(3):
+            self._covariance[row, row] = spread[:, row]
+            self._covariance[3 + row, 3 + row] = odometry.start[row] ** 2
+
+    def run(self, odometry: Odometry, fixes: Array | None) -> Filtered:
+        """The next steps.
+
+        Args:
+            odometry: what moves the pose in them.
+            fixes: (B, T, 4) east, north, deviation (0 for no fix), and by how many seconds it is older than the step's
+                end; None for none.
+        """
+        drives, steps, _ = odometry.moved.shape
+        state, covariance = self._state, self._covariance
+        moved, noise = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (odometry.moved, odometry.noise))
+        found = np.empty((steps, 10, drives))
+        busy = None if fixes is None else (fixes[:, :, 2] > 0).any(axis=0)
+        for step in range(steps):
+            _advance(state, covariance, moved[step], noise[step], odometry, step, self._step_s)
+            if odometry.checks is not None:
+                _check(state, covariance, odometry.checks[:, step].T, odometry.coupled)
+            if fixes is not None and busy is not None and busy[step]:
+                _fix(state, covariance, fixes[:, step].T, moved[step])
+            found[step, :_STATES] = state
+            for place, (row, column) in enumerate(((EAST, EAST), (NORTH, NORTH), (EAST, NORTH), (HEADING, HEADING))):
+                found[step, _STATES + place] = covariance[row, column]
+        found = found.transpose(2, 0, 1)
+        return Filtered(found[..., :3], found[..., _STATES:], found[..., 3:_STATES])
+
+
+def filtered(odometry: Odometry, step_s: float, start: Array, spread: Array, fixes: Array | None) -> Filtered:
+    """All steps of some drives: see `PoseFilter`."""
+    return PoseFilter(odometry, step_s, start, spread).run(odometry, fixes)
 
 
 def _advance(

@@ -33,6 +33,8 @@ _SPEED, _TURNING, _ACCELERATION, _MILLI = 10.0, 0.2, 2.0, 1000.0
 _STANDS = 0.05
 _KERNEL, _DILATIONS = 5, (1, 3)
 _GATED = 8
+#: See `assay.networks.motion_tracks.Trust`: how far the network's own word is taken before anything is fitted.
+TRUST = (1.0, 1.0, 60.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class MotionNet(nn.Module):
         self.spec, self.settings = spec, settings
         self.frame = max(1, round(FRAME_S * spec.rate_hz))
         self.register_buffer("deviation", torch.tensor(spec.deviation).clamp_min(1e-6))
+        # What `motion_tuning` fits to the validation side: see `Trust`.
+        self.register_buffer("trust", torch.tensor(TRUST))
         width, inputs = settings.width, 2 * len(spec.channels) + 7
         self.convolutions = nn.ModuleList(
             nn.Conv1d(first, width, _KERNEL, dilation=dilation)
