@@ -14,6 +14,7 @@ BUILT_IN = {
     "cell-detection": "assay.tasks.cell_detection:CellDetection",
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
+    "positioning": "assay.tasks.positioning:Positioning",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
     "scan-diagnosis": "assay.tasks.scan_diagnosis:ScanDiagnosis",
     "segmentation": "assay.tasks.segmentation:Segmentation",

@@ -135,7 +135,7 @@ def _disturbed(found: Stretch, strengths: Mapping[str, float], spec: DriveSpec, 
     bias = torch.where(turning, sizes["bias"] * _normal(draws, "bias", count), torch.zeros(()))
     noise = torch.zeros(())
     if sizes["noise"]:
-        noise = sizes["noise"] * torch.tensor(spec.deviation) * _noise_like(found.sensors, draws)
+        noise = sizes["noise"] * torch.tensor(spec.deviation) * noise_like(found.sensors, draws)
     sensors = found.sensors * factor[:, None] + bias[:, None] + noise
     return Stretch(torch.where(found.present, sensors, found.sensors), found.present, found.moved, found.mask, found.clean)
 
@@ -148,7 +148,7 @@ def _normal(draws: Draws, name: str, *shape: int) -> Tensor:
     return (-2 * (1 - first).log()).sqrt() * torch.cos(2 * torch.pi * second)
 
 
-def _noise_like(values: Tensor, draws: Draws) -> Tensor:
+def noise_like(values: Tensor, draws: Draws) -> Tensor:
     """(B, T, C) Gaussian noise whose first steps do not depend on how many follow."""
     import torch
 
