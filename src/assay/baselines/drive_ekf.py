@@ -1,9 +1,10 @@
 """The classical models of positioning: a tuned extended Kalman filter, and dead reckoning as the floor.
 
-The filter follows the scale of the wheels, the bias of the gyroscope, and what the wheels of an axle differ in. Beside the
-gyroscope it has a second opinion on turning, from the wheels of an axle and the steering angle; where the car stands, it
-knows that it does not turn. It knows the calibration of the training drives (see `assay.samples.drive_calibration`),
-side slip included. What it believes of its noise is tuned on the training drives, by the metric that counts.
+The filter follows the scale of the wheels, the bias of the gyroscope, and what the wheels of an axle differ in. Beside
+the gyroscope it has a second opinion on turning, from the wheels of an axle and the steering angle; where the car
+stands, it knows that it does not turn. It knows the calibration of the training drives (see
+`assay.samples.drive_calibration`), side slip included. What it believes of its noise is tuned on the training drives,
+by the metric that counts.
 
 Shapes: B drives, T steps.
 """
@@ -171,5 +172,3 @@ def tuned(cost: Any, noise: Noise, budget_s: float, seed: int, gnss: bool) -> tu
             if time.monotonic() > end or trials >= _MOST_TRIALS:
                 break
     return best, trials
-
-

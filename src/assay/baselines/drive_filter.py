@@ -113,9 +113,7 @@ def _checks(signals: Signals, noise: Noise, step_s: float) -> Array:
     The second opinion is the gyroscope's less its bias, times one minus the error of the scale, less what the wheels of
     an axle differ in for each m/s. The gyroscope has less noise, so the scale's weight is taken from it.
     """
-    speed, turning, second = (
-        np.asarray(getattr(signals, name), float) for name in ("speed", "turning", "second")
-    )
+    speed, turning, second = (np.asarray(getattr(signals, name), float) for name in ("speed", "turning", "second"))
     stands = np.asarray(signals.speed_known) & (speed < _STANDS) & np.asarray(signals.turning_known)
     usable = np.asarray(signals.second_known) & np.asarray(signals.turning_known) & ~stands
     variance = noise.second**2 / step_s + (noise.lateral * speed * turning) ** 2

@@ -1,4 +1,4 @@
-"""What every model of motion shares on the way to tracks: where drives begin, which fixes are used, the tracks themselves.
+"""What every model of motion shares on the way to tracks: starts, the fixes that are used, the tracks themselves.
 
 Shapes: B drives, T steps.
 """
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assay.samples.drive_spec import DriveSpec
 
 Array = np.ndarray[Any, Any]
+_POLE = 90.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Drives:
         fixes: (B, T, 4), see `pose_filter.PoseFilter.run`; None where they are left aside.
         begin: (B,) seconds.
         base: (B, 2) metres that were taken off all places.
-        origin: (B, 2) degrees, NaN where it is not known.
+        origin: (B, 2) degrees; beyond a pole where it is not known.
     """
 
     length: Array
@@ -64,7 +65,9 @@ def fixes_used(fixes: Array | None, starts: list[Start], scale: float = 1.0) -> 
     return used
 
 
-def tracks_of(found: Filtered, starts: list[Start], drives: Drives, spec: DriveSpec, spread: float = 1.0) -> list[Track]:
+def tracks_of(
+    found: Filtered, starts: list[Start], drives: Drives, spec: DriveSpec, spread: float = 1.0
+) -> list[Track]:
     """Tracks out of what a filter found, each from its start on."""
     tracks = []
     for row, start in enumerate(starts):
@@ -76,6 +79,7 @@ def tracks_of(found: Filtered, starts: list[Start], drives: Drives, spec: DriveS
         time = drives.begin[row] + np.arange(length + 1) * spec.step_s
         base = drives.base[row] if start.anchored else np.zeros(2)
         degrees = drives.origin[row]
-        origin = (float(degrees[0]), float(degrees[1])) if start.anchored and np.isfinite(degrees).all() else None
+        known_place = start.anchored and abs(float(degrees[0])) <= _POLE
+        origin = (float(degrees[0]), float(degrees[1])) if known_place else None
         tracks.append(Track(time, pose[:, :2] + base, pose[:, 2], known, start.anchored, origin))
     return tracks

@@ -2,8 +2,8 @@
 
 What moves the pose (speed ahead and to the left, turning) comes from outside: from wheels and a gyroscope, or from a
 network. The filter follows, beside east, north and heading, three errors of it that last: of the scale of the speed, of
-the turning (a gyroscope's bias), and of the wheels of an axle against one another. Fixes of GNSS correct all of them, and
-so does whatever else says something about the three, one linear check a step.
+the turning (a gyroscope's bias), and of the wheels of an axle against one another. Fixes of GNSS correct all of them,
+and so does whatever else says something about the three, one linear check a step.
 
 Sources: the filter is the textbook's (Thrun, Burgard and Fox, "Probabilistic Robotics", 2005, chapters 3 and 7); fixes
 that fit badly count less, by the square of how badly (iteratively reweighted, as in Agamennoni, Nieto and Nebot,

@@ -61,7 +61,9 @@ class TranslationalDrift(Additive):
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the sum of the segments' shares, and how many there are."""
-        found = [drift_of(output, truth, self._lengths).translation for output, truth in zip(outputs, truths, strict=True)]
+        found = [
+            drift_of(output, truth, self._lengths).translation for output, truth in zip(outputs, truths, strict=True)
+        ]
         return np.asarray([[one.sum(), len(one)] for one in found], float).reshape(-1, 2)
 
     def from_sums(self, sums: Array) -> Array:

@@ -1,5 +1,6 @@
-"""How good tracks are, drawn: ways from above, drift over distance, error over time, by speed and turning, and how far
-their deviations can be believed.
+"""How good tracks are, drawn.
+
+Ways from above, drift over distance, error over time, by speed and turning, and how far deviations can be believed.
 
 Shapes: U drives, L segments, N places.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +91,7 @@ def ways_of(sides: Sequence[tuple[str, Evaluation]]) -> Figure | None:
 
 
 def laid_on(track: Track, truth: Track) -> Array:
-    """(N, 2) the places of a track at the truth's times; one that is not anchored begins with the truth's first pose."""
+    """(N, 2) the places of a track at the truth's times, laid on the truth's first pose where it is not anchored."""
     at, true = together(track, truth)
     if not len(true):
         return np.zeros((0, 2))
@@ -141,7 +143,7 @@ def over_time(sides: Sequence[tuple[str, Evaluation]]) -> Figure | None:
             times.append(true.time - (true.time[0] if len(true) else 0.0))
             errors.append(place_errors(output, truth))
         points = []
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in pairwise(edges):
             values = [error[(time >= low) & (time < high)] for time, error in zip(times, errors, strict=True)]
             if sum(map(len, values)) >= _FEWEST:
                 points.append(((low + high) / 2, estimate(_Shares(), values, side.truths, side.groups)))
@@ -169,7 +171,7 @@ def by_manner(evaluation: Evaluation, spec: DriveSpec) -> list[Figure]:
     figures = []
     for values, bounds, name, unit in ((speeds, SPEEDS, "speed", "m/s"), (turns, TURNS, "turning", "degrees/100 m")):
         rows = []
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in pairwise(bounds):
             chosen = [one[(value >= low) & (value < high)] for one, value in zip(drifts, values, strict=True)]
             count = sum(map(len, chosen))
             if count >= _FEWEST:

@@ -55,9 +55,7 @@ def _path(moved: Tensor) -> tuple[Tensor, Tensor]:
     return torch.cat([place.new_zeros(len(place), 1, 2), place.cumsum(1)], 1), heading
 
 
-def _of_ways(
-    motion: Motion, paths: list[tuple[Tensor, Tensor]], first: Tensor, steps: int, step_s: float
-) -> Tensor:
+def _of_ways(motion: Motion, paths: list[tuple[Tensor, Tensor]], first: Tensor, steps: int, step_s: float) -> Tensor:
     """(B, H) the loss of the ways that begin with some steps."""
     (ahead, left, turned), (true_ahead, true_left, true_turned) = (_way(*path, first, steps) for path in paths)
     way = torch.hypot(true_ahead, true_left)

@@ -1,10 +1,10 @@
 """A recurrent network of a car's motion: what the sensors say, corrected by what the drive so far has taught.
 
-The sensors' calibrated speed and turning are its start; it learns what they get wrong. A short causal convolution looks at
-the last seconds. A running fit (see `running_fit`) follows what lasts through a drive: the scale of the wheels, the bias
-of the gyroscope, what the wheels of an axle differ in. The rows of that fit are corrected by the network, such as for
-slip that grows with lateral acceleration. Beside it, gated running means remember whatever else is worth it. All of that
-goes into the corrections of speed, turning and motion to the side, with what is not known of them.
+The sensors' calibrated speed and turning are its start; it learns what they get wrong. A short causal convolution looks
+at the last seconds. A running fit (see `running_fit`) follows what lasts through a drive: the scale of the wheels, the
+bias of the gyroscope, what the wheels of an axle differ in. The rows of that fit are corrected by the network, such as
+for slip that grows with lateral acceleration. Beside it, gated running means remember whatever else is worth it. All of
+that goes into the corrections of speed, turning and motion to the side, with what is not known of them.
 
 At its first step it is what a classical model of the same sensors would be; everything else is learned.
 
@@ -210,9 +210,11 @@ class MotionNet(nn.Module):
         told = self.head(torch.cat([features, known], -1))
         calibration = self.spec.calibration
         speed = signals.speed * (1 + estimates[..., 0] + 0.01 * told[..., 0])
-        turning = signals.turning - torch.where(
-            signals.turning_known, estimates[..., 1], torch.zeros_like(signals.speed)
-        ) - 0.002 * told[..., 1]
+        turning = (
+            signals.turning
+            - torch.where(signals.turning_known, estimates[..., 1], torch.zeros_like(signals.speed))
+            - 0.002 * told[..., 1]
+        )
         left = calibration.lever * turning + calibration.skew * speed - calibration.slip * speed**2 * turning
         left = left + 0.01 * speed * told[..., 2]
         unheard = (~signals.speed_known).to(speed.dtype)

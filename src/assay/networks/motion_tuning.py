@@ -101,5 +101,7 @@ def normalised_errors(track: Track, truth: Track) -> Array:
         off = off @ rotation.T
     spread = at.spread[rows]
     a, b, c = spread[:, 0] + 1e-6, spread[:, 1] + 1e-6, spread[:, 2]
-    squared = (b * off[:, 0] ** 2 - 2 * c * off[:, 0] * off[:, 1] + a * off[:, 1] ** 2) / np.maximum(a * b - c**2, 1e-12)
+    squared = (b * off[:, 0] ** 2 - 2 * c * off[:, 0] * off[:, 1] + a * off[:, 1] ** 2) / np.maximum(
+        a * b - c**2, 1e-12
+    )
     return np.asarray(squared)

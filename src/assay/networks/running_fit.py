@@ -95,9 +95,7 @@ class RunningFit(nn.Module):
         """Coefficients and their variances, for all rates of forgetting."""
         return 2 * self.size * self.sums.rates
 
-    def forward(
-        self, rows: Tensor, wanted: Tensor, weight: Tensor, before: Sums | None
-    ) -> tuple[Tensor, Tensor, Sums]:
+    def forward(self, rows: Tensor, wanted: Tensor, weight: Tensor, before: Sums | None) -> tuple[Tensor, Tensor, Sums]:
         """The fit before each frame.
 
         Args:

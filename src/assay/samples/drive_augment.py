@@ -137,7 +137,9 @@ def _disturbed(found: Stretch, strengths: Mapping[str, float], spec: DriveSpec, 
     if sizes["noise"]:
         noise = sizes["noise"] * torch.tensor(spec.deviation) * noise_like(found.sensors, draws)
     sensors = found.sensors * factor[:, None] + bias[:, None] + noise
-    return Stretch(torch.where(found.present, sensors, found.sensors), found.present, found.moved, found.mask, found.clean)
+    return Stretch(
+        torch.where(found.present, sensors, found.sensors), found.present, found.moved, found.mask, found.clean
+    )
 
 
 def _normal(draws: Draws, name: str, *shape: int) -> Tensor:

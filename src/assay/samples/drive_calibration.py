@@ -3,7 +3,8 @@
 * Speed: the mean of the rear wheels (else of all wheels, else the speedometer) times a scale.
 * Turning: a weighted sum of the gyroscope's axes, however it is mounted. Beside it a second opinion, out of the
   difference of the wheels of an axle and of the steering angle times the speed.
-* To the side: where the reference sits, a lever ahead of the place that only rolls, turns move it sideways; the rear axle
+* To the side: where the reference sits, a lever ahead of the place that only rolls, turns move it sideways; the rear
+axle
   itself slips outwards with lateral acceleration (Bundorf and Leffert, "The cornering compliance concept for
   description of vehicle directional control properties", SAE 760713, 1976).
 

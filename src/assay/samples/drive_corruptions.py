@@ -35,19 +35,27 @@ OUTLIER_M, _CYCLE_S = 50.0, 60.0
 
 def drive_corruptions(spec: DriveSpec) -> Mapping[str, Corruption]:
     """Those that the sensors of a spec can suffer."""
-    groups = {sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()}
+    groups = {
+        sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()
+    }
     speeds, turning = [*groups["wheels"], *groups["speed"]], groups["gyroscope"]
     found: dict[str, Corruption] = {}
     if spec.channels:
-        found["noise"] = _of(partial(_noise, spec), [f"{100 * one:g} % of the signal's" for one in NOISES], "noise", 0.02)
-        found["silence of a sensor"] = _of(partial(_silence, spec), [f"{one} % of the time" for one in SILENCES], "drop", 0.1)
+        found["noise"] = _of(
+            partial(_noise, spec), [f"{100 * one:g} % of the signal's" for one in NOISES], "noise", 0.02
+        )
+        found["silence of a sensor"] = _of(
+            partial(_silence, spec), [f"{one} % of the time" for one in SILENCES], "drop", 0.1
+        )
     if speeds:
         found["wheel scale"] = _of(partial(_scale, speeds), [f"{one:g} %" for one in SCALES], "scale", 0.02)
         found["delay of the speed"] = _of(partial(_delay, spec, speeds), [f"{one:g} s" for one in DELAYS])
     if turning:
         found["gyroscope bias"] = _of(partial(_bias, turning), [f"{one:g} degrees/s" for one in BIASES], "bias", 0.003)
     if spec.gnss:
-        found["GNSS outliers"] = _of(partial(_outliers, spec), [f"{one} % of fixes off by {OUTLIER_M:g} m" for one in OUTLIERS])
+        found["GNSS outliers"] = _of(
+            partial(_outliers, spec), [f"{one} % of fixes off by {OUTLIER_M:g} m" for one in OUTLIERS]
+        )
         found["GNSS gaps"] = _of(partial(_gaps, spec), [f"{one} s of each minute" for one in GAPS])
     return found
 

@@ -31,6 +31,8 @@ _SHARE = 0.3
 _MOST = 200
 #: Fixes later than this (seconds) are not sought.
 _LATEST_S = 1.0
+#: The origin, in degrees, of a drive whose place on the ground is not known.
+NOWHERE = (999.0, 999.0)
 
 
 def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> DriveSpec:
@@ -68,7 +70,9 @@ def _rate(options: DataOptions) -> float:
 
 def _some_drives(records: Records, train: Array) -> list[Drive]:
     rows = np.flatnonzero(train)
-    wanted = set(rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).astype(int)].tolist()) if len(rows) else set()
+    wanted = (
+        set(rows[np.linspace(0, len(rows) - 1, min(_MOST, len(rows))).astype(int)].tolist()) if len(rows) else set()
+    )
     found: list[Drive] = []
     start = 0
     for batch in records.batches():
@@ -140,7 +144,7 @@ def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log
             log.add("sensor-missing", "kept", f"{drive.name}: {', '.join(missing)}")
         found.append(_said(steps, spec))
         rows.append(row)
-        origins.append(drive.origin or (np.nan, np.nan))
+        origins.append(drive.origin or NOWHERE)
     fields: dict[str, Any] = {
         "sensors": [one.sensors for one in found],
         "present": [one.present for one in found],
@@ -183,5 +187,3 @@ def true_tracks(targets: Any) -> list[Track]:
         rows = np.asarray(flat or [], float).reshape(-1, 4)
         found.append(Track(rows[:, 0], rows[:, 1:3], rows[:, 3], np.zeros((0, 4)), anchored=True))
     return found
-
-

@@ -29,7 +29,9 @@ GNSS = "GNSS"
 
 def rows_of(spec: DriveSpec) -> dict[str, list[int]]:
     """The channels of each sensor of a spec, by its name; GNSS has none of its own."""
-    found = {sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()}
+    found = {
+        sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()
+    }
     found = {sensor: places for sensor, places in found.items() if places}
     return {**found, GNSS: []} if spec.gnss else found
 

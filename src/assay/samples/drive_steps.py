@@ -1,7 +1,8 @@
 """A drive on one clock: what each sensor says between the steps of an even clock, whatever its own rate.
 
-A sensor's value of a step is its mean over the step: its readings are joined by lines (or, where each is a mean already,
-held), summed up, and the sum is read at both ends. So nothing is lost of fast sensors, and slow ones are interpolated.
+A sensor's value of a step is its mean over the step: its readings are joined by lines (or, where each is a mean
+already, held), summed up, and the sum is read at both ends. So nothing is lost of fast sensors, and slow ones are
+interpolated.
 
 Shapes: T steps, C channels, R readings.
 """

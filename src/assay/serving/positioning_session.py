@@ -71,7 +71,9 @@ class Following(Session):
         answers: list[Pose] = []
         for begin in range(0, count, self._frame):
             part = taken[begin : begin + self._frame]
-            answers += self._moved(self._asked(part), part[:, -FIX:].astype(float), ended and begin + self._frame >= count)
+            answers += self._moved(
+                self._asked(part), part[:, -FIX:].astype(float), ended and begin + self._frame >= count
+            )
         if ended and not count:
             answers += self._moved(None, np.zeros((0, FIX)), True)
         return answers
@@ -136,5 +138,3 @@ def steps_in(samples: Any, unit: int) -> Array:
     sensors, present, fixes = (np.concatenate([np.asarray(one, np.float32) for one in samples.field(name, windows)])
                                for name in ("sensors", "present", "fixes"))  # fmt: skip
     return np.concatenate([sensors, present, fixes], axis=1)
-
-

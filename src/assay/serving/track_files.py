@@ -41,7 +41,9 @@ def track_tum(answer: Mapping[str, Any]) -> str:
     rows = []
     for pose in answer["poses"]:
         half = np.radians(pose["heading"]) / 2
-        rows.append(f"{pose['time']:.4f} {pose['east']:.4f} {pose['north']:.4f} 0 0 0 {np.sin(half):.8f} {np.cos(half):.8f}")
+        rows.append(
+            f"{pose['time']:.4f} {pose['east']:.4f} {pose['north']:.4f} 0 0 0 {np.sin(half):.8f} {np.cos(half):.8f}"
+        )
     return "\n".join(rows) + "\n"
 
 

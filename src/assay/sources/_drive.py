@@ -1,7 +1,7 @@
 """A drive: what the sensors of a car said, each with its own clock, and where the car truly was.
 
-Units and frames: seconds, metres, radians. The car's axes are those of ISO 8855: x ahead, y to the left, z up; a heading
-turns from x (east) to y (north). Places are from above, in a flat frame of the drive's own.
+Units and frames: seconds, metres, radians. The car's axes are those of ISO 8855: x ahead, y to the left, z up; a
+heading turns from x (east) to y (north). Places are from above, in a flat frame of the drive's own.
 
 Shapes: R readings, F fixes, P reference poses.
 """

@@ -6,6 +6,7 @@ Shapes: none of its own.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def stretches(drive: Drive, seconds: float) -> list[tuple[float, float, str]]:
     if count == 1:
         return [(first, last, drive.name)]
     edges = np.linspace(first, last, count + 1)
-    return [(float(a), float(b), f"{drive.name}@{a - first:.0f}-{b - first:.0f}s") for a, b in zip(edges, edges[1:], strict=False)]
+    return [(float(a), float(b), f"{drive.name}@{a - first:.0f}-{b - first:.0f}s") for a, b in pairwise(edges)]
 
 
 def by_side(drive: Drive, shares: tuple[float, float, float]) -> list[tuple[float, float, str, str]]:

@@ -28,7 +28,9 @@ def course_of(time: Array, place: Array) -> tuple[Array, Array]:
     return np.arctan2(moved[:, 1], moved[:, 0]), np.linalg.norm(moved, axis=1) >= _FAR_M
 
 
-def heading_of(time: Array, place: Array, given: Mapping[str, tuple[Array, float | None]], file: str, log: ProblemLog) -> Array:
+def heading_of(
+    time: Array, place: Array, given: Mapping[str, tuple[Array, float | None]], file: str, log: ProblemLog
+) -> Array:
     """(P,) radians from x to y, without jumps.
 
     Args:

@@ -100,7 +100,15 @@ def _words() -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for short, long in _WHEELS.items():
         for side in (short, long):
-            for form in ("wheel_{}", "wheel_speed_{}", "wheelspeed_{}", "speed_{}", "v_{}", "{}_wheel", "{}_wheel_speed"):
+            for form in (
+                "wheel_{}",
+                "wheel_speed_{}",
+                "wheelspeed_{}",
+                "speed_{}",
+                "v_{}",
+                "{}_wheel",
+                "{}_wheel_speed",
+            ):
                 found[form.format(side)] = ("sensors", f"wheel_{short}")
     for word in ("speed", "vehicle_speed", "velocity", "v", "can_speed", "car_speed", "forward_speed"):
         found[word] = ("sensors", "speed")
@@ -148,7 +156,9 @@ def meaning_of(column: str, about: str) -> Meaning | None:
 
 
 def _units_of(bare: str) -> list[tuple[str, float]]:
-    return sorted(((unit, factor) for unit, factor in UNITS.items() if bare.endswith(f"_{unit}")), key=lambda one: -len(one[0]))
+    return sorted(
+        ((unit, factor) for unit, factor in UNITS.items() if bare.endswith(f"_{unit}")), key=lambda one: -len(one[0])
+    )
 
 
 def _without_prefix(word: str, about: str) -> tuple[str, str]:

@@ -122,7 +122,7 @@ def _seconds(column: pa.Array) -> Array:
 
 
 def _arrays(store: Store, name: str) -> dict[str, Array]:
-    """The columns of an array file, (N,) each; a column (N, K) becomes `NAME_x`, `NAME_y`, …"""
+    """The columns of an array file, (N,) each; a column (N, K) becomes `NAME_x`, `NAME_y` and so on."""
     try:
         loaded = np.load(io.BytesIO(store.read(name)), allow_pickle=False)
         if isinstance(loaded, np.ndarray):

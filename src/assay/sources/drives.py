@@ -132,7 +132,9 @@ def _kind_of(source: Source, extra: Any) -> _Kind | None:
     if len(texts) == 1 and is_udacity(_head(store, texts[0])):
         found = [Found(texts[0], {texts[0]: ""}, texts[0])]
         why = "SIMULATED lidar and radar sightings of Udacity's course"
-        return _Kind(Recognition(0.97, why), found, lambda one, log: udacity_drive(store.read(one.name), one.name, one.name))
+        return _Kind(
+            Recognition(0.97, why), found, lambda one, log: udacity_drive(store.read(one.name), one.name, one.name)
+        )
     routes = [name for name in texts if _is_kitti(store, name)]
     if routes and len(routes) == len(texts):
         return _kitti(store, routes, extra)
@@ -145,7 +147,9 @@ def _kind_of(source: Source, extra: Any) -> _Kind | None:
 
 
 def _kitti(store: Store, routes: Sequence[str], extra: Any) -> _Kind:
-    draws, first = (_whole(extra, name, default, least) for name, default, least in (("draws", DRAWS, 1), ("first_draw", 0, 0)))
+    draws, first = (
+        _whole(extra, name, default, least) for name, default, least in (("draws", DRAWS, 1), ("first_draw", 0, 0))
+    )
     with_gnss = _whole(extra, "gnss", 1, 0) > 0
     drives, draw_of = [], {}
     for route in routes:
@@ -283,9 +287,7 @@ def _records(
                               facts=facts, sides_cut=in_time)  # fmt: skip
 
 
-def _pieces(
-    found: Found, drive: Drive, options: DataOptions, whole: bool, in_time: bool, sided: bool
-) -> list[_Piece]:
+def _pieces(found: Found, drive: Drive, options: DataOptions, whole: bool, in_time: bool, sided: bool) -> list[_Piece]:
     first, last = drive.span
     side = found.side if sided else None
     if whole:
@@ -328,7 +330,10 @@ def _target(drive: Drive) -> list[float] | None:
 
 
 def _digest(drive: Drive) -> str:
-    parts = [f"{name}:".encode() + np.ascontiguousarray(series.value).tobytes() for name, series in sorted(drive.channels.items())]
+    parts = [
+        f"{name}:".encode() + np.ascontiguousarray(series.value).tobytes()
+        for name, series in sorted(drive.channels.items())
+    ]
     if drive.fixes is not None:
         parts.append(np.ascontiguousarray(drive.fixes.place).tobytes())
     return content_digest(b"|".join(parts))

@@ -121,5 +121,3 @@ def _array(store: Store, name: str) -> Array:
         return np.asarray(np.load(io.BytesIO(store.read(name)), allow_pickle=False), float)
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"the array cannot be read ({error})", "Download it again.", file=name) from error
-
-

@@ -113,7 +113,9 @@ def _take_in(columns: Columns, about: str, parts: _Parts, log: ProblemLog) -> No
     stamps = next((one for one in known if one.of == "time"), None)
     if stamps is None:
         hint = "Add a column called time, in seconds."
-        raise DataError(f"there is no column with times ({', '.join(list(columns.values)[:6])})", hint, file=columns.file)
+        raise DataError(
+            f"there is no column with times ({', '.join(list(columns.values)[:6])})", hint, file=columns.file
+        )
     time = in_seconds(columns.values[stamps.column], stamps.factor, columns.file, log)
     clock = clock_of(time, columns.file, int(columns.row[0]), log)
     for one in (one for one in known if one.of == "sensors"):
@@ -131,9 +133,7 @@ def _take_in(columns: Columns, about: str, parts: _Parts, log: ProblemLog) -> No
             _take_places(of, columns, columns_of, clock.time, clock.rows, parts)
 
 
-def _take_places(
-    of: str, columns: Columns, known: Sequence[Meaning], time: Array, rows: Array, parts: _Parts
-) -> None:
+def _take_places(of: str, columns: Columns, known: Sequence[Meaning], time: Array, rows: Array, parts: _Parts) -> None:
     values = {one.what: (columns.values[one.column][rows], one.factor) for one in known}
     pair = ("latitude", "longitude") if {"latitude", "longitude"} <= values.keys() else ("x", "y")
     if not set(pair) <= values.keys():
@@ -206,7 +206,12 @@ def _one_clock(drive: Drive) -> None:
     names = list(spans)
     for place, one in enumerate(names):
         for other in names[place + 1 :]:
-            if max(spans[one][0], spans[other][0]) >= min(spans[one][1], spans[other][1]) and spans[one][1] > spans[one][0]:
+            if (
+                max(spans[one][0], spans[other][0]) >= min(spans[one][1], spans[other][1])
+                and spans[one][1] > spans[one][0]
+            ):
                 hint = "Write all files with one clock, such as seconds since 1970."
-                told = " and ".join(f"{label} from {spans[label][0]:.1f} to {spans[label][1]:.1f} s" for label in (one, other))
+                told = " and ".join(
+                    f"{label} from {spans[label][0]:.1f} to {spans[label][1]:.1f} s" for label in (one, other)
+                )
                 raise DataError(f"its files have no time in common: {told}", hint, file=drive.name)

@@ -1,4 +1,4 @@
-"""The text file of Udacity's course on the extended Kalman filter: lidar and radar sightings, SIMULATED, with the truth.
+"""The text file of Udacity's course on the extended Kalman filter: SIMULATED lidar and radar sightings, with the truth.
 
     L  x  y                 microseconds  x  y  vx  vy  heading  turning
     R  distance angle speed microseconds  x  y  vx  vy  heading  turning

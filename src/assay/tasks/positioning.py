@@ -38,7 +38,7 @@ class DriveBatch(Batch):
         fixes: (B, T, 4) float32.
         begin: (B,) float64 seconds.
         base: (B, 2) float64 metres.
-        origin: (B, 2) float64 degrees, NaN where it is not known.
+        origin: (B, 2) float64 degrees; beyond a pole where it is not known.
         moved: (B, T, 3) float32, how the reference moved; NaN where that is not known.
         clean: (B, T, 5) float32, of SIMULATED sensors what they are drawn from.
     """
@@ -59,7 +59,7 @@ class Positioning(Task):
     name = "positioning"
     traits = Traits(
         title="drives: where the car is, from wheels, gyroscope and GNSS",
-        data="a folder per drive with imu.csv, wheels.csv, gnss.csv, poses.csv; a table per drive; comma2k19; KITTI poses",
+        data="a folder per drive: imu.csv, wheels.csv, gnss.csv, poses.csv; a table per drive; comma2k19; KITTI poses",
         extra="positioning",
         default_budget_s=300.0,
         variable_length=True,
