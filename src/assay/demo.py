@@ -1,4 +1,4 @@
-"""`assay demo`: the whole flow on real data that comes with scikit-learn."""
+"""`assay demo`: the whole flow on real data that comes with scikit-learn, and on drives that are SIMULATED."""
 
 from __future__ import annotations
 
@@ -30,12 +30,19 @@ def _table(name: str) -> Callable[[], Any]:
     return load
 
 
+def _drives() -> Any:
+    from assay.sources.drive_made import made_drives
+
+    return made_drives()
+
+
 #: By name: what makes the data, the task, and the budget in seconds.
 DEMOS: dict[str, tuple[Callable[[], Any], str, float]] = {
     "digits": (_digits, "image-classification", 20.0),
     "breast-cancer": (_table("breast_cancer"), "table", 15.0),
     "wine": (_table("wine"), "table", 15.0),
     "diabetes": (_table("diabetes"), "table", 15.0),
+    "positioning": (_drives, "positioning", 30.0),
 }
 
 

@@ -45,14 +45,15 @@ class DriveFilter(Baseline):
 
     Args:
         spec: what a drive is.
+        most_trials: of values for its noise, whatever time there is.
     """
 
     name = "extended Kalman filter"
     features = "the sensors as they are, with a calibration by hand"
     reading = "each number has a unit and a meaning: scales, biases, noise"
 
-    def __init__(self, spec: DriveSpec) -> None:
-        self.spec = spec
+    def __init__(self, spec: DriveSpec, most_trials: int = _MOST_TRIALS) -> None:
+        self.spec, self._most_trials = spec, most_trials
         self.noise = Noise()
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
@@ -69,7 +70,7 @@ class DriveFilter(Baseline):
             found = metric.value(tracks, truths)
             return found if np.isfinite(found) else np.inf
 
-        self.noise, trials = tuned(cost, self.noise, budget_s, seed, self.spec.gnss)
+        self.noise, trials = tuned(cost, self.noise, budget_s, seed, self.spec.gnss, self._most_trials)
         return f"tuned on {len(chosen)} training drives in {trials} trials"
 
     def predict(self, view: View) -> Values:
@@ -143,7 +144,9 @@ def _for_filter(batch: Any, spec: DriveSpec) -> tuple[Signals, Drives]:
     return signals, drives_of(batch, spec.gnss)
 
 
-def tuned(cost: Any, noise: Noise, budget_s: float, seed: int, gnss: bool) -> tuple[Noise, int]:
+def tuned(
+    cost: Any, noise: Noise, budget_s: float, seed: int, gnss: bool, most: int = _MOST_TRIALS
+) -> tuple[Noise, int]:
     """The noise with the least cost that is found in the time, and how many trials that took.
 
     One value after the other is doubled or halved, by less and less where that does not help; then whether checks
@@ -158,7 +161,7 @@ def tuned(cost: Any, noise: Noise, budget_s: float, seed: int, gnss: bool) -> tu
     if (found := cost(other)) < least:
         best, least = other, found
     trials += 1
-    while time.monotonic() < end and trials < _MOST_TRIALS and max(sizes.values()) > _LAST:
+    while time.monotonic() < end and trials < most and max(sizes.values()) > _LAST:
         for name in random.permutation(names):
             for sign in random.permutation([-1.0, 1.0]):
                 changed = replace(best, **{str(name): getattr(best, name) * 2 ** float(sign * sizes[name])})
@@ -169,6 +172,6 @@ def tuned(cost: Any, noise: Noise, budget_s: float, seed: int, gnss: bool) -> tu
                     break
             else:
                 sizes[name] /= 2
-            if time.monotonic() > end or trials >= _MOST_TRIALS:
+            if time.monotonic() > end or trials >= most:
                 break
     return best, trials

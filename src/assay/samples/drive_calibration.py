@@ -14,7 +14,7 @@ Shapes: T steps, C channels, K things to be fitted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Calibration:
         scale: true metres for each metre of it.
         gyro: radians a second for each unit of the gyroscope's axes; empty where there is no gyroscope.
         turn: of the channels' differences and of the steering times speed, likewise; empty where neither is there.
+        bend: by which share the second opinion says too much for each (m/s)² of speed: wheels that slip with lateral
+            acceleration. 0 unless it is asked for (`with_bend`).
         lever: metres that the reference lies ahead of what only rolls.
         skew: metres to the left for each metre ahead.
         slip: radians to the outside for each m/s² of lateral acceleration.
@@ -52,6 +54,7 @@ class Calibration:
     scale: float = 1.0
     gyro: Mapping[str, float] | None = None
     turn: Mapping[str, float] | None = None
+    bend: float = 0.0
     lever: float = 0.0
     skew: float = 0.0
     slip: float = 0.0
@@ -104,6 +107,7 @@ def signals_of(sensors: Tensor, present: Tensor, channels: Sequence[str], known:
     speed = held(speed, speed_known)
     turning, turning_known = _weighted(sensors, present, place, known.gyro or {})
     second, second_known = _second(sensors, present, place, known.turn or {}, speed)
+    second = second / (1 + known.bend * speed**2)
     turning = torch.where(turning_known, turning, second)
     return Signals(speed, speed_known, turning, turning_known, second, second_known & speed_known)
 
@@ -174,7 +178,28 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
     turning = moved[:, 2]
     side = table.fit([turning, speed, speed**2 * turning], moved[:, 1], moving, own=False)
     lever, skew, slip = (0.0, 0.0, 0.0) if side is None else (float(one) for one in side)
-    return Calibration(tuple(speeds), scale, gyro, turn, lever, skew, -slip)
+    return Calibration(tuple(speeds), scale, gyro, turn, lever=lever, skew=skew, slip=-slip)
+
+
+def with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[str], rate_hz: float) -> Calibration:
+    """A calibration that also knows how the second opinion grows with the square of the speed.
+
+    For a benchmark: it hands a filter the form of what is else to be learned.
+    """
+    import torch
+
+    flat = replace(known, bend=0.0)
+    values, table = [], []
+    for one in drives:
+        said = signals_of(torch.from_numpy(one.sensors), torch.from_numpy(one.present), channels, flat)
+        speed, second = said.speed.double().numpy(), said.second.double().numpy()
+        turning = one.moved[:, 2].astype(float) * rate_hz
+        rows = (speed > _MOVING) & np.isfinite(turning) & said.second_known.numpy()
+        values.append(second[rows])
+        table.append(np.stack([turning, speed**2 * turning, speed], axis=1)[rows])
+    found = np.linalg.lstsq(np.concatenate(table), np.concatenate(values), rcond=1e-6)[0]
+    turn = {name: weight / float(found[0]) for name, weight in (known.turn or {}).items()}
+    return replace(known, turn=turn, bend=float(found[1] / found[0]))
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def _required(source: Source, extra: Any) -> _Kind:
 
 def _kind_of(source: Source, extra: Any) -> _Kind | None:
     if source.path is None:
-        return None
+        return _in_memory(source.value)
     store = source.store
     if comma := comma_drives(store):
         why = f"{len(comma)} processed logs of comma2k19"
@@ -133,7 +133,10 @@ def _kind_of(source: Source, extra: Any) -> _Kind | None:
         found = [Found(texts[0], {texts[0]: ""}, texts[0])]
         why = "SIMULATED lidar and radar sightings of Udacity's course"
         return _Kind(
-            Recognition(0.97, why), found, lambda one, log: udacity_drive(store.read(one.name), one.name, one.name)
+            Recognition(0.97, why),
+            found,
+            lambda one, log: udacity_drive(store.read(one.name), one.name, one.name),
+            True,
         )
     routes = [name for name in texts if _is_kitti(store, name)]
     if routes and len(routes) == len(texts):
@@ -144,6 +147,19 @@ def _kind_of(source: Source, extra: Any) -> _Kind | None:
     several = len(store.names) > 1
     why = f"{len(logs)} drives with tables of sensors" if several else "a table of a car's sensors over time"
     return _Kind(Recognition(0.93 if several else 0.8, why), logs, lambda found, log: read_drive(store, found, log))
+
+
+def _in_memory(value: Any) -> _Kind | None:
+    """A list of `Drive`s."""
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(one, Drive) for one in value):
+        return None
+    known = {drive.name: drive for drive in value}
+    if len(known) < len(value):
+        raise DataError("two of these drives have the same name")
+    found = [Found(name, {name: ""}, name) for name in known]
+    simulated = any(drive.motion is not None for drive in value)
+    why = f"{len(value)} drives in memory{', SIMULATED' if simulated else ''}"
+    return _Kind(Recognition(0.97, why), found, lambda one, log: known[one.name], simulated)
 
 
 def _kitti(store: Store, routes: Sequence[str], extra: Any) -> _Kind:
