@@ -1,4 +1,5 @@
-"""comma2k19's example, a minute of highway: learned from the first 35 s, asked about the last 20 s. No contest: one minute.
+"""comma2k19's example, a minute of highway: learned from the first 35 s, asked about the last 20 s. No contest: one
+minute.
 
 Beside the network stand the Kalman filter and dead reckoning with the same calibration, of the same 35 s. What the
 receiver is off by is nearly one constant, a delay; the calibration finds it, and an average that is subtracted does as
@@ -43,7 +44,8 @@ def invented(file: Path) -> Path:
     heading = 0.01 * time
     place = np.cumsum(1.5 * np.stack([np.cos(heading), np.sin(heading)], axis=1), axis=0)
     fixes = place + random.normal(0, 1, place.shape)
-    np.savez(file, time=time, speed_mps=15 + random.normal(0, 0.05, 600), yaw_rate_rad_s=0.01 + random.normal(0, 0.001, 600),
+    np.savez(file, time=time, speed_mps=15 + random.normal(0, 0.05, 600), yaw_rate_rad_s=0.01 + random.normal(0, 0.001,
+    600),
              gnss_x=fixes[:, 0], gnss_y=fixes[:, 1], ref_x=place[:, 0], ref_y=place[:, 1])  # fmt: skip
     return file
 

@@ -1,8 +1,8 @@
 """KITTI's routes with SIMULATED sensors, trained on 00 to 06, tested on 07 to 10: a network, a tuned Kalman filter.
 
-The sensors are drawn as `assay.sources.drive_simulation` says, anew for each seed. Without GNSS the measure is drift over
-100 to 800 m; with a fix a second of 3 m and gaps of 20 s it is how far places are off. The filter is tuned on the training
-routes by the same measure. Beside it stands one that is told the form of the wheels' slip.
+The sensors are drawn as `assay.sources.drive_simulation` says, anew for each seed. Without GNSS the measure is drift
+over 100 to 800 m; with a fix a second of 3 m and gaps of 20 s it is how far places are off. The filter is tuned on the
+training routes by the same measure. Beside it stands one that is told the form of the wheels' slip.
 """
 
 from __future__ import annotations
@@ -192,7 +192,8 @@ def main() -> None:
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     pieces = [bench.piece(f"seed-{seed}", partial(measured, bench, seed)) for seed in seeds]
     curve = {} if bench.smoke else {
-        count: bench.piece(f"routes-{count}", partial(measured, bench, 0, _ORDER[:count], filters=False)) for count in CURVE
+        count: bench.piece(f"routes-{count}", partial(measured, bench, 0, _ORDER[:count], filters=False)) for count in
+        CURVE
     }  # fmt: skip
     metrics = ("drift", "position_error")
     others = ("filter", "filter that is told the slip", "dead reckoning")

@@ -53,7 +53,9 @@ def test_relative_errors_are_over_ten_seconds() -> None:
 
 def test_tracks_are_compared_at_the_truths_times() -> None:
     track, truth = straight(50.0), straight(100.0)
-    late = Track(truth.time[::7] + 0.03, truth.place[::7] + [0.3, 0.0], truth.heading[::7], truth.spread[::7], True)
+    late = Track(
+        truth.time[::7] + 0.03, truth.place[::7] + np.asarray([0.3, 0.0]), truth.heading[::7], truth.spread[::7], True
+    )
     assert PositionError().value([track], [late]) == pytest.approx(0.0, abs=1e-9)
     elsewhere = Track(track.time + 1000, track.place, track.heading, track.spread, True)
     assert np.isnan(PositionError().value([elsewhere], [truth]))
