@@ -1,5 +1,4 @@
-"""comma2k19's example, a minute of highway: learned from the first 35 s, asked about the last 20 s. No contest: one
-minute.
+"""comma2k19's minute of highway: learned from the first 35 s, asked about the last 20 s. No contest: it is little.
 
 Beside the network stand the Kalman filter and dead reckoning with the same calibration, of the same 35 s. What the
 receiver is off by is nearly one constant, a delay; the calibration finds it, and an average that is subtracted does as

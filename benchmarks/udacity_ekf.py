@@ -43,8 +43,8 @@ def invented(count: int = 60) -> bytes:
         if number % 2:
             distance, bearing = np.hypot(x, y), np.arctan2(y, x)
             speed = (x * vx + y * vy) / distance
-            seen = f"R {distance + random.normal(0, 0.3)} {bearing + random.normal(0, 0.03)} {speed + random.normal(0,
-            0.3)}"
+            off = random.normal(0, (0.3, 0.03, 0.3))
+            seen = f"R {distance + off[0]} {bearing + off[1]} {speed + off[2]}"
         else:
             seen = f"L {x + random.normal(0, 0.15)} {y + random.normal(0, 0.15)}"
         lines.append(f"{seen} {number * 50000} {truth}")

@@ -48,7 +48,7 @@ def prepared(count: int, gnss: bool, seconds: float = 60.0) -> tuple[Signals, Dr
 def test_without_errors_the_filter_is_plain_integration() -> None:
     random = np.random.default_rng(0)
     moved = random.normal(0, 1, (2, 100, 3))
-    found = filtered(Odometry(moved, np.zeros((2, 100, 3))), STEP, np.ones((2, 3)), np.zeros((2, 3)), None)
+    found = filtered(Odometry(moved, np.zeros((2, 100, 3))), STEP, np.ones((2, 3)), np.zeros((2, 3, 3)), None)
     for row in range(2):
         place, heading = integrated(moved[row] * STEP, np.ones(3))
         assert found.pose[row, :, :2] == pytest.approx(place[1:])
@@ -68,7 +68,7 @@ def test_the_spread_is_that_of_many_drives() -> None:
     noise = np.asarray([0.1, 0.05, 0.005])
     said += random.normal(size=true.shape) * noise / np.sqrt(STEP)
     odometry = Odometry(said, np.broadcast_to(noise, said.shape), start=(0.02, 0.002, 0.0))
-    found = filtered(odometry, STEP, np.zeros((count, 3)), np.zeros((count, 3)), None)
+    found = filtered(odometry, STEP, np.zeros((count, 3)), np.zeros((count, 3, 3)), None)
     place, heading = integrated(true[0] * STEP, np.zeros(3))
     off = found.pose[:, -1] - np.r_[place[-1], heading[-1]]
     told = found.spread[:, -1].mean(axis=0)
@@ -88,9 +88,9 @@ def test_checks_find_scale_bias_and_wheels() -> None:
     checks = np.concatenate([weights, said[..., None], np.full((count, steps, 1), 1e-4)], axis=2)
     moved = np.stack([speed, 0 * speed, turning + errors[:, 1:2]], axis=2)
     odometry = Odometry(moved, np.full(moved.shape, 1e-3), start=(0.02, 0.005, 0.002), checks=checks)
-    nothing, sizes = np.zeros((count, 3)), []
+    nothing, sure, sizes = np.zeros((count, 3)), np.zeros((count, 3, 3)), []
     for coupled in (False, True):
-        found = filtered(replace(odometry, coupled=coupled), STEP, nothing, nothing, None)
+        found = filtered(replace(odometry, coupled=coupled), STEP, nothing, sure, None)
         left = np.abs(found.errors[:, -1] - errors).mean(axis=0)
         assert (left < 0.5 * np.abs(errors).mean(axis=0)).all()
         off = found.pose[:, -1, 2] - turning.sum(axis=1) * STEP
@@ -103,14 +103,13 @@ def test_pieces_give_what_the_whole_gives() -> None:
     random = np.random.default_rng(3)
     moved, fixes = random.normal(0, 1, (1, 90, 3)), np.zeros((1, 90, 4))
     fixes[0, ::10] = [1.0, 2.0, 3.0, 0.02]
-    odometry = Odometry(moved, np.full((1, 90, 3), 0.1), np.full((1, 90, 2), 0.01), 30.0, start=(0.01, 0.01, 0.0))
-    start, spread = np.zeros((1, 3)), np.ones((1, 3))
+    odometry = Odometry(moved, np.full((1, 90, 3), 0.1), walk=(1e-3, 1e-3, 0.0), start=(0.01, 0.01, 0.0))
+    start, spread = np.zeros((1, 3)), np.eye(3)[None]
     whole = filtered(odometry, STEP, start, spread, fixes)
     piecewise = PoseFilter(odometry, STEP, start, spread)
     parts = []
     for first, last in ((0, 7), (7, 60), (60, 90)):
-        part = replace(odometry, moved=moved[:, first:last], noise=odometry.noise[:, first:last],
-                       lasting=odometry.lasting[:, first:last])  # type: ignore[index]  # fmt: skip
+        part = replace(odometry, moved=moved[:, first:last], noise=odometry.noise[:, first:last])
         parts.append(piecewise.run(part, fixes[:, first:last]))
     assert np.concatenate([part.pose for part in parts], axis=1) == pytest.approx(whole.pose)
     assert np.concatenate([part.spread for part in parts], axis=1) == pytest.approx(whole.spread)
@@ -137,11 +136,26 @@ def test_the_start_is_found_from_fixes_and_waits_for_motion() -> None:
     found = find_start(place, fixes, STEP)
     assert found is not None and found.anchored and found.steps < 150
     assert found.pose == pytest.approx([50.0, -20.0, 1.0], abs=3.0)
-    assert abs(found.pose[2] - 1.0) < 4 * np.sqrt(found.spread[2])
+    assert abs(found.pose[2] - 1.0) < 4 * np.sqrt(found.spread[2, 2])
     assert find_start(place[:21], fixes[:20], STEP, ended=False) is None
     parked = find_start(np.zeros((301, 2)), fixes, STEP)
     assert parked is not None and not parked.anchored
     assert find_start(place, None, STEP) is not None
+
+
+def test_the_spread_of_a_start_is_that_of_many() -> None:
+    time = np.arange(0, 6, STEP)
+    place = np.concatenate([[[0.0, 0.0]], np.stack([8 * time, 0.2 * time**2], axis=1)])
+    off, told = [], []
+    for seed in range(300):
+        fixes = np.zeros((len(time), 4))
+        fixes[::10, :2] = place[1::10] + np.random.default_rng(seed).normal(0, 1, (6, 2))
+        fixes[::10, 2] = 1.0
+        found = find_start(place, fixes, STEP)
+        assert found is not None
+        off.append(found.pose)
+        told.append(found.spread)
+    assert np.cov(np.asarray(off).T) == pytest.approx(np.mean(told, axis=0), rel=0.4, abs=0.02)
 
 
 def test_the_filter_beats_dead_reckoning_with_fixes() -> None:

@@ -83,7 +83,7 @@ def test_pieces_of_whole_frames_give_what_the_whole_gives() -> None:
         for start, end in ((0, 10), (10, 200), (200, 590)):
             part, memory = net(sensors[:, start:end], present[:, start:end], memory)
             parts.append(part)
-    for name in ("moved", "noise", "lasting"):
+    for name in ("moved", "local", "noise", "lasting", "checks"):
         joined = torch.cat([getattr(one, name) for one in parts], 1)
         assert torch.allclose(joined, getattr(whole, name), rtol=1e-3, atol=1e-4), name
 
@@ -101,7 +101,7 @@ def test_nothing_that_comes_later_changes_what_came_before() -> None:
 
 def exact(moved: torch.Tensor, sigma: float) -> Motion:
     size = torch.full_like(moved, sigma)
-    return Motion(moved, size, size[..., :2] * 0.1)
+    return Motion(moved, moved, size, size[..., :2] * 0.1, moved)
 
 
 def test_the_loss_likes_the_truth_and_honest_deviations() -> None:

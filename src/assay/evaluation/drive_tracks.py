@@ -54,14 +54,13 @@ def starts_of(moved: Array, drives: Drives, step_s: float) -> list[Start]:
 
 
 def fixes_used(fixes: Array | None, starts: list[Start], scale: float = 1.0) -> Array | None:
-    """The fixes of drives whose start they tell, their deviations scaled; others have none that could be used."""
+    """The fixes behind the start of drives, their deviations scaled; drives whose start is not known have none."""
     if fixes is None or not any(one.anchored for one in starts):
         return None
     used = np.asarray(fixes, float).copy()
     used[..., 2] *= scale
     for row, one in enumerate(starts):
-        if not one.anchored:
-            used[row, :, 2] = 0.0
+        used[row, : one.steps if one.anchored else None, 2] = 0.0
     return used
 
 
@@ -73,8 +72,7 @@ def tracks_of(
     for row, start in enumerate(starts):
         length = int(drives.length[row])
         pose = np.concatenate([start.pose[None], found.pose[row, :length]])
-        east, north, heading = start.spread
-        first = np.asarray([[east, north, 0.0, heading]])
+        first = start.spread[[[0, 1, 0, 2]], [[0, 1, 1, 2]]]
         known = np.concatenate([first, found.spread[row, :length]]) * spread**2
         time = drives.begin[row] + np.arange(length + 1) * spec.step_s
         base = drives.base[row] if start.anchored else np.zeros(2)

@@ -33,11 +33,8 @@ class Odometry:
     Attributes:
         moved: (B, T, 3) m/s ahead and to the left, rad/s of turning.
         noise: (B, T, 3) the white noise of these, in their unit over the square root of a hertz.
-        lasting: (B, T, 2) the deviations of the errors that last: of the scale (a share) and of the turning (rad/s), as
-            they are believed to be at each step; None where they only walk.
-        memory_s: seconds over which errors that last forget what they were; infinite where they only walk.
         walk: (3,) by how much the errors walk, in their units over the square root of a second.
-        start: the three deviations of the errors at the start, each a number or (B,).
+        start: (3,) the deviations of the errors at the start.
         checks: (B, T, 5) what three weights make of the errors, what that should be, and the variance of the
             difference, infinite where there is no check; None for none.
         coupled: a check corrects the pose, too. That is nearest to where the car is; but a heading that is set right in
@@ -46,10 +43,8 @@ class Odometry:
 
     moved: Array
     noise: Array
-    lasting: Array | None = None
-    memory_s: float = np.inf
     walk: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    start: tuple[Any, Any, Any] = (0.0, 0.0, 0.0)
+    start: tuple[float, float, float] = (0.0, 0.0, 0.0)
     checks: Array | None = None
     coupled: bool = False
 
@@ -76,7 +71,7 @@ class PoseFilter:
         odometry: how errors walk and begin; its steps are given to `run`.
         step_s: seconds of a step.
         start: (B, 3) the pose before the first step.
-        spread: (B, 3) its variances.
+        spread: (B, 3, 3) its covariance.
     """
 
     def __init__(self, odometry: Odometry, step_s: float, start: Array, spread: Array) -> None:
@@ -84,8 +79,8 @@ class PoseFilter:
         self._odometry, self._step_s = odometry, step_s
         self._state, self._covariance = np.zeros((_STATES, drives)), np.zeros((_STATES, _STATES, drives))
         self._state[:3] = start.T
+        self._covariance[:3, :3] = spread.transpose(1, 2, 0)
         for row in range(3):
-            self._covariance[row, row] = spread[:, row]
             self._covariance[3 + row, 3 + row] = odometry.start[row] ** 2
 
     def run(self, odometry: Odometry, fixes: Array | None) -> Filtered:
@@ -102,7 +97,7 @@ class PoseFilter:
         found = np.empty((steps, 10, drives))
         busy = None if fixes is None else (fixes[:, :, 2] > 0).any(axis=0)
         for step in range(steps):
-            _advance(state, covariance, moved[step], noise[step], odometry, step, self._step_s)
+            _advance(state, covariance, moved[step], noise[step], odometry.walk, self._step_s)
             if odometry.checks is not None:
                 _check(state, covariance, odometry.checks[:, step].T, odometry.coupled)
             if fixes is not None and busy is not None and busy[step]:
@@ -120,10 +115,9 @@ def filtered(odometry: Odometry, step_s: float, start: Array, spread: Array, fix
 
 
 def _advance(
-    state: Array, covariance: Array, moved: Array, noise: Array, odometry: Odometry, step: int, step_s: float
+    state: Array, covariance: Array, moved: Array, noise: Array, walk: tuple[float, float, float], step_s: float
 ) -> None:
     """One step of motion, in place."""
-    keep = np.exp(-step_s / odometry.memory_s)
     ahead, left, turning = moved[0] * (1 + state[SCALE]), moved[1], moved[2] - state[BIAS]
     middle = state[HEADING] + turning * step_s / 2
     cosine, sine = np.cos(middle), np.sin(middle)
@@ -145,23 +139,8 @@ def _advance(
     covariance[EAST, NORTH] += mixed
     covariance[NORTH, EAST] += mixed
     covariance[HEADING, HEADING] += turn
-    if keep < 1:
-        _shrink(state, covariance, SCALE, keep)
-        _shrink(state, covariance, BIAS, keep)
     for place in range(3):
-        covariance[3 + place, 3 + place] += odometry.walk[place] ** 2 * step_s
-    if odometry.lasting is not None:
-        for place, row in enumerate((SCALE, BIAS)):
-            wanted = odometry.lasting[:, step, place] ** 2
-            covariance[row, row] += wanted * (1 - keep**2)
-            now = covariance[row, row]
-            _shrink(state, covariance, row, np.sqrt(np.minimum(1.0, wanted / np.maximum(now, 1e-30))))
-
-
-def _shrink(state: Array, covariance: Array, row: int, share: Any) -> None:
-    state[row] *= share
-    covariance[row] *= share
-    covariance[:, row] *= share
+        covariance[3 + place, 3 + place] += walk[place] ** 2 * step_s
 
 
 def _check(state: Array, covariance: Array, check: Array, coupled: bool) -> None:

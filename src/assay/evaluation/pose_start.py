@@ -29,9 +29,9 @@ class Start:
 
     Attributes:
         pose: (3,) east, north, heading.
-        spread: (3,) variances.
+        spread: (3, 3) covariance.
         anchored: it was found from fixes; else it is (0, 0, 0).
-        steps: how many steps it took to find it.
+        steps: how many steps it took to find it; their fixes have had their say.
     """
 
     pose: Array
@@ -42,7 +42,7 @@ class Start:
 
 def nowhere(steps: int = 0) -> Start:
     """A start that nothing is known about: the track begins at (0, 0), and that is where it begins."""
-    return Start(np.zeros(3), np.full(3, 1e-9), False, steps)
+    return Start(np.zeros(3), 1e-9 * np.eye(3), False, steps)
 
 
 def find_start(place: Array, fixes: Array | None, step_s: float, *, ended: bool = True) -> Start | None:
@@ -60,7 +60,7 @@ def find_start(place: Array, fixes: Array | None, step_s: float, *, ended: bool 
     for count in range(2, len(rows) + 1) if fixes is not None else ():
         used = rows[:count]
         found = _laid(place[used + 1], np.asarray(fixes)[used], int(used[-1]) + 1) or found
-        if found is not None and found.spread[2] <= 2 * _WANTED**2:
+        if found is not None and found.spread[2, 2] <= _WANTED**2:
             return found
     if not ended and len(place) - 1 < most:
         return None
@@ -83,8 +83,12 @@ def _laid(place: Array, fixes: Array, steps: int) -> Start | None:
         if spread <= (sigma / _MOST) ** 2:
             return None
     heading = float(np.arctan2(moved.rotation[1, 0], moved.rotation[0, 0]))
-    turned = sigma**2 / spread
-    from_middle = float((place[near].mean(axis=0) ** 2).sum())
-    where = sigma**2 / int(near.sum()) + from_middle * turned
-    # Doubled, since the filter takes the same fixes in once more.
-    return Start(np.r_[moved.shift, heading], 2 * np.asarray([where, where, turned]), True, steps)
+    return Start(np.r_[moved.shift, heading], _covariance(place[near], moved.rotation, sigma, spread), True, steps)
+
+
+def _covariance(place: Array, rotation: Array, sigma: float, spread: float) -> Array:
+    """(3, 3) of least squares: the middle of the fixes is known, and the turn about it, from which the start is far."""
+    x, y = rotation @ -place.mean(axis=0)
+    turn = sigma**2 / spread
+    aside = np.asarray([-y, x, 1.0])  # how the start moves, and turns, for each radian
+    return np.asarray(turn * np.outer(aside, aside) + sigma**2 / len(place) * np.diag([1.0, 1.0, 0.0]))

@@ -1,27 +1,27 @@
 """A recurrent network of a car's motion: what the sensors say, corrected by what the drive so far has taught.
 
 The sensors' calibrated speed and turning are its start; it learns what they get wrong. A short causal convolution looks
-at the last seconds. A running fit (see `running_fit`) follows what lasts through a drive: the scale of the wheels, the
-bias of the gyroscope, what the wheels of an axle differ in. The rows of that fit are corrected by the network, such as
-for slip that grows with lateral acceleration. Beside it, gated running means remember whatever else is worth it. All of
-that goes into the corrections of speed, turning and motion to the side, with what is not known of them.
+at the last seconds: it corrects speed, turning and motion to the side, and says how noisy they are. Rows of a running fit
+(see `running_fit`) tell of what lasts through a drive: the scale of the wheels, the bias of the gyroscope, what the
+wheels of an axle differ in. The network corrects the rows, too, such as for slip that grows with lateral acceleration,
+and says how much each counts.
 
-At its first step it is what a classical model of the same sensors would be; everything else is learned.
+While it learns, the running fit is part of the network. When it answers, the same rows go into the filter of the pose
+(`motion_tracks`), where they meet the fixes of GNSS. At its first step it is what a classical model of the same sensors
+would be; everything else is learned.
 
 Shapes: B windows, T steps, C channels, F frames, H features, M rates of forgetting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assay.networks.running_fit import FadingSums, RunningFit, Sums
+from assay.networks.running_fit import RunningFit, Sums
 from assay.samples.drive_calibration import Signals, signals_of
 from assay.samples.drive_spec import DriveSpec
 
@@ -32,9 +32,14 @@ _SPEED, _TURNING, _ACCELERATION, _MILLI = 10.0, 0.2, 2.0, 1000.0
 #: Below this speed a car stands.
 _STANDS = 0.05
 _KERNEL, _DILATIONS = 5, (1, 3)
-_GATED = 8
-#: See `assay.networks.motion_tracks.Trust`: how far the network's own word is taken before anything is fitted.
-TRUST = (1.0, 1.0, 60.0, 1.0, 1.0)
+#: Numbers that tell the manner of driving, and features that slip is made of.
+_MANNER, _SLIP_WIDTH = 7, 16
+#: Precisions of scale, bias and wheels before a drive, in the fit's units; seconds after which rows are forgotten.
+_PRECISION, _FORGOTTEN_S = (0.2, 0.3, 0.003), (60.0, 200.0, torch.inf)
+#: Squared thousandths of a rad/s: what a row of the second opinion, and one of a standing car, scatters by at first.
+_SCATTER, _SCATTER_STANDING = 80.0, 1.0
+#: See `assay.networks.motion_tracks.Trust`, without and with GNSS: what is believed before anything is fitted.
+TRUST = ((1.0, 1.0, 1e-5, 3e-5, 1.0, 1.0, 0.0), (1.0, 1.0, 1e-5, 3e-5, 1.0, 1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -57,14 +62,19 @@ class Motion:
     """What the network says.
 
     Attributes:
-        moved: (B, T, 3) m/s ahead and to the left, rad/s.
+        moved: (B, T, 3) m/s ahead and to the left, rad/s, with what lasts taken off by the running fit.
+        local: (B, T, 3) the same by the last seconds alone.
         noise: (B, T, 3) their white noise, in these units over the square root of a hertz.
-        lasting: (B, T, 2) the deviations of the scale of the speed and of the turning (rad/s) that last.
+        lasting: (B, T, 2) the deviations of what the running fit leaves of the scale and of the turning (rad/s).
+        checks: (B, T, 5) the rows: three weights, what they make of the lasting errors, and its variance, infinite
+            where there is none (see `pose_filter.Odometry`).
     """
 
     moved: Tensor
+    local: Tensor
     noise: Tensor
     lasting: Tensor
+    checks: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,11 @@ class Memory:
     Attributes:
         ends: the last steps that each convolution saw.
         fit: of the running fit.
-        means: of the gated means.
         speed: (B,) the last speed.
     """
 
     ends: tuple[Tensor, ...]
-    fit: Sums | None
-    means: Sums | None
+    fit: Sums
     speed: Tensor
 
 
@@ -92,7 +100,6 @@ class MotionNet(nn.Module):
         self.spec, self.settings = spec, settings
         self.frame = max(1, round(FRAME_S * spec.rate_hz))
         self.register_buffer("deviation", torch.tensor(spec.deviation).clamp_min(1e-6))
-        # What `motion_tuning` fits to the validation side: see `Trust`.
         self.register_buffer("trust", torch.tensor(TRUST))
         width, inputs = settings.width, 2 * len(spec.channels) + 7
         self.convolutions = nn.ModuleList(
@@ -100,15 +107,14 @@ class MotionNet(nn.Module):
             for first, dilation in zip((inputs, width), _DILATIONS, strict=True)
         )
         self.dropout = nn.Dropout(settings.dropout)
-        self.row = nn.Linear(width, 3)  # of the fit: how much the second opinion is off, how much two rows count
-        # Variances of scale, bias and wheels in the fit's units: see `_rows`.
-        self.fit = RunningFit((0.2, 0.3, 0.003), (60.0, 200.0, torch.inf), FRAME_S)
-        self.gated = nn.Linear(width, 2 * _GATED)
-        self.means = FadingSums((5.0, 30.0, torch.inf), FRAME_S)
-        known = self.fit.outputs + _GATED * self.means.rates
+        self.fit = RunningFit(_PRECISION, _FORGOTTEN_S, FRAME_S)
         self.blend = nn.Parameter(torch.zeros(2, self.fit.sums.rates))
-        self.head = nn.Sequential(nn.Linear(width + known, 2 * width), nn.GELU(), nn.Linear(2 * width, 8))
-        for layer in (self.row, self.head[2]):
+        # How much the second opinion is off and how much two rows count; three corrections and their noise.
+        self.slip = nn.Sequential(nn.Linear(_MANNER, _SLIP_WIDTH), nn.GELU(), nn.Linear(_SLIP_WIDTH, 1))
+        self.counts = nn.Linear(width, 2)
+        self.local = nn.Sequential(nn.Linear(width + _MANNER, width), nn.GELU(), nn.Linear(width, 6))
+        self.left = nn.Sequential(nn.Linear(3 * self.fit.sums.rates, width), nn.GELU(), nn.Linear(width, 2))
+        for layer in (self.slip[2], self.counts, self.local[2], self.left[2]):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -122,9 +128,10 @@ class MotionNet(nn.Module):
         """
         signals = self._signals(sensors, present, memory)
         features, ends = self._features(sensors, present, signals, memory)
-        estimates, known, sums = self._remembered(features, signals, memory)
-        motion = self._corrected(signals, features, estimates, known)
-        return motion, Memory(ends, *sums, signals.speed[:, -1])
+        rows = self._rows(features, signals)
+        estimates, lasting, fit = self._remembered(rows, memory)
+        motion = self._corrected(signals, features, estimates, lasting, rows)
+        return motion, Memory(ends, fit, signals.speed[:, -1])
 
     def _signals(self, sensors: Tensor, present: Tensor, memory: Memory | None) -> Signals:
         found = signals_of(sensors, present, self.spec.channels, self.spec.calibration)
@@ -157,46 +164,37 @@ class MotionNet(nn.Module):
             values = functional.gelu(layer(values))
         return self.dropout(values.transpose(1, 2)), tuple(ends)
 
+    def _rows(self, features: Tensor, signals: Signals) -> tuple[Tensor, Tensor, Tensor]:
+        """A row of the fit at each step: (B, T, 3) features, (B, T) wanted, (B, T) weight, 0 for none.
+
+        The gyroscope less the second opinion is scale times turning, plus bias, plus wheels times speed. Where the car
+        stands, the gyroscope is its bias. In thousandths of a rad/s.
+        """
+        off = self.slip(_manner(signals))[..., 0]
+        count, standing = self.counts(features).unbind(-1)
+        turning, speed, one = signals.turning, signals.speed, torch.ones_like(signals.speed)
+        stands = signals.speed_known & (speed < _STANDS) & signals.turning_known
+        usable = signals.second_known & signals.turning_known & ~stands
+        moving = torch.stack([turning / _TURNING, one, speed / _SPEED], -1)
+        rows = torch.where(stands[..., None], torch.stack([0 * one, one, 0 * one], -1), moving)
+        wanted = torch.where(stands, turning, turning * (1 + off) - signals.second) * _MILLI
+        weight = torch.where(stands, _spread(standing) / _SCATTER_STANDING, _spread(count) / _SCATTER)
+        return rows, wanted, torch.where(stands | usable, weight, torch.zeros_like(weight))
+
     def _remembered(
-        self, features: Tensor, signals: Signals, memory: Memory | None
-    ) -> tuple[Tensor, Tensor, tuple[Sums | None, Sums | None]]:
-        """(B, T, 2) scale and bias, (B, T, known) all that is remembered, and what is left for later."""
-        steps = features.shape[1]
-        rows, wanted, weight = self._rows(features, signals)
-        framed = [self._framed(one) for one in (rows, wanted, weight)]
-        found, variance, fit = self.fit(
-            framed[0].flatten(2, 3), framed[1].flatten(2, 3), framed[2].flatten(2, 3), memory.fit if memory else None
-        )
-        gate, value = self.gated(features).chunk(2, -1)
-        gate = torch.sigmoid(gate)
-        frames = self._framed(torch.cat([gate * value, gate], -1)).sum(2) / self.frame
-        summed, means = self.means(frames, memory.means if memory else None)
-        remembered = (summed[..., :_GATED] / (summed[..., _GATED:] + 1e-2)).flatten(2)
-        fits = torch.cat([found.flatten(2) / 5, variance.clamp_min(1e-6).log().flatten(2) / 3], -1)
-        known = torch.cat([fits, remembered], -1)
+        self, rows: tuple[Tensor, Tensor, Tensor], memory: Memory | None
+    ) -> tuple[Tensor, Tensor, Sums]:
+        """(B, T, 2) scale and bias by the frames before, (B, T, 2) what is left of them, and what later calls need."""
+        steps = rows[1].shape[1]
+        found, variance, fit = self.fit(*(self._framed(one) for one in rows), memory.fit if memory else None)
         blend = torch.softmax(self.blend, -1)
         estimates = torch.stack([(found[..., place] * blend[place]).sum(-1) for place in range(2)], -1)
         estimates = estimates / estimates.new_tensor([_MILLI * _TURNING, _MILLI])
+        lasting = self.left(variance.clamp_min(1e-6).log().flatten(2) / 3)
         if not self.settings.memory:
-            known, estimates = torch.zeros_like(known), torch.zeros_like(estimates)
-        estimates, known = (one.repeat_interleave(self.frame, 1)[:, :steps] for one in (estimates, known))
-        return estimates, known, (fit, means)
-
-    def _rows(self, features: Tensor, signals: Signals) -> tuple[Tensor, Tensor, Tensor]:
-        """The rows of the fit: (B, T, 2, 3) features, (B, T, 2) wanted, (B, T, 2) weights.
-
-        The first: the gyroscope less the second opinion is scale times turning, plus bias, plus wheels times speed. The
-        second: where the car stands, the gyroscope is its bias. In thousandths of a rad/s.
-        """
-        off, *counts = self.row(features).unbind(-1)
-        turning, speed, one = signals.turning, signals.speed, torch.ones_like(signals.speed)
-        first = torch.stack([turning / _TURNING, one, speed / _SPEED], -1)
-        second = torch.stack([0 * one, one, 0 * one], -1)
-        wanted = torch.stack([(turning * (1 + off) - signals.second), turning], -1) * _MILLI
-        stands = signals.speed_known & (speed < _STANDS) & signals.turning_known
-        usable = signals.second_known & signals.turning_known & ~stands
-        weight = torch.stack([usable / 80.0 * counts[0].exp(), stands / 1.0 * counts[1].exp()], -1)
-        return torch.stack([first, second], 2), wanted, weight
+            estimates, lasting = torch.zeros_like(estimates), 0 * lasting
+        estimates, lasting = (one.repeat_interleave(self.frame, 1)[:, :steps] for one in (estimates, lasting))
+        return estimates, lasting, fit
 
     def _framed(self, values: Tensor) -> Tensor:
         """(B, T, ...) in frames (B, F, frame, ...), the last one filled with zeros."""
@@ -205,23 +203,55 @@ class MotionNet(nn.Module):
             values = torch.cat([values, values.new_zeros(len(values), short, *values.shape[2:])], 1)
         return values.unflatten(1, (-1, self.frame))
 
-    def _corrected(self, signals: Signals, features: Tensor, estimates: Tensor, known: Tensor) -> Motion:
+    def _corrected(
+        self,
+        signals: Signals,
+        features: Tensor,
+        estimates: Tensor,
+        lasting: Tensor,
+        rows: tuple[Tensor, Tensor, Tensor],
+    ) -> Motion:
         """The motion with its uncertainty."""
-        told = self.head(torch.cat([features, known], -1))
-        calibration = self.spec.calibration
-        speed = signals.speed * (1 + estimates[..., 0] + 0.01 * told[..., 0])
-        turning = (
-            signals.turning
-            - torch.where(signals.turning_known, estimates[..., 1], torch.zeros_like(signals.speed))
-            - 0.002 * told[..., 1]
-        )
-        left = calibration.lever * turning + calibration.skew * speed - calibration.slip * speed**2 * turning
-        left = left + 0.01 * speed * told[..., 2]
+        told = self.local(torch.cat([features, _manner(signals)], -1))
+        speed = signals.speed * (1 + 0.01 * told[..., 0])
+        turning = signals.turning + 0.002 * told[..., 1]
         unheard = (~signals.speed_known).to(speed.dtype)
-        noise = torch.stack([0.02 * _spread(told[..., 3]) + 2 * unheard, 0.03 * _spread(told[..., 4]),
-                             1e-3 * _spread(told[..., 5])], -1)  # fmt: skip
-        lasting = torch.stack([0.006 * _spread(told[..., 6]), 1e-3 * _spread(told[..., 7])], -1)
-        return Motion(torch.stack([speed, left, turning], -1), noise, lasting)
+        noise = torch.stack(
+            [0.02 * _spread(told[..., 3]) + 2 * unheard, 0.03 * _spread(told[..., 4]), 1e-3 * _spread(told[..., 5])], -1
+        )
+        bias = torch.where(signals.turning_known, estimates[..., 1], torch.zeros_like(speed))
+        local = self._motion(speed, turning, told[..., 2])
+        moved = self._motion(speed * (1 + estimates[..., 0]), turning - bias, told[..., 2])
+        left = torch.stack([0.006 * _spread(lasting[..., 0]), 1e-3 * _spread(lasting[..., 1])], -1)
+        return Motion(moved, local, noise, left, self._checks(rows))
+
+    def _motion(self, speed: Tensor, turning: Tensor, aside: Tensor) -> Tensor:
+        known = self.spec.calibration
+        left = known.lever * turning + known.skew * speed - known.slip * speed**2 * turning + 0.01 * speed * aside
+        return torch.stack([speed, left, turning], -1)
+
+    def _checks(self, rows: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """The rows in rad/s, for the filter."""
+        features, wanted, weight = rows
+        units = features.new_tensor([_TURNING, 1.0, _SPEED])
+        infinite = torch.full_like(weight, torch.inf)
+        variance = torch.where(weight > 0, 1 / (_MILLI**2 * weight.clamp_min(1e-12)), infinite)
+        return torch.cat([features * units, (wanted / _MILLI)[..., None], variance[..., None]], -1)
+
+    def beginnings(self) -> tuple[float, float, float]:
+        """The deviations of scale, bias (rad/s) and wheels (rad/s for each m/s) before a drive, as it learned them."""
+        scale, bias, wheels = (-self.fit.log_precision / 2).exp().tolist()
+        return scale / (_MILLI * _TURNING), bias / _MILLI, wheels / (_MILLI * _SPEED)
+
+
+def _manner(signals: Signals) -> Tensor:
+    """(B, T, 7) speed, turning and lateral acceleration, their sizes and squares: what slip can depend on.
+
+    The second opinion is not among them: what it is off by must not follow from its own noise.
+    """
+    speed, turning = signals.speed / _SPEED, signals.turning / _TURNING
+    aside = signals.speed * signals.turning / _ACCELERATION
+    return torch.stack([speed, speed**2, turning, turning.abs(), aside, aside.abs(), aside**2], -1)
 
 
 def _spread(logits: Tensor) -> Tensor:
@@ -232,9 +262,3 @@ def _spread(logits: Tensor) -> Tensor:
 def build_motion_net(spec: DriveSpec, settings: MotionSettings) -> nn.Module:
     """The network of a spec."""
     return MotionNet(spec, settings)
-
-
-def facts_of(network: nn.Module) -> Mapping[str, Any]:
-    """What a trained network remembers for how long, in seconds, for the page."""
-    net: Any = network
-    return {"fit": (FRAME_S / net.fit.sums.finite.exp()).tolist(), "means": (FRAME_S / net.means.finite.exp()).tolist()}

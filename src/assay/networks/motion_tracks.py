@@ -27,27 +27,31 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Trust:
-    """How far a network's word on its own uncertainty is taken.
+    """How far a network's word is taken, and how what lasts walks, as the validation side teaches.
 
     Attributes:
         noise: a factor of its white noise.
-        lasting: a factor of the errors that last.
-        memory_s: after so many seconds they have forgotten what they were.
+        checks: a factor of the deviations of its rows.
+        scale_walk: by how much the scale walks, a share over the square root of a second.
+        bias_walk: by how much the bias walks, rad/s over the square root of a second.
         fix: a factor of the deviations of fixes.
         spread: a factor of the deviations that are answered.
+        coupled: rows correct the pose, too (see `Odometry.coupled`).
     """
 
     noise: float = 1.0
-    lasting: float = 1.0
-    memory_s: float = 60.0
+    checks: float = 1.0
+    scale_walk: float = 1e-5
+    bias_walk: float = 3e-5
     fix: float = 1.0
     spread: float = 1.0
+    coupled: float = 0.0
 
     @staticmethod
-    def of(network: nn.Module) -> Trust:
-        """What a network was told after its training."""
+    def of(network: nn.Module, gnss: bool) -> Trust:
+        """What a network was told after its training, for drives without or with GNSS."""
         values: Any = network.trust
-        return Trust(*(float(value) for value in values.tolist()))
+        return Trust(*(float(value) for value in values[int(gnss)].tolist()))
 
 
 def drives_of(batch: Any, gnss: bool) -> Drives:
@@ -74,14 +78,16 @@ def motion_of(network: nn.Module, batch: Any) -> Motion:
 
 def motion_tracks(network: nn.Module, batch: Any, spec: DriveSpec, options: Mapping[str, Any]) -> list[Track]:
     """The track of each drive."""
-    drives = drives_of(batch, uses_gnss(spec, options))
-    return fused(odometry_of(motion_of(network, batch)), drives, spec, Trust.of(network))
+    gnss = uses_gnss(spec, options)
+    odometry = odometry_of(network, motion_of(network, batch))
+    return fused(odometry, drives_of(batch, gnss), spec, Trust.of(network, gnss))
 
 
-def odometry_of(motion: Motion) -> Odometry:
+def odometry_of(network: nn.Module, motion: Motion) -> Odometry:
     """What the network says, for the filter."""
-    moved, noise, lasting = (_doubles(one) for one in (motion.moved, motion.noise, motion.lasting))
-    return Odometry(moved, noise, lasting)
+    net: Any = network
+    moved, noise, checks = (_doubles(one) for one in (motion.local, motion.noise, motion.checks))
+    return Odometry(moved, noise, start=net.beginnings(), checks=checks)
 
 
 def _doubles(values: Tensor) -> Array:
@@ -91,15 +97,22 @@ def _doubles(values: Tensor) -> Array:
 
 def trusted(odometry: Odometry, trust: Trust) -> Odometry:
     """Odometry whose uncertainty is taken as far as the validation side says."""
-    lasting = None if odometry.lasting is None else odometry.lasting * trust.lasting
-    start = odometry.start if lasting is None else (lasting[:, 0, 0], lasting[:, 0, 1], 0.0)
-    return replace(odometry, noise=odometry.noise * trust.noise, lasting=lasting, memory_s=trust.memory_s, start=start)
+    checks = odometry.checks
+    if checks is not None:
+        checks = np.concatenate([checks[..., :4], checks[..., 4:] * trust.checks**2], axis=-1)
+    return replace(
+        odometry,
+        noise=odometry.noise * trust.noise,
+        walk=(trust.scale_walk, trust.bias_walk, 0.0),
+        checks=checks,
+        coupled=trust.coupled > 0.5,
+    )
 
 
 def fused(odometry: Odometry, drives: Drives, spec: DriveSpec, trust: Trust) -> list[Track]:
     """Tracks of odometry with the fixes of the drives."""
+    believed = trusted(odometry, trust)
     starts = starts_of(odometry.moved, drives, spec.step_s)
     fixes = fixes_used(drives.fixes, starts, trust.fix)
     begun = np.stack([one.pose for one in starts]), np.stack([one.spread for one in starts])
-    found = filtered(trusted(odometry, trust), spec.step_s, *begun, fixes)
-    return tracks_of(found, starts, drives, spec, trust.spread)
+    return tracks_of(filtered(believed, spec.step_s, *begun, fixes), starts, drives, spec, trust.spread)

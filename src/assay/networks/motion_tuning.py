@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.track_metrics import PositionError
+from assay.evaluation.track_metrics import track_metrics
 from assay.evaluation.tracks import Track, together
 
 if TYPE_CHECKING:
@@ -24,49 +24,55 @@ if TYPE_CHECKING:
     from assay.training.plan import Plan
 
 Array = np.ndarray[Any, Any]
-#: Validation drives that are looked at, at most, and how often each value is tried.
-_MOST, _ROUNDS = 12, 2
-_TRIED = ("noise", "lasting", "memory_s", "fix")
+#: Drives that are looked at, at most, and trials, without GNSS and with it.
+_MOST, _TRIALS = 16, 60
+_TRIED = {False: ("checks", "bias_walk", "scale_walk"), True: ("noise", "checks", "bias_walk", "scale_walk", "fix")}
 #: Seconds between the places whose errors are compared with what was said of them.
 _APART_S = 5.0
 
 
 def trust_fitted(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Fit `Trust` to the validation side, in place; to the training side where there is no other."""
+    """Fit `Trust` in place: to the validation drives, and where these are few to training drives beside them."""
     import torch
 
     from assay.networks.motion_tracks import Trust, drives_of, fused, motion_of, odometry_of
     from assay.samples.split import TRAIN, VALIDATION
 
     spec = samples.spec
-    view = samples.view(VALIDATION)
-    view = (view if len(view) else samples.view(TRAIN)).sample(_MOST)
+    units = samples.view(VALIDATION).sample(_MOST).units
+    if len(units) < _MOST:
+        units = np.concatenate([units, samples.view(TRAIN).sample(_MOST - len(units)).units])
+    view = samples.view_of(units)
     network.eval()
     with torch.inference_mode():
-        parts = [(odometry_of(motion_of(network, batch)), batch) for batch in view.batches(_MOST)]
+        parts = [(odometry_of(network, motion_of(network, batch)), batch) for batch in view.batches(_MOST)]
     truths = view.truths()
 
     def tracks(trust: Trust, gnss: bool) -> list[Track]:
         return [track for odometry, batch in parts for track in fused(odometry, drives_of(batch, gnss), spec, trust)]
 
-    trust = Trust()
-    if spec.gnss:
-        trust = _best(trust, lambda tried: PositionError().value(tracks(tried, True), truths))
-    trust = replace(trust, spread=spread_factor(tracks(trust, spec.gnss), truths))
     known: Any = network.trust
-    known.copy_(torch.tensor(astuple(trust)))
+    for gnss in (False, True) if spec.gnss else (False,):
+        metric = track_metrics(gnss, spec.lengths_m)[0]
+        first = Trust(*known[int(gnss)].tolist())
+        trust = _best(first, lambda tried, gnss=gnss, metric=metric: metric.value(tracks(tried, gnss), truths), gnss)  # type: ignore[misc]
+        trust = replace(trust, spread=spread_factor(tracks(trust, gnss), truths))
+        known[int(gnss)] = torch.tensor(astuple(trust))
 
 
-def _best(trust: Trust, cost: Any) -> Trust:
-    """One value after the other doubled or halved, as long as that helps."""
-    least = cost(trust)
-    for size in (2.0, 1.4)[:_ROUNDS]:
-        for name in _TRIED:
+def _best(trust: Trust, cost: Any, gnss: bool) -> Trust:
+    """Whether rows correct the pose; then one value after the other doubled or halved, as long as that helps."""
+    least, trials = cost(trust), 1
+    other = replace(trust, coupled=1.0 - trust.coupled)
+    if (found := cost(other)) < least:
+        trust, least = other, found
+    for size in (3.0, 1.5):
+        for name in _TRIED[gnss]:
             for factor in (size, 1 / size):
                 better = True
-                while better:
+                while better and trials < _TRIALS:
                     changed = replace(trust, **{name: getattr(trust, name) * factor})
-                    found = cost(changed)
+                    found, trials = cost(changed), trials + 1
                     better = found < 0.998 * least
                     if better:
                         trust, least = changed, found

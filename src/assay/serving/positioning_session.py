@@ -40,7 +40,8 @@ class Following(Session):
         from assay.networks.motion_tracks import Trust, uses_gnss
 
         self._spec, self._network = predictor.spec, predictor.network
-        self._trust, self._gnss = Trust.of(predictor.network), uses_gnss(predictor.spec, predictor.options)
+        self._gnss = uses_gnss(predictor.spec, predictor.options)
+        self._trust = Trust.of(predictor.network, self._gnss)
         self._frame: int = predictor.network.frame  # type: ignore[assignment]
         self._network.eval()
         width = width_of(len(self._spec.channels))
@@ -89,7 +90,7 @@ class Following(Session):
         present = torch.from_numpy(part[None, :, channels : 2 * channels] > 0.5)
         with torch.inference_mode():
             motion, self._memory = self._network(sensors, present, self._memory)
-        return trusted(odometry_of(motion), self._trust)
+        return trusted(odometry_of(self._network, motion), self._trust)
 
     def _moved(self, odometry: Odometry | None, fixes: Array, ended: bool) -> list[Pose]:
         if odometry is not None:
@@ -102,6 +103,7 @@ class Following(Session):
             if start is None:
                 return []
             self._anchored = start.anchored
+            self._fixes[: start.steps, 2] = 0.0  # they have had their say
             first = self._odometry[0]
             self._filter = PoseFilter(first, self._spec.step_s, start.pose[None], start.spread[None])
         together = _joined(self._odometry)
@@ -127,9 +129,9 @@ def _joined(parts: list[Odometry]) -> Odometry:
     """Odometry of one drive in one piece."""
     if len(parts) == 1:
         return parts[0]
-    moved, noise = (np.concatenate([getattr(one, name) for one in parts], axis=1) for name in ("moved", "noise"))
-    lasting = np.concatenate([one.lasting for one in parts if one.lasting is not None], axis=1)
-    return replace(parts[0], moved=moved, noise=noise, lasting=lasting)
+    moved, noise, checks = (np.concatenate([getattr(one, name) for one in parts], axis=1)
+                            for name in ("moved", "noise", "checks"))  # fmt: skip
+    return replace(parts[0], moved=moved, noise=noise, checks=checks)
 
 
 def steps_in(samples: Any, unit: int) -> Array:
