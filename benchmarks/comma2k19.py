@@ -52,7 +52,7 @@ def invented(file: Path) -> Path:
 def measured(bench: Bench, seed: int) -> Json:
     """One training, and the answers of all on the last 20 s."""
     import assay
-    from assay.baselines.drive_ekf import DeadReckoning, DriveFilter
+    from assay.baselines.route_ekf import DeadReckoning, DriveFilter
     from assay.samples.samples import build_samples
     from assay.samples.split import SIDES
     from assay.sources.source import DataOptions, open_source

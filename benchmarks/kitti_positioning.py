@@ -1,6 +1,6 @@
 """KITTI's routes with SIMULATED sensors, trained on 00 to 06, tested on 07 to 10: a network, a tuned Kalman filter.
 
-The sensors are drawn as `assay.sources.drive_simulation` says, anew for each seed. Without GNSS the measure is drift
+The sensors are drawn as `assay.sources.route_simulation` says, anew for each seed. Without GNSS the measure is drift
 over 100 to 800 m; with a fix a second of 3 m and gaps of 20 s it is how far places are off. The filter is tuned on the
 training routes by the same measure. Beside it stands one that is told the form of the wheels' slip.
 """
@@ -109,8 +109,8 @@ def measured(bench: Bench, seed: int, train: Sequence[str] = TRAIN, filters: boo
 
 def classical(bench: Bench, samples: Any, spec: Any, gnss: bool, seed: int, found: Json) -> dict[str, Any]:
     """The answers of the filters and of dead reckoning; what the filters came to is noted."""
-    from assay.baselines.drive_ekf import DeadReckoning, DriveFilter
-    from assay.samples.drive_calibration import with_bend
+    from assay.baselines.route_ekf import DeadReckoning, DriveFilter
+    from assay.samples.route_calibration import with_bend
     from assay.samples.split import TEST as test_side
     from assay.samples.split import TRAIN as train_side
     from assay.samples.split import VALIDATION as validation_side
@@ -133,7 +133,7 @@ def classical(bench: Bench, samples: Any, spec: Any, gnss: bool, seed: int, foun
 
 def steps_of_view(samples: Any, side: int) -> list[Any]:
     """The drives of a side as `Steps`."""
-    from assay.samples.drive_steps import Steps
+    from assay.samples.route_steps import Steps
 
     windows = samples.view(side).windows
     parts = [samples.field(name, windows) for name in ("sensors", "present", "fixes", "moved")]

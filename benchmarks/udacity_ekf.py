@@ -13,7 +13,7 @@ _NAME = "obj_pose-laser-radar-synthetic-input.txt"
 def measured(bench: Bench) -> Json:
     """The errors with both sensors, and with each alone."""
     from assay.evaluation.sighting_filter import followed_sightings
-    from assay.sources.drives_udacity import sightings
+    from assay.sources.routes_udacity import sightings
 
     found = sightings(content(bench), _NAME)
     result: Json = {}

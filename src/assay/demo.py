@@ -31,7 +31,7 @@ def _table(name: str) -> Callable[[], Any]:
 
 
 def _drives() -> Any:
-    from assay.sources.drive_made import made_drives
+    from assay.sources.route_made import made_drives
 
     return made_drives()
 

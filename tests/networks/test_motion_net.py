@@ -9,19 +9,19 @@ import torch
 from assay.networks.motion_loss import motion_losses
 from assay.networks.motion_net import Motion, MotionNet, MotionSettings
 from assay.networks.running_fit import FadingSums, RunningFit
-from assay.samples.drive_calibration import calibrated
-from assay.samples.drive_spec import DriveSpec
-from assay.samples.drive_steps import steps_of
-from drive_examples import made_drive
+from assay.samples.route_calibration import calibrated
+from assay.samples.route_spec import RouteSpec
+from assay.samples.route_steps import steps_of
+from route_examples import made_drive
 
 CHANNELS = ("wheel_rl", "wheel_rr", "gyro_z")
 
 
-def spec_of(count: int = 4, noise: float = 1.0) -> tuple[DriveSpec, torch.Tensor]:
+def spec_of(count: int = 4, noise: float = 1.0) -> tuple[RouteSpec, torch.Tensor]:
     drives = [steps_of(made_drive(seconds=60.0, seed=seed, noise=noise), CHANNELS, 10.0) for seed in range(count)]
     sensors = np.stack([one.sensors[:590] for one in drives])
     deviation = tuple(sensors.std(axis=(0, 1)).tolist())
-    return DriveSpec(CHANNELS, deviation, calibrated(drives, CHANNELS, 10.0)), torch.from_numpy(sensors)
+    return RouteSpec(CHANNELS, deviation, calibrated(drives, CHANNELS, 10.0)), torch.from_numpy(sensors)
 
 
 def test_fading_sums_are_what_a_loop_gives() -> None:

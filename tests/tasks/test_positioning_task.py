@@ -8,7 +8,7 @@ import pytest
 
 from assay.check import check_task
 from assay.tasks.positioning import Positioning
-from drive_examples import made_drive, write_csv, write_drive, write_drives
+from route_examples import made_drive, write_csv, write_drive, write_drives
 
 
 @pytest.fixture(scope="module")

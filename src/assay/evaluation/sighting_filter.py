@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from assay.sources.drives_udacity import Sightings
+    from assay.sources.routes_udacity import Sightings
 
 Array = np.ndarray[Any, Any]
 #: m/s², the deviation of the acceleration that is not known, as the course gives it.
@@ -33,7 +33,7 @@ def followed_sightings(found: Sightings, *, radar: bool = True, lidar: bool = Tr
         radar: whether the radar's are used.
         lidar: whether the lidar's are.
     """
-    from assay.sources.drives_udacity import LIDAR_M, RADAR_ANGLE, RADAR_M
+    from assay.sources.routes_udacity import LIDAR_M, RADAR_ANGLE, RADAR_M
 
     lidar_noise, radar_noise = np.diag([LIDAR_M**2] * 2), np.diag([RADAR_M**2, RADAR_ANGLE**2, RADAR_M**2])
     state, covariance = np.zeros(4), np.diag([1.0, 1.0, _UNKNOWN, _UNKNOWN])

@@ -2,7 +2,7 @@
 
 Source: M. Zeiler and R. Fergus, "Visualizing and understanding convolutional networks", ECCV 2014 (occlusion).
 
-Shapes: B drives, R sensors, S stretches of the grid of `assay.samples.drive_places`.
+Shapes: B drives, R sensors, S stretches of the grid of `assay.samples.route_places`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.samples.drive_places import lengths_of, masked_drives, moved_away, rows_of, stretches
+from assay.samples.route_places import lengths_of, masked_drives, moved_away, rows_of, stretches
 
 if TYPE_CHECKING:
     from assay.serving.predictor import Answering

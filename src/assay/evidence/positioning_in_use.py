@@ -15,12 +15,12 @@ from assay.evaluation.intervals import estimate
 from assay.evidence.finding import Figure, Number
 from assay.evidence.track_figures import covered
 from assay.samples.draws import Draws
-from assay.samples.drive_corruptions import drive_corruptions
+from assay.samples.route_corruptions import drive_corruptions
 from assay.samples.split import TEST
 from assay.task_parts import Amount, InUse
 
 if TYPE_CHECKING:
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_spec import RouteSpec
     from assay.samples.samples import Samples, View
     from assay.serving.predictor import Predictor
 
@@ -36,7 +36,7 @@ def positioning_in_use(predictor: Predictor, samples: Samples) -> InUse | None:
     """What the page tells beside the metrics of the test drives; None where there is none."""
     from assay.evaluation.track_metrics import TranslationalDrift
 
-    spec: DriveSpec = predictor.spec
+    spec: RouteSpec = predictor.spec
     view = samples.view(TEST).sample(_MOST)
     if not len(view):
         return None
@@ -95,7 +95,7 @@ def _worsened(predictor: Predictor, view: View, clean: Evaluation) -> tuple[dict
     return numbers, Figure("lines", "When sensors get worse", data, f"Strengths 1 to 5. {rows}.")
 
 
-def amount_of_driving(samples: Samples, units: Array, spec: DriveSpec) -> Amount:
+def amount_of_driving(samples: Samples, units: Array, spec: RouteSpec) -> Amount:
     """Minutes of driving, each SIMULATED draw of a route counted once."""
     view = samples.view_of(units)
     lengths = samples.lengths(view.windows)

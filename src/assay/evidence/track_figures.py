@@ -24,7 +24,7 @@ from assay.evidence.finding import Figure
 from assay.networks.motion_tuning import normalised_errors
 
 if TYPE_CHECKING:
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_spec import RouteSpec
 
 Array = np.ndarray[Any, Any]
 #: Points of a line; seconds, segments and places that a point needs at least.
@@ -50,7 +50,7 @@ class _Shares(Additive):
             return np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan)
 
 
-def track_figures(evaluation: Evaluation, spec: DriveSpec) -> Sequence[Figure]:
+def track_figures(evaluation: Evaluation, spec: RouteSpec) -> Sequence[Figure]:
     """See the module; none where there is nothing to draw."""
     if not len(evaluation):
         return ()
@@ -64,7 +64,7 @@ def track_figures(evaluation: Evaluation, spec: DriveSpec) -> Sequence[Figure]:
     return [figure for figure in drawn if figure is not None]
 
 
-def figures_beside(own: Evaluation, other: Evaluation, name: str, spec: DriveSpec) -> Sequence[Figure]:
+def figures_beside(own: Evaluation, other: Evaluation, name: str, spec: RouteSpec) -> Sequence[Figure]:
     """The same of the network and a classical model together."""
     if not len(own):
         return ()
@@ -105,7 +105,7 @@ def _way(label: str, place: Array, hue: int) -> dict[str, Any]:
     return {"label": label, "x": east, "y": north, "series": hue}
 
 
-def over_distance(sides: Sequence[tuple[str, Evaluation]], spec: DriveSpec) -> Figure | None:
+def over_distance(sides: Sequence[tuple[str, Evaluation]], spec: RouteSpec) -> Figure | None:
     """Drift by the length of the way."""
     series = []
     for number, (label, side) in enumerate(sides):
@@ -155,7 +155,7 @@ def over_time(sides: Sequence[tuple[str, Evaluation]]) -> Figure | None:
     return Figure("lines", "Error over time", data, caption)
 
 
-def by_manner(evaluation: Evaluation, spec: DriveSpec) -> list[Figure]:
+def by_manner(evaluation: Evaluation, spec: RouteSpec) -> list[Figure]:
     """Drift over the shortest of the ways, by speed and by how much the car turns."""
     drifts: list[Array] = []
     speeds: list[Array] = []

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.running_fit import RunningFit, Sums
-from assay.samples.drive_calibration import Signals, signals_of
-from assay.samples.drive_spec import DriveSpec
+from assay.samples.route_calibration import Signals, signals_of
+from assay.samples.route_spec import RouteSpec
 
 #: Seconds of a frame: what lasts is looked at anew so often.
 FRAME_S = 1.0
@@ -95,7 +95,7 @@ class Memory:
 class MotionNet(nn.Module):
     """See the module."""
 
-    def __init__(self, spec: DriveSpec, settings: MotionSettings) -> None:
+    def __init__(self, spec: RouteSpec, settings: MotionSettings) -> None:
         super().__init__()
         self.spec, self.settings = spec, settings
         self.frame = max(1, round(FRAME_S * spec.rate_hz))
@@ -181,9 +181,7 @@ class MotionNet(nn.Module):
         weight = torch.where(stands, _spread(standing) / _SCATTER_STANDING, _spread(count) / _SCATTER)
         return rows, wanted, torch.where(stands | usable, weight, torch.zeros_like(weight))
 
-    def _remembered(
-        self, rows: tuple[Tensor, Tensor, Tensor], memory: Memory | None
-    ) -> tuple[Tensor, Tensor, Sums]:
+    def _remembered(self, rows: tuple[Tensor, Tensor, Tensor], memory: Memory | None) -> tuple[Tensor, Tensor, Sums]:
         """(B, T, 2) scale and bias by the frames before, (B, T, 2) what is left of them, and what later calls need."""
         steps = rows[1].shape[1]
         found, variance, fit = self.fit(*(self._framed(one) for one in rows), memory.fit if memory else None)
@@ -259,6 +257,6 @@ def _spread(logits: Tensor) -> Tensor:
     return (4 * torch.tanh(logits / 4)).exp()
 
 
-def build_motion_net(spec: DriveSpec, settings: MotionSettings) -> nn.Module:
+def build_motion_net(spec: RouteSpec, settings: MotionSettings) -> nn.Module:
     """The network of a spec."""
     return MotionNet(spec, settings)

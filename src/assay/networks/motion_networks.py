@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from assay.networks.motion_net import MotionSettings, build_motion_net
 from assay.networks.motion_tuning import trust_fitted
-from assay.samples.drive_spec import DriveSpec
+from assay.samples.route_spec import RouteSpec
 from assay.task_parts import NetworkKind, Situation
 from assay.training.plan import Plan
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 _BATCH, _MOST_STEPS, _STRETCH_S = 8, 6000, 150.0
 
 
-def motion_networks(spec: DriveSpec) -> Sequence[NetworkKind]:
+def motion_networks(spec: RouteSpec) -> Sequence[NetworkKind]:
     """The networks for drives of this form, the default first."""
     summary = "a recurrent network that corrects what a calibrated car says of its motion"
     return (NetworkKind("motion", MotionSettings, build_motion_net, _recipe, summary, conclude=trust_fitted),)
 
 
 def _recipe(situation: Situation) -> tuple[MotionSettings, Plan]:
-    spec: DriveSpec = situation.spec
+    spec: RouteSpec = situation.spec
     plan = Plan(
         steps=_MOST_STEPS,
         batch_size=max(1, min(_BATCH, situation.samples)),
@@ -43,7 +43,7 @@ def _recipe(situation: Situation) -> tuple[MotionSettings, Plan]:
     return MotionSettings(), plan
 
 
-def _errors(spec: DriveSpec) -> Mapping[str, float]:
+def _errors(spec: RouteSpec) -> Mapping[str, float]:
     """SIMULATED sensors are drawn anew; measured ones get errors of the size that such sensors have."""
     if spec.simulated:
         return {"crop": _STRETCH_S, "redraw": 1.0, "mirror": 0.0, "scale": 0.0, "wheels": 0.0, "bias": 0.0, "noise":

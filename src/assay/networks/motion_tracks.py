@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.drive_tracks import Drives, fixes_used, starts_of, tracks_of
 from assay.evaluation.pose_filter import Odometry, filtered
+from assay.evaluation.route_tracks import Drives, fixes_used, starts_of, tracks_of
 from assay.task_parts import number_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from assay.evaluation.tracks import Track
     from assay.networks.motion_net import Motion
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_spec import RouteSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -62,7 +62,7 @@ def drives_of(batch: Any, gnss: bool) -> Drives:
     return Drives(length, fixes, batch.begin.numpy(), batch.base.numpy(), batch.origin.numpy())
 
 
-def uses_gnss(spec: DriveSpec, options: Mapping[str, Any]) -> bool:
+def uses_gnss(spec: RouteSpec, options: Mapping[str, Any]) -> bool:
     """Whether fixes are used: they are where the training drives had some, unless the user says otherwise."""
     return number_of(options, "gnss", float(spec.gnss), 0, 1, whole=True) > 0
 
@@ -76,7 +76,7 @@ def motion_of(network: nn.Module, batch: Any) -> Motion:
     return found[0]
 
 
-def motion_tracks(network: nn.Module, batch: Any, spec: DriveSpec, options: Mapping[str, Any]) -> list[Track]:
+def motion_tracks(network: nn.Module, batch: Any, spec: RouteSpec, options: Mapping[str, Any]) -> list[Track]:
     """The track of each drive."""
     gnss = uses_gnss(spec, options)
     odometry = odometry_of(network, motion_of(network, batch))
@@ -109,7 +109,7 @@ def trusted(odometry: Odometry, trust: Trust) -> Odometry:
     )
 
 
-def fused(odometry: Odometry, drives: Drives, spec: DriveSpec, trust: Trust) -> list[Track]:
+def fused(odometry: Odometry, drives: Drives, spec: RouteSpec, trust: Trust) -> list[Track]:
     """Tracks of odometry with the fixes of the drives."""
     believed = trusted(odometry, trust)
     starts = starts_of(odometry.moved, drives, spec.step_s)

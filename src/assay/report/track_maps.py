@@ -10,7 +10,7 @@ from assay.errors import MissingExtraError
 from assay.evaluation.tracks import Track
 
 if TYPE_CHECKING:
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_spec import RouteSpec
     from assay.samples.samples import Samples
     from assay.task import Drawing
 
@@ -32,7 +32,7 @@ def told(track: Track) -> str:
     return words
 
 
-def draw_drive(samples: Samples, unit: int, spec: DriveSpec) -> Drawing:
+def draw_drive(samples: Samples, unit: int, spec: RouteSpec) -> Drawing:
     """The true path of a drive."""
     from assay.task import Drawing
 
@@ -42,7 +42,7 @@ def draw_drive(samples: Samples, unit: int, spec: DriveSpec) -> Drawing:
     return Drawing(_picture(ways), (samples.id(unit), *_lines(truth)))
 
 
-def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec: DriveSpec) -> Drawing:
+def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec: RouteSpec) -> Drawing:
     """The true path in grey, the track in blue."""
     from assay.evidence.track_figures import laid_on
     from assay.task import Drawing

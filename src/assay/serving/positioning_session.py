@@ -14,7 +14,7 @@ from assay.errors import DataError
 from assay.evaluation.pose_filter import Odometry, PoseFilter
 from assay.evaluation.pose_start import Start, find_start, nowhere
 from assay.evaluation.tracks import Pose, Track, answered
-from assay.samples.drive_steps import integrated
+from assay.samples.route_steps import integrated
 from assay.task_parts import Session
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.tracks import Track, TrackAnswer
-from assay.samples.drive_spec import DriveSpec
+from assay.samples.route_spec import RouteSpec
 from assay.task import Amount, Batch, Corruption, Drawing, Encoded, InUse, NetworkKind, Session, Support, Task, Traits
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DriveBatch(Batch):
-    """Drives on an even clock, with `mask`; see `assay.samples.drive_steps.Steps` for the fields.
+    """Drives on an even clock, with `mask`; see `assay.samples.route_steps.Steps` for the fields.
 
     Attributes:
         sensors: (B, T, C) float32.
@@ -74,62 +74,62 @@ class Positioning(Task):
         answering={"gnss": "0 leaves fixes of GNSS aside: dead reckoning (1 where the training drives had some)"},
     )
     batch_type = DriveBatch
-    spec_type = DriveSpec
+    spec_type = RouteSpec
 
     def recognise(self, source: Source) -> Recognition | None:
-        """See `assay.sources.drives`."""
-        from assay.sources.drives import recognise_drives
+        """See `assay.sources.routes`."""
+        from assay.sources.routes import recognise_drives
 
         return recognise_drives(source)
 
     def read(self, source: Source, options: DataOptions) -> Records:
-        """See `assay.sources.drives`."""
-        from assay.sources.drives import read_drives
+        """See `assay.sources.routes`."""
+        from assay.sources.routes import read_drives
 
         return read_drives(source, options)
 
-    def read_like(self, source: Source, options: DataOptions, spec: DriveSpec) -> Records:
+    def read_like(self, source: Source, options: DataOptions, spec: RouteSpec) -> Records:
         """Whole drives, with fixes where the training drives had some."""
-        from assay.sources.drives import read_drives
+        from assay.sources.routes import read_drives
 
         extra = options.extra if spec.gnss else {**options.extra, "gnss": 0}
         return read_drives(source, replace(options, extra=extra), whole=True)
 
-    def read_inputs(self, source: Source, spec: DriveSpec) -> Records:
+    def read_inputs(self, source: Source, spec: RouteSpec) -> Records:
         """Whole drives; a reference is not needed."""
-        from assay.sources.drives import read_drive_inputs
+        from assay.sources.routes import read_drive_inputs
 
         return read_drive_inputs(source, spec.gnss)
 
-    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> DriveSpec:
+    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> RouteSpec:
         """Channels and calibration, by the training drives."""
-        from assay.samples.drive_encoding import fitted_drive_spec
+        from assay.samples.route_encoding import fitted_drive_spec
 
         return fitted_drive_spec(records, train, options)
 
-    def encode(self, batch: pa.RecordBatch, records: Records, spec: DriveSpec, log: ProblemLog) -> Encoded:
-        """See `assay.samples.drive_encoding`."""
-        from assay.samples.drive_encoding import encoded_drives
+    def encode(self, batch: pa.RecordBatch, records: Records, spec: RouteSpec, log: ProblemLog) -> Encoded:
+        """See `assay.samples.route_encoding`."""
+        from assay.samples.route_encoding import encoded_drives
 
         return encoded_drives(batch, records, spec, log)
 
-    def truths(self, targets: pa.ChunkedArray, spec: DriveSpec) -> Values:
+    def truths(self, targets: pa.ChunkedArray, spec: RouteSpec) -> Values:
         """The true path of each drive."""
-        from assay.samples.drive_encoding import true_tracks
+        from assay.samples.route_encoding import true_tracks
 
         return true_tracks(targets)
 
-    def networks(self, spec: DriveSpec) -> Sequence[NetworkKind]:
+    def networks(self, spec: RouteSpec) -> Sequence[NetworkKind]:
         """`motion`."""
         from assay.networks.motion_networks import motion_networks
 
         return motion_networks(spec)
 
-    def augment(self, batch: DriveBatch, draws: Draws, plan: Plan, spec: DriveSpec) -> DriveBatch:
-        """See `assay.samples.drive_augment`."""
+    def augment(self, batch: DriveBatch, draws: Draws, plan: Plan, spec: RouteSpec) -> DriveBatch:
+        """See `assay.samples.route_augment`."""
         import torch
 
-        from assay.samples.drive_augment import Stretch, drives_changed
+        from assay.samples.route_augment import Stretch, drives_changed
 
         if batch.moved is None:
             return batch
@@ -139,7 +139,7 @@ class Positioning(Task):
         fixes = batch.fixes[:, : found.mask.shape[1]]  # they have no say in what is learned
         return replace(batch, fixes=fixes, **vars(found))
 
-    def objective(self, network: nn.Module, batch: DriveBatch, plan: Plan, spec: DriveSpec) -> Tensor:
+    def objective(self, network: nn.Module, batch: DriveBatch, plan: Plan, spec: RouteSpec) -> Tensor:
         """See `assay.networks.motion_loss`."""
         from assay.errors import SettingError
         from assay.networks.motion_loss import motion_losses
@@ -152,25 +152,25 @@ class Positioning(Task):
             known = known & batch.mask
         return motion_losses(motion_of(network, batch), batch.moved, known, spec.step_s)
 
-    def predict(self, network: nn.Module, batch: DriveBatch, spec: DriveSpec, options: Mapping[str, Any]) -> Values:
+    def predict(self, network: nn.Module, batch: DriveBatch, spec: RouteSpec, options: Mapping[str, Any]) -> Values:
         """The track of each drive."""
         from assay.networks.motion_tracks import motion_tracks
 
         return motion_tracks(network, batch, spec, options)
 
-    def answer(self, output: Track, spec: DriveSpec) -> TrackAnswer:
+    def answer(self, output: Track, spec: RouteSpec) -> TrackAnswer:
         """The track, pose by pose."""
         from assay.evaluation.tracks import answered
 
         return answered(output)
 
-    def words(self, output: Track, spec: DriveSpec) -> str:
+    def words(self, output: Track, spec: RouteSpec) -> str:
         """How far it went, and how sure that is."""
         from assay.report.track_maps import told
 
         return told(output)
 
-    def truth_words(self, truth: Track, spec: DriveSpec) -> str:
+    def truth_words(self, truth: Track, spec: RouteSpec) -> str:
         """How far it truly went."""
         from assay.report.track_maps import told
 
@@ -182,33 +182,33 @@ class Positioning(Task):
 
         return {".csv": track_csv, ".geojson": track_geojson, ".tum": track_tum, ".kitti": track_kitti}
 
-    def metrics(self, spec: DriveSpec) -> Sequence[Metric]:
+    def metrics(self, spec: RouteSpec) -> Sequence[Metric]:
         """See `assay.evaluation.track_metrics`."""
         from assay.evaluation.track_metrics import track_metrics
 
         return track_metrics(spec.gnss, spec.lengths_m)
 
-    def losses(self, outputs: Values, truths: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:
+    def losses(self, outputs: Values, truths: Values, spec: RouteSpec) -> np.ndarray[Any, Any]:
         """(U,) the primary metric of each drive."""
         metric = self.metrics(spec)[0]
         return np.asarray([metric.value([one], [other]) for one, other in zip(outputs, truths, strict=True)], float)
 
     def confidences(
-        self, outputs: Values, truths: Values, spec: DriveSpec
+        self, outputs: Values, truths: Values, spec: RouteSpec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """See `assay.evaluation.track_confidence`."""
         from assay.evaluation.track_confidence import track_confidences
 
         return track_confidences(outputs, truths)
 
-    def figures(self, evaluation: Evaluation, spec: DriveSpec) -> Sequence[Figure]:
+    def figures(self, evaluation: Evaluation, spec: RouteSpec) -> Sequence[Figure]:
         """See `assay.evidence.track_figures`."""
         from assay.evidence.track_figures import track_figures
 
         return track_figures(evaluation, spec)
 
     def figures_beside(
-        self, evaluation: Evaluation, classical: Evaluation, name: str, spec: DriveSpec
+        self, evaluation: Evaluation, classical: Evaluation, name: str, spec: RouteSpec
     ) -> Sequence[Figure]:
         """The same of the network and a classical model together."""
         from assay.evidence.track_figures import figures_beside
@@ -221,19 +221,19 @@ class Positioning(Task):
 
         return positioning_in_use(predictor, samples)
 
-    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: DriveSpec) -> Amount:
+    def amount(self, samples: Samples, units: np.ndarray[Any, Any], spec: RouteSpec) -> Amount:
         """Minutes of driving."""
         from assay.evidence.positioning_in_use import amount_of_driving
 
         return amount_of_driving(samples, units, spec)
 
-    def baselines(self, spec: DriveSpec) -> Sequence[Baseline]:
+    def baselines(self, spec: RouteSpec) -> Sequence[Baseline]:
         """A tuned extended Kalman filter; dead reckoning as the floor."""
-        from assay.baselines.drive_ekf import DeadReckoning, DriveFilter
+        from assay.baselines.route_ekf import DeadReckoning, DriveFilter
 
         return (DriveFilter(spec), DeadReckoning(spec))
 
-    def regularisation(self, spec: DriveSpec) -> Mapping[str, tuple[float, float]]:
+    def regularisation(self, spec: RouteSpec) -> Mapping[str, tuple[float, float]]:
         """Other errors of the sensors."""
         if spec.simulated:
             return {"augment.redraw": (0.0, 1.0)}
@@ -244,27 +244,27 @@ class Positioning(Task):
             "augment.drop": (0.0, 0.1),
         }
 
-    def corruptions(self, spec: DriveSpec) -> Mapping[str, Corruption]:
-        """See `assay.samples.drive_corruptions`."""
-        from assay.samples.drive_corruptions import drive_corruptions
+    def corruptions(self, spec: RouteSpec) -> Mapping[str, Corruption]:
+        """See `assay.samples.route_corruptions`."""
+        from assay.samples.route_corruptions import drive_corruptions
 
         return drive_corruptions(spec)
 
-    def part_names(self, samples: Samples, window: int, spec: DriveSpec) -> Sequence[str]:
-        """Which sensor, and when; see `assay.samples.drive_places`."""
-        from assay.samples.drive_places import place_names
+    def part_names(self, samples: Samples, window: int, spec: RouteSpec) -> Sequence[str]:
+        """Which sensor, and when; see `assay.samples.route_places`."""
+        from assay.samples.route_places import place_names
 
         return place_names(len(samples.field("sensors", np.asarray([window]))[0]), spec)
 
-    def masked(self, batch: DriveBatch, kept: Tensor, spec: DriveSpec, instead: Any = None) -> DriveBatch:
-        """Sensors that say nothing where they are not kept; see `assay.samples.drive_places`."""
-        from assay.samples.drive_places import masked_drives
+    def masked(self, batch: DriveBatch, kept: Tensor, spec: RouteSpec, instead: Any = None) -> DriveBatch:
+        """Sensors that say nothing where they are not kept; see `assay.samples.route_places`."""
+        from assay.samples.route_places import masked_drives
 
         return masked_drives(batch, kept, spec)
 
-    def support(self, outputs: Values, answered: Values, spec: DriveSpec) -> Support:
+    def support(self, outputs: Values, answered: Values, spec: RouteSpec) -> Support:
         """Minus how far (metres, in the mean) tracks moved away."""
-        from assay.samples.drive_places import moved_away
+        from assay.samples.route_places import moved_away
 
         return Support(-moved_away(outputs, answered), "m", by_size=True)
 
@@ -280,19 +280,19 @@ class Positioning(Task):
 
         return Following(predictor)
 
-    def stream(self, samples: Samples, unit: int, spec: DriveSpec) -> np.ndarray[Any, Any]:
+    def stream(self, samples: Samples, unit: int, spec: RouteSpec) -> np.ndarray[Any, Any]:
         """(T, 2C + 4), a drive as the steps that a session takes."""
         from assay.serving.positioning_session import steps_in
 
         return steps_in(samples, unit)
 
-    def draw(self, samples: Samples, unit: int, spec: DriveSpec) -> Drawing:
+    def draw(self, samples: Samples, unit: int, spec: RouteSpec) -> Drawing:
         """The true path from above."""
         from assay.report.track_maps import draw_drive
 
         return draw_drive(samples, unit, spec)
 
-    def draw_answered(self, samples: Samples, unit: int, output: Track, truth: Track, spec: DriveSpec) -> Drawing:
+    def draw_answered(self, samples: Samples, unit: int, output: Track, truth: Track, spec: RouteSpec) -> Drawing:
         """The true path and the track that was answered."""
         from assay.report.track_maps import draw_answered
 

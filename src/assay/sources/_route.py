@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources.drive_simulation import Motion
+from assay.sources.route_simulation import Motion
 
 Array = np.ndarray[Any, Any]
 

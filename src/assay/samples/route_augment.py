@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.samples.drive_spec import DriveSpec
-from assay.sources._drive import SENSORS
-from assay.sources.drive_simulation import Motion, simulated
+from assay.samples.route_spec import RouteSpec
+from assay.sources._route import SENSORS
+from assay.sources.route_simulation import Motion, simulated
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +48,7 @@ class Stretch:
     clean: Tensor | None
 
 
-def drives_changed(whole: Stretch, strengths: Mapping[str, float], spec: DriveSpec, draws: Draws) -> Stretch:
+def drives_changed(whole: Stretch, strengths: Mapping[str, float], spec: RouteSpec, draws: Draws) -> Stretch:
     """Stretches of drives with other errors.
 
     Args:
@@ -90,7 +90,7 @@ def _cropped(whole: Stretch, steps: float, draws: Draws) -> Stretch:
     )  # fmt: skip
 
 
-def _redrawn(found: Stretch, share: float, spec: DriveSpec, draws: Draws) -> Stretch:
+def _redrawn(found: Stretch, share: float, spec: RouteSpec, draws: Draws) -> Stretch:
     """Another draw of all SIMULATED sensors; its numbers follow from the window and the epoch alone."""
     import torch
 
@@ -119,7 +119,7 @@ def redraw(clean: Array, channels: Sequence[str], step_s: float, random: np.rand
     return np.stack([known.get(name, nothing) for name in channels], axis=1).astype(np.float32)
 
 
-def _disturbed(found: Stretch, strengths: Mapping[str, float], spec: DriveSpec, draws: Draws) -> Stretch:
+def _disturbed(found: Stretch, strengths: Mapping[str, float], spec: RouteSpec, draws: Draws) -> Stretch:
     """Errors added to what sensors say: scales, biases, noise."""
     import torch
 
@@ -159,7 +159,7 @@ def noise_like(values: Tensor, draws: Draws) -> Tensor:
     return torch.from_numpy(np.stack(rows).astype(np.float32))
 
 
-def _mirrored(found: Stretch, share: float, spec: DriveSpec, draws: Draws) -> Stretch:
+def _mirrored(found: Stretch, share: float, spec: RouteSpec, draws: Draws) -> Stretch:
     """Left for right, in a share of the drives."""
     import torch
 
@@ -173,7 +173,7 @@ def _mirrored(found: Stretch, share: float, spec: DriveSpec, draws: Draws) -> St
     return Stretch(sensors, present, moved, found.mask, found.clean)
 
 
-def _dropped(found: Stretch, share: float, spec: DriveSpec, draws: Draws) -> Stretch:
+def _dropped(found: Stretch, share: float, spec: RouteSpec, draws: Draws) -> Stretch:
     """A sensor silent for the whole stretch, in a share of the drives; never the last one that tells of motion."""
     import torch
 

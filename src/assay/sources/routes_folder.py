@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError
-from assay.sources._drive import Drive, Fixes, Path, Series
-from assay.sources._drive_checks import checked
-from assay.sources._drive_clock import clock_of, in_seconds
-from assay.sources._drive_heading import heading_of
-from assay.sources._drive_names import Meaning, about_of, meanings, tells_motion
-from assay.sources._drive_tables import Columns, header_of, is_log, read_columns
 from assay.sources._geodesy import flat_degrees
+from assay.sources._route import Drive, Fixes, Path, Series
+from assay.sources._route_checks import checked
+from assay.sources._route_clock import clock_of, in_seconds
+from assay.sources._route_heading import heading_of
+from assay.sources._route_names import Meaning, about_of, meanings, tells_motion
+from assay.sources._route_tables import Columns, header_of, is_log, read_columns
 from assay.sources._splits import split_of
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store

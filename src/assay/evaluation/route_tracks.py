@@ -13,10 +13,10 @@ import numpy as np
 from assay.evaluation.pose_filter import Filtered
 from assay.evaluation.pose_start import Start, find_start, nowhere
 from assay.evaluation.tracks import Track
-from assay.samples.drive_steps import integrated
+from assay.samples.route_steps import integrated
 
 if TYPE_CHECKING:
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_spec import RouteSpec
 
 Array = np.ndarray[Any, Any]
 _POLE = 90.0
@@ -65,7 +65,7 @@ def fixes_used(fixes: Array | None, starts: list[Start], scale: float = 1.0) -> 
 
 
 def tracks_of(
-    found: Filtered, starts: list[Start], drives: Drives, spec: DriveSpec, spread: float = 1.0
+    found: Filtered, starts: list[Start], drives: Drives, spec: RouteSpec, spread: float = 1.0
 ) -> list[Track]:
     """Tracks out of what a filter found, each from its start on."""
     tracks = []

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._drive import Drive, Series
+from assay.sources._route import Drive, Series
 
 Array = np.ndarray[Any, Any]
 #: A channel is silent where its readings are further apart than so many times what is usual, and than so many seconds.

@@ -16,15 +16,15 @@ import pyarrow as pa
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.split import DEFAULT, parse_shares
 from assay.sources._digest import content_digest, fingerprint_of
-from assay.sources._drive import Drive
-from assay.sources._drive_cuts import by_side, cut, is_too_short, stretches
+from assay.sources._route import Drive
+from assay.sources._route_cuts import by_side, cut, is_too_short, stretches
 from assay.sources._splits import asks_for_shares, split_of
 from assay.sources.checks import refuse_column
-from assay.sources.drives_comma import comma_drives, read_comma
-from assay.sources.drives_folder import Found, found_drives, read_drive
-from assay.sources.drives_kitti import WIDTHS, kitti_drive
-from assay.sources.drives_udacity import is_udacity, udacity_drive
 from assay.sources.records import ProblemLog, Records, records_from_table
+from assay.sources.routes_comma import comma_drives, read_comma
+from assay.sources.routes_folder import Found, found_drives, read_drive
+from assay.sources.routes_kitti import WIDTHS, kitti_drive
+from assay.sources.routes_udacity import is_udacity, udacity_drive
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.sources._drive import CHANNELS
+from assay.sources._route import CHANNELS
 
 #: By unit at the end of a name: what a value is to be multiplied by.
 UNITS = {

@@ -12,10 +12,10 @@ import numpy as np
 from assay.errors import DataError, SettingError
 from assay.evaluation.tracks import Track
 from assay.evaluation.trajectories import KITTI_LENGTHS_M
-from assay.samples.drive_calibration import calibrated
-from assay.samples.drive_spec import RATE_HZ, DriveSpec
-from assay.samples.drive_steps import Steps, steps_of
-from assay.sources._drive import CHANNELS, Drive
+from assay.samples.route_calibration import calibrated
+from assay.samples.route_spec import RATE_HZ, RouteSpec
+from assay.samples.route_steps import Steps, steps_of
+from assay.sources._route import CHANNELS, Drive
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,7 @@ _LATEST_S = 1.0
 NOWHERE = (999.0, 999.0)
 
 
-def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> DriveSpec:
+def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> RouteSpec:
     """Channels, calibration, and how good and how late fixes are, from the training drives alone."""
     rate = _rate(options)
     drives = _some_drives(records, train)
@@ -51,10 +51,10 @@ def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> D
     steps = [Steps(one.begin, one.base, one.sensors[:, places], one.present[:, places], one.fixes, one.moved, one.clean)
              for one in steps]  # fmt: skip
     deviation = _deviations(steps, len(names))
-    calibration = calibrated(steps, names, rate) if names else DriveSpec((), ()).calibration
+    calibration = calibrated(steps, names, rate) if names else RouteSpec((), ()).calibration
     sigma, delay = _fix_quality(drives) if gnss else (5.0, 0.0)
     simulated = any(drive.motion is not None for drive in drives)
-    return DriveSpec(names, deviation, calibration, gnss, sigma, delay, rate, _lengths(steps), simulated)
+    return RouteSpec(names, deviation, calibration, gnss, sigma, delay, rate, _lengths(steps), simulated)
 
 
 def _rate(options: DataOptions) -> float:
@@ -124,7 +124,7 @@ def _fix_quality(drives: list[Drive]) -> tuple[float, float]:
     return max(0.05, sizes[best] / 0.6745), float(delays[best])
 
 
-def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log: ProblemLog) -> Encoded:
+def encoded_drives(batch: pa.RecordBatch, records: Records, spec: RouteSpec, log: ProblemLog) -> Encoded:
     """Drives on the spec's clock; one that holds nothing that moves is skipped."""
     from assay.task import Encoded
 
@@ -161,11 +161,11 @@ def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log
     return Encoded(fields, np.asarray(rows, np.int64))
 
 
-def _late(drive: Drive, spec: DriveSpec) -> Drive:
+def _late(drive: Drive, spec: RouteSpec) -> Drive:
     """A drive whose fixes stand at the time when the car was there."""
     from dataclasses import replace
 
-    from assay.sources._drive import Fixes
+    from assay.sources._route import Fixes
 
     if drive.fixes is None or not spec.fix_delay_s:
         return drive
@@ -173,7 +173,7 @@ def _late(drive: Drive, spec: DriveSpec) -> Drive:
     return replace(drive, fixes=Fixes(fixes.time - spec.fix_delay_s, fixes.place, fixes.sigma))
 
 
-def _said(steps: Steps, spec: DriveSpec) -> Steps:
+def _said(steps: Steps, spec: RouteSpec) -> Steps:
     """Fixes that do not say how far they may be off get the training drives' deviation."""
     fixes = steps.fixes.copy()
     fixes[:, 2] = np.where(fixes[:, 2] < 0, spec.fix_sigma_m, fixes[:, 2])

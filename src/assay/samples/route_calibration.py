@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.samples.drive_steps import Steps
+from assay.samples.route_steps import Steps
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError
-from assay.sources._drive import Drive, Fixes, Path
+from assay.sources._route import Drive, Fixes, Path
 
 Array = np.ndarray[Any, Any]
 #: Deviations that the course gives: of the lidar's places, of the radar's distance and angle.

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._drive import Drive, Fixes, Path, Series
-from assay.sources.drive_simulation import Motion
+from assay.sources._route import Drive, Fixes, Path, Series
+from assay.sources.route_simulation import Motion
 
 Array = np.ndarray[Any, Any]
 #: Shorter than this (seconds), or over less than this way (metres), a drive teaches and tells nothing.

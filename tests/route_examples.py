@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._drive import Drive, Fixes, Series
-from assay.sources._drive import Path as Way
+from assay.sources._route import Drive, Fixes, Series
+from assay.sources._route import Path as Way
 
 TRACK_M = 1.5
 LAT, LON = 48.1, 11.5

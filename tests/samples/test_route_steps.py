@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.samples.drive_calibration import calibrated, held, signals_of, with_bend
-from assay.samples.drive_steps import integrated, step_means, steps_of
-from assay.sources._drive import Drive, Fixes, Path, Series
-from drive_examples import TRACK_M, made_drive
+from assay.samples.route_calibration import calibrated, held, signals_of, with_bend
+from assay.samples.route_steps import integrated, step_means, steps_of
+from assay.sources._route import Drive, Fixes, Path, Series
+from route_examples import TRACK_M, made_drive
 
 CHANNELS = ("wheel_rl", "wheel_rr", "gyro_z")
 

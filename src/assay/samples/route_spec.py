@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from assay.samples.drive_calibration import Calibration
+from assay.samples.route_calibration import Calibration
 
 #: Steps a second where nothing else is asked for.
 RATE_HZ = 10.0
 
 
 @dataclass(frozen=True)
-class DriveSpec:
+class RouteSpec:
     """See the module.
 
     Attributes:
@@ -48,7 +48,7 @@ class DriveSpec:
         return {**asdict(self), "calibration": self.calibration.to_json()}
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> DriveSpec:
+    def from_json(data: Mapping[str, Any]) -> RouteSpec:
         """The inverse of `to_json`."""
         tuples = {name: tuple(data[name]) for name in ("channels", "deviation", "lengths_m")}
-        return DriveSpec(**{**data, **tuples, "calibration": Calibration.from_json(data["calibration"])})
+        return RouteSpec(**{**data, **tuples, "calibration": Calibration.from_json(data["calibration"])})

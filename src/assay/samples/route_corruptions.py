@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.samples.drive_spec import DriveSpec
-from assay.sources._drive import SENSORS
+from assay.samples.route_spec import RouteSpec
+from assay.sources._route import SENSORS
 from assay.task_parts import Corruption
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ OUTLIERS, GAPS = (1, 2, 5, 10, 20), (5, 10, 20, 30, 45)
 OUTLIER_M, _CYCLE_S = 50.0, 60.0
 
 
-def drive_corruptions(spec: DriveSpec) -> Mapping[str, Corruption]:
+def drive_corruptions(spec: RouteSpec) -> Mapping[str, Corruption]:
     """Those that the sensors of a spec can suffer."""
     groups = {
         sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()
@@ -64,10 +64,10 @@ def _of(change: Callable[..., Any], strengths: list[str], against: str = "", lea
     return Corruption(change, (against, least) if against else None, tuple(strengths))
 
 
-def _noise(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
+def _noise(spec: RouteSpec, batch: Any, strength: int, draws: Draws) -> Any:
     import torch
 
-    from assay.samples.drive_augment import noise_like
+    from assay.samples.route_augment import noise_like
 
     size = NOISES[strength - 1] * torch.tensor(spec.deviation)
     changed = batch.sensors + size * noise_like(batch.sensors, draws)
@@ -92,7 +92,7 @@ def _bias(turning: list[int], batch: Any, strength: int, draws: Draws) -> Any:
     return replace(batch, sensors=sensors)
 
 
-def _delay(spec: DriveSpec, speeds: list[int], batch: Any, strength: int, draws: Draws) -> Any:
+def _delay(spec: RouteSpec, speeds: list[int], batch: Any, strength: int, draws: Draws) -> Any:
     late = max(1, round(DELAYS[strength - 1] * spec.rate_hz))
     sensors, present = batch.sensors.clone(), batch.present.clone()
     for values in (sensors, present):
@@ -102,7 +102,7 @@ def _delay(spec: DriveSpec, speeds: list[int], batch: Any, strength: int, draws:
     return replace(batch, sensors=sensors, present=_real(present, batch.mask))
 
 
-def _silence(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
+def _silence(spec: RouteSpec, batch: Any, strength: int, draws: Draws) -> Any:
     """One sensor says nothing for a stretch of the drive."""
     import torch
 
@@ -118,7 +118,7 @@ def _silence(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
     return replace(batch, present=present, sensors=torch.where(present, batch.sensors, torch.zeros(())))
 
 
-def _outliers(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
+def _outliers(spec: RouteSpec, batch: Any, strength: int, draws: Draws) -> Any:
     import torch
 
     seeds = draws.integers("outliers", 0, (1 << 24) - 1, 2).tolist()
@@ -133,7 +133,7 @@ def _outliers(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
     return replace(batch, fixes=fixes)
 
 
-def _gaps(spec: DriveSpec, batch: Any, strength: int, draws: Draws) -> Any:
+def _gaps(spec: RouteSpec, batch: Any, strength: int, draws: Draws) -> Any:
     import torch
 
     phase = _CYCLE_S * draws.uniform("gap")[:, None]

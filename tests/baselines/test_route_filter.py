@@ -9,28 +9,28 @@ import numpy as np
 import pytest
 import torch
 
-from assay.baselines.drive_ekf import DeadReckoning, DriveFilter, tuned
-from assay.baselines.drive_filter import Noise, followed, reckoned
+from assay.baselines.route_ekf import DeadReckoning, DriveFilter, tuned
+from assay.baselines.route_filter import Noise, followed, reckoned
 from assay.errors import RunError
-from assay.evaluation.drive_tracks import Drives
 from assay.evaluation.pose_filter import Odometry, PoseFilter, filtered
 from assay.evaluation.pose_start import find_start
+from assay.evaluation.route_tracks import Drives
 from assay.evaluation.track_metrics import PositionError, TranslationalDrift
 from assay.evaluation.tracks import Track
-from assay.samples.drive_calibration import Signals, calibrated, signals_of
-from assay.samples.drive_spec import DriveSpec
-from assay.samples.drive_steps import integrated, steps_of
-from drive_examples import made_drive
+from assay.samples.route_calibration import Signals, calibrated, signals_of
+from assay.samples.route_spec import RouteSpec
+from assay.samples.route_steps import integrated, steps_of
+from route_examples import made_drive
 
 CHANNELS = ("wheel_rl", "wheel_rr", "gyro_z")
 STEP = 0.1
 
 
-def prepared(count: int, gnss: bool, seconds: float = 60.0) -> tuple[Signals, Drives, DriveSpec, list[Track]]:
+def prepared(count: int, gnss: bool, seconds: float = 60.0) -> tuple[Signals, Drives, RouteSpec, list[Track]]:
     made = [made_drive(seconds=seconds, seed=seed) for seed in range(count)]
     steps = [steps_of(one, CHANNELS, 10.0) for one in made]
     known = calibrated(steps, CHANNELS, 10.0)
-    spec = DriveSpec(CHANNELS, (1.0, 1.0, 1.0), known, gnss, 2.0)
+    spec = RouteSpec(CHANNELS, (1.0, 1.0, 1.0), known, gnss, 2.0)
     size = min(len(one.sensors) for one in steps)
     sensors, present, fixes = (np.stack([getattr(one, name)[:size] for one in steps])
                                for name in ("sensors", "present", "fixes"))  # fmt: skip
@@ -180,7 +180,7 @@ def test_tuning_finds_lower_costs_and_says_how_often_it_tried() -> None:
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
-    spec = DriveSpec(CHANNELS, (1.0, 1.0, 1.0))
+    spec = RouteSpec(CHANNELS, (1.0, 1.0, 1.0))
     model = DriveFilter(spec)
     model.noise = Noise(scale=0.03, coupled=True)
     model.save(tmp_path)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.drive_tracks import Drives, fixes_used, starts_of, tracks_of
 from assay.evaluation.pose_filter import Odometry, filtered
+from assay.evaluation.route_tracks import Drives, fixes_used, starts_of, tracks_of
 
 if TYPE_CHECKING:
     from assay.evaluation.tracks import Track
-    from assay.samples.drive_calibration import Signals
-    from assay.samples.drive_spec import DriveSpec
+    from assay.samples.route_calibration import Signals
+    from assay.samples.route_spec import RouteSpec
 
 Array = np.ndarray[Any, Any]
 #: Slower than this (m/s) a car stands.
@@ -64,7 +64,7 @@ class Noise:
         return asdict(self)
 
 
-def classical_motion(signals: Signals, spec: DriveSpec) -> Array:
+def classical_motion(signals: Signals, spec: RouteSpec) -> Array:
     """(B, T, 3) m/s ahead and to the left and rad/s, by the calibration alone."""
     known = spec.calibration
     speed, turning = np.asarray(signals.speed, float), np.asarray(signals.turning, float)
@@ -72,14 +72,14 @@ def classical_motion(signals: Signals, spec: DriveSpec) -> Array:
     return np.stack([speed, left, turning], axis=-1)
 
 
-def reckoned(signals: Signals, drives: Drives, spec: DriveSpec) -> list[Track]:
+def reckoned(signals: Signals, drives: Drives, spec: RouteSpec) -> list[Track]:
     """Dead reckoning: the calibrated sensors summed up, from where the first fixes say that the drive begins."""
     moved, noise = classical_motion(signals, spec), Noise()
     odometry = Odometry(moved, _noises(signals, noise), start=(noise.scale, noise.bias, 0.0))
     return _filtered(odometry, drives, spec, None)
 
 
-def followed(signals: Signals, drives: Drives, spec: DriveSpec, noise: Noise) -> list[Track]:
+def followed(signals: Signals, drives: Drives, spec: RouteSpec, noise: Noise) -> list[Track]:
     """The extended Kalman filter."""
     odometry = Odometry(
         classical_motion(signals, spec),
@@ -92,7 +92,7 @@ def followed(signals: Signals, drives: Drives, spec: DriveSpec, noise: Noise) ->
     return _filtered(odometry, drives, spec, noise.fix)
 
 
-def _filtered(odometry: Odometry, drives: Drives, spec: DriveSpec, fix: float | None) -> list[Track]:
+def _filtered(odometry: Odometry, drives: Drives, spec: RouteSpec, fix: float | None) -> list[Track]:
     starts = starts_of(odometry.moved, drives, spec.step_s)
     fixes = None if fix is None else fixes_used(drives.fixes, starts, fix)
     begun = np.stack([one.pose for one in starts]), np.stack([one.spread for one in starts])

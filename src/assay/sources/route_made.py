@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._drive import Drive, Fixes, Path, Series
-from assay.sources.drive_simulation import GNSS_NOISE_M, Motion, simulated
+from assay.sources._route import Drive, Fixes, Path, Series
+from assay.sources.route_simulation import GNSS_NOISE_M, Motion, simulated
 
 Array = np.ndarray[Any, Any]
 _STEP_S = 0.1

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._drive import SENSORS, Drive, Fixes, Path, Series
+from assay.sources._route import SENSORS, Drive, Fixes, Path, Series
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]

@@ -17,8 +17,8 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.sources._digest import content_digest
-from assay.sources._drive import Drive, Fixes, Path, Series
-from assay.sources.drive_simulation import GNSS_NOISE_M, Motion, simulated
+from assay.sources._route import Drive, Fixes, Path, Series
+from assay.sources.route_simulation import GNSS_NOISE_M, Motion, simulated
 
 Array = np.ndarray[Any, Any]
 #: Seconds between poses where the file does not say, and between those that sensors are simulated at.

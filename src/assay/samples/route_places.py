@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.evaluation.tracks import Track
-from assay.samples.drive_spec import DriveSpec
-from assay.sources._drive import SENSORS
+from assay.samples.route_spec import RouteSpec
+from assay.sources._route import SENSORS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ MOST, _STRETCH_S = 12, 10.0
 GNSS = "GNSS"
 
 
-def rows_of(spec: DriveSpec) -> dict[str, list[int]]:
+def rows_of(spec: RouteSpec) -> dict[str, list[int]]:
     """The channels of each sensor of a spec, by its name; GNSS has none of its own."""
     found = {
         sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()
@@ -36,17 +36,17 @@ def rows_of(spec: DriveSpec) -> dict[str, list[int]]:
     return {**found, GNSS: []} if spec.gnss else found
 
 
-def stretches(steps: int, spec: DriveSpec) -> int:
+def stretches(steps: int, spec: RouteSpec) -> int:
     """S of a drive of so many steps; 0 of one of none."""
     return min(MOST, max(1, round(steps * spec.step_s / _STRETCH_S))) if steps else 0
 
 
-def stretch_of(steps: int, spec: DriveSpec) -> Array:
+def stretch_of(steps: int, spec: RouteSpec) -> Array:
     """(T,) in which stretch each step of a drive lies."""
     return np.arange(steps) * stretches(steps, spec) // max(1, steps)
 
 
-def place_names(steps: int, spec: DriveSpec) -> tuple[str, ...]:
+def place_names(steps: int, spec: RouteSpec) -> tuple[str, ...]:
     """The names of the places of a drive of so many steps, sensor by sensor: "wheels, 10 to 20 s"."""
     cuts = np.linspace(0, steps * spec.step_s, stretches(steps, spec) + 1)
     return tuple(
@@ -64,7 +64,7 @@ def lengths_of(batch: Any) -> list[int]:
     return found
 
 
-def masked_drives(batch: Any, kept: Tensor, spec: DriveSpec) -> Any:
+def masked_drives(batch: Any, kept: Tensor, spec: RouteSpec) -> Any:
     """Drives whose sensors say nothing wherever nothing is kept.
 
     Args:

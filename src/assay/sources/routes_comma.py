@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError
-from assay.sources._drive import Drive, Fixes, Path, Series
-from assay.sources._drive_checks import checked
-from assay.sources._drive_clock import clock_of
 from assay.sources._geodesy import axes_at, degrees_of, flat_degrees, flat_places
-from assay.sources.drives_folder import Found
+from assay.sources._route import Drive, Fixes, Path, Series
+from assay.sources._route_checks import checked
+from assay.sources._route_clock import clock_of
 from assay.sources.records import ProblemLog
+from assay.sources.routes_folder import Found
 from assay.sources.store import Store
 
 Array = np.ndarray[Any, Any]

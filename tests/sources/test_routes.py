@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError, SettingError
-from assay.sources._drive import Drive
 from assay.sources._geodesy import back_to_degrees, flat_degrees
-from assay.sources.drives import read_drive_inputs, read_drives, recognise_drives
+from assay.sources._route import Drive
 from assay.sources.records import Records
+from assay.sources.routes import read_drive_inputs, read_drives, recognise_drives
 from assay.sources.source import DataOptions, open_source
-from drive_examples import LAT, LON, made_drive, write_csv, write_drive, write_drives
+from route_examples import LAT, LON, made_drive, write_csv, write_drive, write_drives
 
 DATA = Path(os.environ.get("ASSAY_DATA", "../shared/data"))
 
@@ -208,7 +208,7 @@ def test_a_clock_that_jumps_ahead_leaves_a_silence(tmp_path: Path) -> None:
     folder = broken(tmp_path, "imu.csv", ahead)
     drive, problems = only(folder)
     assert problems == {"clock-jumps-ahead": "kept"}
-    from assay.samples.drive_steps import steps_of
+    from assay.samples.route_steps import steps_of
 
     steps = steps_of(drive, ("gyro_z",), 10.0)
     silent = np.flatnonzero(~steps.present[:, 0])
@@ -330,7 +330,7 @@ def test_kittis_poses_get_simulated_sensors(tmp_path: Path) -> None:
 
 
 def test_the_simulation_has_the_size_that_it_says(tmp_path: Path) -> None:
-    from assay.sources import drive_simulation as simulation
+    from assay.sources import route_simulation as simulation
 
     records = read(write_kitti(tmp_path), draws=60)
     drives = [records.load(str(number)) for number in range(60)]  # type: ignore[misc]
@@ -351,7 +351,7 @@ def test_the_simulation_has_the_size_that_it_says(tmp_path: Path) -> None:
     [("1 2 3\n", "12"), ("0 " + "1 " * 12 + "\n0 " + "1 " * 12 + "\n", "ascend"), ("a b c\n", "no poses")],
 )
 def test_poses_that_are_none(text: str, match: str) -> None:
-    from assay.sources.drives_kitti import pose_rows
+    from assay.sources.routes_kitti import pose_rows
 
     with pytest.raises(DataError) as told:
         pose_rows(text.encode(), "00.txt")
@@ -383,7 +383,7 @@ def test_udacitys_sightings() -> None:
     file = DATA / "udacity_ekf" / "obj_pose-laser-radar-synthetic-input.txt"
     if not file.exists():
         pytest.skip("Udacity's sightings are not there (ASSAY_DATA)")
-    from assay.sources.drives_udacity import sightings
+    from assay.sources.routes_udacity import sightings
 
     found = sightings(file.read_bytes(), file.name)
     assert len(found.time) == 500 and found.radar.sum() == 250

@@ -3,7 +3,7 @@
 The filter follows the scale of the wheels, the bias of the gyroscope, and what the wheels of an axle differ in. Beside
 the gyroscope it has a second opinion on turning, from the wheels of an axle and the steering angle; where the car
 stands, it knows that it does not turn. It knows the calibration of the training drives (see
-`assay.samples.drive_calibration`), side slip included. What it believes of its noise is tuned on the training drives,
+`assay.samples.route_calibration`), side slip included. What it believes of its noise is tuned on the training drives,
 by the metric that counts.
 
 Shapes: B drives, T steps.
@@ -21,15 +21,15 @@ import numpy as np
 
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
-from assay.baselines.drive_filter import Noise, followed, reckoned
+from assay.baselines.route_filter import Noise, followed, reckoned
 from assay.errors import DataError
 from assay.evaluation.track_metrics import track_metrics
 
 if TYPE_CHECKING:
-    from assay.evaluation.drive_tracks import Drives
     from assay.evaluation.metrics import Values
-    from assay.samples.drive_calibration import Signals
-    from assay.samples.drive_spec import DriveSpec
+    from assay.evaluation.route_tracks import Drives
+    from assay.samples.route_calibration import Signals
+    from assay.samples.route_spec import RouteSpec
     from assay.samples.samples import View
 
 Array = np.ndarray[Any, Any]
@@ -52,7 +52,7 @@ class DriveFilter(Baseline):
     features = "the sensors as they are, with a calibration by hand"
     reading = "each number has a unit and a meaning: scales, biases, noise"
 
-    def __init__(self, spec: DriveSpec, most_trials: int = _MOST_TRIALS) -> None:
+    def __init__(self, spec: RouteSpec, most_trials: int = _MOST_TRIALS) -> None:
         self.spec, self._most_trials = spec, most_trials
         self.noise = Noise()
 
@@ -105,7 +105,7 @@ class DeadReckoning(Baseline):
     reading = "a scale for the speed, one for the turning"
     floor = True
 
-    def __init__(self, spec: DriveSpec) -> None:
+    def __init__(self, spec: RouteSpec) -> None:
         self.spec = spec
 
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
@@ -129,15 +129,15 @@ class DeadReckoning(Baseline):
         read_json(folder / "reckoning.json", fitted=bool)
 
 
-def _parts(view: View, spec: DriveSpec) -> Iterator[tuple[Signals, Drives]]:
+def _parts(view: View, spec: RouteSpec) -> Iterator[tuple[Signals, Drives]]:
     for batch in view.batches(_AT_ONCE):
         yield _for_filter(batch, spec)
 
 
-def _for_filter(batch: Any, spec: DriveSpec) -> tuple[Signals, Drives]:
+def _for_filter(batch: Any, spec: RouteSpec) -> tuple[Signals, Drives]:
     """A batch of drives as numpy arrays of what their sensors say, and what else a filter takes."""
     from assay.networks.motion_tracks import drives_of
-    from assay.samples.drive_calibration import Signals, signals_of
+    from assay.samples.route_calibration import Signals, signals_of
 
     found = signals_of(batch.sensors, batch.present, spec.channels, spec.calibration)
     signals = Signals(*(getattr(found, item.name).numpy() for item in fields(Signals)))
