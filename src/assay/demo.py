@@ -1,4 +1,4 @@
-"""`assay demo`: the whole flow on real data that comes with scikit-learn, or in a simulator."""
+"""`assay demo`: the whole flow on real data that comes with scikit-learn, in a simulator, or on SIMULATED drives."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def _table(name: str) -> Callable[[], Any]:
     return load
 
 
+def _drives() -> Any:
+    from assay.sources.route_made import made_drives
+
+    return made_drives()
+
+
 #: By name: what makes the data, the task, and the budget in seconds.
 DEMOS: dict[str, tuple[Callable[[], Any], str, float]] = {
     "digits": (_digits, "image-classification", 20.0),
@@ -37,6 +43,7 @@ DEMOS: dict[str, tuple[Callable[[], Any], str, float]] = {
     "wine": (_table("wine"), "table", 15.0),
     "diabetes": (_table("diabetes"), "table", 15.0),
     "driving": (lambda: "simulator:CarRacing-v3", "driving", 75.0),
+    "positioning": (_drives, "positioning", 30.0),
 }
 #: By name, options of the data.
 _OPTIONS = {"driving": {"drives": "6", "tests": "6", "collect": "6"}}

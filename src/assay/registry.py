@@ -15,6 +15,7 @@ BUILT_IN = {
     "driving": "assay.tasks.driving:Driving",
     "image-classification": "assay.tasks.image_classification:ImageClassification",
     "object-detection": "assay.tasks.object_detection:ObjectDetection",
+    "positioning": "assay.tasks.positioning:Positioning",
     "question-answering": "assay.tasks.question_answering:QuestionAnswering",
     "scan-diagnosis": "assay.tasks.scan_diagnosis:ScanDiagnosis",
     "segmentation": "assay.tasks.segmentation:Segmentation",

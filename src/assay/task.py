@@ -291,6 +291,10 @@ class Task(TaskEvidence):
         """How answers and truths compare, beyond the metrics: a confusion matrix, a scatter plot."""
         return ()
 
+    def figures_beside(self, evaluation: Evaluation, classical: Evaluation, name: str, spec: Spec) -> Sequence[Figure]:
+        """How the network's answers and those of the classical model of that name look beside one another."""
+        return ()
+
     def writings(self) -> Mapping[str, Callable[[Mapping[str, Any]], str | bytes]]:
         """Forms in which `assay predict --out` can write one answer, by the ending of a file's name, such as ".srt".
 

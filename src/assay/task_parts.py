@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.evaluation.metrics import Values
-    from assay.evidence.finding import Number
+    from assay.evidence.finding import Figure, Number
     from assay.samples.draws import Draws
     from assay.samples.samples import Samples
     from assay.training.plan import Plan
@@ -196,10 +196,12 @@ class Amount:
     Attributes:
         value: how much.
         name: of what, such as "minutes of speech".
+        little: a sentence that says so where it is plainly too little to learn from; empty elsewhere.
     """
 
     value: float
     name: str
+    little: str = ""
 
 
 @dataclass(frozen=True)
@@ -210,11 +212,13 @@ class InUse:
         words: a sentence with what matters most of it.
         numbers: what was measured on test samples alone, by name.
         certainty: a sentence about how far these can be believed.
+        figures: of what was measured.
     """
 
     words: str
     numbers: Mapping[str, Number]
     certainty: str
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def find(context: Context) -> Finding:
     used = task.in_use(context.predictor, context.samples) if context.thorough else None
     if used is not None:
         numbers |= used.numbers
+        figures = (*figures[:-1], *used.figures, figures[-1])
         verdict, certainty = f"{verdict} {used.words}", f"{certainty} {used.certainty}"
     return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
 

@@ -74,7 +74,8 @@ def find(context: Context) -> Finding:
         f"{_capital(fitted.model.name)}: {fitted.note}."
     )
     numbers["difference"] = number(gain, unit_of_difference(context.metric))
-    figures = (_chart(context, measured), _table(context, fitted))
+    beside = context.task.figures_beside(context.test, fitted.test, fitted.model.name, context.spec)
+    figures = (_chart(context, measured), *beside, _table(context, fitted))
     return Finding("baseline", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 

@@ -18,6 +18,7 @@ from assay.evidence.words import gained, number, spread, title, unit_of, unit_of
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
 from assay.serving.predictor import Predictor
+from assay.task_parts import Amount
 
 QUESTION = "Is there enough data?"
 #: Fewer test samples than this show no slope.
@@ -35,13 +36,13 @@ _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
 def find(context: Context) -> Finding:
     """The metric against nested shares of the training data, a power law, and what twice the data would bring."""
     reason = _too_few(context)
+    whole = context.task.amount(context.samples, np.flatnonzero(context.samples.side == TRAIN), context.spec)
     if reason:
-        return Finding("data", QUESTION, "unknown", reason, next="Set more samples aside for testing.")
+        return _unknown(reason, whole)
     context = _within_time(context)
     metric, samples = context.metric, int((context.samples.side == TRAIN).sum())
     network, classical = _network(context, samples), _classical(context, samples)
     met = compared(network, classical)
-    whole = context.task.amount(context.samples, np.flatnonzero(context.samples.side == TRAIN), context.spec)
     drawn = figure(metric, network, classical, met, whole)
     if network.law is None:
         verdict = "No law can be read from the learning curve: its points do not tell a slope."
@@ -69,6 +70,14 @@ def find(context: Context) -> Finding:
         "training samples, and an allowance for the law itself."
     )
     return Finding("data", QUESTION, status, verdict, found, (drawn,), step, certainty)
+
+
+def _unknown(reason: str, whole: Amount | None) -> Finding:
+    """That no slope can be seen; and where there is plainly too little to learn from, that."""
+    numbers = {} if whole is None else {f"{whole.name} to learn from": Number(whole.value)}
+    little = "" if whole is None else whole.little
+    step = "Collect more of it." if little else "Set more samples aside for testing."
+    return Finding("data", QUESTION, "act" if little else "unknown", f"{little} {reason}".strip(), numbers, next=step)
 
 
 def _too_few(context: Context) -> str:

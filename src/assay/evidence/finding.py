@@ -29,7 +29,7 @@ class Figure:
 
     Attributes:
         kind: one of the kinds that `report/figures.py` knows (`intervals`, `lines`, `matrix`, `gallery`, `table`,
-            `scatter`, `bars`, `layers`, `heat`).
+            `scatter`, `bars`, `layers`, `heat`, `paths`).
         title: a short title that says what is to be seen.
         data: JSON-able data of that kind; its shape is documented beside the drawing function.
         caption: one sentence of how to read it; may be empty.

@@ -11,7 +11,7 @@ from typing import Any
 from assay.evidence.finding import Figure
 from assay.report._svg import NARROW, WIDE
 from assay.report._words import escape, prose
-from assay.report.kinds import bars, gallery, heat, intervals, layers, lines, matrix, scatter, table
+from assay.report.kinds import bars, gallery, heat, intervals, layers, lines, matrix, paths, scatter, table
 
 KINDS: dict[str, Callable[[Mapping[str, Any], str, int], str]] = {
     "bars": bars.draw,
@@ -21,6 +21,7 @@ KINDS: dict[str, Callable[[Mapping[str, Any], str, int], str]] = {
     "layers": layers.draw,
     "lines": lines.draw,
     "matrix": matrix.draw,
+    "paths": paths.draw,
     "scatter": scatter.draw,
     "table": table.draw,
 }

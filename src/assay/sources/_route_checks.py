@@ -1,0 +1,138 @@
+"""What is doubtful about the sensors of a drive, found in the data itself.
+
+Shapes: R readings, F fixes, P reference poses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from assay.sources._route import SENSORS, Drive, Fixes, Path, Series
+from assay.sources.records import ProblemLog
+
+Array = np.ndarray[Any, Any]
+#: A sensor that scatters says exactly the same for so many seconds and readings: it is stuck. Wheels may well stand
+#: still, and steer straight ahead.
+_STUCK_S, _STUCK = 5.0, 25
+#: What no car does: m/s, rad/s, m/s².
+_MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 200.0, "steering": 5000.0}
+#: No car turns so fast (rad/s) for one part in twenty of a drive; nor is a steering wheel turned so far (radians).
+_TURNS, _STEERS = 1.2, 15.0
+#: Fixes that ask for a speed beyond this (m/s) on both sides are outliers; gaps (seconds) that are worth a note.
+_OUTLIER, _GAP_S = 120.0, 5.0
+#: A degree's worth in radians, and by which factor a ratio may miss it.
+_DEGREE, _WITHIN = np.pi / 180, 1.5
+
+
+def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
+    """A drive without what cannot be; what is doubtful is noted.
+
+    Args:
+        drive: as read.
+        unsaid: channels whose columns do not say their unit.
+        log: takes what was found.
+    """
+    channels = {name: _possible(name, series, drive.name, log) for name, series in drive.channels.items()}
+    channels = {name: _unstuck(name, series, drive.name, log) for name, series in channels.items()}
+    channels = {name: series for name, series in channels.items() if len(series.time) > 1}
+    drive = replace(drive, channels=channels)
+    drive = _radians(drive, unsaid, log)
+    if drive.fixes is not None:
+        drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
+    return drive
+
+
+def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
+    sensor = next(sensor for sensor, names in SENSORS.items() if name in names)
+    fine = np.isfinite(series.value)
+    missing = int((~fine).sum())
+    if missing:
+        log.add("missing-readings", "skipped", f"{drive}: {name}", count=missing)
+    size = np.abs(series.value, where=fine, out=np.zeros(len(fine)))
+    wild = fine & (size > _MOST[sensor])
+    if wild.any() and wild.mean() < 0.5:
+        log.add("impossible-readings", "skipped", f"{drive}: {name}", count=int(wild.sum()))
+        fine &= ~wild
+    return Series(series.time[fine], series.value[fine], series.mean)
+
+
+def _unstuck(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
+    """Without readings that repeat for so long that the sensor must be stuck."""
+    if len(series.time) < _STUCK or name == "steering":
+        return series
+    first = np.flatnonzero(np.r_[True, np.diff(series.value) != 0])
+    last = np.r_[first[1:], len(series.value)] - 1
+    long = (series.time[last] - series.time[first] >= _STUCK_S) & (last - first + 1 >= _STUCK)
+    if not name.startswith(("gyro", "accel")):
+        long &= series.value[first] != 0  # a car that stands
+    if not long.any():
+        return series
+    stuck = np.zeros(len(series.value), bool)
+    for begin, end in zip(first[long], last[long], strict=True):
+        stuck[begin + 1 : end + 1] = True
+    log.add("stuck-sensor", "skipped", f"{drive}: {name}", count=int(stuck.sum()))
+    return Series(series.time[~stuck], series.value[~stuck], series.mean)
+
+
+def _radians(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
+    """Angles in radians where nobody said the unit and the data says degrees."""
+    channels = dict(drive.channels)
+    axes = [name for name in SENSORS["gyroscope"] if name in channels and name in unsaid]
+    if axes and _gyro_in_degrees([channels[name] for name in axes], drive.reference):
+        log.add("degrees-for-radians", "repaired", f"{drive.name}: gyroscope", count=len(axes))
+        channels |= {name: replace(channels[name], value=channels[name].value * _DEGREE) for name in axes}
+    steering = channels.get("steering")
+    if steering is not None and "steering" in unsaid and np.quantile(np.abs(steering.value), 0.99) > _STEERS:
+        log.add("degrees-for-radians", "repaired", f"{drive.name}: steering")
+        channels["steering"] = replace(steering, value=steering.value * _DEGREE)
+    return replace(drive, channels=channels)
+
+
+def _gyro_in_degrees(axes: list[Series], reference: Path | None) -> bool:
+    """By how far the reference turns while the gyroscope does; without one by how fast it would turn."""
+    if reference is not None and len(reference.time) > 20:
+        fit = _gain(axes, reference)
+        if fit is not None:
+            return bool(_DEGREE / _WITHIN < fit < _DEGREE * _WITHIN)
+    return any(np.quantile(np.abs(one.value - np.median(one.value)), 0.95) > _TURNS for one in axes)
+
+
+def _gain(axes: list[Series], reference: Path) -> float | None:
+    """How far the reference turns for each unit of the gyroscope; None where it hardly turns or they disagree."""
+    clock = np.arange(reference.time[0], reference.time[-1], 1.0)
+    if len(clock) < 10:
+        return None
+    turned = np.diff(np.interp(clock, reference.time, reference.heading))
+    said = []
+    for one in axes:
+        area = np.r_[0.0, np.cumsum((one.value[1:] + one.value[:-1]) / 2 * np.diff(one.time))]
+        step = np.diff(np.interp(clock, one.time, area))
+        said.append(step - step.mean())
+    turned = turned - turned.mean()
+    if turned.std() < 0.01:
+        return None
+    table = np.stack(said, axis=1)
+    found = np.linalg.lstsq(table, turned, rcond=1e-6)[0]
+    left = turned - table @ found
+    return float(np.linalg.norm(found)) if (left**2).sum() < 0.5 * (turned**2).sum() else None
+
+
+def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
+    """Fixes with a note of gaps and outliers; the filter counts these less by itself."""
+    fine = np.isfinite(fixes.place).all(axis=1)
+    fixes = Fixes(fixes.time[fine], fixes.place[fine], fixes.sigma[fine])
+    if len(fixes.time) < 3:
+        return fixes
+    apart = np.diff(fixes.time)
+    gaps = apart > max(_GAP_S, 4 * float(np.median(apart)))
+    if gaps.any():
+        log.add("gnss-gap", "kept", drive, count=int(gaps.sum()))
+    speed = np.linalg.norm(np.diff(fixes.place, axis=0), axis=1) / np.maximum(apart, 1e-3)
+    far = speed > _OUTLIER
+    outliers = np.r_[far[0] and not far[1], far[1:] & far[:-1], far[-1] and not far[-2]]
+    if outliers.any():
+        log.add("gnss-outlier", "kept", drive, count=int(outliers.sum()))
+    return fixes
