@@ -189,14 +189,14 @@ def _speed_weights(panel: Array, speed: Array) -> Array:
     """(3W + 1,) by ridge regression; the mean alone where no speed is known."""
     known = np.isfinite(speed)
     if known.sum() < 10:
-        return np.r_[np.zeros(panel.shape[1]), 0.0]
+        return np.zeros(panel.shape[1] + 1)
     x, y = panel[known].astype(np.float64), speed[known]
     mean, middle = x.mean(axis=0), float(y.mean())
     centred = x - mean
     scatter = centred.T @ centred
     weights = np.linalg.solve(scatter + (_RIDGE * np.trace(scatter) / len(scatter) + 1e-9) * np.eye(len(scatter)),
                               centred.T @ (y - middle))  # fmt: skip
-    return np.r_[weights, middle - mean @ weights]
+    return np.asarray([*weights, middle - mean @ weights])
 
 
 def _panel(frames: Array) -> Array:
@@ -230,7 +230,8 @@ def _middle(road: Array) -> tuple[Array, Array]:
     height, width = road.shape
     rows = np.linspace(_CAR_ROW * height - 0.06 * height, 1, _ROWS).round().astype(int)
     at, last = _CAR_COLUMN * (width - 1), 0.0
-    ahead, aside = [], []
+    ahead: list[float] = []
+    aside: list[float] = []
     for row in rows:
         runs = _runs(road[row])
         fitting = [run for run in runs if run[0] - 2 <= at + last <= run[1] + 2] or (runs if not ahead else [])

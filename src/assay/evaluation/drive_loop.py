@@ -89,8 +89,7 @@ def worse_rides(
         return batch if change is None else change(batch, strength, Draws(seed, strength, batch.index.numpy()))
 
     terms = worse_terms(name, strength, loop_rate(spec), Terms())
-    found: Sequence[Ride] = evaluate_loop(answers(changed), view, spec, terms).outputs
-    return found
+    return list(evaluate_loop(answers(changed), view, spec, terms).outputs)
 
 
 def collected_drives(answer: Answer, spec: DriveSpec, round_before: int, seed: int, done: float) -> Records | None:

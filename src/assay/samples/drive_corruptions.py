@@ -76,7 +76,8 @@ def blurred(image: Tensor, width: float) -> Tensor:
     values = image.float().flatten(0, 1)[:, None]
     values = functional.conv2d(functional.pad(values, (reach, reach, 0, 0), mode="replicate"), kernel.view(1, 1, 1, -1))
     values = functional.conv2d(functional.pad(values, (0, 0, reach, reach), mode="replicate"), kernel.view(1, 1, -1, 1))
-    return values[:, 0].unflatten(0, image.shape[:2]).round().clamp(0, 255).to(torch.uint8)
+    found: Tensor = values[:, 0].unflatten(0, image.shape[:2]).round().clamp(0, 255).to(torch.uint8)
+    return found
 
 
 def _of(change: Callable[[Tensor, int, Draws], Tensor]) -> Callable[[Any, int, Draws], Any]:

@@ -69,7 +69,7 @@ def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> D
 
 def bend_of(steering: Array, bends: Sequence[float]) -> Array:
     """(T,) 0 where steering (T,) is straight, 1 in a bend, 2 in a sharp one."""
-    return np.searchsorted(np.asarray(bends), np.abs(np.asarray(steering, float)), side="right")
+    return np.asarray(np.searchsorted(np.asarray(bends), np.abs(np.asarray(steering, float)), side="right"))
 
 
 def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log: ProblemLog) -> Encoded:
@@ -101,7 +101,7 @@ def encoded_drives(batch: pa.RecordBatch, records: Records, spec: DriveSpec, log
 
 def recent(count: int, frames: int, back: int) -> Array:
     """(T, K) for each of `count` frames the numbers of those that are seen with it, the first for those before it."""
-    return np.maximum(np.arange(count)[:, None] - back * np.arange(frames - 1, -1, -1), 0)
+    return np.asarray(np.maximum(np.arange(count)[:, None] - back * np.arange(frames - 1, -1, -1), 0))
 
 
 def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name: str, log: ProblemLog) -> Array | None:
@@ -128,7 +128,7 @@ def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name:
         missing = next(place for place, frame in enumerate(found) if frame is None)
         log.add("undecodable-frame", "repaired", places[missing], count=len(found) - len(known))
     used = np.maximum(np.searchsorted(known, np.arange(len(found)), side="right") - 1, 0)
-    return np.stack([found[known[place]] for place in used])  # type: ignore[misc]
+    return np.stack([found[known[place]] for place in used])
 
 
 def brought_frame(frame: Array, spec: DriveSpec) -> Array:

@@ -36,7 +36,7 @@ def sides_by_time(times: Array, options: DataOptions) -> Array:
     turns = int(np.clip(round(length / _TURN_S), _FEWEST, _MOST))
     begin = uniform(key_of("turns", options.split_seed), np.zeros(1, np.int64))[0] if options.split_seed else 0.0
     phase = ((times - times[0]) / max(length, 1e-9) * turns * (1 - 1e-12) + begin) % 1.0
-    return np.searchsorted(np.cumsum(shares[:2]), phase, side="right")
+    return np.asarray(np.searchsorted(np.cumsum(shares[:2]), phase, side="right"))
 
 
 def stretches_of(side: Array, piece: Array, times: Array, guarded: bool) -> list[tuple[int, Array]]:

@@ -194,12 +194,12 @@ def _drive_missing(simulator: Simulator, tracks: Sequence[int], folder: Path, st
 def _keep(simulator: Simulator, ride: Ride, folder: Path) -> None:
     """Write a drive so that its file is there as a whole or not at all."""
     drive = recorded_drive(ride, simulator, f"track-{ride.track}")
-    values = {f"value {name}": np.asarray(value, np.float32) for name, value in drive.values.items()}
+    values: dict[str, Any] = {f"value {name}": np.float32(value) for name, value in drive.values.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, work = tempfile.mkstemp(dir=folder, prefix=f"{ride.track}.")
         with os.fdopen(handle, "wb") as out:
-            np.savez_compressed(out, frames=ride.recorded, **values)
+            np.savez_compressed(out, allow_pickle=False, frames=np.asarray(ride.recorded), **values)
         os.replace(work, _file(folder, ride.track))
     except OSError as error:
         hint = "Free some space, or set ASSAY_CACHE to a folder of yours."

@@ -150,7 +150,7 @@ class Driving(Task):
     def predict(self, network: nn.Module, batch: DriveBatch, spec: DriveSpec, options: Mapping[str, Any]) -> Values:
         """(B, A) controls within their bounds."""
         found = network(batch.image).float().numpy()
-        return np.asarray(np.clip(found, np.float32(spec.low), np.float32(spec.high)))
+        return np.asarray(np.clip(found, np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)))
 
     def merge(self, outputs: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:
         """(T, A) of the frames in their order."""
@@ -212,7 +212,7 @@ class Driving(Task):
         from assay.evaluation.drive_metrics import ControlError
 
         if spec.loop is not None and not all(isinstance(output, np.ndarray) for output in outputs):
-            return ride_losses(outputs, spec)
+            return ride_losses(list(outputs), spec)
         sums = ControlError(spec, 0).statistics(outputs, truths)
         return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1))
 
@@ -336,6 +336,7 @@ def _answer(predictor: Answering, change: Callable[[DriveBatch], DriveBatch] | N
 
     def answer(image: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
         batch = DriveBatch(index=torch.tensor([number]), image=torch.from_numpy(image))
-        return np.asarray(predictor.respond(batch if change is None else change(batch)))[0]
+        found = np.asarray(predictor.respond(batch if change is None else change(batch)))
+        return np.asarray(found[0])
 
     return answer
