@@ -210,7 +210,8 @@ def main() -> None:
         Target("places with GNSS, below the filter's by", place["below_by"]["over all"], ">=", 0.0),
     ]
     bench.settings = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "draws": bench.options.draws,
-                      "epochs": bench.options.epochs, "trials": bench.options.trials, "sensors": "SIMULATED"}  # fmt: skip
+                      "epochs": bench.options.epochs, "trials": bench.options.trials,
+                      "sensors": "SIMULATED"}  # fmt: skip
     bench.finish(summary, targets, seeds=seeds, packages=["scipy"])
 
 

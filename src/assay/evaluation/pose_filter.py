@@ -95,7 +95,7 @@ class PoseFilter:
         state, covariance = self._state, self._covariance
         moved, noise = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (odometry.moved, odometry.noise))
         found = np.empty((steps, 10, drives))
-        busy = None if fixes is None else (fixes[:, :, 2] > 0).any(axis=0)
+        busy = None if fixes is None else np.asarray((fixes[:, :, 2] > 0).any(axis=0))
         for step in range(steps):
             _advance(state, covariance, moved[step], noise[step], odometry.walk, self._step_s)
             if odometry.checks is not None:

@@ -132,8 +132,8 @@ def _pose(track: Track, sigma: Array, degrees: Array | None, row: int) -> Pose:
 
 def one_pose(track: Track, row: int = -1) -> Pose:
     """A single pose of a track, as users read it."""
-    return answered(Track(*(value[[row]] for value in (track.time, track.place, track.heading, track.spread)),
-                          track.anchored, track.origin)).poses[0]  # fmt: skip
+    time, place, heading, spread = (value[[row]] for value in (track.time, track.place, track.heading, track.spread))
+    return answered(Track(time, place, heading, spread, track.anchored, track.origin)).poses[0]
 
 
 def together(track: Track, truth: Track) -> tuple[Track, Track]:

@@ -1,8 +1,8 @@
 """A recurrent network of a car's motion: what the sensors say, corrected by what the drive so far has taught.
 
 The sensors' calibrated speed and turning are its start; it learns what they get wrong. A short causal convolution looks
-at the last seconds: it corrects speed, turning and motion to the side, and says how noisy they are. Rows of a running fit
-(see `running_fit`) tell of what lasts through a drive: the scale of the wheels, the bias of the gyroscope, what the
+at the last seconds: it corrects speed, turning and motion to the side, and says how noisy they are. Rows of a running
+fit (see `running_fit`) tell of what lasts through a drive: the scale of the wheels, the bias of the gyroscope, what the
 wheels of an axle differ in. The network corrects the rows, too, such as for slip that grows with lateral acceleration,
 and says how much each counts.
 
@@ -16,6 +16,7 @@ Shapes: B windows, T steps, C channels, F frames, H features, M rates of forgett
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +96,9 @@ class Memory:
 class MotionNet(nn.Module):
     """See the module."""
 
+    deviation: Tensor
+    trust: Tensor
+
     def __init__(self, spec: RouteSpec, settings: MotionSettings) -> None:
         super().__init__()
         self.spec, self.settings = spec, settings
@@ -114,7 +118,8 @@ class MotionNet(nn.Module):
         self.counts = nn.Linear(width, 2)
         self.local = nn.Sequential(nn.Linear(width + _MANNER, width), nn.GELU(), nn.Linear(width, 6))
         self.left = nn.Sequential(nn.Linear(3 * self.fit.sums.rates, width), nn.GELU(), nn.Linear(width, 2))
-        for layer in (self.slip[2], self.counts, self.local[2], self.left[2]):
+        last: list[Any] = [self.slip[2], self.counts, self.local[2], self.left[2]]
+        for layer in last:
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -199,7 +204,8 @@ class MotionNet(nn.Module):
         short = -values.shape[1] % self.frame
         if short:
             values = torch.cat([values, values.new_zeros(len(values), short, *values.shape[2:])], 1)
-        return values.unflatten(1, (-1, self.frame))
+        framed: Tensor = values.unflatten(1, (-1, self.frame))
+        return framed
 
     def _corrected(
         self,

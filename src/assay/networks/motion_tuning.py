@@ -55,7 +55,7 @@ def trust_fitted(network: nn.Module, samples: Samples, plan: Plan) -> None:
     for gnss in (False, True) if spec.gnss else (False,):
         metric = track_metrics(gnss, spec.lengths_m)[0]
         first = Trust(*known[int(gnss)].tolist())
-        trust = _best(first, lambda tried, gnss=gnss, metric=metric: metric.value(tracks(tried, gnss), truths), gnss)  # type: ignore[misc]
+        trust = _best(first, lambda tried, gnss=gnss, metric=metric: metric.value(tracks(tried, gnss), truths), gnss)
         trust = replace(trust, spread=spread_factor(tracks(trust, gnss), truths))
         known[int(gnss)] = torch.tensor(astuple(trust))
 

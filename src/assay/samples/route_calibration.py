@@ -163,7 +163,7 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
     sensors, present = (np.concatenate([getattr(one, name) for one in drives]) for name in ("sensors", "present"))
     moved = np.concatenate([one.moved for one in drives]).astype(float) * rate_hz
     drive = np.repeat(np.arange(len(drives)), [len(one.moved) for one in drives])
-    known = np.isfinite(moved).all(axis=1)
+    known = np.asarray(np.isfinite(moved).all(axis=1))
     table = _Table(sensors.astype(float), present, {name: at for at, name in enumerate(channels)}, drive, known)
     speeds = next((names for names in (*_SPEEDS, ("speed",)) if table.has(names)), ())
     scale = 1.0

@@ -20,9 +20,27 @@ from assay.sources.store import Store
 from assay.sources.video import is_video_name
 
 if TYPE_CHECKING:
-    from assay.sources._video_frames import VideoFacts, VideoFile
+    from assay.sources._video_frames import VideoFile
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a video is.
+
+    Attributes:
+        times: (frames,) seconds from its start, of the frames that can be read.
+        rate_hz: frames a second; 0 where unknown.
+    """
+
+    times: Array
+    rate_hz: float
+
+    @property
+    def frames(self) -> int:
+        """That can be read."""
+        return len(self.times)
 
 
 @dataclass
@@ -65,7 +83,7 @@ class FrameFiles:
             from assay.sources._video_frames import VideoFile
 
             file = VideoFile(self.store, name)
-            self._videos[name] = (file, file.facts())
+            self._videos[name] = (file, _facts(file))
         return self._videos[name][1]
 
     def digests(self, places: Sequence[str]) -> dict[str, str]:
@@ -148,3 +166,11 @@ def video_places(
             file=str(files.source.label),
         )
     return [f"{video}#{number}" if 0 <= number < facts.frames else None for number in wanted.tolist()]
+
+
+def _facts(file: VideoFile) -> VideoFacts:
+    """By going through all of it, which alone tells how many frames can be read; raises `DataError`."""
+    times = np.asarray([time for _, time in file.raw()], float)
+    if not len(times):
+        raise DataError("no frame of the video can be read.", "Check that it plays, or convert it.", file=file.name)
+    return VideoFacts(times, file.header().rate_hz)

@@ -260,7 +260,8 @@ class Positioning(Task):
         """Sensors that say nothing where they are not kept; see `assay.samples.route_places`."""
         from assay.samples.route_places import masked_drives
 
-        return masked_drives(batch, kept, spec)
+        hidden: DriveBatch = masked_drives(batch, kept, spec)
+        return hidden
 
     def support(self, outputs: Values, answered: Values, spec: RouteSpec) -> Support:
         """Minus how far (metres, in the mean) tracks moved away."""
