@@ -133,7 +133,7 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
 
         change = self.corruptions(model.spec)[name].change
         if change is None:
-            raise SettingError(f"inputs of {self.name} do not get worse by {name}")
+            raise SettingError(f"inputs of {self.name} do not get worse by {name}", "Ask for one of `corruptions`.")
         return model.outputs(
             view.changed(lambda batch: change(batch, strength, Draws(seed, strength, batch.index.numpy())))
         )

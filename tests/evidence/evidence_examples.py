@@ -113,6 +113,9 @@ class Application:
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
 
+    def figures_beside(self, answers: Evaluation, classical: Evaluation, name: str, spec: Any) -> tuple[()]:
+        return ()
+
     def confusions(self, outputs: Any, truths: Any, spec: Any) -> Sequence[Confusion]:
         return self.confused
 
@@ -169,7 +172,7 @@ def context(
     made = Context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
-        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({})),  # type: ignore[arg-type]
+        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({}), side=np.zeros(0, np.int8)),  # type: ignore[arg-type]
         predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),

@@ -54,6 +54,14 @@ def data_of(kind: str, label: str = "a label", value: Any = 1.5) -> dict[str, An
             "unit": "%",
             "reference": {"label": label, "value": value},
         },
+        "paths": {
+            "paths": [
+                {"label": label, "x": [0.0, value, 2.0], "y": [0.0, 1.0, 3.0]},
+                {"label": "b", "x": [0.0, 4.0], "y": [1.0, 1.0], "dashed": True, "series": 2},
+            ],
+            "x": label,
+            "y": label,
+        },
         "layers": {
             "layers": [
                 {"name": label, "kind": label, "shape": label, "parameters": 10, "dead": value, "activations": [PIXEL]},

@@ -60,7 +60,7 @@ class DriveFilter(Baseline):
         """See `Baseline.fit`; only training drives are looked at."""
         chosen = train.sample(_TUNED_ON)
         if not len(chosen):
-            raise DataError("there is no training drive to tune the filter on")
+            raise DataError("there is no training drive to tune the filter on", "Give more drives, or another --split.")
         parts = list(_parts(chosen, self.spec))
         truths = chosen.truths()
         metric = track_metrics(self.spec.gnss, self.spec.lengths_m)[0]

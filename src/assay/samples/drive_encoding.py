@@ -108,7 +108,7 @@ def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name:
     """(T, 3, H, W) uint8; None where no frame can be decoded."""
     load = records.load
     if load is None:
-        raise SettingError("these records hold no frames")
+        raise SettingError("these records hold no frames", "Read them from a source of frames.")
 
     def decode(place: str) -> Array | None:
         from assay.sources.decode import decode_image
@@ -151,7 +151,7 @@ def _look(records: Records, train: Array) -> list[Array]:
     from assay.sources.decode import decode_image
 
     if records.load is None:
-        raise SettingError("these records hold no frames")
+        raise SettingError("these records hold no frames", "Read them from a source of frames.")
     found: list[Array] = []
     for place in _spread(_training_places(records, train)):
         try:

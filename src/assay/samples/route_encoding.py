@@ -129,7 +129,7 @@ def encoded_drives(batch: pa.RecordBatch, records: Records, spec: RouteSpec, log
     from assay.task import Encoded
 
     if records.load is None:
-        raise DataError("these drives have no sensors")
+        raise DataError("these drives have no sensors", "Give at least a speed, or wheels and a gyroscope.")
     found: list[Steps] = []
     rows: list[int] = []
     origins: list[tuple[float, float]] = []

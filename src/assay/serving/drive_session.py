@@ -38,7 +38,9 @@ class DriveSession(Session):
         """See `Session.push`; raises `DataError` where a chunk holds no frames."""
         frames = np.asarray(chunk)
         if frames.ndim != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
-            raise DataError(f"frames are (n, H, W, 3) uint8, not {frames.shape} {frames.dtype}")
+            raise DataError(
+                f"frames are (n, H, W, 3) uint8, not {frames.shape} {frames.dtype}", "Give frames as a camera does."
+            )
         return [self._one(frame) for frame in frames]
 
     def close(self) -> Sequence[Controls]:

@@ -153,6 +153,8 @@ def within(action: Any, controls: tuple[Control, ...]) -> Array:
     values = np.asarray(action, np.float32).ravel()
     if len(values) != len(controls):
         names = ", ".join(control.name for control in controls)
-        raise SettingError(f"an action has {len(values)} values, but the controls are {names}")
+        raise SettingError(
+            f"an action has {len(values)} values, but the controls are {names}", "Give one value for each."
+        )
     low, high = (np.asarray([getattr(control, end) for control in controls], np.float32) for end in ("low", "high"))
     return np.asarray(np.clip(np.nan_to_num(values, posinf=1e9, neginf=-1e9), low, high))

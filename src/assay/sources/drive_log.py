@@ -127,7 +127,9 @@ def read(source: Source, options: DataOptions, labelled: bool = True) -> Records
     controls = [name for name in CONTROLS if all(name in one.values for one in logs)]
     drives = _drives(logs, options, log)
     if not drives:
-        raise DataError("no stretch of a drive is longer than half a second.", file=source.label)
+        raise DataError(
+            "no stretch of a drive is longer than half a second.", "Look at the times of its rows.", file=source.label
+        )
     facts = {
         "rate_hz": round(1 / float(np.median([one.step_s for one in logs])), 3),
         "routes": len({route for one in logs for route in one.routes}),
@@ -287,7 +289,9 @@ def _sides(table: pa.RecordBatch, options: DataOptions, at: Array, file: str) ->
     found = [split_of(str(value)) for value in as_category(table.column(options.split)).to_pylist()]
     sides = [found[row] for row in at]
     if None in sides:
-        raise DataError("the split column holds words that are not train, validation or test.", file=file)
+        raise DataError(
+            "the split column holds words that are not train, validation or test.", "Write one of these.", file=file
+        )
     return [side for side in sides if side is not None]
 
 

@@ -43,7 +43,11 @@ def read(source: Source) -> Records:
         digest = content_digest(name.encode())
         drives.append(Drive(name, [f"{name}#{number}" for number in range(facts.frames)], {}, digest=digest))
     if not drives:
-        raise DataError("there is no picture and no video that can be used.", file=source.label)
+        raise DataError(
+            "there is no picture and no video that can be used.",
+            "See above what was skipped and why.",
+            file=source.label,
+        )
     return drive_records(drives, ["steering"], files.load, {"rate_hz": rate}, log, source.label)
 
 

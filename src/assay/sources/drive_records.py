@@ -69,7 +69,9 @@ def drive_records(
         DataError: there is no drive.
     """
     if not drives:
-        raise DataError("there is no drive with a frame in it.", file=label or None)
+        raise DataError(
+            "there is no drive with a frame in it.", "See above what was skipped and why.", file=label or None
+        )
     known = [name for name in (*controls, *BESIDE) if any(name in drive.values for drive in drives)]
     columns: dict[str, pa.Array] = {
         "id": pa.array([drive.id for drive in drives], pa.string()),

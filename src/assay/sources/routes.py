@@ -155,7 +155,7 @@ def _in_memory(value: Any) -> _Kind | None:
         return None
     known = {drive.name: drive for drive in value}
     if len(known) < len(value):
-        raise DataError("two of these drives have the same name")
+        raise DataError("two of these drives have the same name", "Give each its own.")
     found = [Found(name, {name: ""}, name) for name in known]
     simulated = any(drive.motion is not None for drive in value)
     why = f"{len(value)} drives in memory{', SIMULATED' if simulated else ''}"

@@ -107,7 +107,9 @@ def _pair(store: Store, known: set[str], folder: str, columns: int, log: Problem
     time, value = (_array(store, str(name)) for name in names)
     value = value[:, None] if value.ndim == 1 else value
     if len(time) != len(value) or value.shape[1] < columns:
-        raise DataError(f"{len(time)} times do not fit values of the shape {value.shape}", file=folder)
+        raise DataError(
+            f"{len(time)} times do not fit values of the shape {value.shape}", "Copy the files again.", file=folder
+        )
     clock = clock_of(time, folder, 0, log)
     return clock.time, value[clock.rows]
 

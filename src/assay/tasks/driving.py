@@ -23,6 +23,7 @@ from assay.task import (
     Support,
     Task,
     Traits,
+    no_targets,
 )
 
 if TYPE_CHECKING:
@@ -140,11 +141,10 @@ class Driving(Task):
 
     def objective(self, network: nn.Module, batch: DriveBatch, plan: Plan, spec: DriveSpec) -> Tensor:
         """See `assay.networks.drive_networks`."""
-        from assay.errors import SettingError
         from assay.networks.drive_networks import drive_losses
 
         if batch.action is None:
-            raise SettingError("of these frames nobody knows what was done")
+            raise no_targets("of these frames nobody knows what was done")
         return drive_losses(network(batch.image), batch.action, batch.weight, spec)
 
     def predict(self, network: nn.Module, batch: DriveBatch, spec: DriveSpec, options: Mapping[str, Any]) -> Values:

@@ -10,7 +10,20 @@ import numpy as np
 
 from assay.evaluation.tracks import Track, TrackAnswer
 from assay.samples.route_spec import RouteSpec
-from assay.task import Amount, Batch, Corruption, Drawing, Encoded, InUse, NetworkKind, Session, Support, Task, Traits
+from assay.task import (
+    Amount,
+    Batch,
+    Corruption,
+    Drawing,
+    Encoded,
+    InUse,
+    NetworkKind,
+    Session,
+    Support,
+    Task,
+    Traits,
+    no_targets,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,12 +154,11 @@ class Positioning(Task):
 
     def objective(self, network: nn.Module, batch: DriveBatch, plan: Plan, spec: RouteSpec) -> Tensor:
         """See `assay.networks.motion_loss`."""
-        from assay.errors import SettingError
         from assay.networks.motion_loss import motion_losses
         from assay.networks.motion_tracks import motion_of
 
         if batch.moved is None:
-            raise SettingError("these drives have no reference")
+            raise no_targets("these drives have no reference")
         known = batch.moved.isfinite().all(-1)
         if batch.mask is not None:
             known = known & batch.mask
