@@ -338,12 +338,7 @@ class ObjectDetection(Task):
         return drawn_with_doubt(samples, unit, doubt.place, doubt.kind == MISSING, spec)
 
     def draw_explained(
-        self,
-        samples: Samples,
-        unit: int,
-        weights: np.ndarray[Any, Any],
-        spec: BoxSpec,
-        window: int | None = None,
+        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
     ) -> Drawing:
         """The picture in grey with what weighed in colour."""
         from assay.report.boxes import picture_of
