@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 #: Points on the way from a picture without structure, and the noise at each as a share of the pixels' deviation.
-_STEPS, _NOISE, _AT_ONCE = 6, 0.2, 4
+_STEPS, _NOISE, _AT_ONCE = 4, 0.2, 4
 
 
 def explain_cells(
