@@ -17,7 +17,7 @@ import numpy as np
 from _common import Bench, Json, mean_interval, numbers, open_bench
 from _drives import small_log, udacity_folder
 
-BENDS = ("all", "straight", "bend", "sharp bend")
+KINDS = ("all", "over bends", "straight", "bend", "sharp bend")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -65,18 +65,18 @@ def _view(source: Path, model: Any, side: int) -> Any:
 
 def _errors(outputs: Any, truths: Any, spec: Any) -> Json:
     """The mean distance of the steering, over all frames and by bend."""
-    from assay.evaluation.drive_metrics import BendError, ControlError
+    from assay.evaluation.drive_metrics import AllBendsError, BendError, ControlError
 
-    metrics = [ControlError(spec, 0), *(BendError(spec, bend) for bend in range(3))]
-    return {name: metric.value(outputs, truths) for name, metric in zip(BENDS, metrics, strict=True)}
+    metrics = [ControlError(spec, 0), AllBendsError(spec), *(BendError(spec, bend) for bend in range(3))]
+    return {name: metric.value(outputs, truths) for name, metric in zip(KINDS, metrics, strict=True)}
 
 
 def _paired(first: Any, second: Any, truths: Any, groups: Any, spec: Any) -> Json:
-    """By how much the error of the first is smaller, with its interval over stretches."""
-    from assay.evaluation.drive_metrics import ControlError
+    """By how much the error over bends of the first is smaller, with its interval over stretches."""
+    from assay.evaluation.drive_metrics import AllBendsError
     from assay.evaluation.intervals import difference
 
-    return dict(vars(difference(ControlError(spec, 0), first, second, truths, groups)))
+    return dict(vars(difference(AllBendsError(spec), first, second, truths, groups)))
 
 
 def main() -> None:
@@ -85,9 +85,9 @@ def main() -> None:
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     runs = [bench.piece(f"seed-{seed}", partial(measure, bench, source, seed)) for seed in seeds]
     summary: Json = {
-        name: {bend: runs[0]["errors"][name][bend] for bend in BENDS} for name in ("zero", "mean", "ridge")
+        name: {bend: runs[0]["errors"][name][bend] for bend in KINDS} for name in ("zero", "mean", "ridge")
     }
-    summary["network"] = {bend: mean_interval([run["errors"]["network"][bend] for run in runs]) for bend in BENDS}
+    summary["network"] = {bend: mean_interval([run["errors"]["network"][bend] for run in runs]) for bend in KINDS}
     summary["ridge minus network"] = [run["difference"] for run in runs]
     summary["frames"], summary["stretches"] = runs[0]["frames"], runs[0]["stretches"]
     bench.settings = {"budget": bench.options.budget, "split": "stretches of time, 80/10/10", "data": "SIMULATED"}

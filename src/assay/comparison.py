@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +80,15 @@ def _same(first: Values, second: Values) -> bool:
     """Whether truths are equal, be they arrays or objects of any kind."""
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
         return np.array_equal(first, second)
-    pairs = zip(first, second, strict=True)
-    return all(np.array_equal(one, other) if isinstance(one, np.ndarray) else one == other for one, other in pairs)
+    return all(_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    return bool(one == other)
 
 
 def _test_answers(model: Model) -> tuple[list[str], Evaluation]:

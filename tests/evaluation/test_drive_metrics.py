@@ -74,4 +74,5 @@ def test_records_are_measured_by_bend() -> None:
     found = {metric.name: metric.value([output], [truth]) for metric in drive_metrics(spec())}
     assert found["steering_mae"] == pytest.approx(0.6 / 5) and found["throttle_mae"] == 0.5
     assert found["steering_mae_straight"] == pytest.approx(0.05) and found["steering_mae_bend"] == pytest.approx(0.05)
+    assert found["steering_mae_over_bends"] == pytest.approx((0.05 + 0.05 + 0.4) / 3)
     assert found["steering_mae_sharp_bend"] == pytest.approx(0.4) and np.isnan(found["missed_braking"])

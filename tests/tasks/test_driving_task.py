@@ -109,6 +109,13 @@ def test_assay_drive(run: Model, command: Any, tmp_path: Path) -> None:
     assert command("drive", run.run.path, "--baseline", "--episodes", 1, "--json").json["driver"] == "baseline"
 
 
+def test_runs_are_compared_and_judged_on_other_tracks(run: Model, command: Any) -> None:
+    found = command("compare", run.run.path, run.run.path, "--json").json
+    assert found["metric"] == "score" and found["samples"] == 12 and found["differences"][0]["verdict"] == "tie"
+    told = command("evaluate", run.run.path, "simulator:tiny-road", "--tests", 3, "--json").json
+    assert told["samples"] == 3 and told["metrics"]["finished"]["value"] == 1.0
+
+
 def test_what_cannot_be_driven_is_said(run: Model, log: Path, command: Any, tmp_path: Path) -> None:
     assert "0 episodes are not possible" in command("drive", run.run.path, "--episodes", 0).err
     assert "cannot be written as out.txt" in command("drive", run.run.path, "--video", tmp_path / "out.txt").err

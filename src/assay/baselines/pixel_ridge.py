@@ -14,6 +14,8 @@ from assay.baselines._drives import by_drive
 from assay.baselines._fitting import require_fitted
 from assay.baselines._storage import read_arrays, require, write_arrays
 from assay.baselines.baseline import Baseline
+from assay.evaluation.drive_metrics import AllBendsError
+from assay.samples.drive_encoding import bend_of
 from assay.samples.drive_spec import DriveSpec
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ _PENALTIES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 
 class PixelRidge(Baseline):
-    """See the module; the penalty is chosen by the steering error on the validation side.
+    """See the module; penalty and weights are chosen by the steering error over bends on the validation side.
 
     Args:
         spec: what a drive is.
@@ -45,20 +47,35 @@ class PixelRidge(Baseline):
     def fit(self, train: View, validation: View, budget_s: float, seed: int) -> str:
         """See `Baseline.fit`."""
         x, y = self._features_of(train), train.array("action").astype(np.float64)
-        mean, middle = x.mean(axis=0), y.mean(axis=0)
-        centred = x - mean
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-        towards = vectors.T @ (centred.T @ (y - middle))
         held = (self._features_of(validation), validation.array("action")) if len(validation) else (x, y)
-        best, chosen = np.inf, _PENALTIES[0]
-        for penalty in _PENALTIES:
-            slopes = vectors @ (towards / (values + penalty * values.mean() + 1e-9)[:, None])
-            weights = np.concatenate([slopes, (middle - mean @ slopes)[None]])
-            error = float(np.abs(_applied(held[0], weights)[:, 0] - held[1][:, 0]).mean())
-            if error < best:
-                best, chosen, self._weights = error, penalty, weights
+        best, told = np.inf, ""
+        for balanced in (False, True):
+            mean, middle, values, vectors, towards = self._solved(x, y, balanced)
+            for penalty in _PENALTIES:
+                slopes = vectors @ (towards / (values + penalty * values.mean() + 1e-9)[:, None])
+                weights = np.concatenate([slopes, (middle - mean @ slopes)[None]])
+                error = self._error(_applied(held[0], weights), held[1])
+                if error < best:
+                    best, self._weights = error, weights
+                    told = f"penalty {penalty:g}, {'bends counted alike' if balanced else 'all frames counted alike'}"
         where = "validation" if len(validation) else "training"
-        return f"{len(x):,} frames, penalty {chosen:g} by the {where} steering error"
+        return f"{len(x):,} frames, {told}, by the {where} steering error over bends"
+
+    def _solved(self, x: Array, y: Array, balanced: bool) -> tuple[Array, Array, Array, Array, Array]:
+        """Means of features and controls, and the eigenvalues, eigenvectors and right side of the normal equations."""
+        bends = bend_of(y[:, 0], self._spec.bends)
+        counts = np.bincount(bends, minlength=3)
+        weight = (1 / np.maximum(counts, 1))[bends] if balanced else np.ones(len(y))
+        weight = weight / weight.mean()
+        mean, middle = (np.average(part, axis=0, weights=weight) for part in (x, y))
+        centred = (x - mean) * np.sqrt(weight)[:, None]
+        values, vectors = np.linalg.eigh(centred.T @ centred)
+        towards = vectors.T @ (centred.T @ ((y - middle) * np.sqrt(weight)[:, None]))
+        return mean, middle, values, vectors, towards
+
+    def _error(self, answered: Array, wanted: Array) -> float:
+        truth = {name: wanted[:, place] for place, name in enumerate(self._spec.controls)}
+        return AllBendsError(self._spec).value([answered], [truth])
 
     def predict(self, view: View) -> Values:
         """See `Baseline.predict`: (T, A) of each drive."""

@@ -33,7 +33,8 @@ def drive_metrics(spec: DriveSpec) -> Sequence[Metric]:
     if spec.loop is not None:
         return (Score(spec.loop.expert), Laps(), OffRoad(), SteeringChange(), Gap(), *braked)
     errors = [ControlError(spec, place) for place in range(1, len(spec.controls))]
-    return (ControlError(spec, 0), *[BendError(spec, bend) for bend in range(len(BENDS))], *errors, *braked)
+    bends = [BendError(spec, bend) for bend in range(len(BENDS))]
+    return (AllBendsError(spec), ControlError(spec, 0), *bends, *errors, *braked)
 
 
 class _Mean(Additive):
@@ -155,6 +156,34 @@ class BendError(_Mean):
             there = bend_of(wanted, self._bends) == self._bend
             kept.append([np.abs(np.asarray(output, float)[:, 0] - wanted)[there].sum(), there.sum()])
         return np.asarray(kept, float).reshape(-1, 2)
+
+
+class AllBendsError(Additive):
+    """The mean distance of the steering, straight frames, bends and sharp bends counted alike.
+
+    Most frames of most drives are straight: over all of them alike, never to turn the wheel is hard to beat.
+
+    Args:
+        spec: what a drive is.
+    """
+
+    higher_is_better = False
+
+    def __init__(self, spec: DriveSpec) -> None:
+        self.name = f"{spec.controls[0]}_mae_over_bends"  # type: ignore[misc]
+        self._parts = [BendError(spec, bend) for bend in range(len(BENDS))]
+
+    def statistics(self, outputs: Values, truths: Values) -> Array:
+        """(U, 6): for each kind the sum of the distances and the frames."""
+        return np.concatenate([part.statistics(outputs, truths) for part in self._parts], axis=1)
+
+    def from_sums(self, sums: Array) -> Array:
+        """The mean over the kinds that there are."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            means = sums[:, ::2] / sums[:, 1::2]
+        known = np.isfinite(means)
+        counts = known.sum(axis=1)
+        return np.where(counts > 0, np.where(known, means, 0.0).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
 class _Braking(_Mean):

@@ -102,6 +102,11 @@ class Driving(Task):
 
         return read_drives(source, options)
 
+    def read_like(self, source: Source, options: DataOptions, spec: DriveSpec) -> Records:
+        """Of a simulator the tracks to be tested on, with as few others as can be."""
+        extra = {**options.extra, "drives": "2"} if spec.loop is not None else options.extra
+        return self.read(source, replace(options, extra=extra))
+
     def read_inputs(self, source: Source, spec: DriveSpec) -> Records:
         """Frames: see `assay.sources.drives`."""
         from assay.sources.drives import read_drive_inputs
