@@ -72,7 +72,8 @@ def box_doubts(outputs: Values, truths: Values, classes: Sequence[str]) -> Doubt
         found += (replace(one, row=row) for one in _contradicted(boxes, sure, objects, classes, (blank, recall)))
     unseen = sum(one.kind == NOTHING for one in found)
     kept = [one for one in found if one.kind != NOTHING or unseen <= _MOST_UNSEEN * len(wanted)]
-    return Doubts(len(wanted), len(hits) / len(wanted), tuple(sorted(kept, key=lambda one: -one.sure)))
+    told = sum(int((np.asarray(boxes)[:, 4] >= FOUND).sum()) for boxes in outputs)
+    return Doubts(len(wanted), 2 * len(hits) / (told + len(wanted)), tuple(sorted(kept, key=lambda one: -one.sure)))
 
 
 def _least(outputs: Values, truths: Values, hits: Array, classes: int) -> Array:

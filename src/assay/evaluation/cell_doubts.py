@@ -57,6 +57,7 @@ class _Judge:
         least: the probability from which it is believed that there is one.
         blank: what it sees, at most, where nothing is.
         recall: the share of the marked cells that it finds.
+        agreed: the F1 of finding them.
         shares: (C,) the share of each class from which it is believed; empty where there are no classes.
     """
 
@@ -65,6 +66,7 @@ class _Judge:
     least: float
     blank: float
     recall: float
+    agreed: float
     shares: Array
 
 
@@ -88,7 +90,7 @@ def cell_doubts(outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
         found += (replace(one, row=row) for one in _of_picture(told, true, judge, spec))
     unseen = sum(one.kind == NOTHING for one in found)
     kept = [one for one in found if one.kind != NOTHING or unseen <= _MOST_UNSEEN * labels]
-    return Doubts(labels, judge.recall, tuple(sorted(kept, key=lambda one: -one.sure)))
+    return Doubts(labels, judge.agreed, tuple(sorted(kept, key=lambda one: -one.sure)))
 
 
 def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _Judge | None:
@@ -108,7 +110,7 @@ def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _J
         for told, true, pair in zip(outputs, truths, pairs, strict=True))  # fmt: skip
     blank = min(_blank(outputs, truths, radius), _UNSEEN * threshold)
     shares = _shares(outputs, truths, pairs, spec.kinds)
-    return _Judge(radius, threshold, sure_enough(sure, against), blank, len(sure) / marked, shares)
+    return _Judge(radius, threshold, sure_enough(sure, against), blank, len(sure) / marked, float(scores.max()), shares)
 
 
 def _blank(outputs: Values, truths: Values, radius: float) -> float:
