@@ -119,7 +119,10 @@ def _worst(context: Context, units: Array, doubts: Doubts) -> Figure:
 def _table(context: Context, units: Array, doubts: Doubts) -> Figure:
     """By sample, so that a person opens each once."""
     shown = sorted(doubts.found[:LISTED], key=lambda one: one.row)
-    rows = [[context.samples.id(int(units[one.row])), one.kind, one.label, one.better] for one in shown]
-    data = {"columns": ["sample", "what", "label", "looks like"], "rows": rows, "first_is_header": True}
-    left = len(doubts.found) - len(rows)
-    return Figure("table", f"The {len(rows)} surest by name" if left else "All of them by name", data)
+    alike = Counter((one.row, one.kind, one.label, one.better) for one in shown)
+    rows = [[context.samples.id(int(units[row])), kind, label, better, count]
+            for (row, kind, label, better), count in alike.items()]  # fmt: skip
+    columns = ["sample", "what", "label", "looks like", "labels"]
+    left = len(doubts.found) - len(shown)
+    title = f"The {len(shown)} surest by name" if left else "All of them by name"
+    return Figure("table", title, {"columns": columns, "rows": rows, "first_is_header": True})
