@@ -37,7 +37,7 @@ _FEW, _MOST, _AT_ONCE = 10, 200, 8
 #: As few will do where one takes long.
 _FEWEST = 6
 #: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEWEST`.
-_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 4.0
+_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 6.0
 #: How curves are measured, the longer that takes the more briefly: in so many steps, beside so many random orders.
 _HOW = ({"most": STEPS, "orders": ORDERS}, {"most": 6, "orders": 2}, {"most": 4, "orders": 1})
 #: Networks of random weights at most and at least, and how many samples each explains, at most and where that is brief.
