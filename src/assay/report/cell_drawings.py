@@ -155,7 +155,7 @@ def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, d
 def class_colours(cells: Cells, spec: CellSpec) -> list[tuple[int, int, int]]:
     """The colour of each cell's class; the first for all where there are no classes."""
     labels = cells.label.tolist() if spec.kinds else [0] * len(cells)
-    return [COLOURS[label % len(COLOURS)] if label >= 0 else UNKNOWN for label in labels]
+    return [OKABE_ITO[label % len(OKABE_ITO)] if label >= 0 else UNKNOWN for label in labels]
 
 
 def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:
