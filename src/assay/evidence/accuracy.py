@@ -95,5 +95,6 @@ def _confused(context: Context) -> tuple[Figure, ...]:
             items.append({**item, "title": told, "lines": [item["title"], *item["lines"]], "wrong": True})
     if not items:
         return ()
-    text = f"The commonest of {len(found):,} confusions, with the number of samples that each is in, two of them shown."
+    which = f"The commonest of {len(found):,} confusions, with" if len(found) > 1 else "With"
+    text = f"{which} the number of samples that {'each' if len(found) > 1 else 'it'} is in, two of them shown."
     return (Figure("gallery", "What is taken for what", {"items": items}, text),)
