@@ -298,7 +298,7 @@ class Doubts:
 
     Attributes:
         labels: how many were looked at.
-        agreed: the share of them that the outputs agree with.
+        agreed: how well outputs and labels agree, from 0 to 1: the F1 of what is found.
         found: those that look wrong or are missing, the surest first.
     """
 

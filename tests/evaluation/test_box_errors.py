@@ -143,7 +143,7 @@ def test_precision_by_size_is_that_of_coco(seed: int) -> None:
     for boxes in (*outputs, *truths):
         boxes[:, 2:4] = boxes[:, :2] + 2.5 * (boxes[:, 2:4] - boxes[:, :2])
     sizes = size_groups(truths)
-    assert [size.name.split(",")[0] for size in sizes] == ["small", "medium", "large"]
+    assert [size.name for size in sizes] == ["under 32 px", "32 to 96 px", "96 px and more"]
     mine = [SizeAveragePrecision50(size).value(outputs, truths) for size in sizes]
     assert mine == pytest.approx(coco_by_size(outputs, truths, 3), abs=1e-6)
 

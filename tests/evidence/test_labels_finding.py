@@ -31,11 +31,17 @@ class Sorter(Application):
 
 
 def judged(
-    changed: Any, sure: float = 0.9, divided: bool = True, told: bool = True, classical: float | None = None
+    changed: Any,
+    sure: float = 0.9,
+    divided: bool = True,
+    told: bool = True,
+    classical: float | None = None,
+    long: bool = True,
 ) -> Context:
     """400 units of four classes, of which `changed` carry the next class; 300 of them in two folds, 100 tested.
 
-    The networks are `sure` of the true class; so is a classical model of `classical`, where there is one.
+    The main training was `long` enough. The networks are `sure` of the true class; so is
+    a classical model of `classical`, where there is one.
     """
     true = np.arange(_UNITS) % 4
     labels = true.copy()
@@ -46,6 +52,7 @@ def judged(
     other = SimpleNamespace(predict=lambda view: answers(true, classical or 0.0)[view.units])
     side = SimpleNamespace(
         halves=halves if divided else None,
+        worth=lambda part: long,
         out_of_fold=lambda: [(run, half) for half in halves if divided],
         classical_out_of_fold=lambda seconds: [(Classical(None, None, other), half) for half in halves],  # type: ignore[arg-type]
     )
@@ -159,6 +166,8 @@ def test_labels_of_a_side_that_cannot_be_judged_are_left_out() -> None:
     alone = find(replace(judged([], divided=False), task=Boxes([3])))  # type: ignore[arg-type]
     assert alone.numbers["labels looked at"].value == 2 * 100 and "too few samples, or groups" in alone.certainty
     assert "beside 200 that could be judged" in alone.verdict
+    short = find(replace(judged([], long=False), task=Boxes([3])))  # type: ignore[arg-type]
+    assert short.numbers["labels looked at"].value == 2 * 100 and "too short for trainings" in short.certainty
     weak = Boxes([3, 310])
     weak.able = {100: 0.9, 150: 0.2}  # the halves agree too seldom, the main network does not
     found = find(replace(judged([]), task=weak))  # type: ignore[arg-type]

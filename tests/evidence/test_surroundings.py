@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from evidence_examples import NOTHING, Application, context, evaluation
+from evidence_examples import NOTHING, Application, Floor, context, evaluation, fitted
 
 from assay.evaluation.metrics import Accuracy
 from assay.evidence.context import Context
@@ -89,7 +90,7 @@ def trained(rule: Callable[[Array], Array], count: int = _INPUTS) -> Context:
     samples = SimpleNamespace(view_of=lambda units: view, view=lambda side: view, batch=batch, id=str,
                               unit=np.arange(_INPUTS), side=np.zeros(_INPUTS))  # fmt: skip
     predictor = SimpleNamespace(respond=lambda asked: [rule(image) for image in asked.image.numpy()])
-    test = evaluation(np.zeros(count), np.zeros(count))
+    test = evaluation(np.eye(2)[np.zeros(count, int)], np.zeros(count, int))
     made = context(NOTHING, NOTHING, test, samples=samples, predictor=predictor)
     return Context(**{**vars(made), "task": Scenes()})
 
@@ -128,6 +129,12 @@ def test_what_it_looks_at(rule: Callable[[Array], Array], status: str, covered: 
     bars, gallery = found.figures
     assert len(bars.data["rows"]) == 3 and gallery.data["items"]
     assert all(len(draw(figure)) > 100 for figure in found.figures)
+
+
+def test_a_network_that_is_no_better_than_guessing_looks_at_nothing() -> None:
+    made = trained(bright)
+    found = find(replace(made, floor=fitted(Floor(), made.test)))
+    assert found.status == "unknown" and "hardly better than guessing" in found.verdict and found.next
 
 
 def test_too_few_things_say_nothing() -> None:

@@ -36,6 +36,8 @@ _APART, _SAME, _NEAR = 0.1, 0.3, 0.3
 _QUANTILE, _UNSEEN = 0.75, 0.25
 #: Other pictures whose labels are laid on a picture.
 _LAID = 4
+#: A network denies labels of a class alone of which it finds so many.
+_SEEN = 0.5
 #: A label is misplaced where the best find of its class overlaps it by less than this.
 _HARDLY = 0.4
 #: Where more labels than this are unseen, the network is blind to such objects rather than the labels wrong.
@@ -70,7 +72,8 @@ def box_doubts(outputs: Values, truths: Values, classes: Sequence[str]) -> Doubt
         found += (replace(one, row=row) for one in _contradicted(boxes, sure, objects, classes, (blank, recall)))
     unseen = sum(one.kind == NOTHING for one in found)
     kept = [one for one in found if one.kind != NOTHING or unseen <= _MOST_UNSEEN * len(wanted)]
-    return Doubts(len(wanted), len(hits) / len(wanted), tuple(sorted(kept, key=lambda one: -one.sure)))
+    told = sum(int((np.asarray(boxes)[:, 4] >= FOUND).sum()) for boxes in outputs)
+    return Doubts(len(wanted), 2 * len(hits) / (told + len(wanted)), tuple(sorted(kept, key=lambda one: -one.sure)))
 
 
 def _least(outputs: Values, truths: Values, hits: Array, classes: int) -> Array:
@@ -140,7 +143,7 @@ def _contradicted(
             yield Doubt(OTHER, classes[label], told, float(best[4] * (1 - own)), place=(objects[place], None))
         elif (moved := _moved(boxes, sure, objects, int(place))) is not None:
             yield Doubt(MOVED, classes[label], classes[label], float(moved[4]), place=(objects[place], moved))
-        elif (most := float(seen[:, 4].max(initial=0.0))) <= blank[label]:
+        elif (most := float(seen[:, 4].max(initial=0.0))) <= blank[label] and recall[label] >= _SEEN:
             sureness = float(recall[label]) * (1 - most)
             yield Doubt(NOTHING, classes[label], "nothing", sureness, place=(objects[place], None))
 

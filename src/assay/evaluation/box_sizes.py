@@ -101,7 +101,7 @@ def size_groups(truths: Values) -> Sequence[Size]:
     side = np.concatenate([np.zeros(0), *parts])
     if len(side) < _LEAST:
         return ()
-    names = (f"small, under {_COCO[0]:.0f} px", "medium", f"large, {_COCO[1]:.0f} px and more")
+    names = (f"under {_COCO[0]:.0f} px", f"{_COCO[0]:.0f} to {_COCO[1]:.0f} px", f"{_COCO[1]:.0f} px and more")
     usual = _groups(side, (0.0, *_COCO, np.inf), names)
     if sum(one.objects >= max(_FEW, _SHARE * len(side)) for one in usual) > 1:
         return usual

@@ -7,7 +7,8 @@ As with boxes (`assay.evaluation.box_doubts`), a network is believed where it is
 * `another class`: this cell is of another class;
 * `misplaced`: no cell is where this one is marked, but one that is not marked is near;
 * `nothing there`: at this mark it sees no more than where nothing is: where the marks of other pictures would lie in
-  this one, if they lie near none of its own.
+  this one, if they lie near none of its own. Marks at the rim of a picture, and of a kind of which it misses many, are
+  not denied.
 
 Shapes: F found and N marked cells of a picture, C classes.
 """
@@ -43,8 +44,9 @@ _QUANTILE, _UNSEEN = 0.75, 0.5
 _UNLIKELY = 0.05
 #: Other pictures whose marks are laid on a picture.
 _LAID = 4
-#: Where more marks than this are unseen, the network is blind to such cells rather than the marks wrong.
-_MOST_UNSEEN = 0.25
+#: Where more marks than this are unseen, the network is blind to such cells rather than the marks wrong; and so it is
+#: to those of a class, or of a quarter by size, of which it finds fewer than so many.
+_MOST_UNSEEN, _SEEN = 0.1, 0.7
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class _Judge:
         threshold: the probability from which it finds one.
         least: the probability from which it is believed that there is one.
         blank: what it sees, at most, where nothing is.
-        recall: the share of the marked cells that it finds.
+        recall: of each picture, for each marked cell (N,) the share of those of its kind that it finds.
+        agreed: the F1 of finding them.
         shares: (C,) the share of each class from which it is believed; empty where there are no classes.
     """
 
@@ -64,7 +67,8 @@ class _Judge:
     threshold: float
     least: float
     blank: float
-    recall: float
+    recall: tuple[Array, ...]
+    agreed: float
     shares: Array
 
 
@@ -85,10 +89,10 @@ def cell_doubts(outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
         return Doubts(labels, 0.0, ())
     found: list[Doubt] = []
     for row, (told, true) in enumerate(zip(outputs, truths, strict=True)):
-        found += (replace(one, row=row) for one in _of_picture(told, true, judge, spec))
+        found += (replace(one, row=row) for one in _of_picture(told, true, judge, judge.recall[row], spec))
     unseen = sum(one.kind == NOTHING for one in found)
     kept = [one for one in found if one.kind != NOTHING or unseen <= _MOST_UNSEEN * labels]
-    return Doubts(labels, judge.recall, tuple(sorted(kept, key=lambda one: -one.sure)))
+    return Doubts(labels, judge.agreed, tuple(sorted(kept, key=lambda one: -one.sure)))
 
 
 def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _Judge | None:
@@ -108,7 +112,30 @@ def _judge(outputs: Values, truths: Values, radius: float, spec: CellSpec) -> _J
         for told, true, pair in zip(outputs, truths, pairs, strict=True))  # fmt: skip
     blank = min(_blank(outputs, truths, radius), _UNSEEN * threshold)
     shares = _shares(outputs, truths, pairs, spec.kinds)
-    return _Judge(radius, threshold, sure_enough(sure, against), blank, len(sure) / marked, shares)
+    return _Judge(
+        radius,
+        threshold,
+        sure_enough(sure, against),
+        blank,
+        _recall(outputs, truths, pairs, threshold),
+        float(scores.max()),
+        shares,
+    )
+
+
+def _recall(outputs: Values, truths: Values, pairs: Sequence[Array], threshold: float) -> tuple[Array, ...]:
+    """See `_Judge.recall`: a kind is a class, or where outlines are known a quarter of all cells by size."""
+    hits = [np.zeros(len(true), bool) for true in truths]
+    for hit, told, pair in zip(hits, outputs, pairs, strict=True):
+        hit[pair[told.probability[pair[:, 0]] >= threshold, 1]] = True
+    kinds = [true.label for true in truths]
+    if any(true.outlined for true in truths):
+        areas = [np.asarray([(one[:, 2] - one[:, 1]).sum() for one in true.outlines], float) for true in truths]
+        cuts = np.quantile(_joined(areas), [0.25, 0.5, 0.75])
+        kinds = [np.searchsorted(cuts, area) for area in areas]
+    every, found = np.concatenate([np.zeros(0, int), *kinds]), np.concatenate([np.zeros(0, bool), *hits])
+    share = {kind: float(found[every == kind].mean()) for kind in np.unique(every)}
+    return tuple(np.asarray([share[kind] for kind in one], float) for one in kinds)
 
 
 def _blank(outputs: Values, truths: Values, radius: float) -> float:
@@ -135,7 +162,7 @@ def _shares(outputs: Values, truths: Values, pairs: Sequence[Array], kinds: int)
     return sure_by_class(right, against, kinds)
 
 
-def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iterator[Doubt]:
+def _of_picture(told: Cells, true: Cells, judge: _Judge, recall: Array, spec: CellSpec) -> Iterator[Doubt]:
     """What is doubtful in one picture."""
     counted = told.only(told.probability >= judge.threshold)
     pairs = matched_cells(counted, true, judge.radius)
@@ -154,10 +181,12 @@ def _of_picture(told: Cells, true: Cells, judge: _Judge, spec: CellSpec) -> Iter
     for find in rest[_apart(counted.only(rest), true, judge.radius)]:
         yield _doubt(MISSING, "no cell", counted, int(find), spec)
     lone = np.delete(lone, moved[:, 1])
+    away = np.minimum(true.places, np.asarray([told.width, told.height]) - 1 - true.places).min(axis=1, initial=np.inf)
+    lone = lone[(recall[lone] >= _SEEN) & (away[lone] > judge.radius)]
     seen = _seen(true.places[lone], told, _APART * judge.radius)
     for mark, most in zip(lone[seen <= judge.blank], seen[seen <= judge.blank], strict=True):
-        label = _name(int(true.label[mark]), spec)
-        yield Doubt(NOTHING, label, "nothing", judge.recall * float(1 - most), place=(true.places[mark], None))
+        label, sureness = _name(int(true.label[mark]), spec), float(recall[mark] * (1 - most))
+        yield Doubt(NOTHING, label, "nothing", sureness, place=(true.places[mark], None))
 
 
 def _other_classes(counted: Cells, true: Cells, pairs: Array, judge: _Judge, spec: CellSpec) -> Iterator[Doubt]:

@@ -92,7 +92,8 @@ def mask_doubts(outputs: Values, truths: Values, spec: MaskSpec) -> Doubts | Non
     doubts = [_doubt(area, row, looked[row].ratio, spec) for row, area in wrong if area.sure >= least[area.told]]
     denied = sum(area.told == spec.background for _, area in wrong)
     kept = [one for one in doubts if one.kind != NOTHING or denied <= _MOST_DENIED * labels]
-    return Doubts(labels, found / labels, tuple(sorted(kept, key=lambda one: -one.sure)))
+    told, hits = sum(one.told for one in looked), sum(one.hits for one in looked)
+    return Doubts(labels, (found + hits) / (labels + told), tuple(sorted(kept, key=lambda one: -one.sure)))
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ class _Looked:
     Attributes:
         depths: of each labelled thing its class and the radius of the largest disk in it.
         found: how many of them are found.
+        told: how many things are answered, and `hits` of them rightly.
         right: of each thing that is found, and of the background where it is right, the class and the sureness.
         wrong: the areas that are contradicted.
         ratio: pixels of the picture to one that is looked at, down and across.
@@ -109,6 +111,8 @@ class _Looked:
 
     depths: list[tuple[int, float]]
     found: int
+    told: int
+    hits: int
     right: list[tuple[int, float]]
     wrong: list[_Area]
     ratio: tuple[float, float]
@@ -125,12 +129,14 @@ class _Looked:
             if same.sum() > _FOUND * area.inside.sum():
                 right.append((area.true, float(sure[area.box][same].mean())))
         found = len(right)
+        answers = list(_areas(told, told, sure, lambda label, answer: label not in (spec.background, VOID)))
+        hits = sum((true[area.box][area.inside] == area.true).mean() > _FOUND for area in answers)
         nothing = (told == spec.background) & (true == spec.background)
         if spec.background is not None and nothing.any():
             right.append((spec.background, float(sure[nothing].mean())))
         wrong = [replace(area, along=_along(area, true, told, spec))
                  for area in _areas(true, told, sure, lambda label, answer: label not in (answer, VOID))]  # fmt: skip
-        return _Looked(depths, found, right, wrong, (truth.height / high, truth.width / wide))
+        return _Looked(depths, found, len(answers), hits, right, wrong, (truth.height / high, truth.width / wide))
 
 
 def _thing(area: _Area, spec: MaskSpec) -> int:

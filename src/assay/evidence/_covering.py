@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.faithfulness import mean
-from assay.evaluation.intervals import Estimate
+from assay.evaluation.intervals import Estimate, wilson
 from assay.evidence.context import Context
 from assay.samples.draws import order
 from assay.task_parts import Things
@@ -153,4 +153,6 @@ def share(things: Sequence[Thing], name: str) -> Estimate | None:
     if not things:
         return None
     values = np.asarray([float(getattr(one, name)) for one in things])
-    return mean(values, np.asarray([one.unit for one in things]))
+    found = mean(values, np.asarray([one.unit for one in things]))
+    # Where all are alike, no resampling tells how sure that is.
+    return found if values.std() else Estimate(found.value, *wilson(found.value, len(values)))

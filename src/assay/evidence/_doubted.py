@@ -29,13 +29,14 @@ LONGER = "Train with a longer --budget, or with more pictures, until more of wha
 STEP = "Look at those shown, worst first, and correct what is wrong; then train again."
 #: Samples shown and listed; shares of all labels from which on one should know of them, and do something.
 SHOWN, LISTED, FEW, MANY = 24, 200, 0.01, 0.05
-#: The least share of the labels that a judge agrees with.
+#: The least F1 of a judge.
 AGREED = 0.5
 #: Why labels of the training side are not judged.
 UNABLE = (
     " Other labels of the training side were not judged: the networks that saw half of it agree too seldom with the "
     "labels of the other half, as they learn for a twentieth of the training's steps."
 )
+SHORT = " Labels of the training side were not judged: the training was too short for trainings of halves beside it."
 UNDIVIDED = " Labels of the training side were not judged: it has too few samples, or groups, to be divided."
 
 
@@ -58,7 +59,7 @@ def doubted(context: Context, units: Array, doubts: Doubts, left: str = "") -> F
         **{f"of these {name}": Number(many) for name, many in kinds.most_common()},
         "share of all labels": Number(share, low, high, "%"),
         "labels looked at": Number(doubts.labels),
-        "labels that the network agrees with": Number(doubts.agreed, *wilson(doubts.agreed, doubts.labels), "%"),
+        "agreement of networks and labels (F1)": Number(doubts.agreed),
     }
     status, verdict, step = _judge(kinds, doubts.labels, share, " that could be judged" if left else "")
     figures = (_worst(context, units, doubts), _table(context, units, doubts)) if count else ()
@@ -70,7 +71,7 @@ def doubted(context: Context, units: Array, doubts: Doubts, left: str = "") -> F
 
 
 def _too_weak(doubts: Doubts) -> str:
-    return f"{NO_JUDGE} They find {100 * doubts.agreed:.0f} % of what is labelled, and half would be needed."
+    return f"{NO_JUDGE} Their F1 is {doubts.agreed:.2f}, and {AGREED:.1f} would be needed."
 
 
 def joined(parts: Sequence[Doubts], counts: Sequence[int]) -> Doubts:
@@ -118,7 +119,10 @@ def _worst(context: Context, units: Array, doubts: Doubts) -> Figure:
 def _table(context: Context, units: Array, doubts: Doubts) -> Figure:
     """By sample, so that a person opens each once."""
     shown = sorted(doubts.found[:LISTED], key=lambda one: one.row)
-    rows = [[context.samples.id(int(units[one.row])), one.kind, one.label, one.better] for one in shown]
-    data = {"columns": ["sample", "what", "label", "looks like"], "rows": rows, "first_is_header": True}
-    left = len(doubts.found) - len(rows)
-    return Figure("table", f"The {len(rows)} surest by name" if left else "All of them by name", data)
+    alike = Counter((one.row, one.kind, one.label, one.better) for one in shown)
+    rows = [[context.samples.id(int(units[row])), kind, label, better, count]
+            for (row, kind, label, better), count in alike.items()]  # fmt: skip
+    columns = ["sample", "what", "label", "looks like", "labels"]
+    left = len(doubts.found) - len(shown)
+    title = f"The {len(shown)} surest by name" if left else "All of them by name"
+    return Figure("table", title, {"columns": columns, "rows": rows, "first_is_header": True})

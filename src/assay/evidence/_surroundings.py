@@ -30,6 +30,8 @@ _SHARE, _LEAST_S = 0.04, 2.0
 #: From which share of the covered things on, by the lower end of the interval, surroundings decide; how much more than
 #: where nothing is; the share of covered empty places from which on the test says nothing.
 _DECIDE, _MORE, _FLAT = 0.25, 0.15, 0.25
+#: Up to which share of the covered things, by the upper end of the interval, it is said to look at them.
+_UNSURE = 0.5
 #: Of things alone, by the upper end of the interval, fewer are found than so many: surroundings count.
 _ALONE = 0.5
 #: Of things that do not touch the rim, a network that sees the rim alone finds so many more than guessing does.
@@ -39,6 +41,9 @@ _BY_CLASS, _SHOWN = 8, 6
 
 def surroundings(context: Context, things: Things, question: str) -> Finding:
     """See the module."""
+    if not context.learned:
+        verdict = "It does hardly better than guessing, so there is nothing that it could look at."
+        return Finding("shortcuts", question, "unknown", verdict, next="Train for longer, then ask again.")
     looked = look(context, things, max(_LEAST_S, _SHARE * context.fit_seconds), 2 * _FEW)
     if len(looked.things) < _FEW:
         verdict = (
@@ -98,6 +103,13 @@ def _judge(
     if rim is not None and (rim.network.low or 0.0) > guessed + _RIM:
         words = f"The rim of pictures alone tells a network {100 * rim.network.value:.0f} % of the things inside."
         return "watch", words, "Look at the rims: do they carry marks that go with what lies inside? Cut them off."
+    high = covered.value if covered.high is None else covered.high
+    if high > _UNSURE:
+        words = (
+            f"{100 * covered.value:.0f} % of the things that it finds it still finds as they are covered, "
+            f"{100 * low:.0f} to {100 * high:.0f} % beyond doubt: too few to tell what it looks at."
+        )
+        return "unknown", words, "Test it on more pictures, or train for longer, until it finds more of them."
     goes = f"of the things that it finds, {100 * (1 - covered.value):.0f} % are no longer found once they are covered"
     high = alone.value if alone.high is None else alone.high
     if high < _ALONE:

@@ -41,8 +41,8 @@ class RimAlone:
 
 
 def from_the_rim(context: Context, things: Things) -> RimAlone | None:
-    """What the rim tells of the things inside; None where there are no side trainings, or too few such things."""
-    if context.side is None:
+    """What the rim tells of the things inside; None where that would take too long, or too few things lie inside."""
+    if context.side is None or not context.side.worth(1.0, _STEPS):
         return None
     windows = order(context.samples.view_of(context.test.units).windows, "rim")[:_WINDOWS]
     rim = rim_of(*things.places(context.samples.batch(windows[:1])).shape[1:])

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.intervals import difference
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.groups import by_group
@@ -44,7 +43,7 @@ def find(context: Context) -> Finding:
         step = f"Only {few}: collect more before you rely on any number here."
     elif math.isnan(found[first.name].value):
         status, step = "unknown", f"{title(first)} is not defined on these samples: look at the other metrics."
-    elif _no_better_than_guessing(context):
+    elif not context.learned:
         status, step = "act", "It does no better than guessing: check the labels and the target, or train for longer."
     certainty = f"95 % intervals over {groups:,} independent test units; none of them was used to choose anything."
     numbers = {metric.name: number(found[metric.name], unit_of(metric)) for metric in metrics}
@@ -54,15 +53,6 @@ def find(context: Context) -> Finding:
         figures = (*figures[:-1], *used.figures, figures[-1])
         verdict, certainty = f"{verdict} {used.words}", f"{certainty} {used.certainty}"
     return Finding("accuracy", QUESTION, status, verdict, numbers, figures, step, certainty)
-
-
-def _no_better_than_guessing(context: Context) -> bool:
-    """Whether chance alone could have put the network above the floor; False where that cannot be said."""
-    if context.floor is None:
-        return False
-    floor, test = context.floor.test, context.test
-    found = difference(context.metric, test.outputs, floor.outputs, test.truths, test.groups)
-    return found.low is not None and found.low <= 0
 
 
 def _worst(context: Context) -> Figure:
@@ -106,5 +96,6 @@ def _confused(context: Context) -> tuple[Figure, ...]:
             items.append({**item, "title": told, "lines": [item["title"], *item["lines"]], "wrong": True})
     if not items:
         return ()
-    text = f"The commonest of {len(found):,} confusions, with the number of samples that each is in, two of them shown."
+    which = f"The commonest of {len(found):,} confusions, with" if len(found) > 1 else "With"
+    text = f"{which} the number of samples that {'each' if len(found) > 1 else 'it'} is in, two of them shown."
     return (Figure("gallery", "What is taken for what", {"items": items}, text),)

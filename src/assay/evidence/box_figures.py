@@ -120,7 +120,7 @@ def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
     for name, metric in (("recall", SizeRecall), ("mAP50", SizeAveragePrecision50)):
         for size in sizes:
             measured = evaluation.measure(metric(size))
-            rows.append({"label": f"{size.name}, {size.objects:,}", **_row(measured), "group": name})
+            rows.append({"label": f"{size.name} ({size.objects:,})", **_row(measured), "group": name})
     text = (
         "Objects by the side of a square of their area in pixels of the picture, with their number. Recall is the "
         "share of the objects that is found."

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.evaluation.evaluation import Evaluation
+from assay.evaluation.intervals import difference
 from assay.evaluation.metrics import Metric
 
 if TYPE_CHECKING:
@@ -98,3 +100,14 @@ class Context:
     def metric(self) -> Metric:
         """The primary metric."""
         return self.task.metrics(self.spec)[0]
+
+    @property
+    def learned(self) -> bool:
+        """Whether the network is better than guessing beyond doubt; True where that cannot be said."""
+        test = self.test
+        if not len(test) or not math.isfinite(self.metric.value(test.outputs, test.truths)):
+            return False
+        if self.floor is None:
+            return True
+        found = difference(self.metric, test.outputs, self.floor.test.outputs, test.truths, test.groups)
+        return found.low is None or found.low > 0

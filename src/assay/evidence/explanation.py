@@ -37,11 +37,11 @@ _FEW, _MOST, _AT_ONCE = 10, 200, 8
 #: As few will do where one takes long.
 _FEWEST = 6
 #: What share of the training's time it may take, what it may take at least, and how far it may run over for `_FEWEST`.
-_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 4.0
+_SHARE, _LEAST_S, _OVER = 0.04, 2.0, 6.0
 #: How curves are measured, the longer that takes the more briefly: in so many steps, beside so many random orders.
 _HOW = ({"most": STEPS, "orders": ORDERS}, {"most": 6, "orders": 2}, {"most": 4, "orders": 1})
 #: Networks of random weights at most and at least, and how many samples each explains, at most and where that is brief.
-_RANDOM, _FEW_RANDOM, _EACH, _BRIEF_EACH = 8, 3, 4, 2
+_RANDOM, _FEW_RANDOM, _EACH, _BRIEF_EACH = 8, 3, 4, 1
 #: From which correlation on, beyond doubt, an explanation says more about the input than about the network. It is not
 #: 0 with any faithful one: a large value weighs more than a small one whatever the weights (J. Adebayo et al., "Sanity
 #: checks for saliency maps", NeurIPS 2018).
@@ -87,7 +87,7 @@ def find(context: Context) -> Finding:
         "deletion": mean(looked.curves.deletion_gains, groups),
         "insertion": mean(looked.curves.insertion_gains, groups),
     }
-    alike = _against_random_weights(context, looked, budget / 4)
+    alike = _against_random_weights(context, looked, budget / 3)
     status, verdict, step = _judge(gains["deletion"], gains["insertion"], alike, looked.unit)
     unit = "points" if looked.unit == "%" else ""
     numbers = {f"{name} gain over chance": number(found, unit) for name, found in gains.items()}
@@ -97,6 +97,7 @@ def find(context: Context) -> Finding:
         for name in ("comprehensiveness", "sufficiency"):
             numbers[name] = number(mean(getattr(looked.curves, name), groups), unit)
     certainty = _certainty(looked, sequences)
+    certainty += " There was no time to compare them with those of random weights." if alike is None else ""
     figures = tuple(drawn.figures(context, looked))
     return Finding("explanation", QUESTION, status, verdict, numbers, figures, step, certainty)
 

@@ -17,6 +17,7 @@ from assay.evidence._doubted import (
     MANY,
     NO_JUDGE,
     QUESTION,
+    SHORT,
     SHOWN,
     STEP,
     UNABLE,
@@ -138,7 +139,9 @@ def _doubts(context: Context) -> tuple[Array, Doubts, str] | None:
     task, spec = context.task, context.spec
     if context.side is None or not known or task.doubts(known[0].outputs, known[0].truths, spec) is None:
         return None  # before anything is trained for it
-    answered = [(_doubting(context, run.predictor, units), units) for run, units in _folds(context)]
+    worth = context.side.worth(0.5)
+    folds = _folds(context) if worth else []
+    answered = [(_doubting(context, run.predictor, units), units) for run, units in folds]
     units = np.concatenate([side.units for side in known])
     if task.traits.doubting:
         answered.append((_doubting(context, context.predictor, units), units))
@@ -149,8 +152,7 @@ def _doubts(context: Context) -> tuple[Array, Doubts, str] | None:
     ]
     told = [(units, one) for units, one in found if one is not None]
     able = [(units, one) for units, one in told if one.agreed >= AGREED] or told
-    left = "" if len(able) == len(told) else UNABLE
-    left = left if context.side.halves else UNDIVIDED
+    left = UNDIVIDED if not context.side.halves else SHORT if not worth else "" if len(able) == len(told) else UNABLE
     units = np.concatenate([units for units, _ in able])
     return units, joined([one for _, one in able], [len(units) for units, _ in able]), left
 

@@ -66,8 +66,9 @@ def _errors(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
 def _matrix(evaluation: Evaluation, spec: MaskSpec) -> Figure:
     names = list(spec.classes)
     counts = PixelAccuracy(len(names)).statistics(evaluation.outputs, evaluation.truths).sum(axis=0)
-    data = {"rows": names, "columns": names, "counts": counts.reshape(len(names), -1).astype(int).tolist()}
-    return Figure("matrix", "Which class is taken for which", data, "Counted in pixels of all test pictures.")
+    thousandths = np.rint(1000 * counts / max(1.0, counts.sum())).astype(int).reshape(len(names), -1)
+    data = {"rows": names, "columns": names, "counts": thousandths.tolist()}
+    return Figure("matrix", "Which class is taken for which", data, "Of a thousand pixels of all test pictures.")
 
 
 def _by_class(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
@@ -146,7 +147,8 @@ def mask_confusions(outputs: Values, truths: Values, spec: MaskSpec) -> list[Con
     for true in range(classes):
         for predicted in range(classes):
             rows = np.flatnonzero(taken[:, true, predicted])
-            if true != predicted and len(rows):
+            alone = classes == 2 and spec.background in (true, predicted)  # what is missed is told elsewhere
+            if true != predicted and len(rows) and not alone:
                 worst = rows[np.argsort(-counts[rows, true, predicted], kind="stable")]
                 found.append(Confusion(spec.classes[true], spec.classes[predicted], tuple(worst.tolist())))
     return sorted(found, key=lambda one: -len(one.rows))

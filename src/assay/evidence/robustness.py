@@ -77,25 +77,15 @@ def find(context: Context) -> Finding:
 def _not_applicable(context: Context) -> tuple[str, str]:
     """Why the question cannot be answered and what to do; empty where it can."""
     if not context.task.corruptions(context.spec):
-        return "It is not known in which ways inputs of this kind get worse.", ""
+        return "It is not known in which ways inputs of this kind get worse.", "Test it on inputs that are worse."
     independent = len(np.unique(context.test.groups))
     if independent < fewest(context):
         few = f"Only {independent:,} independent test samples: too few to see a loss."
         return few, "Set more samples aside for testing."
-    if not _learned(context):
-        return "It does hardly better than guessing on unchanged samples, so there is nothing to lose.", ""
+    if not context.learned:
+        why = "It does hardly better than guessing on unchanged samples, so there is nothing to lose."
+        return why, "Train for longer, then ask again."
     return "", ""
-
-
-def _learned(context: Context) -> bool:
-    """Whether the network is better than guessing beyond doubt."""
-    test = context.test
-    if not math.isfinite(context.metric.value(test.outputs, test.truths)):
-        return False
-    if context.floor is None:
-        return True
-    found = difference(context.metric, test.outputs, context.floor.test.outputs, test.truths, test.groups)
-    return found.low is None or found.low > 0
 
 
 def _guess(context: Context, tried: Tried) -> float:

@@ -54,6 +54,8 @@ CURVE_POWER = 2 / 3
 #: A share with fewer units than this is no point of a learning curve.
 FEWEST_OF_SHARE = 20
 _FEWEST_STEPS = 20
+#: A side training that takes more than this share of the main one's steps is too long beside it.
+_LONGEST = 0.25
 _NOWHERE = -1
 
 
@@ -107,6 +109,14 @@ class Side:
     def steps(self) -> int:
         """That the main training took."""
         return self._plan.steps
+
+    def worth(self, part: float, share: float = 1.0) -> bool:
+        """Whether the main training was long enough for a side training on a part of its samples; see `train`."""
+        return self._planned(part, share) <= _LONGEST * self._plan.steps
+
+    def _planned(self, part: float, share: float) -> int:
+        """The steps of a side training."""
+        return max(_FEWEST_STEPS, round(SHARE * share * math.sqrt(part) * self._plan.steps))
 
     @cached_property
     def halves(self) -> tuple[Array, Array] | None:
@@ -243,8 +253,10 @@ class Side:
         side[units] = TRAIN
         samples = self.samples.with_side(side)
         part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
-        steps = max(_FEWEST_STEPS, round(SHARE * share * math.sqrt(part) * self._plan.steps))
-        plan = replace(self._plan, **{"steps": steps, "checks": 1, "keep": "last", "early_stopping": 0, **changed})
+        plan = replace(
+            self._plan,
+            **{"steps": self._planned(part, share), "checks": 1, "keep": "last", "early_stopping": 0, **changed},
+        )
         if start is not None:
             network.load_state_dict(start)
         elif self._kind.prepare is not None:

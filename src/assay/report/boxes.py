@@ -27,6 +27,8 @@ COLOURS, _NAMES = (*OKABE_ITO, WHITE), (*NAMES, "white")
 LABELLED, MISSED, FOUND, WRONG = "labelled", "missed", "found", "wrong"
 #: The longer side of a drawing in pixels: boxes need more room than pictures.
 _SIZE = 320
+#: Wrong boxes that are drawn in one picture: of more than these nothing is to be seen any more.
+_MOST_WRONG = 10
 
 
 def boxes_drawn(picture: Array, boxes: Array, classes: Array, marks: Sequence[str] = (), size: int = _SIZE) -> str:
@@ -76,7 +78,7 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     Args:
         picture: uint8 of shape (H, W, 1 or 3).
         objects: (m, 6) in its pixels, as a truth has them.
-        found: (n, 6) in its pixels, as an output has them; all of them are drawn.
+        found: (n, 6) in its pixels, as an output has them; of many wrong ones the surest are drawn.
         names: of the classes.
         name: of the picture.
     """
@@ -88,12 +90,15 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
     hard = np.asarray(objects)[:, 5] > 0
     labelled = np.where(errors.found | hard, LABELLED, MISSED)
     told = np.where((errors.kind == RIGHT) | (errors.kind == UNCOUNTED), FOUND, WRONG)
+    missed, wrong = int((labelled == MISSED).sum()), int((told == WRONG).sum())
+    surest = np.argsort(-np.where(told == WRONG, found[:, 4], np.inf), kind="stable")
+    kept = np.sort(surest[: len(found) - max(0, wrong - _MOST_WRONG)])
+    found, told = found[kept], told[kept]
     boxes, classes = np.concatenate([objects[:, :4], found[:, :4]]), np.concatenate([objects[:, 4], found[:, 5]])
     image = boxes_drawn(picture, boxes, classes, [*labelled.tolist(), *told.tolist()])
-    missed, wrong = int((labelled == MISSED).sum()), int((told == WRONG).sum())
     lines = [
         f"missed (thick): {missed:,}",
-        f"found wrongly (crossed): {wrong:,}",
+        f"found wrongly (crossed): {wrong:,}{', the surest are drawn' if wrong > _MOST_WRONG else ''}",
         "lines: solid labelled, dashed found",
     ]
     used = sorted({int(label) for label in classes})

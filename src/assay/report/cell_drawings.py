@@ -63,7 +63,7 @@ def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, sp
     right, wrong = found.only(pairs[:, 0]), found.only(np.setdiff1d(np.arange(len(found)), pairs[:, 0]))
     missed = truth.only(np.setdiff1d(np.arange(len(truth)), pairs[:, 1]))
     radius = 0.9 * spec.size
-    drawn = Image.fromarray(marked(picture, right, class_colours(right), radius))
+    drawn = Image.fromarray(marked(picture, right, class_colours(right, spec), radius))
     draw = ImageDraw.Draw(drawn)
     for cells, colour in ((missed, MISSED), (wrong, FALSE)):
         for x, y in cells.places.tolist():
@@ -80,7 +80,7 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
     Args:
         samples: all samples.
         unit: the picture.
-        mark: (2,) x and y of the marked cell that is in doubt, which is drawn twice as thick; None where none is.
+        mark: (2,) x and y of the marked cell that is in doubt, which is drawn in white; None where none is.
         find: (2,) where a cell was found, in a dashed frame; None where none was.
         spec: classes and sizes.
     """
@@ -93,10 +93,10 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
     near = (truth.places >= (left - around, top - around)) & (
         truth.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
     )
-    drawn = enlarged_marks(part, truth.only(np.asarray(near.all(axis=1))).moved(-left, -top), scale, spec)
+    drawn = enlarged_marks(part, truth.only(near.all(axis=1)).moved(-left, -top), scale, spec)
     if mark is not None:
         own = truth.only(np.asarray([int(np.hypot(*(truth.places - mark).T).argmin())])).moved(-left, -top)
-        drawn = enlarged_marks(drawn, own, scale, spec, thick=4)
+        drawn = enlarged_marks(drawn, own, scale, spec, doubted=True)
     if find is not None:
         x, y = (find - (left, top) + 0.5) * scale
         reach = 1.2 * spec.size * scale
@@ -120,7 +120,7 @@ def draw_weights(samples: Samples, unit: int, weights: Array, window: int | None
     return Drawing(image=image, lines=(samples.id(unit), "explained: the surest cell"), large=True)
 
 
-def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, thick: int = 2) -> Array:
+def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, doubted: bool = False) -> Array:
     """A copy of an enlarged part of a picture (H, W, 3) with cells as outlines, or as rings where none are known.
 
     Args:
@@ -128,35 +128,34 @@ def enlarged_marks(picture: Array, cells: Cells, scale: float, spec: CellSpec, t
         cells: in the pixels of the part before it was enlarged.
         scale: how many pixels make one of these.
         spec: classes and sizes.
-        thick: of the lines, in pixels.
+        doubted: draw them in white with a black rim, not in the colours of their classes.
     """
-    from PIL import Image, ImageDraw
-
-    if cells.outlined:
-        return _outlined(picture, cells, scale, thick)
-    image = Image.fromarray(picture)
-    draw, reach = ImageDraw.Draw(image), 0.9 * spec.size * scale
-    for (x, y), colour in zip((cells.places + 0.5) * scale, class_colours(cells), strict=True):
-        draw.ellipse((x - reach, y - reach, x + reach, y + reach), outline=colour, width=thick)
-    return np.asarray(image)
-
-
-def _outlined(picture: Array, cells: Cells, scale: float, thick: int) -> Array:
     from scipy.ndimage import binary_dilation
 
+    high, wide = picture.shape[:2]
+    if cells.outlined:
+        numbers = painted(cells.outlines, max(1, round(high / scale)), max(1, round(wide / scale)))
+        numbers = shrunk(numbers, high, wide)
+    else:
+        numbers = np.zeros((high, wide), np.int32)
+        rows, columns = np.mgrid[:high, :wide]
+        for place, (x, y) in enumerate((cells.places + 0.5) * scale, 1):
+            numbers[np.hypot(columns - x, rows - y) <= 0.9 * spec.size * scale] = place
+    line = edges(numbers) & (numbers > 0)
     drawn = np.array(picture)
-    high, wide = (max(1, round(side / scale)) for side in drawn.shape[:2])
-    numbers = shrunk(painted(cells.outlines, high, wide), *drawn.shape[:2])
-    colours = np.asarray([(0, 0, 0), *class_colours(cells)], np.uint8)
-    rim = edges(numbers) & (numbers > 0)
-    rim = binary_dilation(rim, iterations=thick // 2 - 1) if thick > 3 else rim
-    drawn[rim] = colours[numbers[rim]]
+    if doubted:
+        drawn[binary_dilation(line, iterations=2)] = 0
+        drawn[binary_dilation(line)] = 255
+        return drawn
+    colours = np.asarray([(0, 0, 0), *class_colours(cells, spec)], np.uint8)
+    drawn[line] = colours[numbers[line]]
     return drawn
 
 
-def class_colours(cells: Cells) -> list[tuple[int, int, int]]:
-    """The colour of each cell's class."""
-    return [OKABE_ITO[label % len(OKABE_ITO)] if label >= 0 else UNKNOWN for label in cells.label.tolist()]
+def class_colours(cells: Cells, spec: CellSpec) -> list[tuple[int, int, int]]:
+    """The colour of each cell's class; the first for all where there are no classes."""
+    labels = cells.label.tolist() if spec.kinds else [0] * len(cells)
+    return [OKABE_ITO[label % len(OKABE_ITO)] if label >= 0 else UNKNOWN for label in labels]
 
 
 def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:
@@ -166,7 +165,7 @@ def draw_cells(samples: Samples, unit: int, spec: CellSpec) -> Drawing:
     if "target" in samples.index.column_names:
         truth = _truth(samples, unit, spec)
         inside = truth.only((truth.x < picture.shape[1]) & (truth.y < picture.shape[0]))
-        picture = marked(picture, inside, class_colours(inside), 0.9 * spec.size)
+        picture = marked(picture, inside, class_colours(inside, spec), 0.9 * spec.size)
         lines.append(f"cells: {len(truth):,}")
     return Drawing(image=thumbnail(picture, _SIZE), lines=tuple(lines), large=True)
 

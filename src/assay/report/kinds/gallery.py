@@ -54,7 +54,8 @@ def _card(item: Mapping[str, Any], longest: int) -> str:
         for sound, label in zip(sounds, (name, f"beside {name}"), strict=True)
         if sound
     )
-    heading = f'<p class="card-title">{name}{wrong}</p>' if name or wrong else ""
+    broken = name.replace("/", "/<wbr/>")  # names of files break behind a folder rather than anywhere
+    heading = f'<p class="card-title">{broken}{wrong}</p>' if name or wrong else ""
     text = draw_spans(item["spans"], longest) if item.get("spans") else ""
     return picture + player + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
 

@@ -77,7 +77,7 @@ def _margins(rows: Sequence[_Row], unit: str, width: int) -> tuple[float, float]
     """Room for the labels on the left, and on the right for the values, with their bounds where the page is wide."""
     labels = max((art.text_width(row.label) for row in rows), default=0.0)
     values = max((art.text_width(_value(row, unit, width)) for row in rows), default=0.0)
-    return min(labels, 0.36 * width) + 14, min(values + 18, 0.36 * width)
+    return min(labels, 0.4 * width) + 14, min(values + 18, 0.36 * width)
 
 
 def _value(row: _Row, unit: str, width: int) -> str:

@@ -10,6 +10,8 @@ from assay.report import _svg as art
 from assay.report._words import clean, decimals_for, escape, finite, plain
 
 MOST_ROWS = 200
+#: A table of more rows scrolls in its own box.
+_LONG = 25
 _NUMBER = re.compile(r"[-\u2212]?\d[\d.,\s]*%?")
 _DASH = "\u2013"
 
@@ -36,8 +38,9 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     )
     header = data.get("first_is_header", True)
     body = "".join(f"<tr>{_row(row, numeric, decimals, bool(header))}</tr>" for row in filled)
+    long = " long" if len(filled) > _LONG else ""
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(title)}">'
+        f'<div class="scroll{long}" role="region" tabindex="0" aria-label="{escape(title)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         + art.left_out(len(rows) - MOST_ROWS, "more rows are not shown.")
     )
