@@ -39,6 +39,8 @@ _FRAMES, _RIDGE = 1500, 1e-3
 _ROWS = 20
 #: Where the road is lost nearer than this, it bends as sharply as this: one over the radius.
 _IN_VIEW, _SHARP = 0.6, 5.0
+#: Off the road: how far the wheel is turned for each radian to it, and the speed as a share of the fastest.
+_BACK, _SLOWLY = 0.4, 0.25
 #: Tracks of a trial, and by how much each setting is changed.
 _TRACKS, _CHANGE = 3, 1.3
 
@@ -61,11 +63,11 @@ class Gains:
 
     wheel: float = 0.085
     slope: float = 0.0
-    look: float = 0.12
+    look: float = 0.1
     look_s: float = 0.003
-    grip: float = 6000.0
-    braking: float = 5000.0
-    fastest: float = 68.0
+    grip: float = 3000.0
+    braking: float = 3000.0
+    fastest: float = 54.0
     throttle: float = 0.1
     brake: float = 0.025
 
@@ -139,10 +141,12 @@ class RoadFollowing(Baseline):
         learned, gains = require_fitted(self._learned), self.gains
         speed = float(_panel(frame[None])[0] @ learned.speed[:-1] + learned.speed[-1])
         speed = max(speed, 0.0)
-        ahead, aside = _middle(_is_road(frame, learned))
+        road = _is_road(frame, learned)
+        ahead, aside = _middle(road)
         action = np.zeros(len(self._spec.controls))
-        if len(ahead) < 3:  # no road in view: slowly on, the wheel as it is
-            action[1] = float(speed < 0.2 * gains.fastest)
+        if len(ahead) < 3:  # no road before the car: slowly to where most of it is seen
+            action[0] = _BACK * _direction(road)
+            action[1] = float(speed < _SLOWLY * gains.fastest)
             return np.clip(action, self._spec.low, self._spec.high)
         look = np.clip(gains.look + gains.look_s * speed, ahead[0], ahead[-1])
         offset = float(np.interp(look, ahead, aside))
@@ -214,6 +218,15 @@ def _otsu(values: Array) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (mean[-1] * below - mean) ** 2 / (below * (1 - below))
     return float(edges[1:][np.nanargmax(between)])
+
+
+def _direction(road: Array) -> float:
+    """The angle from the car to the middle of all road in view, to the right positive; 0 where there is none."""
+    height, width = road.shape
+    rows, columns = np.nonzero(road[: round(_PANEL * height)])
+    if not len(rows):
+        return 0.0
+    return float(np.arctan2(columns.mean() - _CAR_COLUMN * (width - 1), max(1.0, _CAR_ROW * height - rows.mean())))
 
 
 def _is_road(frame: Array, learned: Learned) -> Array:
