@@ -43,6 +43,9 @@ _IN_VIEW, _SHARP = 0.6, 5.0
 _BACK, _SLOWLY = 0.4, 0.25
 #: Tracks of a trial, and by how much each setting is changed.
 _TRACKS, _CHANGE = 3, 1.3
+#: The order in which they are changed, and the share of the score that a change has to bring to be kept.
+_ORDER = ("fastest", "grip", "braking", "look_s", "wheel", "look", "slope", "brake", "throttle")
+_WORTH = 0.002
 
 
 @dataclass(frozen=True)
@@ -111,16 +114,16 @@ class RoadFollowing(Baseline):
         tracks = train.sample(_TRACKS, seed)
         best, rides = self._trial(self, tracks), len(tracks)
         each_s = max(clock.spent_s, 1e-3)
-        names = ("wheel", "fastest", "grip", "look_s", "look", "slope", "braking", "brake", "throttle")
-        turn = 0
-        while clock.left_s() > 1.5 * each_s and turn < 4 * len(names):
-            name, factor = names[turn % len(names)], _CHANGE if turn // len(names) % 2 == 0 else 1 / _CHANGE
-            kept = self.gains
+        changes = [(name, factor) for factor in (_CHANGE, 1 / _CHANGE) for name in _ORDER]
+        since, turn = 0, 0  # changes since the last one that was kept
+        while since < len(changes) and clock.left_s() > 1.5 * each_s:
+            name, factor = changes[turn % len(changes)]
+            kept, turn, since = self.gains, turn + 1, since + 1
             value = getattr(kept, name) * factor if name != "slope" or kept.slope else 0.05
             self.gains = replace(kept, **{name: value})
-            score, rides, turn = self._trial(self, tracks), rides + len(tracks), turn + 1
-            if score > best:
-                best = score
+            score, rides = self._trial(self, tracks), rides + len(tracks)
+            if score > best + _WORTH * abs(best):
+                best, since = score, 0
             else:
                 self.gains = kept
         return f"gains tuned in {rides} rides on {len(tracks)} tracks to learn from"
