@@ -31,9 +31,9 @@ PUBLISHED = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0,1", help="seeds of the trainings")
-    parser.add_argument("--budget", default="30m", help="of fitting, DAgger's rides included")
-    parser.add_argument("--drives", default="50", help="tracks on which the expert shows how to drive")
-    parser.add_argument("--collect", default="60", help="drives of the policy with the expert's advice")
+    parser.add_argument("--budget", default="40m", help="of fitting, DAgger's rides included")
+    parser.add_argument("--drives", default="60", help="tracks on which the expert shows how to drive")
+    parser.add_argument("--collect", default="100", help="drives of the policy with the expert's advice")
     parser.add_argument("--tests", default="50", help="tracks to be tested on")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from assay.errors import MissingExtraError
 from assay.simulators.simulator import Control, Moment, Simulator, within
 
-SIDE, LENGTH_M, HALF_WIDTH_M, METRES = 32, 60.0, 3.0, 0.5
+SIDE, LENGTH_M, HALF_WIDTH_M, METRES = 32, 36.0, 3.0, 0.5
 
 
 class TinyRoad(Simulator):
@@ -22,7 +22,7 @@ class TinyRoad(Simulator):
 
     name = "tiny-road"
     controls = (Control("steering", -1.0, 1.0), Control("throttle", 0.0, 1.0), Control("brake", 0.0, 1.0))
-    rate_hz, most_steps = 10.0, 100
+    rate_hz, most_steps = 10.0, 60
     mirror = ((0, SIDE, 0, SIDE),)
     own_process = False
 

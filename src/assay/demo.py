@@ -42,11 +42,11 @@ DEMOS: dict[str, tuple[Callable[[], Any], str, float]] = {
     "breast-cancer": (_table("breast_cancer"), "table", 15.0),
     "wine": (_table("wine"), "table", 15.0),
     "diabetes": (_table("diabetes"), "table", 15.0),
-    "driving": (lambda: "simulator:CarRacing-v3", "driving", 75.0),
+    "driving": (lambda: "simulator:CarRacing-v3", "driving", 90.0),
     "positioning": (_drives, "positioning", 30.0),
 }
 #: By name, options of the data.
-_OPTIONS = {"driving": {"drives": "6", "tests": "6", "collect": "6"}}
+_OPTIONS = {"driving": {"drives": "8", "tests": "10", "collect": "10"}}
 
 
 def run_demo(name: str, out: Path | None, json: bool) -> None:

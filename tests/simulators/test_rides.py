@@ -61,7 +61,7 @@ def test_an_expert_finishes_and_scores_what_its_steps_earn() -> None:
 
 def test_a_drive_that_never_ends_is_cut() -> None:
     (ride,) = rides("endless", [1], expert, ADVISED)
-    assert ride.cut and not ride.finished and len(ride) == 100
+    assert ride.cut and not ride.finished and len(ride) == 60
     (short,) = rides("endless", [1], expert, Terms(advised=True, most_steps=7))
     assert len(short) == 7
 

@@ -39,8 +39,13 @@ _FRAMES, _RIDGE = 1500, 1e-3
 _ROWS = 20
 #: Where the road is lost nearer than this, it bends as sharply as this: one over the radius.
 _IN_VIEW, _SHARP = 0.6, 5.0
+#: Off the road: how far the wheel is turned for each radian to it, and the speed as a share of the fastest.
+_BACK, _SLOWLY = 0.4, 0.25
 #: Tracks of a trial, and by how much each setting is changed.
 _TRACKS, _CHANGE = 3, 1.3
+#: The order in which they are changed, and the share of the score that a change has to bring to be kept.
+_ORDER = ("fastest", "grip", "braking", "look_s", "wheel", "look", "slope", "brake", "throttle")
+_WORTH = 0.002
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,11 @@ class Gains:
 
     wheel: float = 0.085
     slope: float = 0.0
-    look: float = 0.12
+    look: float = 0.1
     look_s: float = 0.003
-    grip: float = 6000.0
-    braking: float = 5000.0
-    fastest: float = 68.0
+    grip: float = 3000.0
+    braking: float = 3000.0
+    fastest: float = 54.0
     throttle: float = 0.1
     brake: float = 0.025
 
@@ -109,16 +114,16 @@ class RoadFollowing(Baseline):
         tracks = train.sample(_TRACKS, seed)
         best, rides = self._trial(self, tracks), len(tracks)
         each_s = max(clock.spent_s, 1e-3)
-        names = ("wheel", "fastest", "grip", "look_s", "look", "slope", "braking", "brake", "throttle")
-        turn = 0
-        while clock.left_s() > 1.5 * each_s and turn < 4 * len(names):
-            name, factor = names[turn % len(names)], _CHANGE if turn // len(names) % 2 == 0 else 1 / _CHANGE
-            kept = self.gains
+        changes = [(name, factor) for factor in (_CHANGE, 1 / _CHANGE) for name in _ORDER]
+        since, turn = 0, 0  # changes since the last one that was kept
+        while since < len(changes) and clock.left_s() > 1.5 * each_s:
+            name, factor = changes[turn % len(changes)]
+            kept, turn, since = self.gains, turn + 1, since + 1
             value = getattr(kept, name) * factor if name != "slope" or kept.slope else 0.05
             self.gains = replace(kept, **{name: value})
-            score, rides, turn = self._trial(self, tracks), rides + len(tracks), turn + 1
-            if score > best:
-                best = score
+            score, rides = self._trial(self, tracks), rides + len(tracks)
+            if score > best + _WORTH * abs(best):
+                best, since = score, 0
             else:
                 self.gains = kept
         return f"gains tuned in {rides} rides on {len(tracks)} tracks to learn from"
@@ -139,10 +144,12 @@ class RoadFollowing(Baseline):
         learned, gains = require_fitted(self._learned), self.gains
         speed = float(_panel(frame[None])[0] @ learned.speed[:-1] + learned.speed[-1])
         speed = max(speed, 0.0)
-        ahead, aside = _middle(_is_road(frame, learned))
+        road = _is_road(frame, learned)
+        ahead, aside = _middle(road)
         action = np.zeros(len(self._spec.controls))
-        if len(ahead) < 3:  # no road in view: slowly on, the wheel as it is
-            action[1] = float(speed < 0.2 * gains.fastest)
+        if len(ahead) < 3:  # no road before the car: slowly to where most of it is seen
+            action[0] = _BACK * _direction(road)
+            action[1] = float(speed < _SLOWLY * gains.fastest)
             return np.clip(action, self._spec.low, self._spec.high)
         look = np.clip(gains.look + gains.look_s * speed, ahead[0], ahead[-1])
         offset = float(np.interp(look, ahead, aside))
@@ -214,6 +221,15 @@ def _otsu(values: Array) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         between = (mean[-1] * below - mean) ** 2 / (below * (1 - below))
     return float(edges[1:][np.nanargmax(between)])
+
+
+def _direction(road: Array) -> float:
+    """The angle from the car to the middle of all road in view, to the right positive; 0 where there is none."""
+    height, width = road.shape
+    rows, columns = np.nonzero(road[: round(_PANEL * height)])
+    if not len(rows):
+        return 0.0
+    return float(np.arctan2(columns.mean() - _CAR_COLUMN * (width - 1), max(1.0, _CAR_ROW * height - rows.mean())))
 
 
 def _is_road(frame: Array, learned: Learned) -> Array:

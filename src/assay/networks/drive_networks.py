@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.drive_net import DriveNet, DriveNetSettings
-from assay.samples.drive_spec import DriveSpec
+from assay.samples.drive_spec import DriveSpec, Loop
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
 
@@ -56,16 +56,17 @@ def _recipe(situation: Situation) -> tuple[DriveNetSettings, Plan]:
     In a simulator DAgger brings up the frames that matter; in records bends are rare and have to count as much.
     """
     batch = 64 if situation.samples < 5000 else 128
-    expected = situation.samples + (situation.spec.loop.collect * situation.samples // 40 if situation.spec.loop else 0)
+    loop: Loop | None = situation.spec.loop
+    expected = situation.samples * (1 + (loop.collect / loop.drives if loop else 0))  # with what is collected
     plan = Plan(
-        steps=_MOST_EPOCHS * max(1, expected // batch),
+        steps=_MOST_EPOCHS * max(1, int(expected // batch)),
         batch_size=batch,
         optimizer="adamw",
         learning_rate=1e-3,
         weight_decay=0.02,
         schedule="one-cycle",
         warmup=0.1,
-        augment={"mirror": 0.5, "jitter": 0.1, "recolour": 0.0, "balance": 0.5 if situation.spec.loop else 1.0},
+        augment={"mirror": 0.5, "jitter": 0.1, "recolour": 0.0, "balance": 0.5 if loop else 1.0},
         averaging=0.99,
     )
     return DriveNetSettings(), plan

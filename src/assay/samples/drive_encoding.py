@@ -201,5 +201,6 @@ def _world(
     simulator = open_simulator(name)
     collect = int(number_of(options.extra, "collect", COLLECT, 0, MOST_TRACKS, whole=True))
     bounds = [tuple(float(getattr(control, end)) for control in simulator.controls) for end in ("low", "high")]
-    loop = Loop(name, collect, float(records.facts["expert"]["validation"]), records.facts.get("steps"))
+    drives = int(records.facts["split"]["train"])
+    loop = Loop(name, collect, float(records.facts["expert"]["validation"]), records.facts.get("steps"), drives)
     return bounds[0], bounds[1], simulator.mirror, loop

@@ -23,12 +23,14 @@ class Loop:
         collect: drives of the policy, with the expert's advice, that are learned from while it trains.
         expert: the expert's mean score on the validation tracks, which nothing is learned from.
         steps: after so many a ride is cut; None for the simulator's own limit.
+        drives: of the expert, that are learned from.
     """
 
     simulator: str
     collect: int
     expert: float
     steps: int | None = None
+    drives: int = 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -132,6 +133,7 @@ def _told(moment: Moment, advice: Array | None) -> bytes:
 
 def main() -> None:
     """Serve over the pipes that this process was started with."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who asked; this ends when its questions do
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed, such as a library's greeting
     serve(sys.argv[1], sys.argv[2], sys.stdin.buffer, answers)
