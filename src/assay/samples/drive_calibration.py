@@ -187,24 +187,30 @@ def _with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[s
     """The calibration with what the second opinion says too much the faster the car goes, where that is beyond doubt."""
     import torch
 
-    values, table = [], []
+    values, table, fastest = [], [], 0.0
     for one in drives:
         said = signals_of(torch.from_numpy(one.sensors), torch.from_numpy(one.present), channels, known)
         speed, second = said.speed.double().numpy(), said.second.double().numpy()
         turning = one.moved[:, 2].astype(float) * rate_hz
         rows = (speed > _MOVING) & np.isfinite(turning) & said.second_known.numpy()
-        values.append(second[rows])
-        table.append(np.stack([turning, speed**2 * turning, speed], axis=1)[rows])
-    wanted, columns = np.concatenate(values), np.concatenate(table)
-    if len(wanted) < 4 * _FEWEST:
+        if rows.sum() < _FEWEST:
+            continue
+        # What the wheels differ in grows with speed, and is another in each drive: it is taken out drive by drive.
+        along = speed[rows] / np.linalg.norm(speed[rows])
+        both = np.stack([second, turning, speed**2 * turning], axis=1)[rows]
+        both -= np.outer(along, along @ both)
+        values.append(both[:, 0])
+        table.append(both[:, 1:])
+        fastest = max(fastest, float(np.quantile(speed[rows], 0.95)))
+    if sum(map(len, values)) < 4 * _FEWEST:
         return known
+    wanted, columns = np.concatenate(values), np.concatenate(table)
     found = np.linalg.lstsq(columns, wanted, rcond=1e-6)[0]
     left = wanted - columns @ found
     # Neighbouring steps are off by the same: a tenth of them counts as independent.
     doubt = np.sqrt(10 * left.var() * np.linalg.pinv(columns.T @ columns)[1, 1])
-    fastest = float(np.quantile(np.abs(columns[:, 2]), 0.95))
     bend = float(found[1] / found[0]) if abs(found[0]) > 0.2 else 0.0
-    if abs(found[1]) < _BEYOND * doubt or not -0.5 < bend * fastest**2 < 1.0:
+    if abs(found[1]) < _BEYOND * doubt or not -0.5 < bend * fastest**2 < 3.0:
         return known
     turn = {name: weight / float(found[0]) for name, weight in (known.turn or {}).items()}
     return replace(known, turn=turn, bend=bend)
