@@ -48,7 +48,9 @@ def noise_of(signals: Signals, moved: Array, length: Array, step_s: float, bend:
 
 def _of_drive(signals: Signals, true: Array, row: int, size: int) -> tuple[float, float, float] | None:
     """The errors of scale, bias and wheels of a drive; None where it moves too little."""
-    speed, turning, second = (np.asarray(getattr(signals, name)[row, :size], float) for name in ("speed", "turning", "second"))
+    speed, turning, second = (
+        np.asarray(getattr(signals, name)[row, :size], float) for name in ("speed", "turning", "second")
+    )
     known = np.isfinite(true[:size]).all(axis=1) & (speed > _MOVING)
     if known.sum() < _FEWEST:
         return None

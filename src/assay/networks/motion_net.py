@@ -181,9 +181,7 @@ class MotionNet(nn.Module):
         weight = torch.where(stands, _spread(standing) / _SCATTER_STANDING, _spread(count) / _SCATTER)
         return rows, wanted, torch.where(stands | usable, weight, torch.zeros_like(weight))
 
-    def _remembered(
-        self, rows: tuple[Tensor, Tensor, Tensor], memory: Memory | None
-    ) -> tuple[Tensor, Tensor, Sums]:
+    def _remembered(self, rows: tuple[Tensor, Tensor, Tensor], memory: Memory | None) -> tuple[Tensor, Tensor, Sums]:
         """(B, T, 2) scale and bias by the frames before, (B, T, 2) what is left of them, and what later calls need."""
         steps = rows[1].shape[1]
         found, variance, fit = self.fit(*(self._framed(one) for one in rows), memory.fit if memory else None)
