@@ -151,12 +151,10 @@ def value_of(rows: Array, metric: str) -> float:
 
 def compared(pieces: Sequence[Json], metric: str, other: str) -> Json:
     """By which share the network's figure is below another's: by seed, and over resampled routes."""
-    by_seed = [
-        1
-        - value_of(np.asarray(piece[f"network, {metric}"]), metric)
-        / value_of(np.asarray(piece[f"{other}, {metric}"]), metric)
-        for piece in pieces
-    ]
+    by_seed = []
+    for piece in pieces:
+        mine, their = (value_of(np.asarray(piece[f"{name}, {metric}"]), metric) for name in ("network", other))
+        by_seed.append(1 - mine / their)
     own, route = together(pieces, "network", metric)
     theirs, _ = together(pieces, other, metric)
     names = np.unique(route)
@@ -182,10 +180,9 @@ def main() -> None:
     bench = open_bench("kitti_positioning", __doc__, add_options)
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     pieces = [bench.piece(f"seed-{seed}", partial(measured, bench, seed)) for seed in seeds]
-    curve = {} if bench.smoke else {
-        count: bench.piece(f"routes-{count}", partial(measured, bench, 0, _ORDER[:count], filters=False)) for count in
-        CURVE
-    }  # fmt: skip
+    curve = {}
+    for count in () if bench.smoke else CURVE:
+        curve[count] = bench.piece(f"routes-{count}", partial(measured, bench, 0, _ORDER[:count], filters=False))
     metrics = ("drift", "position_error")
     others = ("filter", "filter that knows no slip", "dead reckoning")
     summary: Json = {metric: {other: compared(pieces, metric, other) for other in others} for metric in metrics}

@@ -73,8 +73,15 @@ def everything(seconds: float = 20.0, seed: int = 0) -> dict[str, np.ndarray]:
     speed = (drive.channels["wheel_rl"].value + drive.channels["wheel_rr"].value) / 2
     path = drive.reference
     assert path is not None
-    return {"timestamp": time, "speed_mps": speed, "yaw_rate_deg_s": np.degrees(drive.channels["gyro_z"].value),
-            "gnss_x": fixes[:, 0], "gnss_y": fixes[:, 1], "ref_x": path.place[:, 0], "ref_y": path.place[:, 1]}  # fmt: skip
+    return {
+        "timestamp": time,
+        "speed_mps": speed,
+        "yaw_rate_deg_s": np.degrees(drive.channels["gyro_z"].value),
+        "gnss_x": fixes[:, 0],
+        "gnss_y": fixes[:, 1],
+        "ref_x": path.place[:, 0],
+        "ref_y": path.place[:, 1],
+    }
 
 
 def test_a_table_a_drive(tmp_path: Path) -> None:

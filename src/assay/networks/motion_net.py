@@ -1,8 +1,8 @@
 """A recurrent network of a car's motion: what the sensors say, corrected by what the drive so far has taught.
 
 The sensors' calibrated speed and turning are its start; it learns what they get wrong. A short causal convolution looks
-at the last seconds: it corrects speed, turning and motion to the side, and says how noisy they are. Rows of a running fit
-(see `running_fit`) tell of what lasts through a drive: the scale of the wheels, the bias of the gyroscope, what the
+at the last seconds: it corrects speed, turning and motion to the side, and says how noisy they are. Rows of a running
+fit (see `running_fit`) tell of what lasts through a drive: the scale of the wheels, the bias of the gyroscope, what the
 wheels of an axle differ in. The network corrects the rows, too, such as for slip that grows with lateral acceleration,
 and says how much each counts.
 

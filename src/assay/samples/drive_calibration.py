@@ -184,7 +184,7 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
 
 
 def _with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[str], rate_hz: float) -> Calibration:
-    """The calibration with what the second opinion says too much the faster the car goes, where that is beyond doubt."""
+    """The calibration with what the second opinion says too much at speed, where that is beyond doubt."""
     import torch
 
     values, table, fastest = [], [], 0.0
