@@ -198,8 +198,9 @@ def main() -> None:
         Target("the paired difference of drift, low end over routes", drift["difference_routes"]["low"], ">", 0.0),
         Target("places with GNSS, below the filter's by", place["below_by"]["over all"], ">=", 0.0),
     ]
-    bench.settings = {"train": TRAIN, "validation": VALIDATION, "test": TEST, "draws": bench.options.draws,
-                      "epochs": bench.options.epochs, "trials": bench.options.trials, "sensors": "SIMULATED"}  # fmt: skip
+    options = {name: getattr(bench.options, name) for name in ("draws", "epochs", "trials")}
+    sides = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+    bench.settings = {**sides, **options, "sensors": "SIMULATED"}
     bench.finish(summary, targets, seeds=seeds, packages=["scipy"])
 
 
