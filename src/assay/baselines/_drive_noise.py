@@ -39,11 +39,12 @@ def noise_of(signals: Signals, moved: Array, length: Array, step_s: float, bend:
     errors = [one for one in errors if one is not None]
     found: dict[str, float] = {}
     if len(errors) > 2:
-        scale, bias, wheels = (float(np.sqrt(np.nanmean(np.square(values)))) for values in zip(*errors, strict=True))
-        found = {"scale": scale, "bias": bias, "wheels": wheels}
+        for name, values in zip(("scale", "bias", "wheels"), np.asarray(errors, float).T, strict=True):
+            known = values[np.isfinite(values)]
+            found |= {name: float(np.sqrt(np.mean(known**2)))} if len(known) > 2 else {}
     found |= _second(signals, length, step_s, bend)
     kept = {name: max(value, _LEAST * getattr(usual, name)) for name, value in found.items() if np.isfinite(value)}
-    return replace(usual, **kept)  # type: ignore[arg-type]
+    return replace(usual, **kept)
 
 
 def _of_drive(signals: Signals, true: Array, row: int, size: int) -> tuple[float, float, float] | None:

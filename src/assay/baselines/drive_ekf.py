@@ -65,7 +65,8 @@ class DriveFilter(Baseline):
         if not len(chosen):
             raise DataError("there is no training drive to tune the filter on")
         parts, starts = [], []
-        for batch in chosen.batches(_AT_ONCE):
+        batches: Any = chosen.batches(_AT_ONCE)
+        for batch in batches:
             signals, drives = _beginning(*_for_filter(batch, self.spec), round(_TUNED_S * self.spec.rate_hz))
             parts.append((signals, drives))
             moved = batch.moved.double().numpy()[:, : signals.speed.shape[1]]

@@ -175,9 +175,9 @@ def by_manner(evaluation: Evaluation, spec: DriveSpec) -> list[Figure]:
             chosen = [one[(value >= low) & (value < high)] for one, value in zip(drifts, values, strict=True)]
             count = sum(map(len, chosen))
             if count >= _FEWEST:
-                found = estimate(_Shares(), chosen, evaluation.truths, evaluation.groups)
+                mean = estimate(_Shares(), chosen, evaluation.truths, evaluation.groups)
                 label = f"{low:g} to {high:g} {unit}" if np.isfinite(high) else f"{low:g} {unit} and more"
-                rows.append({"label": f"{label} ({count:,})", **vars(found)})
+                rows.append({"label": f"{label} ({count:,})", **vars(mean)})
         if len(rows) > 1:
             length = f"{spec.lengths_m[0]:g} m"
             data = {"rows": rows, "x": f"error over {length}, share of the way", "unit": "%"}

@@ -19,6 +19,7 @@ from assay.evaluation.tracks import Track, together
 if TYPE_CHECKING:
     from torch import nn
 
+    from assay.evaluation.metrics import Metric
     from assay.networks.motion_tracks import Trust
     from assay.samples.samples import Samples
     from assay.training.plan import Plan
@@ -54,8 +55,11 @@ def trust_fitted(network: nn.Module, samples: Samples, plan: Plan) -> None:
     known: Any = network.trust
     for gnss in (False, True) if spec.gnss else (False,):
         metric = track_metrics(gnss, spec.lengths_m)[0]
-        first = Trust(*known[int(gnss)].tolist())
-        trust = _best(first, lambda tried, gnss=gnss, metric=metric: metric.value(tracks(tried, gnss), truths), gnss)  # type: ignore[misc]
+
+        def cost(trust: Trust, gnss: bool = gnss, metric: Metric = metric) -> float:
+            return metric.value(tracks(trust, gnss), truths)
+
+        trust = _best(Trust(*known[int(gnss)].tolist()), cost, gnss)
         trust = replace(trust, spread=spread_factor(tracks(trust, gnss), truths))
         known[int(gnss)] = torch.tensor(astuple(trust))
 

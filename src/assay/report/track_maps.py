@@ -51,6 +51,21 @@ def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec
     return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "grey: true; blue: answered"))
 
 
+def draw_weights(samples: Samples, unit: int, weights: Array, spec: DriveSpec) -> Drawing:
+    """How much each sensor moved the track: a row a sensor in the picture, from the drive's beginning to its end."""
+    from assay.report.images import heatmap
+    from assay.samples.drive_places import rows_of
+    from assay.task import Drawing
+
+    own = np.nan_to_num(weights[:, ~np.isnan(weights).all(axis=0)])
+    names = list(rows_of(spec))
+    lines = (f"{name}: {float(row.mean()):.3g} m" for name, row in zip(names, own, strict=True))
+    tall, wide = max(1, 96 // max(1, len(own))), max(1, _SIDE // max(1, own.shape[1]))
+    picture = heatmap(np.kron(own, np.ones((tall, wide))), _SIDE) if own.size else None
+    shown = f"rows: {', '.join(names)}" if picture else ""
+    return Drawing(picture, (samples.id(unit), *filter(None, (shown,)), *lines))
+
+
 def _lines(truth: Track) -> tuple[str, ...]:
     return (f"way: {told(truth)}",) if len(truth) else ()
 

@@ -164,7 +164,7 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
     sensors, present = (np.concatenate([getattr(one, name) for one in drives]) for name in ("sensors", "present"))
     moved = np.concatenate([one.moved for one in drives]).astype(float) * rate_hz
     drive = np.repeat(np.arange(len(drives)), [len(one.moved) for one in drives])
-    known = np.isfinite(moved).all(axis=1)
+    known = np.asarray(np.isfinite(moved).all(axis=1))
     table = _Table(sensors.astype(float), present, {name: at for at, name in enumerate(channels)}, drive, known)
     speeds = next((names for names in (*_SPEEDS, ("speed",)) if table.has(names)), ())
     scale = 1.0
@@ -179,8 +179,8 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
     turning = moved[:, 2]
     side = table.fit([turning, speed, speed**2 * turning], moved[:, 1], moving, own=False)
     lever, skew, slip = (0.0, 0.0, 0.0) if side is None else (float(one) for one in side)
-    found = Calibration(tuple(speeds), scale, gyro, turn, lever=lever, skew=skew, slip=-slip)
-    return _with_bend(found, drives, channels, rate_hz) if turn else found
+    whole = Calibration(tuple(speeds), scale, gyro, turn, lever=lever, skew=skew, slip=-slip)
+    return _with_bend(whole, drives, channels, rate_hz) if turn else whole
 
 
 def _with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[str], rate_hz: float) -> Calibration:

@@ -88,7 +88,7 @@ def step_means(series: Series, edges: Array) -> tuple[Array, Array]:
 def _base(drive: Drive) -> Array:
     for known in (drive.reference, drive.fixes):
         if known is not None and len(known.place):
-            return np.round(known.place[0])
+            return np.asarray(np.round(known.place[0]))
     return np.zeros(2)
 
 

@@ -34,7 +34,7 @@ def degrees_of(places: Array) -> Array:
     angle = np.arctan2(z * _A, around * _B)
     second = (_A**2 - _B**2) / _B**2
     latitude = np.arctan2(z + second * _B * np.sin(angle) ** 3, around - _E2 * _A * np.cos(angle) ** 3)
-    return np.degrees(np.stack([latitude, np.arctan2(y, x)], axis=1))
+    return np.asarray(np.degrees(np.stack([latitude, np.arctan2(y, x)], axis=1)))
 
 
 def axes_at(origin: tuple[float, float]) -> Array:

@@ -260,7 +260,8 @@ class Positioning(Task):
         """Sensors that say nothing where they are not kept; see `assay.samples.drive_places`."""
         from assay.samples.drive_places import masked_drives
 
-        return masked_drives(batch, kept, spec)
+        found: DriveBatch = masked_drives(batch, kept, spec)
+        return found
 
     def support(self, outputs: Values, answered: Values, spec: DriveSpec) -> Support:
         """Minus how far (metres, in the mean) tracks moved away."""
@@ -291,6 +292,19 @@ class Positioning(Task):
         from assay.report.track_maps import draw_drive
 
         return draw_drive(samples, unit, spec)
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: DriveSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """Which sensor moved the track, and when."""
+        from assay.report.track_maps import draw_weights
+
+        return draw_weights(samples, unit, weights, spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Track, truth: Track, spec: DriveSpec) -> Drawing:
         """The true path and the track that was answered."""
