@@ -169,7 +169,7 @@ def by_manner(evaluation: Evaluation, spec: DriveSpec) -> list[Figure]:
         speeds.append(found.length / seconds)
         turns.append(np.degrees(turned[found.last] - turned[found.first]) / found.length * 100)
     figures = []
-    for values, bounds, name, unit in ((speeds, SPEEDS, "speed", "m/s"), (turns, TURNS, "turning", "degrees/100 m")):
+    for values, bounds, name, unit in ((speeds, SPEEDS, "speed", "m/s"), (turns, TURNS, "turning", "°/100 m")):
         rows = []
         for low, high in pairwise(bounds):
             chosen = [one[(value >= low) & (value < high)] for one, value in zip(drifts, values, strict=True)]

@@ -48,7 +48,7 @@ def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec
     from assay.task import Drawing
 
     ways = [(truth.place, _TRUE), (laid_on(output, truth), _ANSWERED)]
-    return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "grey: true; blue: answered"))
+    return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "true in grey, answered in blue"))
 
 
 def draw_weights(samples: Samples, unit: int, weights: Array, spec: DriveSpec) -> Drawing:
