@@ -2,9 +2,9 @@
 
 The sensors are drawn as `assay.sources.drive_simulation` says, anew for each seed. Without GNSS the measure is drift
 over 100 to 800 m; with a fix a second of 3 m and gaps of 20 s it is how far places are off. The filter estimates the
-scale of the wheels, the gyroscope's bias and what the wheels differ in; its noise grows with lateral acceleration and is
-tuned on the training routes by the same measure; side slip is calibrated. Another one is told, besides, the form that the
-wheels' slip has in the simulation, with its size by least squares: what the network has to learn.
+scale of the wheels, the gyroscope's bias and what the wheels differ in; its noise grows with lateral acceleration and
+is tuned on the training routes by the same measure; side slip is calibrated. Another one is told, besides, the form
+that the wheels' slip has in the simulation, and takes its size by least squares: what the network has to find out.
 """
 
 from __future__ import annotations

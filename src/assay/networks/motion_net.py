@@ -170,7 +170,7 @@ class MotionNet(nn.Module):
         The gyroscope less the second opinion is scale times turning, plus bias, plus wheels times speed. Where the car
         stands, the gyroscope is its bias. In thousandths of a rad/s.
         """
-        off = self.spec.calibration.bend * signals.speed**2 + self.slip(_manner(signals))[..., 0]
+        off = self.slip(_manner(signals))[..., 0]
         count, standing = self.counts(features).unbind(-1)
         turning, speed, one = signals.turning, signals.speed, torch.ones_like(signals.speed)
         stands = signals.speed_known & (speed < _STANDS) & signals.turning_known
