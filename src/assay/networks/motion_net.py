@@ -199,7 +199,8 @@ class MotionNet(nn.Module):
         short = -values.shape[1] % self.frame
         if short:
             values = torch.cat([values, values.new_zeros(len(values), short, *values.shape[2:])], 1)
-        return values.unflatten(1, (-1, self.frame))
+        framed: Tensor = values.unflatten(1, (-1, self.frame))
+        return framed
 
     def _corrected(
         self,
