@@ -107,6 +107,9 @@ class Application:
     def figures(self, answers: Evaluation, spec: Any) -> tuple[()]:
         return ()
 
+    def figures_beside(self, answers: Evaluation, other: Evaluation, name: str, spec: Any) -> tuple[()]:
+        return ()
+
     def confusions(self, outputs: Any, truths: Any, spec: Any) -> Sequence[Confusion]:
         return self.confused
 
@@ -160,7 +163,9 @@ def context(
     made = Context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
-        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({})),  # type: ignore[arg-type]
+        samples=SimpleNamespace(  # type: ignore[arg-type]
+            view=lambda side: ("view", side), index=pa.table({}), side=np.zeros(0, np.int8)
+        ),
         predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),

@@ -78,6 +78,7 @@ def data_of(kind: str, label: str = "a label", value: Any = 1.5) -> dict[str, An
             "x": label,
             "y": label,
         },
+        "paths": {"paths": [{"label": label, "x": [0, value, 2], "y": [1, 2, value]}], "x": label, "y": label},
         "scatter": {"x": [1, value, 3], "y": [2, 1, value], "x_label": label, "y_label": label, "diagonal": True},
         "table": {"columns": [label, "n"], "rows": [[label, value], [None, 2]]},
     }[kind]
