@@ -172,7 +172,9 @@ def context(
     made = Context(
         Application(metric or Accuracy()),  # type: ignore[arg-type]
         spec=None,
-        samples=SimpleNamespace(view=lambda side: ("view", side), index=pa.table({}), side=np.zeros(0, np.int8)),  # type: ignore[arg-type]
+        samples=SimpleNamespace(  # type: ignore[arg-type]
+            view=lambda side: ("view", side), index=pa.table({}), side=np.zeros(0, np.int8)
+        ),
         predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),

@@ -128,6 +128,16 @@ def test_too_few_test_samples_are_said(count: int) -> None:
     assert found.status == "unknown" and f"Only {count}" in found.verdict
 
 
+def test_what_is_plainly_little_is_said_even_where_no_slope_can_be_seen() -> None:
+    side = classes(5, 0.8)
+    made = context(side, side, side, side=SimpleNamespace(halves=(1, 2)))
+    little = Amount(0.6, "minutes of driving", "35 seconds of driving to learn from is little.")
+    made.task.amount = lambda samples, units, spec: little  # type: ignore[method-assign]
+    found = find(made)
+    assert found.status == "act" and found.verdict.startswith(little.little)
+    assert found.numbers["minutes of driving to learn from"].value == 0.6
+
+
 def test_a_curve_goes_by_what_the_data_is_counted_in() -> None:
     plain = told(0.5, 0.2, (0.2, 0.3))
     found = told(0.5, 0.2, (0.2, 0.3), amount=Amount(TRAINING / 50, "minutes of speech"))

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.samples.route_calibration import calibrated, held, signals_of, with_bend
+from assay.samples.route_calibration import calibrated, held, signals_of
 from assay.samples.route_steps import integrated, step_means, steps_of
 from assay.sources._route import Drive, Fixes, Path, Series
 from route_examples import TRACK_M, made_drive
@@ -109,8 +109,7 @@ def test_wheels_that_slip_with_lateral_acceleration_bend() -> None:
         steps.sensors[:, 0] -= slip / 2
         steps.sensors[:, 1] += slip / 2
         drives.append(steps)
-    found = with_bend(calibrated(drives, CHANNELS, 10.0), drives, CHANNELS, 10.0)
-    assert found.bend == pytest.approx(0.002 / TRACK_M, rel=0.1)
+    assert calibrated(drives, CHANNELS, 10.0).bend == pytest.approx(0.002 / TRACK_M, rel=0.1)
 
 
 def test_signals_hold_the_last_speed_and_take_another_turning() -> None:

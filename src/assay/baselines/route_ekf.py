@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.baselines._route_noise import noise_of
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
 from assay.baselines.route_filter import Noise, followed, reckoned
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: Drives that go through the filter together, and training drives that it is tuned on at most.
 _AT_ONCE, _TUNED_ON = 32, 48
+#: Of each, so many seconds from its beginning.
+_TUNED_S = 250.0
 #: By how many doublings a value is first changed, and at last.
 _FIRST, _LAST = 1.0, 0.1
 _MOST_TRIALS = 400
@@ -61,7 +64,13 @@ class DriveFilter(Baseline):
         chosen = train.sample(_TUNED_ON)
         if not len(chosen):
             raise DataError("there is no training drive to tune the filter on", "Give more drives, or another --split.")
-        parts = list(_parts(chosen, self.spec))
+        parts, starts = [], []
+        batches: Any = chosen.batches(_AT_ONCE)
+        for batch in batches:
+            signals, drives = _beginning(*_for_filter(batch, self.spec), round(_TUNED_S * self.spec.rate_hz))
+            parts.append((signals, drives))
+            moved = batch.moved.double().numpy()[:, : signals.speed.shape[1]]
+            starts.append(noise_of(signals, moved, drives.length, self.spec.step_s, self.spec.calibration.bend))
         truths = chosen.truths()
         metric = track_metrics(self.spec.gnss, self.spec.lengths_m)[0]
 
@@ -70,7 +79,8 @@ class DriveFilter(Baseline):
             found = metric.value(tracks, truths)
             return found if np.isfinite(found) else np.inf
 
-        self.noise, trials = tuned(cost, self.noise, budget_s, seed, self.spec.gnss, self._most_trials)
+        first = min((Noise(), *starts), key=cost)
+        self.noise, trials = tuned(cost, first, budget_s, seed, self.spec.gnss, self._most_trials)
         return f"tuned on {len(chosen)} training drives in {trials} trials"
 
     def predict(self, view: View) -> Values:
@@ -142,6 +152,13 @@ def _for_filter(batch: Any, spec: RouteSpec) -> tuple[Signals, Drives]:
     found = signals_of(batch.sensors, batch.present, spec.channels, spec.calibration)
     signals = Signals(*(getattr(found, item.name).numpy() for item in fields(Signals)))
     return signals, drives_of(batch, spec.gnss)
+
+
+def _beginning(signals: Signals, drives: Drives, steps: int) -> tuple[Signals, Drives]:
+    """The first steps of some drives."""
+    cut = type(signals)(*(getattr(signals, item.name)[:, :steps] for item in fields(signals)))
+    fixes = None if drives.fixes is None else drives.fixes[:, :steps]
+    return cut, replace(drives, fixes=fixes, length=np.minimum(drives.length, steps))
 
 
 def tuned(

@@ -86,7 +86,7 @@ def followed(signals: Signals, drives: Drives, spec: RouteSpec, noise: Noise) ->
         _noises(signals, noise),
         walk=(noise.scale_walk, noise.bias_walk, 0.0),
         start=(noise.scale, noise.bias, noise.wheels),
-        checks=_checks(signals, noise, spec.step_s),
+        checks=_checks(signals, noise, spec),
         coupled=noise.coupled,
     )
     return _filtered(odometry, drives, spec, noise.fix)
@@ -107,7 +107,7 @@ def _noises(signals: Signals, noise: Noise) -> Array:
     return np.stack([ahead, np.full(ahead.shape, noise.left), turning], axis=-1)
 
 
-def _checks(signals: Signals, noise: Noise, step_s: float) -> Array:
+def _checks(signals: Signals, noise: Noise, spec: RouteSpec) -> Array:
     """(B, T, 5): the second opinion on turning against the gyroscope's; where the car stands, the gyroscope against 0.
 
     The second opinion is the gyroscope's less its bias, times one minus the error of the scale, less what the wheels of
@@ -116,8 +116,9 @@ def _checks(signals: Signals, noise: Noise, step_s: float) -> Array:
     speed, turning, second = (np.asarray(getattr(signals, name), float) for name in ("speed", "turning", "second"))
     stands = np.asarray(signals.speed_known) & (speed < _STANDS) & np.asarray(signals.turning_known)
     usable = np.asarray(signals.second_known) & np.asarray(signals.turning_known) & ~stands
-    variance = noise.second**2 / step_s + (noise.lateral * speed * turning) ** 2
+    variance = noise.second**2 / spec.step_s + (noise.lateral * speed * turning) ** 2
     one = np.ones_like(speed)
-    found = np.stack([turning, one, speed, turning - second, np.where(usable, variance, np.inf)], axis=-1)
-    still = np.stack([0 * one, one, 0 * one, turning, noise.standing**2 / step_s * one], axis=-1)
+    said = turning * (1 + spec.calibration.bend * speed**2)
+    found = np.stack([turning, one, speed, said - second, np.where(usable, variance, np.inf)], axis=-1)
+    still = np.stack([0 * one, one, 0 * one, turning, noise.standing**2 / spec.step_s * one], axis=-1)
     return np.where(stands[..., None], still, found)

@@ -95,12 +95,12 @@ class PoseFilter:
         state, covariance = self._state, self._covariance
         moved, noise = (np.ascontiguousarray(one.transpose(1, 2, 0)) for one in (odometry.moved, odometry.noise))
         found = np.empty((steps, 10, drives))
-        busy = None if fixes is None else np.asarray((fixes[:, :, 2] > 0).any(axis=0))
+        busy = np.zeros(steps, bool) if fixes is None else np.asarray((fixes[:, :, 2] > 0).any(axis=0))
         for step in range(steps):
             _advance(state, covariance, moved[step], noise[step], odometry.walk, self._step_s)
             if odometry.checks is not None:
                 _check(state, covariance, odometry.checks[:, step].T, odometry.coupled)
-            if fixes is not None and busy is not None and busy[step]:
+            if fixes is not None and busy[step]:
                 _fix(state, covariance, fixes[:, step].T, moved[step])
             found[step, :_STATES] = state
             for place, (row, column) in enumerate(((EAST, EAST), (NORTH, NORTH), (EAST, NORTH), (HEADING, HEADING))):

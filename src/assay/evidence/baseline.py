@@ -75,7 +75,7 @@ def find(context: Context) -> Finding:
     )
     numbers["difference"] = number(gain, unit_of_difference(context.metric))
     beside = context.task.figures_beside(context.test, fitted.test, fitted.model.name, context.spec)
-    figures = (_chart(context, measured), *beside, _table(context, fitted))
+    figures = (_chart(context, measured), _table(context, fitted), *beside)
     return Finding("baseline", QUESTION, status, verdict, numbers, figures, step, certainty)
 
 

@@ -15,7 +15,7 @@ from assay.evaluation.intervals import estimate
 from assay.evidence.finding import Figure, Number
 from assay.evidence.track_figures import covered
 from assay.samples.draws import Draws
-from assay.samples.route_corruptions import drive_corruptions
+from assay.samples.route_corruptions import route_corruptions
 from assay.samples.split import TEST
 from assay.task_parts import Amount, InUse
 
@@ -53,11 +53,11 @@ def positioning_in_use(predictor: Predictor, samples: Samples) -> InUse | None:
     if np.isfinite(inside.value):
         numbers["places within the 95 % ellipse"] = Number(inside.value, inside.low, inside.high, "%")
         words.append(_judged(inside.value))
-    worse, figure = _worsened(predictor, view, clean)
+    worse, figures = _worsened(predictor, view, clean)
     if spec.simulated:
         words.append("All sensors are SIMULATED.")
     certainty = f"What is worse and what it says of its own deviations: on {len(view)} test drives."
-    return InUse(" ".join(words), {**numbers, **worse}, certainty, (figure,) if figure is not None else ())
+    return InUse(" ".join(words), {**numbers, **worse}, certainty, figures)
 
 
 def _judged(share: float) -> str:
@@ -66,17 +66,17 @@ def _judged(share: float) -> str:
     return f"{100 * share:.0f} % of the places lie within its 95 % ellipses."
 
 
-def _worsened(predictor: Predictor, view: View, clean: Evaluation) -> tuple[dict[str, Number], Figure | None]:
+def _worsened(predictor: Predictor, view: View, clean: Evaluation) -> tuple[dict[str, Number], tuple[Figure, ...]]:
     """The primary metric under each way in which sensors get worse."""
     spec, task = predictor.spec, predictor.task
     metric = task.metrics(spec)[0]
     unit = "%" if metric.in_per_cent else metric.unit
     first = clean.measure(metric)
     if not np.isfinite(first.value):
-        return {}, None
+        return {}, ()
     numbers: dict[str, Number] = {}
     series = []
-    for place, (name, corruption) in enumerate(drive_corruptions(spec).items()):
+    for place, (name, corruption) in enumerate(route_corruptions(spec).items()):
         points = [(0, first)]
         for strength in _STRENGTHS:
 
@@ -91,8 +91,16 @@ def _worsened(predictor: Predictor, view: View, clean: Evaluation) -> tuple[dict
         series.append({"label": name, "series": place, "x": [at for at, _ in points],
                        "y": [one.value for _, one in points]})  # fmt: skip
     data = {"series": series, "x": "strength (0: as it is)", "y": metric.name.replace("_", " "), "unit": unit}
-    rows = "; ".join(f"{name}: {', '.join(one.strengths)}" for name, one in drive_corruptions(spec).items())
-    return numbers, Figure("lines", "When sensors get worse", data, f"Strengths 1 to 5. {rows}.")
+    lines = Figure("lines", "When sensors get worse", data, "Strengths 1 to 5; what they are stands below.")
+    return numbers, (lines, _strengths(spec))
+
+
+def _strengths(spec: RouteSpec) -> Figure:
+    """What the strengths stand for."""
+    rows = [[name, *(one.strengths[strength - 1] for strength in _STRENGTHS)]
+            for name, one in route_corruptions(spec).items()]  # fmt: skip
+    columns = ["what gets worse", *(f"strength {strength}" for strength in _STRENGTHS)]
+    return Figure("table", "What the strengths are", {"columns": columns, "rows": rows})
 
 
 def amount_of_driving(samples: Samples, units: Array, spec: RouteSpec) -> Amount:

@@ -169,15 +169,15 @@ def by_manner(evaluation: Evaluation, spec: RouteSpec) -> list[Figure]:
         speeds.append(found.length / seconds)
         turns.append(np.degrees(turned[found.last] - turned[found.first]) / found.length * 100)
     figures = []
-    for values, bounds, name, unit in ((speeds, SPEEDS, "speed", "m/s"), (turns, TURNS, "turning", "degrees/100 m")):
+    for values, bounds, name, unit in ((speeds, SPEEDS, "speed", "m/s"), (turns, TURNS, "turning", "°/100 m")):
         rows = []
         for low, high in pairwise(bounds):
             chosen = [one[(value >= low) & (value < high)] for one, value in zip(drifts, values, strict=True)]
             count = sum(map(len, chosen))
             if count >= _FEWEST:
-                shares = estimate(_Shares(), chosen, evaluation.truths, evaluation.groups)
+                mean = estimate(_Shares(), chosen, evaluation.truths, evaluation.groups)
                 label = f"{low:g} to {high:g} {unit}" if np.isfinite(high) else f"{low:g} {unit} and more"
-                rows.append({"label": f"{label} ({count:,})", **vars(shares)})
+                rows.append({"label": f"{label} ({count:,})", **vars(mean)})
         if len(rows) > 1:
             length = f"{spec.lengths_m[0]:g} m"
             data = {"rows": rows, "x": f"error over {length}, share of the way", "unit": "%"}

@@ -32,6 +32,12 @@ TITLES = {
     "map50": "mAP50",
     "wer": "word error rate",
     "cer": "character error rate",
+    "position_error": "position error (m)",
+    "horizontal_50": "horizontal error of half of the places (m)",
+    "horizontal_95": "horizontal error of 95 % of the places (m)",
+    "heading_drift": "heading drift (degrees/100 m)",
+    "ate": "ATE (m)",
+    "rpe_10s": "RPE over 10 s (m)",
 }
 _TERMS = {"auc": "AUC", "f1": "F1", "iou": "IoU"}
 #: From which best value on a metric is written with one decimal, as BLEU of 0 to 100 is.

@@ -16,7 +16,6 @@ Shapes: B windows, T steps, C channels, F frames, H features, M rates of forgett
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +102,7 @@ class MotionNet(nn.Module):
         super().__init__()
         self.spec, self.settings = spec, settings
         self.frame = max(1, round(FRAME_S * spec.rate_hz))
+        self.deviation: Tensor
         self.register_buffer("deviation", torch.tensor(spec.deviation).clamp_min(1e-6))
         self.register_buffer("trust", torch.tensor(TRUST))
         width, inputs = settings.width, 2 * len(spec.channels) + 7
@@ -114,14 +114,11 @@ class MotionNet(nn.Module):
         self.fit = RunningFit(_PRECISION, _FORGOTTEN_S, FRAME_S)
         self.blend = nn.Parameter(torch.zeros(2, self.fit.sums.rates))
         # How much the second opinion is off and how much two rows count; three corrections and their noise.
-        self.slip = nn.Sequential(nn.Linear(_MANNER, _SLIP_WIDTH), nn.GELU(), nn.Linear(_SLIP_WIDTH, 1))
+        self.slip = _head(_MANNER, _SLIP_WIDTH, 1)
         self.counts = nn.Linear(width, 2)
-        self.local = nn.Sequential(nn.Linear(width + _MANNER, width), nn.GELU(), nn.Linear(width, 6))
-        self.left = nn.Sequential(nn.Linear(3 * self.fit.sums.rates, width), nn.GELU(), nn.Linear(width, 2))
-        last: list[Any] = [self.slip[2], self.counts, self.local[2], self.left[2]]
-        for layer in last:
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.local = _head(width + _MANNER, width, 6)
+        self.left = _head(len(_PRECISION) * self.fit.sums.rates, width, 2)
+        _silence(self.counts)
 
     def forward(self, sensors: Tensor, present: Tensor, memory: Memory | None = None) -> tuple[Motion, Memory]:
         """Motion at each step.
@@ -167,7 +164,8 @@ class MotionNet(nn.Module):
             values = torch.cat([past, values], 2)
             ends.append(values[:, :, values.shape[2] - reach :])
             values = functional.gelu(layer(values))
-        return self.dropout(values.transpose(1, 2)), tuple(ends)
+        features: Tensor = self.dropout(values.transpose(1, 2))
+        return features, tuple(ends)
 
     def _rows(self, features: Tensor, signals: Signals) -> tuple[Tensor, Tensor, Tensor]:
         """A row of the fit at each step: (B, T, 3) features, (B, T) wanted, (B, T) weight, 0 for none.
@@ -246,6 +244,18 @@ class MotionNet(nn.Module):
         """The deviations of scale, bias (rad/s) and wheels (rad/s for each m/s) before a drive, as it learned them."""
         scale, bias, wheels = (-self.fit.log_precision / 2).exp().tolist()
         return scale / (_MILLI * _TURNING), bias / _MILLI, wheels / (_MILLI * _SPEED)
+
+
+def _head(inputs: int, width: int, outputs: int) -> nn.Sequential:
+    """Two layers whose first word is 0."""
+    last = nn.Linear(width, outputs)
+    _silence(last)
+    return nn.Sequential(nn.Linear(inputs, width), nn.GELU(), last)
+
+
+def _silence(layer: nn.Linear) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
 
 
 def _manner(signals: Signals) -> Tensor:

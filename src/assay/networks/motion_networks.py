@@ -45,9 +45,7 @@ def _recipe(situation: Situation) -> tuple[MotionSettings, Plan]:
 
 def _errors(spec: RouteSpec) -> Mapping[str, float]:
     """SIMULATED sensors are drawn anew; measured ones get errors of the size that such sensors have."""
+    nothing = dict.fromkeys(("redraw", "mirror", "scale", "wheels", "bias", "noise", "drop"), 0.0)
     if spec.simulated:
-        return {"crop": _STRETCH_S, "redraw": 1.0, "mirror": 0.0, "scale": 0.0, "wheels": 0.0, "bias": 0.0, "noise":
-        0.0,
-                "drop": 0.0}  # fmt: skip
-    return {"crop": _STRETCH_S, "redraw": 0.0, "mirror": 0.0, "scale": 0.005, "wheels": 0.0005, "bias": 0.001,
-            "noise": 0.01, "drop": 0.05}  # fmt: skip
+        return {"crop": _STRETCH_S, **nothing, "redraw": 1.0, "mirror": 0.5}
+    return {"crop": _STRETCH_S, **nothing, "scale": 0.005, "wheels": 0.0005, "bias": 0.001, "noise": 0.01, "drop": 0.05}

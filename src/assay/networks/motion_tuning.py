@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.track_metrics import track_metrics
+from assay.evaluation.track_metrics import PositionError
 from assay.evaluation.tracks import Track, together
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from assay.training.plan import Plan
 
 Array = np.ndarray[Any, Any]
-#: Drives that are looked at, at most, and trials, without GNSS and with it.
-_MOST, _TRIALS = 16, 60
-_TRIED = {False: ("checks", "bias_walk", "scale_walk"), True: ("noise", "checks", "bias_walk", "scale_walk", "fix")}
+#: Drives that are looked at, at most, and trials.
+_MOST, _TRIALS = 24, 40
+_TRIED = ("noise", "checks", "bias_walk", "fix")
+#: What is tried must be so much better, or few drives would choose by chance.
+_BETTER = 0.99
 #: Seconds between the places whose errors are compared with what was said of them.
 _APART_S = 5.0
 
@@ -53,29 +55,28 @@ def trust_fitted(network: nn.Module, samples: Samples, plan: Plan) -> None:
 
     known: Any = network.trust
     for gnss in (False, True) if spec.gnss else (False,):
-        metric = track_metrics(gnss, spec.lengths_m)[0]
-        first = Trust(*known[int(gnss)].tolist())
-        trust = _best(first, lambda tried, gnss=gnss, metric=metric: metric.value(tracks(tried, gnss), truths), gnss)
+        trust = Trust(*known[int(gnss)].tolist())
+        if gnss:
+            trust = _best(trust, lambda tried: PositionError().value(tracks(tried, True), truths))
         trust = replace(trust, spread=spread_factor(tracks(trust, gnss), truths))
         known[int(gnss)] = torch.tensor(astuple(trust))
 
 
-def _best(trust: Trust, cost: Any, gnss: bool) -> Trust:
-    """Whether rows correct the pose; then one value after the other doubled or halved, as long as that helps."""
+def _best(trust: Trust, cost: Any) -> Trust:
+    """One value after the other doubled or halved, as long as that helps; whether rows correct the pose."""
     least, trials = cost(trust), 1
     other = replace(trust, coupled=1.0 - trust.coupled)
-    if (found := cost(other)) < least:
+    if (found := cost(other)) < _BETTER * least:
         trust, least = other, found
-    for size in (3.0, 1.5):
-        for name in _TRIED[gnss]:
-            for factor in (size, 1 / size):
-                better = True
-                while better and trials < _TRIALS:
-                    changed = replace(trust, **{name: getattr(trust, name) * factor})
-                    found, trials = cost(changed), trials + 1
-                    better = found < 0.998 * least
-                    if better:
-                        trust, least = changed, found
+    for name in _TRIED:
+        for factor in (2.0, 0.5):
+            better = True
+            while better and trials < _TRIALS:
+                changed = replace(trust, **{name: getattr(trust, name) * factor})
+                found, trials = cost(changed), trials + 1
+                better = found < _BETTER * least
+                if better:
+                    trust, least = changed, found
     return trust
 
 

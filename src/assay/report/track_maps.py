@@ -48,7 +48,22 @@ def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec
     from assay.task import Drawing
 
     ways = [(truth.place, _TRUE), (laid_on(output, truth), _ANSWERED)]
-    return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "grey: true; blue: answered"))
+    return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "true in grey, answered in blue"))
+
+
+def draw_weights(samples: Samples, unit: int, weights: Array, spec: RouteSpec) -> Drawing:
+    """How much each sensor moved the track: a row a sensor in the picture, from the drive's beginning to its end."""
+    from assay.report.images import heatmap
+    from assay.samples.route_places import rows_of
+    from assay.task import Drawing
+
+    own = np.nan_to_num(weights[:, ~np.isnan(weights).all(axis=0)])
+    names = list(rows_of(spec))
+    lines = (f"{name}: {float(row.mean()):.3g} m" for name, row in zip(names, own, strict=True))
+    tall, wide = max(1, 96 // max(1, len(own))), max(1, _SIDE // max(1, own.shape[1]))
+    picture = heatmap(np.kron(own, np.ones((tall, wide))), _SIDE) if own.size else None
+    shown = f"rows: {', '.join(names)}" if picture else ""
+    return Drawing(picture, (samples.id(unit), *filter(None, (shown,)), *lines))
 
 
 def _lines(truth: Track) -> tuple[str, ...]:

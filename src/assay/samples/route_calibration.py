@@ -2,7 +2,7 @@
 
 * Speed: the mean of the rear wheels (else of all wheels, else the speedometer) times a scale.
 * Turning: a weighted sum of the gyroscope's axes, however it is mounted. Beside it a second opinion, out of the
-  difference of the wheels of an axle and of the steering angle times the speed.
+  difference of the wheels of an axle and of the steering angle times the speed, and how that bends with speed.
 * To the side: where the reference sits, a lever ahead of the place that only rolls, turns move it sideways; the rear
 axle
   itself slips outwards with lateral acceleration (Bundorf and Leffert, "The cornering compliance concept for
@@ -32,6 +32,8 @@ _SPEEDS = (("wheel_rl", "wheel_rr"), ("wheel_fl", "wheel_fr", "wheel_rl", "wheel
 _AXLES = (("wheel_rl", "wheel_rr"), ("wheel_fl", "wheel_fr"))
 #: Steps that fit worse than so many times the median are left out of a second fit.
 _OUTLIER = 6.0
+#: So many times its deviation a bend must be to be believed.
+_BEYOND = 4.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Calibration:
         scale: true metres for each metre of it.
         gyro: radians a second for each unit of the gyroscope's axes; empty where there is no gyroscope.
         turn: of the channels' differences and of the steering times speed, likewise; empty where neither is there.
-        bend: by which share the second opinion says too much for each (m/s)² of speed: wheels that slip with lateral
-            acceleration. 0 unless it is asked for (`with_bend`).
+        bend: by which share of the turning the second opinion says too much for each (m/s)² of speed: wheels that slip
+            with lateral acceleration, as load moves to the outer one.
         lever: metres that the reference lies ahead of what only rolls.
         skew: metres to the left for each metre ahead.
         slip: radians to the outside for each m/s² of lateral acceleration.
@@ -107,8 +109,7 @@ def signals_of(sensors: Tensor, present: Tensor, channels: Sequence[str], known:
     speed = held(speed, speed_known)
     turning, turning_known = _weighted(sensors, present, place, known.gyro or {})
     second, second_known = _second(sensors, present, place, known.turn or {}, speed)
-    second = second / (1 + known.bend * speed**2)
-    turning = torch.where(turning_known, turning, second)
+    turning = torch.where(turning_known, turning, second / (1 + known.bend * speed**2))
     return Signals(speed, speed_known, turning, turning_known, second, second_known & speed_known)
 
 
@@ -178,28 +179,41 @@ def calibrated(drives: Sequence[Steps], channels: Sequence[str], rate_hz: float)
     turning = moved[:, 2]
     side = table.fit([turning, speed, speed**2 * turning], moved[:, 1], moving, own=False)
     lever, skew, slip = (0.0, 0.0, 0.0) if side is None else (float(one) for one in side)
-    return Calibration(tuple(speeds), scale, gyro, turn, lever=lever, skew=skew, slip=-slip)
+    whole = Calibration(tuple(speeds), scale, gyro, turn, lever=lever, skew=skew, slip=-slip)
+    return _with_bend(whole, drives, channels, rate_hz) if turn else whole
 
 
-def with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[str], rate_hz: float) -> Calibration:
-    """A calibration that also knows how the second opinion grows with the square of the speed.
-
-    For a benchmark: it hands a filter the form of what is else to be learned.
-    """
+def _with_bend(known: Calibration, drives: Sequence[Steps], channels: Sequence[str], rate_hz: float) -> Calibration:
+    """The calibration with what the second opinion says too much at speed, where that is beyond doubt."""
     import torch
 
-    flat = replace(known, bend=0.0)
-    values, table = [], []
+    values, table, fastest = [], [], 0.0
     for one in drives:
-        said = signals_of(torch.from_numpy(one.sensors), torch.from_numpy(one.present), channels, flat)
+        said = signals_of(torch.from_numpy(one.sensors), torch.from_numpy(one.present), channels, known)
         speed, second = said.speed.double().numpy(), said.second.double().numpy()
         turning = one.moved[:, 2].astype(float) * rate_hz
         rows = (speed > _MOVING) & np.isfinite(turning) & said.second_known.numpy()
-        values.append(second[rows])
-        table.append(np.stack([turning, speed**2 * turning, speed], axis=1)[rows])
-    found = np.linalg.lstsq(np.concatenate(table), np.concatenate(values), rcond=1e-6)[0]
+        if rows.sum() < _FEWEST:
+            continue
+        # What the wheels differ in grows with speed, and is another in each drive: it is taken out drive by drive.
+        along = speed[rows] / np.linalg.norm(speed[rows])
+        both = np.stack([second, turning, speed**2 * turning], axis=1)[rows]
+        both -= np.outer(along, along @ both)
+        values.append(both[:, 0])
+        table.append(both[:, 1:])
+        fastest = max(fastest, float(np.quantile(speed[rows], 0.95)))
+    if sum(map(len, values)) < 4 * _FEWEST:
+        return known
+    wanted, columns = np.concatenate(values), np.concatenate(table)
+    found = np.linalg.lstsq(columns, wanted, rcond=1e-6)[0]
+    left = wanted - columns @ found
+    # Neighbouring steps are off by the same: a tenth of them counts as independent.
+    doubt = np.sqrt(10 * left.var() * np.linalg.pinv(columns.T @ columns)[1, 1])
+    bend = float(found[1] / found[0]) if abs(found[0]) > 0.2 else 0.0
+    if abs(found[1]) < _BEYOND * doubt or not -0.5 < bend * fastest**2 < 3.0:
+        return known
     turn = {name: weight / float(found[0]) for name, weight in (known.turn or {}).items()}
-    return replace(known, turn=turn, bend=float(found[1] / found[0]))
+    return replace(known, turn=turn, bend=bend)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ OUTLIERS, GAPS = (1, 2, 5, 10, 20), (5, 10, 20, 30, 45)
 OUTLIER_M, _CYCLE_S = 50.0, 60.0
 
 
-def drive_corruptions(spec: RouteSpec) -> Mapping[str, Corruption]:
+def route_corruptions(spec: RouteSpec) -> Mapping[str, Corruption]:
     """Those that the sensors of a spec can suffer."""
     groups = {
         sensor: [at for at, name in enumerate(spec.channels) if name in names] for sensor, names in SENSORS.items()

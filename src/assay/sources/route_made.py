@@ -1,6 +1,6 @@
 """Made-up drives for `assay demo positioning`: SIMULATED from end to end, the way and the sensors.
 
-A car goes through a town: straight roads, turns, stops at crossings. Its sensors are those of `drive_simulation`.
+A car goes through a town: straight roads, turns, stops at crossings. Its sensors are those of `route_simulation`.
 
 Shapes: M steps.
 """

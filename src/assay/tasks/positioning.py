@@ -258,9 +258,9 @@ class Positioning(Task):
 
     def corruptions(self, spec: RouteSpec) -> Mapping[str, Corruption]:
         """See `assay.samples.route_corruptions`."""
-        from assay.samples.route_corruptions import drive_corruptions
+        from assay.samples.route_corruptions import route_corruptions
 
-        return drive_corruptions(spec)
+        return route_corruptions(spec)
 
     def part_names(self, samples: Samples, window: int, spec: RouteSpec) -> Sequence[str]:
         """Which sensor, and when; see `assay.samples.route_places`."""
@@ -272,8 +272,8 @@ class Positioning(Task):
         """Sensors that say nothing where they are not kept; see `assay.samples.route_places`."""
         from assay.samples.route_places import masked_drives
 
-        hidden: DriveBatch = masked_drives(batch, kept, spec)
-        return hidden
+        found: DriveBatch = masked_drives(batch, kept, spec)
+        return found
 
     def support(self, outputs: Values, answered: Values, spec: RouteSpec) -> Support:
         """Minus how far (metres, in the mean) tracks moved away."""
@@ -304,6 +304,19 @@ class Positioning(Task):
         from assay.report.track_maps import draw_drive
 
         return draw_drive(samples, unit, spec)
+
+    def draw_explained(
+        self,
+        samples: Samples,
+        unit: int,
+        weights: np.ndarray[Any, Any],
+        spec: RouteSpec,
+        window: int | None = None,
+    ) -> Drawing:
+        """Which sensor moved the track, and when."""
+        from assay.report.track_maps import draw_weights
+
+        return draw_weights(samples, unit, weights, spec)
 
     def draw_answered(self, samples: Samples, unit: int, output: Track, truth: Track, spec: RouteSpec) -> Drawing:
         """The true path and the track that was answered."""
