@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells, spans_of
+from assay.networks.cell_neighbours import reach_of, with_neighbours
 from assay.networks.cell_network import CellMaps
 from assay.networks.unet import VIEWS
 from assay.samples.cell_spec import CellSpec
@@ -62,10 +63,12 @@ class Deciding:
     Attributes:
         threshold: the probability from which a peak is a cell.
         views: how many views of a tile are averaged, see `UNet`.
+        neighbours: how much the classes of near cells count, see `cell_neighbours`.
     """
 
     threshold: float
     views: int
+    neighbours: float = 0.0
 
     @staticmethod
     def of(options: Mapping[str, Any], network: Any) -> Deciding:
@@ -73,7 +76,8 @@ class Deciding:
         views = round(number_of(options, "views", network.views, 1, max(VIEWS), whole=True))
         if views not in VIEWS:
             raise SettingError(f"--views {views} is not possible", "Give 1, 2, 4 or 8.")
-        return Deciding(number_of(options, "threshold", float(network.threshold), 0.0, 1.0), views)
+        threshold = number_of(options, "threshold", float(network.threshold), 0.0, 1.0)
+        return Deciding(threshold, views, float(network.neighbours))
 
 
 def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, how: Deciding) -> list[Cells]:
@@ -84,14 +88,15 @@ def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, how: 
         image: (B, 3, T, T).
         place: (B, 10), see `samples.cell_tiles.Tile`.
         spec: the sample spec.
-        how: threshold and views.
+        how: what decides.
     """
     found = []
     for part, places in zip(image.split(_AT_ONCE), place.split(_AT_ONCE), strict=True):
         maps = network.maps(part, how.views)
         for cells, numbers in zip(cells_of(maps, how.threshold, spec.apart, spec.size), places, strict=True):
             tile = Tile.of(numbers.tolist())
-            whole = cells.moved(tile.left, tile.top)
+            told = with_neighbours(cells, how.neighbours, reach_of(spec.size, spec.margin))
+            whole = told.moved(tile.left, tile.top)
             # A little more than its own part: where two tiles see a middle on the other's side, neither would tell it.
             kept = whole.only(tile.answers_for(whole.x, whole.y, _SLACK))
             inside = (kept.x < tile.picture_width - 0.5) & (kept.y < tile.picture_height - 0.5)

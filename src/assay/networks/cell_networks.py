@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ from torch import nn
 
 from assay.errors import SettingError
 from assay.evaluation.cell_matching import best_threshold, matched
+from assay.evaluation.cells import Cells
+from assay.networks.cell_neighbours import best_weight, reach_of
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import portable, timm_features, wanted_scale
@@ -25,6 +27,7 @@ from assay.training.plan import Plan
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
 
+Array = np.ndarray[Any, Any]
 #: Thresholds that are tried on the validation side, and how many of its windows are looked at.
 _THRESHOLDS, _MOST_WINDOWS = np.linspace(0.1, 0.7, 25), 128
 #: How often each pixel is looked at, at most: enough for any budget that is usual.
@@ -71,11 +74,11 @@ def cell_networks(spec: CellSpec) -> Sequence[NetworkKind]:
     """The networks for pictures of this form, the default first."""
     own = NetworkKind(
         "unet", CellUNetSettings, _own, _own_recipe, "a U-Net of ours, learned from these pictures alone",
-        conclude=fit_threshold,
+        conclude=fit_answers,
     )  # fmt: skip
     timm = NetworkKind(
         "timm/", CellTimmSettings, _timm, _timm_recipe, "a U-Net over any encoder of timm's, pretrained (timm/NAME)",
-        conclude=fit_threshold, portable=portable, features=timm_features,
+        conclude=fit_answers, portable=portable, features=timm_features,
     )  # fmt: skip
     return (own, timm)
 
@@ -163,9 +166,11 @@ def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
 
 
 @torch.no_grad()
-def fit_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Set the network's threshold by the validation side: F1 of finding cells first, then how well they are counted."""
-    from assay.networks.cell_decoding import cells_of
+def fit_answers(network: nn.Module, samples: Samples, plan: Plan) -> None:
+    """Set by the validation side from where on a peak is a cell, and how much its neighbours tell of its class.
+
+    The threshold is that of the best F1 of finding, and of those as good the one that counts best.
+    """
     from assay.samples.split import VALIDATION
 
     found: Any = network
@@ -175,19 +180,35 @@ def fit_threshold(network: nn.Module, samples: Samples, plan: Plan) -> None:
         return
     network.eval()
     radius = max(spec.radius, spec.size) if spec.outlined else spec.radius
-    counts = np.zeros((len(_THRESHOLDS), 3))
-    miscounted = np.zeros(len(_THRESHOLDS))
-    for batch in view.sample(_MOST_WINDOWS).batches(8):
-        some: Any = batch
-        candidates = cells_of(found.maps(some.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
-        for cells, true, numbers in zip(candidates, some.cells, some.place, strict=True):
-            tile = Tile.of(numbers.tolist())
-            known = true[true[:, 2] > -2][:, :2].double().numpy()
-            known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]
-            own = cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top))
-            for place, threshold in enumerate(_THRESHOLDS):
-                kept = own.places[own.probability >= threshold]
-                counts[place] += len(matched(kept, known, radius)), len(kept), len(known)
-                miscounted[place] += abs(len(kept) - len(known))
+    tiles = [tile for batch in view.sample(_MOST_WINDOWS).batches(8) for tile in _judged(found, batch, spec)]
+    counts, miscounted = np.zeros((len(_THRESHOLDS), 3)), np.zeros(len(_THRESHOLDS))
+    for own, known, _ in tiles:
+        for place, threshold in enumerate(_THRESHOLDS):
+            kept = own.places[own.probability >= threshold]
+            counts[place] += len(matched(kept, known[:, :2], radius)), len(kept), len(known)
+            miscounted[place] += abs(len(kept) - len(known))
     scores = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-    found.threshold.fill_(best_threshold(_THRESHOLDS, scores, miscounted))
+    threshold = best_threshold(_THRESHOLDS, scores, miscounted)
+    found.threshold.fill_(threshold)
+    if spec.kinds:
+        classed = [_classed(cells.only(cells.probability >= threshold), known, radius) for _, known, cells in tiles]
+        found.neighbours.fill_(best_weight(classed, reach_of(spec.size, spec.margin)))
+
+
+def _judged(network: Any, batch: Any, spec: CellSpec) -> Iterator[tuple[Cells, Array, Cells]]:
+    """Of each tile the cells that it answers for, the true ones (N, 3: x, y, class), and all cells that it sees."""
+    from assay.networks.cell_decoding import cells_of
+
+    candidates = cells_of(network.maps(batch.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
+    for cells, true, numbers in zip(candidates, batch.cells, batch.place, strict=True):
+        tile = Tile.of(numbers.tolist())
+        known = true[true[:, 2] > -2][:, :3].double().numpy()
+        known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]
+        yield cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top)), known, cells
+
+
+def _classed(cells: Cells, true: Array, radius: float) -> tuple[Cells, Array, Array]:
+    """The cells, the positions of those that are true cells of a known class, and these classes."""
+    of_class = true[true[:, 2] >= 0]
+    pairs = matched(cells.places, of_class[:, :2], radius)
+    return cells, pairs[:, 0], of_class[pairs[:, 1], 2].astype(np.int64)
