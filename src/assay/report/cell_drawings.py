@@ -93,7 +93,7 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
     near = (truth.places >= (left - around, top - around)) & (
         truth.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
     )
-    drawn = enlarged_marks(part, truth.only(near.all(axis=1)).moved(-left, -top), scale, spec)
+    drawn = enlarged_marks(part, truth.only(np.asarray(near.all(axis=1))).moved(-left, -top), scale, spec)
     if mark is not None:
         own = truth.only(np.asarray([int(np.hypot(*(truth.places - mark).T).argmin())])).moved(-left, -top)
         drawn = enlarged_marks(drawn, own, scale, spec, doubted=True)
