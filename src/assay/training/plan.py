@@ -49,7 +49,7 @@ class Plan:
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
     learning_rate: float = searched(1e-3, Range(0.2, 5.0, log=True, relative=True))
     momentum: float = 0.9
-    weight_decay: float = searched(0.0, DecayRange(3.0))
+    weight_decay: float = searched(0.0, DecayRange(0.01, 2.0))
     l1: float = 0.0
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     warmup: float = 0.2

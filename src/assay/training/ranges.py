@@ -45,12 +45,14 @@ class Choice:
 
 @_dataclass(frozen=True)
 class DecayRange:
-    """From no weight decay to a multiple of what takes two thirds of a weight that nothing else moves.
+    """Weight decay between two multiples of what takes two thirds of a weight that nothing else moves; equal ratios.
 
-    How strong a decay is follows from the learning rate and the number of steps, too (see `evidence/remedy.py`).
+    How strong a decay is follows from the learning rate and the number of steps, too (see `evidence/remedy.py`). A
+    proposal below the lower end does next to nothing, and a search begins at that end.
     """
 
-    most: float
+    low: float
+    high: float
 
 
 Searched = Range | Choice | DecayRange

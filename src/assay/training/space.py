@@ -28,7 +28,7 @@ class Dimension:
 
     Attributes:
         name: as `--set` calls it: of the network's settings, of the plan, or `augment.NAME`.
-        default: what the recipe proposes.
+        default: where a search begins: what the recipe proposes.
         low: the lower end; None for a choice.
         high: the upper end; None for a choice.
         log: equal ratios count alike.
@@ -107,6 +107,11 @@ def applied(settings: Any, plan: Plan, values: Mapping[str, Any]) -> tuple[Any, 
     return settings, dataclasses.replace(plan, **shared, augment={**plan.augment, **augment})
 
 
+def proposed_value(settings: Any, plan: Plan, name: str) -> Any:
+    """What settings and plan say by the name that `--set` knows."""
+    return getattr(settings, name) if hasattr(settings, name) else _value_in(plan, name)
+
+
 def _value_in(plan: Plan, name: str) -> float | None:
     if name.startswith(_AUGMENT):
         return plan.augment.get(name.removeprefix(_AUGMENT))
@@ -120,7 +125,8 @@ def _resolved(name: str, declared: Searched, value: Any, plan: Plan, steps: int)
         return Dimension(name, value, choices=values)
     if isinstance(declared, DecayRange):
         moderate = 2 / max(1e-9, plan.learning_rate * max(1, steps))
-        return Dimension(name, value, 0.0, _tidy(max(declared.most * moderate, 1.5 * value)))
+        low, high = declared.low * moderate, max(declared.high * moderate, 1.5 * value)
+        return Dimension(name, max(value, low), low, high, log=True)
     low, high = (end * value if declared.relative else end for end in (declared.low, declared.high))
     if declared.step or declared.share:
         return _whole(name, declared, value, low, high)

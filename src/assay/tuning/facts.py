@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.trial import FrozenTrial, TrialState
 
 from assay.evidence.tuned import Trial, Tuned
+from assay.training.space import proposed_value
 from assay.tuning.importance import importances
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def tuned_facts(search: Search, kept: Mapping[str, Any], other: Predictor | None
         return Tuned(
             [_trial(one, search) for one in found],
             _trial(best, search),
-            {one.name: one.default for one in branch.dimensions},
+            {one.name: proposed_value(branch.settings, branch.plan, one.name) for one in branch.dimensions},
             {one.name: one.words for one in branch.dimensions},
             _edges(branch, values),
             importances(found),

@@ -42,6 +42,8 @@ from assay.tuning.storage import has_password, hidden, open_storage
 
 FORMAT = 1
 FOUND, DEFAULTS = "found", "defaults"
+#: A training in full gets this share of the time at least, even where trials took longer than they should.
+_LEAST_SHARE = 0.15
 
 
 class Folder:
@@ -221,7 +223,7 @@ def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Eve
     kept = folder.run.read(folder.kept, "kept", "validation", "best")
     _move(folder, str(kept["kept"]))
     made = remade(folder.run, asked.prepared, asked.held)
-    return finish(made, folder.run, progress, stop, lambda: tuned_facts(search, kept, _other(folder, asked, kept)))
+    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)))
 
 
 def _search(folder: Folder, asked: Asked) -> Search:
@@ -237,11 +239,12 @@ def _train_in_full(folder: Folder, asked: Asked, search: Search, progress: Progr
     best = best_of(found)
     same = best.system_attrs.get("fixed_params") is not None and best.number == 0
     names = (DEFAULTS,) if same else (FOUND, DEFAULTS)
-    left_s = max(search.plan.total_s - search.spent(found), 0.1 * search.plan.total_s) / len(names)
+    left_s = max((search.plan.total_s - search.spent(found)) / len(names), _LEAST_SHARE * search.plan.total_s)
     score = Score(search.task, asked.held[1], asked.held[0], None, search.several)
     values: dict[str, float] = {}
     for name in names:
         made = _candidate(folder.candidate(name), asked, search, best if name == FOUND else None, left_s)
+        progress.say("The best trial in full" if name == FOUND else "The defaults for the same time")
         predictor = fitted(made, folder.candidate(name), progress, stop)
         values[name] = score.of(predictor.network, made.plan)
         asked.held[0].forget_appended(0)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.flow import TrainOptions
-from assay.pacing import Stopwatch
-from assay.planning import Held, build, pick_network, proposed
+from assay.pacing import Stopwatch, build
+from assay.planning import Held, pick_network, proposed
 from assay.run import to_json
 from assay.samples.samples import TrainStream
 from assay.samples.split import TRAIN, VALIDATION

@@ -115,7 +115,7 @@ class Search:
         mine = [one.user_attrs.get("seconds", 0.0) for one in finished if one.user_attrs.get("owner") == self.owner]
         if not mine:
             return False
-        return self.spent(found) + 0.5 * sum(mine) / len(mine) > self.plan.search_s
+        return bool(self.spent(found) + 0.5 * sum(mine) / len(mine) > self.plan.search_s)
 
     def _elsewhere(self, found: list[FrozenTrial]) -> int:
         """Trials that other processes have begun and seem to go on with."""
@@ -137,7 +137,8 @@ class Search:
             trial.set_user_attr("owner", self.owner)
             branch, values = suggested(trial, self.plan.branches)
         of = f" of {self.options.trials}" if self.options.trials else ""
-        progress.stage(f"Trial {trial.number + 1}{of}: {_words(branch, values)}", CHECKS)
+        progress.stage(f"Trial {trial.number + 1}{of}", CHECKS)
+        progress.say(f"  {_words(branch, values)}")
         state, value, error = self._outcome(trial, branch, values, progress, stop)
         with self._reaching():
             trial.set_user_attr("seconds", round(time.perf_counter() - begun, 3))
