@@ -14,16 +14,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.api import load, train
+    from assay.api import load, train, tune
     from assay.errors import AssayError
     from assay.estimators import Classifier, Regressor
     from assay.model import Model
 
 __version__ = "0.1.0"
-__all__ = ["AssayError", "Classifier", "Model", "Regressor", "load", "train"]
+__all__ = ["AssayError", "Classifier", "Model", "Regressor", "load", "train", "tune"]
 
 _PLACES = {
     "train": "assay.api",
+    "tune": "assay.api",
     "load": "assay.api",
     "Model": "assay.model",
     "Classifier": "assay.estimators",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,71 @@ def train(
     options = TrainOptions(budget_s, epochs, network, texts, seed, evidence)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
+
+
+def tune(
+    source: Any,
+    *,
+    task: str | None = None,
+    target: str | None = None,
+    group: str | None = None,
+    split: str | None = None,
+    split_seed: int = 0,
+    data: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    trials: int | None = None,
+    budget: str | float | None = None,
+    storage: str | None = None,
+    networks: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+    search: Sequence[str] | Mapping[str, str] = (),
+    seed: int = 0,
+    evidence: str = "full",
+    sampler: str = "tpe",
+    pruning: bool = True,
+    progress: Progress | None = None,
+) -> Model:
+    """Search hyper-parameters on the validation side, and make the best a trained model.
+
+    Args:
+        source: as `train` takes it, and so the other options of data; what is in memory cannot be resumed.
+        task: the application; None to recognise it.
+        target: the column to predict.
+        group: the column whose values never cross the split.
+        split: `80/10/10`, or the name of a column that gives each sample's side.
+        split_seed: moves samples between the sides.
+        data: options that the task adds.
+        out: the run folder; one in which the same search was stopped is gone on with.
+        trials: how many trials in all; as many as fit into the time by default.
+        budget: time for all trainings together, in seconds or as `30m`.
+        storage: where trials are kept, to share them: `sqlite:///FILE`, `postgresql://…`, or a journal file.
+        networks: those among which is chosen; the task's default where none is named.
+        settings: hyper-parameters that are held fixed, by name.
+        search: the hyper-parameters that are searched, all by default; as a mapping with ranges, such as
+            `{"learning_rate": "0.001..0.1"}`.
+        seed: of the search and of all trainings.
+        evidence: `full`, `quick` or `none`.
+        sampler: `tpe`, or `random` for comparison.
+        pruning: stop trials early that are behind.
+        progress: is told how far it is.
+
+    Returns:
+        The trained model, whose evidence has a finding `tuning`.
+
+    Raises:
+        AssayError: data, settings, storage or folder cannot be used, or all trials fail.
+    """
+    from assay.tuning.options import TuneOptions, need_optuna
+
+    need_optuna()
+    from assay.tuning.flow import tune as tune_run
+
+    texts = {name: str(value) for name, value in (settings or {}).items()}
+    ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
+    budget_s = fitting_time(budget, None)[0]
+    options = TuneOptions(trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning)
+    chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
+    return Model(tune_run(source, chosen, options, Path(out) if out is not None else None, progress))
 
 
 def fitting_time(budget: str | float | None, epochs: float | None) -> tuple[float | None, float | None]:

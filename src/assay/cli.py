@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from assay._arguments import (
+    Group,
+    Json,
+    RunArgument,
+    SetOption,
+    SourceArgument,
+    SplitOption,
+    SplitSeed,
+    Target,
+    TaskOption,
+    data_options,
+    settings_of,
+)
 from assay._failing import fail, unexpected
 from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError, SettingError
-
-if TYPE_CHECKING:
-    from assay.sources.source import DataOptions
 
 app = typer.Typer(
     add_completion=False,
@@ -25,16 +35,6 @@ app = typer.Typer(
 data_app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Public data sets.")
 app.add_typer(data_app, name="data")
 
-SourceArgument = Annotated[str, typer.Argument(help="A folder, archive or file with data.")]
-RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
-TaskOption = Annotated[str | None, typer.Option("--task", help="The application; recognised where not given.")]
-Target = Annotated[str | None, typer.Option("--target", help="The column to predict.")]
-Group = Annotated[str | None, typer.Option("--group", help="The column whose values never cross the split.")]
-SplitOption = Annotated[
-    str | None, typer.Option("--split", help="80/10/10, or a column that gives each sample's side.")
-]
-SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples between the sides.")]
 MORE_ANSWERS = "Applications add options of their own, such as --beams or --length: see assay tasks."
 MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
 
@@ -72,7 +72,7 @@ def inspect(
     """What is here: the task recognised and why, counts, problems, the split."""
     from assay.shell import inspect_and_tell
 
-    options = _data_options(context, task, target, group, split, split_seed)
+    options = data_options(context, task, target, group, split, split_seed)
     inspect_and_tell(source, options, json)
 
 
@@ -88,9 +88,7 @@ def train(
     network: Annotated[
         str | None, typer.Option("--network", help="The network, such as convnet or timm/resnet18.")
     ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="A hyper-parameter, KEY=VALUE; may be repeated.")
-    ] = None,
+    settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
     evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
     device: Annotated[str, typer.Option("--device", help="auto or cpu.")] = "auto",
@@ -108,9 +106,49 @@ def train(
 
     if device not in ("auto", "cpu"):
         raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
-    data = _data_options(context, task, target, group, split, split_seed)
-    options = TrainOptions(*fitting_time(budget, epochs), network, _settings(settings), seed, evidence)
+    data = data_options(context, task, target, group, split, split_seed)
+    options = TrainOptions(*fitting_time(budget, epochs), network, settings_of(settings), seed, evidence)
     train_and_tell(source, data, options, out, json)
+
+
+@app.command(epilog=MORE_OPTIONS)
+def tune(
+    context: typer.Context,
+    source: SourceArgument,
+    trials: Annotated[int | None, typer.Option("--trials", help="How many; as many as fit by default.")] = None,
+    budget: Annotated[str | None, typer.Option("--budget", help="Time for all trainings: 30m, 2h.")] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="Share the trials: sqlite:///FILE, postgresql://…, a journal file.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
+    ] = None,
+    network: Annotated[list[str] | None, typer.Option("--network", help="A network to try; may be repeated.")] = None,
+    settings: SetOption = None,
+    search: Annotated[
+        list[str] | None, typer.Option("--search", help="Search this alone, NAME or NAME=LOW..HIGH; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the search and of all trainings.")] = 0,
+    evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
+    sampler: Annotated[str, typer.Option("--sampler", help="tpe, or random for comparison.")] = "tpe",
+    pruning: Annotated[bool, typer.Option("--pruning/--no-pruning", help="Stop trials that are behind.")] = True,
+    task: TaskOption = None,
+    target: Target = None,
+    group: Group = None,
+    split: SplitOption = None,
+    split_seed: SplitSeed = 0,
+    json: Json = False,
+) -> None:
+    """Search hyper-parameters within a time, and make the best a run."""
+    from assay.api import fitting_time
+    from assay.tuning.command import tune_and_tell
+    from assay.tuning.options import TuneOptions
+
+    ranges = {name: where for name, _, where in (text.partition("=") for text in search or ())}
+    data = data_options(context, task, target, group, split, split_seed)
+    options = TuneOptions(trials, fitting_time(budget, None)[0], storage, tuple(network or ()), settings_of(settings),
+                          ranges, seed, evidence, sampler, pruning)  # fmt: skip
+    tune_and_tell(source, data, options, out, json)
 
 
 @app.command()
@@ -134,7 +172,7 @@ def evaluate(
     """The metrics of a trained network on other labelled data."""
     from assay.shell import evaluate_and_tell
 
-    evaluate_and_tell(run, source, _data_options(context, None, target, group, split, 0), json)
+    evaluate_and_tell(run, source, data_options(context, None, target, group, split, 0), json)
 
 
 @app.command(epilog=MORE_ANSWERS)
@@ -300,26 +338,3 @@ def _words() -> tuple[list[str], dict[str, str]]:
     parameters = command.commands[words[0]].params
     own = {option for parameter in parameters for option in parameter.opts}
     return take_task_options(words, {*own, "--help"}, answering=words[0] not in READING)
-
-
-def _data_options(
-    context: typer.Context,
-    task: str | None,
-    target: str | None,
-    group: str | None,
-    split: str | None,
-    split_seed: int,
-) -> DataOptions:
-    from assay.sources.source import DataOptions
-
-    return DataOptions(task, target, group, split, split_seed, extra=dict(context.obj or {}))
-
-
-def _settings(texts: list[str] | None) -> dict[str, str]:
-    settings: dict[str, str] = {}
-    for text in texts or []:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise SettingError(f"--set {text} has no value", "Write it as --set KEY=VALUE.")
-        settings[name] = value
-    return settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from assay.errors import SettingError
 from assay.evaluation.evaluation import Evaluation
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
+from assay.evidence.tuned import Tuned
 from assay.flow import Stop
 from assay.memory import watched
 from assay.planning import Made
@@ -34,13 +36,28 @@ _EVALUATED_SHARE, _EVALUATED_LEAST_S = 0.1, 5.0
 _FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
 
-def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
-    """Fit, compare, find out and tell, each unless it is done already."""
+def finish(
+    made: Made,
+    run: RunFolder,
+    progress: Progress,
+    stop: threading.Event,
+    tuned: Callable[[Evaluation, int], Tuned] | None = None,
+) -> RunFolder:
+    """Fit, compare, find out and tell, each unless it is done already.
+
+    Args:
+        made: the training as planned.
+        run: its folder.
+        progress: is told how far it is.
+        stop: see `train`.
+        tuned: of a search's best trial: makes what the search left behind out of the answers on the test side and the
+            number of steps.
+    """
     predictor = fitted(made, run, progress, stop)
     baseline = floor = None
     if made.options.evidence != "none":
         baseline, floor = _baselines(made, run, progress)
-    _conclude(made, run, predictor, baseline, floor, progress)
+    _conclude(made, run, predictor, baseline, floor, progress, tuned)
     run.finish()
     return run
 
@@ -153,6 +170,7 @@ def _conclude(
     baseline: FittedBaseline | None,
     floor: FittedBaseline | None,
     progress: Progress,
+    tuned: Callable[[Evaluation, int], Tuned] | None = None,
 ) -> None:
     """Evaluate, find, and write samples, evidence, page and summary."""
     from assay.conclusion import write_conclusion
@@ -189,6 +207,7 @@ def _conclude(
         made.options.evidence == "full",
         _last(run, "fit_memory_bytes"),
         made.kind.features(made.settings),
+        tuned(sides["test"], _steps_taken(made, run)) if tuned and made.options.evidence != "none" else None,
     )
     write_conclusion(context, made, run, progress)
 
@@ -224,8 +243,7 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
     if made.options.evidence != "full":
         return None
-    steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
-    plan = replace(made.plan, steps=int(steps))
+    plan = replace(made.plan, steps=_steps_taken(made, run))
     return Side(
         made.task,
         made.spec,
@@ -236,6 +254,11 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
         run.checkpoint / "side",
         lambda name: progress.say(f"Side training {name}"),
     )
+
+
+def _steps_taken(made: Made, run: RunFolder) -> int:
+    """The steps that the training took in the end."""
+    return int(next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps))
 
 
 def fit_seconds(run: RunFolder) -> float:

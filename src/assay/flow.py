@@ -216,6 +216,12 @@ def resume(path: Path, progress: Progress | None = None, stop: threading.Event |
     from assay.fitting import finish
     from assay.planning import reopen
 
+    if (path / "tuning" / "tuning.json").exists():
+        from assay.tuning.flow import resume as resume_tuning
+        from assay.tuning.options import need_optuna
+
+        need_optuna()
+        return resume_tuning(path, progress or Progress(), stop or threading.Event())
     run = RunFolder.open(path)
     if run.summary.exists():
         return run

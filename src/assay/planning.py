@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
 
 FORMAT = 1
+#: Decoded samples, what a sample is, and what was wrong with them.
+Held = tuple[Samples, Spec, ProblemLog]
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,52 @@ def choose(
         decoded: where the decoded samples go; None for the shared cache.
     """
     keep_buffers()
-    samples, spec, problems = decode(prepared, data, progress, decoded)
-    kind, settings = pick_network(prepared.task, spec, options.network)
+    held = decode(prepared, data, progress, decoded)
     progress.stage("Planning")
-    begun = time.perf_counter()
-    count = len(samples.view(TRAIN).windows)
-    budget = options.budget_s if options.budget_s or options.epochs else prepared.task.traits.default_budget_s
-    measured = Stopwatch(prepared.task, spec, samples, kind, budget)
-    situation = Situation(spec, count, budget, options.epochs, measured)
-    given = dict(options.settings)
-    proposed, plan = kind.recipe(situation)
-    if kind.name.endswith("/"):
-        first = dataclasses.fields(settings)[0].name
-        proposed = replace(proposed, **{first: getattr(settings, first)})
-    settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
-    plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
-    made = Made(
-        prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, timing, problems
-    )
-    run.write(run.plan, _plan_json(made, budget))
+    made = planned(prepared, data, options, held)
+    write_plan(made, run)
     return made
 
 
-def decode(
-    prepared: Prepared, data: DataOptions, progress: Progress, folder: Path | None = None
-) -> tuple[Samples, Spec, ProblemLog]:
+def planned(
+    prepared: Prepared,
+    data: DataOptions,
+    options: TrainOptions,
+    held: Held,
+    changed: Callable[[Settings, Plan], tuple[Settings, Plan]] = lambda settings, plan: (settings, plan),
+) -> Made:
+    """Network, hyper-parameters and number of steps, by the network's recipe; `changed` has the last word on them."""
+    begun = time.perf_counter()
+    samples, spec, problems = held
+    budget = budget_of(options, prepared.task)
+    kind, settings, plan, measured = proposed(prepared.task, held, options, budget)
+    settings, plan = changed(settings, plan)
+    plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
+    name = options.network or kind.name
+    return Made(prepared, data, options, samples, spec, kind, name, settings, plan, timing, problems)
+
+
+def proposed(
+    task: Task, held: Held, options: TrainOptions, budget: float | None
+) -> tuple[NetworkKind, Settings, Plan, Stopwatch]:
+    """The network asked for, what its recipe proposes with what the user set by hand, and what measures its steps."""
+    samples, spec, _ = held
+    kind, settings = pick_network(task, spec, options.network)
+    measured = Stopwatch(task, spec, samples, kind, budget)
+    proposal, plan = kind.recipe(Situation(spec, len(samples.view(TRAIN).windows), budget, options.epochs, measured))
+    if kind.name.endswith("/"):
+        first = dataclasses.fields(settings)[0].name
+        proposal = replace(proposal, **{first: getattr(settings, first)})
+    settings, plan = apply_settings(proposal, replace(plan, seed=options.seed), dict(options.settings))
+    return kind, settings, plan, measured
+
+
+def budget_of(options: TrainOptions, task: Task) -> float | None:
+    """Seconds for fitting; None where passes are given instead."""
+    return options.budget_s if options.budget_s or options.epochs else task.traits.default_budget_s
+
+
+def decode(prepared: Prepared, data: DataOptions, progress: Progress, folder: Path | None = None) -> Held:
     """The spec, learned from the training rows, and the samples in that form; see `choose`."""
     progress.stage("Decoding the samples", prepared.split.side.size)
     log = ProblemLog()
@@ -136,14 +160,26 @@ def pick_network(task: Task, spec: Spec, name: str | None) -> tuple[NetworkKind,
     raise SettingError(f"{task.name} has no network {name!r}", did_you_mean(name, [kind.name for kind in kinds]))
 
 
+def write_plan(made: Made, run: RunFolder) -> None:
+    """Write `plan.json`."""
+    run.write(run.plan, _plan_json(made, budget_of(made.options, made.task)))
+
+
+def named_source(prepared: Prepared) -> str | None:
+    """How a run names its source; None where that was in memory."""
+    path, address = prepared.source.path, prepared.source.address
+    if path is None:
+        return address
+    return hidden_source(path) if prepared.task.traits.private else str(path.resolve())
+
+
 def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
     """Everything needed to run it again."""
     data, options = to_json(made.data), to_json(made.options)
-    path, address = made.prepared.source.path, made.prepared.source.address
     return {
         "format": FORMAT,
         "task": made.task.name,
-        "source": address if path is None else hidden_source(path) if made.task.traits.private else str(path.resolve()),
+        "source": named_source(made.prepared),
         "fingerprint": made.prepared.records.fingerprint,
         "data": data,
         "options": {**options, "budget_s": None if options["epochs"] else budget_s},
@@ -151,12 +187,13 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "network": {"name": made.network, "settings": to_json(made.settings)},
         "plan": to_json(made.plan),
         "timing": to_json(made.timing),
-        "versions": _versions(),
+        "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of Python and of what a training stands on."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
@@ -174,28 +211,30 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing")
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
-    data, options, plan, timing = _written(run, plan_json)
-    source = found_source(plan_json["source"])
-    prepared = prepare(source, replace(data, task=plan_json["task"]), progress)
-    if prepared.records.fingerprint != plan_json["fingerprint"]:
+    data, _, _, _ = _written(run, plan_json)
+    prepared = prepare_again(plan_json, data, progress)
+    return remade(run, prepared, decode(prepared, data, progress))
+
+
+def prepare_again(written: Mapping[str, Any], data: DataOptions, progress: Progress) -> Prepared:
+    """The data of a run that was begun, by its task, source and fingerprint; raises `RunError` where it has changed."""
+    source = found_source(written["source"])
+    prepared = prepare(source, replace(data, task=written["task"]), progress)
+    if prepared.records.fingerprint != written["fingerprint"]:
         raise RunError(f"the data in {source} has changed since the run began", "Train again into a new folder.")
-    samples, spec, problems = decode(prepared, data, progress)
+    return prepared
+
+
+def remade(run: RunFolder, prepared: Prepared, held: Held) -> Made:
+    """What was planned for a run, read back from its `plan.json`, on samples that are at hand."""
+    plan_json = run.read(run.plan, "data", "network", "options", "plan", "timing")
+    data, options, plan, timing = _written(run, plan_json)
+    samples, spec, problems = held
     with reading(run.plan):
-        kind, _ = pick_network(prepared.task, spec, plan_json["network"]["name"])
+        name = plan_json["network"]["name"]
+        kind, _ = pick_network(prepared.task, spec, name)
         settings = kind.settings(**plan_json["network"]["settings"])
-    return Made(
-        prepared,
-        data,
-        options,
-        samples,
-        spec,
-        kind,
-        plan_json["network"]["name"],
-        settings,
-        plan,
-        timing,
-        problems,
-    )
+    return Made(prepared, data, options, samples, spec, kind, name, settings, plan, timing, problems)
 
 
 def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -42,6 +43,36 @@ def reading(file: Path) -> Iterator[None]:
         yield
     except DAMAGE as error:
         raise RunError(f"{file} is damaged ({error})", _RESTORE) from error
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """A folder for this process alone; raises `RunError` where another one is writing it.
+
+    The system gives it back when the process is done or dies, so that no run stays locked.
+    """
+    file = folder / ".lock"
+    with writing(file):
+        opened = open(file, "a+b")  # noqa: SIM115
+    with opened:
+        try:
+            _lock(opened.fileno())
+        except OSError as error:
+            hint = "Wait until it is done, or choose another folder with --out."
+            raise RunError(f"another process is writing {folder}", hint) from error
+        yield
+
+
+def _lock(number: int) -> None:
+    """Lock an open file, or raise `OSError` at once where another process has locked it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(number, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_full(error: BaseException) -> bool:
@@ -116,7 +147,8 @@ class RunFolder:
         with writing(path):
             taken = path.is_dir() and any(path.iterdir())
         if taken:
-            if run.plan.exists() and not run.summary.exists():
+            begun = run.plan.exists() or (path / "tuning" / "tuning.json").exists()
+            if begun and not run.summary.exists():
                 raise RunError(f"{path} holds a run that is not finished", f"assay resume {path}")
             raise RunError(f"{path} is not empty", "Choose another folder with --out.")
         if path.exists() and not path.is_dir():

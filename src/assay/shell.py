@@ -78,7 +78,7 @@ def train_and_tell(
     progress = listener()
     try:
         with stopping_on_signals() as stop:
-            _uninterrupted(lambda: train(opened, data, options, folder, progress, stop), folder)
+            uninterrupted(lambda: train(opened, data, options, folder, progress, stop), folder)
     finally:
         progress.close()
     tell(RunFolder(folder), as_json)
@@ -97,19 +97,19 @@ def _finish(path: Path) -> None:
     progress = listener()
     try:
         with stopping_on_signals() as stop:
-            _uninterrupted(lambda: resume(path, progress, stop), path)
+            uninterrupted(lambda: resume(path, progress, stop), path)
     finally:
         progress.close()
 
 
-def _uninterrupted(work: Callable[[], object], folder: Path) -> None:
+def uninterrupted(work: Callable[[], object], folder: Path) -> None:
     """Do the work; where it is stopped, say how to go on, and raise `KeyboardInterrupt`."""
     from assay.training.loop import Interrupted
 
     try:
         work()
     except (Interrupted, KeyboardInterrupt):
-        kept = RunFolder(folder).plan.exists()
+        kept = RunFolder(folder).plan.exists() or (folder / "tuning" / "tuning.json").exists()
         sys.stderr.write("\nstopped.\n" + (f"hint: assay resume {folder}\n" if kept else ""))
         raise KeyboardInterrupt from None
 

@@ -14,6 +14,7 @@ from assay.evaluation.metrics import Metric
 if TYPE_CHECKING:
     from assay.baselines.baseline import Baseline
     from assay.evidence.side import Side
+    from assay.evidence.tuned import Tuned
     from assay.samples.samples import Samples
     from assay.serving.predictor import Predictor
     from assay.task import Spec, Task
@@ -67,6 +68,7 @@ class Context:
         fit_memory_bytes: what training held beyond what the process held before; None where that is not known.
         features: where the network's features come from (`NetworkKind.features`).
         thorough: full evidence was asked for, which may take as long as the training did; else a tenth of it.
+        tuned: the search that its hyper-parameters came from; None where they were not searched.
     """
 
     task: Task
@@ -90,6 +92,7 @@ class Context:
     thorough: bool = True
     fit_memory_bytes: int | None = None
     features: str = "learned from this data"
+    tuned: Tuned | None = None
 
     @property
     def shown(self) -> Evaluation:

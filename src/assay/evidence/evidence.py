@@ -17,6 +17,7 @@ FINDINGS = {
     "accuracy": "assay.evidence.accuracy:find",
     "baseline": "assay.evidence.baseline:find",
     "data": "assay.evidence.data:find",
+    "tuning": "assay.evidence.tuning:find",
     "overfitting": "assay.evidence.overfitting:find",
     "calibration": "assay.evidence.calibration:find",
     "labels": "assay.evidence.labels:find",
@@ -53,8 +54,9 @@ def find_all(
         keep: takes the findings so far after each new one, to write them down.
     """
     found = {finding.name: finding for finding in known}
-    progress.stage("Evidence", len(FINDINGS))
-    for number, (name, place) in enumerate(FINDINGS.items(), 1):
+    wanted = {name: place for name, place in FINDINGS.items() if name != "tuning" or context.tuned is not None}
+    progress.stage("Evidence", len(wanted))
+    for number, (name, place) in enumerate(wanted.items(), 1):
         if name not in found:
             begun = time.perf_counter()
             finding = _find(name, place, context)
@@ -62,7 +64,7 @@ def find_all(
             if keep is not None:
                 keep(list(found.values()))
         progress.advance(number, name)
-    return [found[name] for name in FINDINGS]
+    return [found[name] for name in wanted]
 
 
 def _find(name: str, place: str, context: Context) -> Finding:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from assay.errors import AssayError, SettingError
-from assay.evaluation.calibration import fit_temperature
 from assay.evaluation.intervals import Estimate, difference
+from assay.evaluation.unseen_loss import unseen_loss
 from assay.evidence.context import Context
 from assay.samples.split import TRAIN, VALIDATION
 
@@ -185,27 +184,8 @@ def _compared(context: Context, change: Change, answers: Values, before: Values,
     side = context.validation
     other = side.outputs if change is LONGER else before
     gain = difference(context.metric, answers, other, side.truths, side.groups, among=among)
-    return Tried(change, gain, _loss(context, answers))
-
-
-def _loss(context: Context, answers: Values) -> float:
-    """The mean loss on validation; that of probabilities at the temperature that suits them best.
-
-    It tells networks apart by less than what changes which answer is right. Without the temperature it would praise
-    whatever makes a network less sure of itself.
-    """
-    side, task, spec = context.validation, context.task, context.spec
-    probabilities = task.probabilities(answers, spec)
-    if probabilities is not None:
-        labels = np.asarray(side.truths, np.int64)
-        temperature = fit_temperature(np.asarray(probabilities), labels, side.groups)
-        with suppress(SettingError):  # raised where these probabilities have no temperature
-            answers = task.sharpened(answers, temperature, spec)
-    loss = float(np.mean(task.losses(answers, side.truths, spec)))
-    if np.isfinite(loss):
-        return loss
-    value = context.metric.value(answers, side.truths)
-    return -value if context.metric.higher_is_better else value
+    loss = unseen_loss(context.task, context.spec, answers, side.truths, side.groups)
+    return Tried(change, gain, loss)
 
 
 def _strengthened(context: Context, name: str, off: float, on: float) -> Change | None:

@@ -23,6 +23,7 @@ from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.ranges import SHARE, SKIPPED, WIDTH, searched
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -62,11 +63,11 @@ class CellTimmSettings(TimmEncoderSettings):
             time as the first.
     """
 
-    width: int = 24
+    width: int = searched(24, WIDTH)
     stride: int = 2
     zoom: int = 1
-    dropout: float = 0.2
-    stochastic_depth: float = 0.1
+    dropout: float = searched(0.2, SHARE)
+    stochastic_depth: float = searched(0.1, SKIPPED)
     views: int = 4
 
 

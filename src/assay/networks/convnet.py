@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from assay.networks.activations import activation
 from assay.networks.stochastic_depth import skipped_branch
+from assay.training.ranges import DEPTH, SHARE, WIDTH, searched
 
 _SMALLEST_SIDE = 4
 _MOST_STAGES = 4
@@ -32,10 +33,10 @@ class ConvNetSettings:
             before it are skipped in proportion to their depth (Huang et al. 2016).
     """
 
-    depth: int = 1
-    width: int = 32
+    depth: int = searched(1, DEPTH)
+    width: int = searched(32, WIDTH)
     activation: str = "relu"
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
     stochastic_depth: float = 0.0
 
 

@@ -19,6 +19,7 @@ from assay.samples.box_spec import BoxSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
 from assay.training.precision import multiplies_bfloat16
+from assay.training.ranges import BODY_RATE, WIDTH, searched
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -45,9 +46,9 @@ class DetectorSettings:
         activation: see `ConvNetSettings`.
     """
 
-    width: int = 32
+    width: int = searched(32, WIDTH)
     depth: int = 1
-    neck: int = 64
+    neck: int = searched(64, WIDTH)
     head: int = 2
     finest: int = 8
     activation: str = "relu"
@@ -71,11 +72,11 @@ class TimmDetectorSettings:
 
     architecture: str = ""
     pretrained: bool = True
-    neck: int = 64
+    neck: int = searched(64, WIDTH)
     head: int = 2
     finest: int = 8
     activation: str = "relu"
-    body_rate: float = 0.3
+    body_rate: float = searched(0.3, BODY_RATE)
     trained: float = 0.85
     keep_statistics: bool = True
 

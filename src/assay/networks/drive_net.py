@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from assay.networks.activations import activation
 from assay.networks.image_networks import Pixels
 from assay.samples.drive_spec import DriveSpec
+from assay.training.ranges import SHARE, WIDTH, searched
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class DriveNetSettings:
         dropout: the share of what the convolutions give that is silenced at each training step.
     """
 
-    width: int = 16
-    hidden: int = 128
+    width: int = searched(16, WIDTH)
+    hidden: int = searched(128, WIDTH)
     activation: str = "relu"
-    dropout: float = 0.1
+    dropout: float = searched(0.1, SHARE)
 
 
 class DriveNet(nn.Module):

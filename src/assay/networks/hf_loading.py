@@ -16,6 +16,7 @@ from torch import nn
 
 from assay.errors import MissingExtraError, SettingError
 from assay.networks.dropout import Dropout
+from assay.training.ranges import BODY_RATE, Range, searched
 
 #: What `--network` begins with.
 PREFIX = "hf/"
@@ -37,8 +38,8 @@ class HfBodySettings:
 
     model: str = ""
     pretrained: bool = True
-    body_rate: float = 0.1
-    layer_decay: float = 0.9
+    body_rate: float = searched(0.1, BODY_RATE)
+    layer_decay: float = searched(0.9, Range(0.7, 1.0))
     freeze: bool = False
     freeze_embeddings: bool = False
     config: str = ""

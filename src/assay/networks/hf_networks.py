@@ -26,6 +26,7 @@ from assay.networks.hf_loading import (
 from assay.networks.pooling import mean_of
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.ranges import SHARE, Choice, searched
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -44,8 +45,8 @@ class HfSettings(HfBodySettings):
         dropout: before the head.
     """
 
-    pooling: Literal["mean", "first"] = "mean"
-    dropout: float = 0.1
+    pooling: Literal["mean", "first"] = searched("mean", Choice(("mean", "first")))
+    dropout: float = searched(0.1, SHARE)
 
 
 class HfBody(nn.Module):

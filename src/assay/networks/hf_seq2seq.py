@@ -20,6 +20,7 @@ from assay.networks.decoding import Decoding
 from assay.networks.hf_loading import HfBodySettings
 from assay.networks.seq2seq import Marks, with_end
 from assay.networks.token_loss import per_text
+from assay.training.ranges import Range, searched
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class HfSeq2SeqSettings(HfBodySettings):
     """Hyper-parameters of a pretrained network that translates; it has no head of ours, so `body_rate` is of all."""
 
     body_rate: float = 1.0
-    layer_decay: float = 1.0
+    layer_decay: float = searched(1.0, Range(0.7, 1.0))
 
 
 class HfSeq2Seq(nn.Module):

@@ -17,6 +17,7 @@ from assay.networks.hf_networks import HfBody
 from assay.networks.question_words import QuestionWords
 from assay.networks.spans import SpanHead, SpanScores
 from assay.samples.question_windows import CONTEXT, QUESTION
+from assay.training.ranges import SHARE, searched
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class HfSpanSettings(HfBodySettings):
         dropout: before the head.
     """
 
-    dropout: float = 0.1
+    dropout: float = searched(0.1, SHARE)
 
 
 class HfSpanReader(nn.Module):

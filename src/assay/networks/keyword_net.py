@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from assay.networks.keyword_steps import Folded, banded, fold, judged
 from assay.networks.log_mel import LogMel
+from assay.training.ranges import SHARE, WIDTH, searched
 
 MELS = 40
 #: Each of so many ranges of bands is normalised by itself.
@@ -40,8 +41,8 @@ class KeywordNetSettings:
         stride: frames that the stem takes for one; 1 is the published network, which takes twice the time of 2.
     """
 
-    width: int = 32
-    dropout: float = 0.1
+    width: int = searched(32, WIDTH)
+    dropout: float = searched(0.1, SHARE)
     stride: int = 2
 
 

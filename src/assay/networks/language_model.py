@@ -18,6 +18,7 @@ from assay.networks.decoding import TransformerDecoding
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.token_loss import token_losses
 from assay.networks.transformer import Transformer, TransformerSettings
+from assay.training.ranges import SHARE, searched
 
 #: Rounds of the search for how far to trust counts, and its penalty.
 _ROUNDS, _PENALTY = 100, 1e-4
@@ -38,7 +39,7 @@ class LanguageModelSettings(TransformerSettings):
     ngrams: int = 3
     buckets: int = 8192
     neighbours: int = 2
-    ngram_dropout: float = 0.0
+    ngram_dropout: float = searched(0.0, SHARE)
     counted: int = 0
 
 

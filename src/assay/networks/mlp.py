@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from assay.networks.activations import activation
+from assay.training.ranges import SHARE, WIDTH, Range, searched
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,10 @@ class MlpSettings:
         normalise: batch normalisation before each activation.
     """
 
-    depth: int = 2
-    width: int = 256
+    depth: int = searched(2, Range(1, 4, step=1))
+    width: int = searched(256, WIDTH)
     activation: str = "relu"
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
     normalise: bool = True
 
 

@@ -24,6 +24,7 @@ from torch.nn import functional
 from assay.networks.running_fit import RunningFit, Sums
 from assay.samples.route_calibration import Signals, signals_of
 from assay.samples.route_spec import RouteSpec
+from assay.training.ranges import SHARE, WIDTH, searched
 
 #: Seconds of a frame: what lasts is looked at anew so often.
 FRAME_S = 1.0
@@ -52,9 +53,9 @@ class MotionSettings:
         dropout: the share of features silenced at each training step.
     """
 
-    width: int = 32
+    width: int = searched(32, WIDTH)
     memory: bool = True
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from assay.samples.scan_spec import ScanSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
 from assay.training.precision import multiplies_bfloat16
+from assay.training.ranges import DEPTH, SHARE, WIDTH, searched
 
 _SMALLEST, _MOST_STAGES = 4, 5
 _MOVES = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))
@@ -43,10 +44,10 @@ class ScanEnsembleSettings:
     """
 
     members: int = 3
-    depth: int = 1
-    width: int = 16
+    depth: int = searched(1, DEPTH)
+    width: int = searched(16, WIDTH)
     activation: str = "relu"
-    dropout: float = 0.2
+    dropout: float = searched(0.2, SHARE)
     stochastic_depth: float = 0.0
     moved: bool = True
 

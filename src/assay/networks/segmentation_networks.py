@@ -15,6 +15,7 @@ from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
 from assay.samples.mask_spec import MaskSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.ranges import WIDTH, searched
 
 #: Windows a step, and passes over the training windows after which little is gained.
 _BATCH, _MOST_EPOCHS = 8, 150
@@ -34,7 +35,7 @@ class TimmUNetSettings(TimmEncoderSettings):
         decoder: channels of the decoder's first step; each further step has about half as many.
     """
 
-    decoder: int = 96
+    decoder: int = searched(96, WIDTH)
 
 
 class PixelClassifier(nn.Module):

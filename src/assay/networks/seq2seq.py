@@ -18,6 +18,7 @@ from assay.networks.decoding import TransformerDecoding
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.token_loss import per_text, token_losses
 from assay.networks.transformer import Memory, Transformer, TransformerSettings
+from assay.training.ranges import DEPTH, searched
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Seq2SeqSettings(TransformerSettings):
         buckets: vectors that the n-grams of each length share.
     """
 
-    decoder_depth: int = 3
+    decoder_depth: int = searched(3, DEPTH)
     ngrams: int = 1
     buckets: int = 8192
 

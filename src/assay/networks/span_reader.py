@@ -18,6 +18,7 @@ from assay.networks.spans import SpanHead, SpanScores
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.transformer import Transformer, TransformerSettings
 from assay.samples.question_windows import CONTEXT, QUESTION
+from assay.training.ranges import DEPTH, HALVES, SHARE, searched
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,13 @@ class SpanReaderSettings(TransformerSettings):
         word_dropout: the share of tokens left out at each training step.
     """
 
-    depth: int = 4
-    width: int = 192
+    depth: int = searched(4, DEPTH)
+    width: int = searched(192, HALVES)
     heads: int = 3
-    dropout: float = 0.1
+    dropout: float = searched(0.1, SHARE)
     ngrams: int = 2
     buckets: int = 8192
-    word_dropout: float = 0.1
+    word_dropout: float = searched(0.1, SHARE)
 
 
 class SpanReader(nn.Module):

@@ -26,6 +26,7 @@ from assay.networks.feed_forward import FeedForward
 from assay.networks.log_mel import LogMel
 from assay.networks.positions import Rotary
 from assay.networks.projections import closed, linear
+from assay.training.ranges import DEPTH, HALVES, SHARE, searched
 
 _STRIDES = (2, 4, 8)
 
@@ -45,14 +46,14 @@ class SpeechCtcSettings:
         dropout: the share of values silenced at each training step, at the end of each branch.
     """
 
-    depth: int = 4
-    width: int = 128
+    depth: int = searched(4, DEPTH)
+    width: int = searched(128, HALVES)
     heads: int = 2
     kernel: int = 15
     expansion: float = 2.0
     stride: int = 2
     mels: int = 40
-    dropout: float = 0.1
+    dropout: float = searched(0.1, SHARE)
 
 
 class SpeechCtc(nn.Module):

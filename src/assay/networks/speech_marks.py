@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.errors import SettingError
 from assay.networks.hf_loading import HfBodySettings, config_of, library
+from assay.training.ranges import Range, searched
 
 #: Tokens before a transcript, at most: the start, the language, what to do, and that no times are written.
 _STEERING = 4
@@ -26,7 +27,7 @@ class HfSpeechSettings(HfBodySettings):
     """
 
     body_rate: float = 1.0
-    layer_decay: float = 1.0
+    layer_decay: float = searched(1.0, Range(0.7, 1.0))
     context_s: float = 0.0
     freeze_encoder: bool = False
     marks: str = ""

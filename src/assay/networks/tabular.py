@@ -30,6 +30,7 @@ from assay.networks.row_encoder import (
     uniform,
 )
 from assay.training.plan import Plan
+from assay.training.ranges import SHARE, WIDTH, Choice, Range, searched
 
 if TYPE_CHECKING:
     from assay.samples.table_spec import TableSpec
@@ -57,12 +58,14 @@ class TabularSettings:
         embedding_width: how many features a number becomes, its scaled value included.
     """
 
-    depth: int = 2
-    width: int = 192
+    depth: int = searched(2, Range(1, 4, step=1))
+    width: int = searched(192, WIDTH)
     members: int = 16
     activation: str = "relu"
-    dropout: float = 0.1
-    embedding: Literal["piecewise", "periodic", "none"] = "piecewise"
+    dropout: float = searched(0.1, SHARE)
+    embedding: Literal["piecewise", "periodic", "none"] = searched(
+        "piecewise", Choice(("piecewise", "periodic", "none"))
+    )
     embedding_width: int = 4
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from assay.networks.activations import activation
 from assay.networks.token_embedding import ngram_buckets, shifted
+from assay.training.ranges import SHARE, WIDTH, Range, searched
 
 #: Spread of an n-gram's first vector.
 _BAG_STD = 0.05
@@ -44,13 +45,13 @@ class TextConvNetSettings:
         buckets: vectors that all n-grams share.
     """
 
-    width: int = 192
-    filters: int = 128
+    width: int = searched(192, WIDTH)
+    filters: int = searched(128, WIDTH)
     longest: int = 4
     depth: int = 0
     activation: str = "relu"
-    dropout: float = 0.5
-    token_dropout: float = 0.1
+    dropout: float = searched(0.5, Range(0.1, 0.8))
+    token_dropout: float = searched(0.1, SHARE)
     bag: int = 64
     buckets: int = 16384
 

@@ -23,6 +23,7 @@ from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
 from assay.training.precision import multiplies_bfloat16
+from assay.training.ranges import BODY_RATE, SHARE, SKIPPED, searched
 
 if TYPE_CHECKING:
     from assay.samples.samples import Samples
@@ -52,9 +53,9 @@ class TimmSettings:
 
     architecture: str = ""
     pretrained: bool = True
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    body_rate: float = 0.1
+    dropout: float = searched(0.0, SHARE)
+    stochastic_depth: float = searched(0.0, SKIPPED)
+    body_rate: float = searched(0.1, BODY_RATE)
     freeze: bool = False
     trained: float = 1.0
     keep_statistics: bool = True

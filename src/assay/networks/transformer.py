@@ -26,6 +26,7 @@ from assay.networks.feed_forward import FeedForward
 from assay.networks.key_value_cache import KeyValueCache
 from assay.networks.positions import LearnedPositions, Rotary
 from assay.networks.stochastic_depth import skipped_branch
+from assay.training.ranges import DEPTH, HALVES, SHARE, searched
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,13 @@ class TransformerSettings:
         positions: `rotary` or `learned`.
     """
 
-    depth: int = 4
-    width: int = 128
+    depth: int = searched(4, DEPTH)
+    width: int = searched(128, HALVES)
     heads: int = 2
     activation: str = "relu2"
     gated: bool = False
     expansion: float = 4.0
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
     stochastic_depth: float = 0.0
     positions: Literal["rotary", "learned"] = "rotary"
 

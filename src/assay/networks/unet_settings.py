@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.networks.unet import Normalisation, SmallEncoder, TimmEncoder
+from assay.training.ranges import BODY_RATE, DEPTH, SHARE, SKIPPED, WIDTH, searched
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class OwnEncoderSettings:
         dropout: the share of channels of the coarsest map silenced at each training step.
     """
 
-    width: int = 16
+    width: int = searched(16, WIDTH)
     levels: int = 4
-    depth: int = 1
+    depth: int = searched(1, DEPTH)
     activation: str = "relu"
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
 
     def encoder(self, normalisation: Normalisation) -> SmallEncoder:
         """Of pictures in colour."""
@@ -51,9 +52,9 @@ class TimmEncoderSettings:
 
     architecture: str = ""
     pretrained: bool = True
-    dropout: float = 0.0
-    stochastic_depth: float = 0.0
-    body_rate: float = 0.3
+    dropout: float = searched(0.0, SHARE)
+    stochastic_depth: float = searched(0.0, SKIPPED)
+    body_rate: float = searched(0.3, BODY_RATE)
     keep_statistics: bool = True
 
     def encoder(self) -> TimmEncoder:

@@ -19,6 +19,7 @@ from assay.networks.activations import activation
 from assay.networks.stochastic_depth import skipped_branch
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.ranges import DEPTH, SHARE, WIDTH, searched
 
 if TYPE_CHECKING:
     from assay.samples.scan_spec import ScanSpec
@@ -41,10 +42,10 @@ class VolumeNetSettings:
             proportion to their depth.
     """
 
-    depth: int = 1
-    width: int = 16
+    depth: int = searched(1, DEPTH)
+    width: int = searched(16, WIDTH)
     activation: str = "relu"
-    dropout: float = 0.0
+    dropout: float = searched(0.0, SHARE)
     stochastic_depth: float = 0.0
 
 

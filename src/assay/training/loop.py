@@ -69,6 +69,9 @@ class Job:
         stop: set from a signal handler to stop after the present step.
         progress: is told how far it is.
         collect: for closed-loop tasks, asked for new samples after each epoch.
+        judge: is shown the network at each check, with the number of the check, from 1, and the validation loss; True
+            ends the training there.
+        windows_checked: windows of the validation side that a check looks at, at most; None for as usual.
     """
 
     task: Task
@@ -83,6 +86,8 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
     collect: Collector | None = None
+    judge: Callable[[nn.Module, int, float], bool] | None = None
+    windows_checked: int | None = None
 
 
 @repeatable()
@@ -175,12 +180,14 @@ def validation_loss(network: nn.Module, job: Job, view: View) -> float:
     return total / max(count, 1)
 
 
-def check_views(samples: Samples, batch_size: int) -> tuple[View, View]:
+def check_views(samples: Samples, batch_size: int, windows: int | None = None) -> tuple[View, View]:
     """What a check looks at: some units of the validation side, and some of the training side.
 
-    At most 2,000 windows of the one and 1,000 of the other; fewer where batches are small, as windows are then large.
+    At most 2,000 windows of the one and 1,000 of the other; fewer where batches are small, as windows are then large,
+    and at most `windows`.
     """
     most = min(_MOST_CHECKED, max(_FEWEST_CHECKED, _BATCHES_CHECKED * batch_size))
+    most = most if windows is None else min(most, windows)
     train, validation = samples.view(TRAIN), samples.view(VALIDATION)
     unseen = _units_of(validation, most)
     seen = min(_units_of(train, most // 2), max(_FEWEST_CHECKED // 2, len(validation)))
@@ -252,9 +259,10 @@ def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
     if not len(validation):
         return False
     with state.averaged() as network:
-        unseen, seen = check_views(job.samples, plan.batch_size)
+        unseen, seen = check_views(job.samples, plan.batch_size, job.windows_checked)
         loss = validation_loss(network, job, unseen)
         monitor.check(state, loss, validation_loss(network, job, seen), begun)
+        ended = bool(position.checks and job.judge and job.judge(network, position.checks, loss))
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
@@ -265,7 +273,7 @@ def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
     job.progress.advance(plan.steps * position.share(position.step), f"validation loss {loss:.3f}")
     if job.pace:
         job.pace.checked(clock() - begun)
-    return bool(plan.early_stopping) and position.waited >= plan.early_stopping
+    return ended or (bool(plan.early_stopping) and position.waited >= plan.early_stopping)
 
 
 def _collected(state: State, job: Job, stream: TrainStream) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assay.errors import SettingError, did_you_mean
+from assay.training.ranges import DecayRange, Range, searched
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class Plan:
     steps: int = 0
     batch_size: int = 128
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
-    learning_rate: float = 1e-3
+    learning_rate: float = searched(1e-3, Range(0.2, 5.0, log=True, relative=True))
     momentum: float = 0.9
-    weight_decay: float = 0.0
+    weight_decay: float = searched(0.0, DecayRange(0.01, 2.0))
     l1: float = 0.0
     schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
     warmup: float = 0.2

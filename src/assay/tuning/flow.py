@@ -1,0 +1,308 @@
+"""From a source to a tuned run: search, train the best trial and the defaults in full, keep the better, find out.
+
+Each step leaves a file behind, and is skipped where that file is there, so that a search that was killed goes on:
+
+    RUN/tuning/tuning.json    what is searched, where, and for how long
+    RUN/tuning/journal.jsonl  the trials, unless --storage keeps them elsewhere
+    RUN/tuning/found/         the training in full of the best trial, a run without page
+    RUN/tuning/defaults/      that of the network as proposed, with the same time
+    RUN/tuning/kept.json      which of the two is better on the validation side; its files move into RUN
+    RUN/plan.json, model/, …  from there on it is a run like any other
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from assay.errors import RunError
+from assay.fitting import finish, fitted
+from assay.flow import Prepared, TrainOptions, next_run_folder, prepare
+from assay.planning import Held, Made, decode, named_source, planned, prepare_again, remade, versions, write_plan
+from assay.progress import Progress
+from assay.run import RunFolder, owned, reading, to_json, writing
+from assay.serving.predictor import Predictor
+from assay.sources.privacy import privacy_key, pseudonym
+from assay.sources.source import DataOptions, Source, open_source
+from assay.training.buffers import keep_buffers
+from assay.tuning.facts import tuned_facts
+from assay.tuning.options import TuneOptions
+from assay.tuning.plan import SearchPlan, make_plan
+from assay.tuning.score import Score
+from assay.tuning.search import Search, best_of, open_study
+from assay.tuning.storage import has_password, hidden, open_storage
+
+FORMAT = 1
+FOUND, DEFAULTS = "found", "defaults"
+#: A training in full gets this share of the time at least, even where trials took longer than they should.
+_LEAST_SHARE = 0.15
+
+
+class Folder:
+    """The part of a run folder that a search writes."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.path = run.path / "tuning"
+        self.request = self.path / "tuning.json"
+        self.journal = self.path / "journal.jsonl"
+        self.kept = self.path / "kept.json"
+
+    def candidate(self, name: str) -> RunFolder:
+        """The run of one of the two trainings in full."""
+        return RunFolder(self.path / name)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a search was asked for, and the data that it is asked about."""
+
+    prepared: Prepared
+    data: DataOptions
+    options: TuneOptions
+    held: Held
+    owner: str
+    plan: SearchPlan
+
+    @property
+    def study(self) -> str:
+        """The name by which processes that are asked the same find the same study, whatever their time and folder."""
+        options = replace(self.options, trials=None, budget_s=None, storage=None, evidence="")
+        asked = [self.prepared.task.name, self.prepared.records.fingerprint, to_json(self.data), to_json(options)]
+        return f"assay-{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+def tune(
+    source: Any,
+    data: DataOptions,
+    options: TuneOptions,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> RunFolder:
+    """Search hyper-parameters for a source within a time, and make the best a run.
+
+    A folder in which the same search was stopped is gone on with.
+
+    Raises:
+        AssayError: data, settings, storage or folder cannot be used, or all trials fail.
+        Interrupted: `stop` was set; `resume` goes on.
+    """
+    options.check()
+    progress, stop = progress or Progress(), stop or threading.Event()
+    opened = open_source(source)
+    data = replace(data, network=options.networks[0] if options.networks else None)
+    folder = Folder(RunFolder(out or run_folder(opened, data, options)))
+    if folder.request.exists():
+        _check_same(folder, opened, data, options)
+        return resume(folder.run.path, progress, stop, options.storage)
+    RunFolder.create(folder.run.path)
+    try:
+        with writing(folder.path):
+            folder.path.mkdir(exist_ok=True)
+        with owned(folder.path):
+            asked = _begin(folder, opened, data, options, progress)
+            return _go_on(folder, asked, progress, stop)
+    except BaseException:
+        _drop_if_unused(folder)
+        raise
+
+
+def resume(path: Path, progress: Progress, stop: threading.Event, storage: str | None = None) -> RunFolder:
+    """Go on with a search that was stopped; `storage` is its address where that was not written down."""
+    folder = Folder(RunFolder(path))
+    if folder.run.summary.exists():
+        return folder.run
+    with owned(folder.path):
+        return _go_on(folder, _reopened(folder, progress, storage), progress, stop)
+
+
+def run_folder(source: Source, data: DataOptions, options: TuneOptions) -> Path:
+    """Where the same search was stopped in `runs/`, or the next free folder there."""
+    free = next_run_folder(source, data.task)
+    stem = free.name.rpartition("-")[0]
+    for path in sorted(Path("runs").glob(f"{stem}-*"), key=lambda one: one.stat().st_mtime, reverse=True):
+        folder = Folder(RunFolder(path))
+        if folder.request.exists() and not folder.run.summary.exists():
+            written = folder.run.read(folder.request)
+            if written.get("asked") == _request(source, data, options):
+                return path
+    return free
+
+
+def _request(source: Source, data: DataOptions, options: TuneOptions) -> dict[str, Any]:
+    """What tells one search from another."""
+    path = source.path
+    named = source.address if path is None else pseudonym(privacy_key(), "source", str(path.resolve()))
+    shown = replace(options, storage=None if options.storage is None else hidden(options.storage))
+    asked: dict[str, Any] = to_json({"source": named, "data": data, "options": shown})
+    return asked
+
+
+def _check_same(folder: Folder, source: Source, data: DataOptions, options: TuneOptions) -> None:
+    if folder.run.read(folder.request, "asked")["asked"] != _request(source, data, options):
+        path = folder.run.path
+        raise RunError(f"{path} holds another search", f"assay resume {path} goes on with it; or choose another --out.")
+
+
+def _drop_if_unused(folder: Folder) -> None:
+    """Remove a new folder in which no search was begun."""
+    if not folder.request.exists():
+        shutil.rmtree(folder.path, ignore_errors=True)
+        if folder.run.path.is_dir() and not any(folder.run.path.iterdir()):
+            folder.run.path.rmdir()
+
+
+def _begin(folder: Folder, source: Source, data: DataOptions, options: TuneOptions, progress: Progress) -> Asked:
+    keep_buffers()
+    prepared = prepare(source, data, progress)
+    held = decode(prepared, data, progress)
+    progress.stage("Planning")
+    plan = make_plan(prepared.task, held, options)
+    asked = Asked(prepared, data, options, held, uuid.uuid4().hex, plan)
+    written = {
+        "format": FORMAT,
+        "task": prepared.task.name,
+        "source": named_source(prepared),
+        "fingerprint": prepared.records.fingerprint,
+        "data": data,
+        "options": {**to_json(options), "storage": None if options.storage is None else hidden(options.storage)},
+        "asked": _request(source, data, options),
+        "owner": asked.owner,
+        "plan": {**plan.to_json(), "search_s": plan.search_s, "total_s": plan.total_s, "setup_s": plan.setup_s},
+        "versions": versions(),
+    }
+    folder.run.write(folder.request, written)
+    return asked
+
+
+def _reopened(folder: Folder, progress: Progress, storage: str | None) -> Asked:
+    """What was asked, read back; raises `RunError` where the data has changed or is gone."""
+    keep_buffers()
+    needed = ("task", "source", "fingerprint", "data", "options", "owner", "plan")
+    written = folder.run.read(folder.request, *needed)
+    if written["source"] is None:
+        raise RunError(f"{folder.run.path} was tuned on data in memory, which is gone", "Tune again.")
+    with reading(folder.request):
+        data = DataOptions(**written["data"])
+        kept = {**written["options"], "networks": tuple(written["options"]["networks"])}
+        options = TuneOptions(**{**kept, "storage": _address(folder, kept["storage"], storage)})
+    prepared = prepare_again(written, data, progress)
+    held = decode(prepared, data, progress)
+    with reading(folder.request):
+        times = {name: written["plan"][name] for name in ("search_s", "total_s", "setup_s")}
+        plan = SearchPlan((), **times, fidelity=None).agreed(written["plan"], prepared.task, held, options)  # type: ignore[arg-type]
+    return Asked(prepared, data, options, held, written["owner"], plan)
+
+
+def _address(folder: Folder, written: str | None, given: str | None) -> str | None:
+    """The storage's address: passwords are not written down, so that such a one has to be told again."""
+    address = given or os.environ.get("ASSAY_STORAGE") or written
+    if written is None or not has_password(written) or written != address:
+        return address if written is not None else None
+    raise RunError(
+        f"{folder.run.path} does not hold the password of {written}",
+        "Give the address in the variable ASSAY_STORAGE, or as --storage with the same command.",
+    )
+
+
+def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Event) -> RunFolder:
+    """Everything that is not done yet."""
+    search = _search(folder, asked)
+    if not folder.kept.exists():
+        search.run(progress, stop)
+        _train_in_full(folder, asked, search, progress, stop)
+    kept = folder.run.read(folder.kept, "kept", "validation", "best")
+    _move(folder, str(kept["kept"]))
+    made = remade(folder.run, asked.prepared, asked.held)
+    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)))
+
+
+def _search(folder: Folder, asked: Asked) -> Search:
+    storage = open_storage(asked.options.storage, folder.journal)
+    task = asked.prepared.task
+    study, plan = open_study(asked.study, storage, asked.plan, asked.options, task, asked.held)
+    return Search(task, asked.held, asked.options, plan, study, asked.owner, asked.options.storage is not None)
+
+
+def _train_in_full(folder: Folder, asked: Asked, search: Search, progress: Progress, stop: threading.Event) -> None:
+    """The best trial, and the defaults beside it, each with half of what is left of the time; which is better."""
+    found = search.trials()
+    best = best_of(found)
+    same = best.system_attrs.get("fixed_params") is not None and best.number == 0
+    names = (DEFAULTS,) if same else (FOUND, DEFAULTS)
+    left_s = max((search.plan.total_s - search.spent(found)) / len(names), _LEAST_SHARE * search.plan.total_s)
+    score = Score(search.task, asked.held[1], asked.held[0], None, search.several)
+    values: dict[str, float] = {}
+    for name in names:
+        made = _candidate(folder.candidate(name), asked, search, best if name == FOUND else None, left_s)
+        progress.say("The best trial in full" if name == FOUND else "The defaults for the same time")
+        predictor = fitted(made, folder.candidate(name), progress, stop)
+        values[name] = score.of(predictor.network, made.plan)
+        asked.held[0].forget_appended(0)
+    kept = min(names, key=lambda name: (values[name], name))
+    folder.run.write(
+        folder.kept,
+        {"kept": kept, "same": same, "best": best.number, "seconds": left_s,
+         "validation": [values.get(FOUND, values[DEFAULTS]), values[DEFAULTS]]},
+    )  # fmt: skip
+
+
+def _candidate(run: RunFolder, asked: Asked, search: Search, trial: Any, left_s: float) -> Made:
+    """The training in full of a trial, or of the first network as proposed, planned or as it was planned."""
+    if run.plan.exists():
+        return remade(run, asked.prepared, asked.held)
+    with writing(run.path):
+        run.path.mkdir(parents=True, exist_ok=True)
+    branch = search.plan.branches[0]
+    options = TrainOptions(left_s, None, branch.network, asked.options.settings, asked.options.seed,
+                           asked.options.evidence)  # fmt: skip
+    if trial is None:
+        made = planned(asked.prepared, asked.data, options, asked.held)
+    else:
+        branch = search.branch_of(trial)
+        chosen = branch.with_values(branch.values(trial.params))
+        options = replace(options, network=branch.network, settings={})
+        made = planned(asked.prepared, asked.data, options, asked.held, lambda settings, plan: chosen)
+    write_plan(made, run)
+    return made
+
+
+def _move(folder: Folder, kept: str) -> None:
+    """The files of the better training become the run's own; the plan comes last, since it says that they are there."""
+    run, source = folder.run, folder.candidate(kept)
+    if run.plan.exists():
+        shutil.rmtree(source.path, ignore_errors=True)
+        return
+    with writing(run.path):
+        for name in ("model", "checkpoint"):
+            if (source.path / name).exists():
+                shutil.rmtree(run.path / name, ignore_errors=True)
+                shutil.copytree(source.path / name, run.path / name)
+        if source.metrics.exists():
+            shutil.copyfile(source.metrics, run.metrics)
+    run.write(run.plan, source.read(source.plan))
+    shutil.rmtree(source.path, ignore_errors=True)
+
+
+def _other(folder: Folder, asked: Asked, kept: Mapping[str, Any]) -> Predictor | None:
+    """The network that was not kept; None where there was one alone."""
+    from assay.stored_network import read_network
+
+    run = folder.candidate(DEFAULTS if kept["kept"] == FOUND else FOUND)
+    if not (run.model / "model.json").exists():
+        return None
+    _, _, network, facts = read_network(run.model, asked.prepared.task)
+    return Predictor(asked.prepared.task, asked.held[1], network, temperature=facts["temperature"],
+                     settled=facts["settled"])  # fmt: skip
+
+
+__all__ = ["DEFAULTS", "FOUND", "Folder", "resume", "run_folder", "tune"]
