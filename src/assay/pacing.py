@@ -13,11 +13,12 @@ from assay.errors import SettingError
 from assay.samples.samples import Samples, TrainStream
 from assay.samples.split import TRAIN
 from assay.task import NetworkKind, Settings, Spec, Task
-from assay.training.loop import Job, check_views, train_step
+from assay.training.loop import Job, check_views
 from assay.training.optimisers import build_optimizer
 from assay.training.pace import Pace
 from assay.training.plan import Plan
 from assay.training.state import Position, State
+from assay.training.step import Step
 
 #: The share of a budget that the loop fills; the rest is for writing what it leaves.
 _FILL = 0.985
@@ -69,12 +70,12 @@ class Stopwatch:
             network = build(self._kind, self._spec, settings)
             job = Job(self._task, self._spec, self._samples, replace(plan, warmup=1.0))
             state = State(network, build_optimizer(network, job.plan), position=Position(end=1000))
-            stream = TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
+            step, stream = Step(state, job), TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
             network.train()
             taken: list[float] = []
             while len(taken) < 3 or (sum(taken) < self._least_s and len(taken) < 60):
                 begun = time.perf_counter()
-                train_step(state, job, stream)
+                step(stream)
                 taken.append(time.perf_counter() - begun)
                 state.position.step += 1
         settled = sorted(taken[1:])

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from assay.devices import check_batch
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.flow import Prepared, TrainOptions, prepare
 from assay.pacing import Stopwatch, Timing, build, plan_steps
@@ -59,15 +60,20 @@ class Made:
 
     def job(self, run: RunFolder) -> Job:
         """The training as planned, whose checkpoints, history and revisions go into the run's folder."""
+        return planned_job(run, self.task, self.spec, self.samples, self.plan, self.timing)
 
-        def keep(step: int, end: int) -> None:
-            written = run.read(run.plan, "timing")
-            written["timing"]["revisions"].append([step, end])
-            run.write(run.plan, written)
 
-        job = Job(self.task, self.spec, self.samples, self.plan, run.checkpoint, run.record, self.timing.snapshot_every)
-        job.pace = self.timing.pace(keep)
-        return job
+def planned_job(run: RunFolder, task: Task, spec: Spec, samples: Samples, plan: Plan, timing: Timing) -> Job:
+    """A training whose checkpoints, history and revisions of the plan go into a run's folder."""
+
+    def keep(step: int, end: int) -> None:
+        written = run.read(run.plan, "timing")
+        written["timing"]["revisions"].append([step, end])
+        run.write(run.plan, written)
+
+    job = Job(task, spec, samples, plan, run.checkpoint, run.record, timing.snapshot_every)
+    job.pace = timing.pace(keep)
+    return job
 
 
 def choose(
@@ -103,6 +109,7 @@ def choose(
         first = dataclasses.fields(settings)[0].name
         proposed = replace(proposed, **{first: getattr(settings, first)})
     settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
+    check_batch(options.devices, plan.accumulate, min(plan.batch_size, count))
     plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
     made = Made(
         prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, timing, problems
@@ -151,12 +158,13 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "network": {"name": made.network, "settings": to_json(made.settings)},
         "plan": to_json(made.plan),
         "timing": to_json(made.timing),
-        "versions": _versions(),
+        "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of Python, Assay and the libraries on which a training depends."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
@@ -174,7 +182,7 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing")
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
-    data, options, plan, timing = _written(run, plan_json)
+    data, options, plan, timing = written_plan(run, plan_json)
     source = found_source(plan_json["source"])
     prepared = prepare(source, replace(data, task=plan_json["task"]), progress)
     if prepared.records.fingerprint != plan_json["fingerprint"]:
@@ -198,7 +206,8 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     )
 
 
-def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
+def written_plan(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
+    """What a run's `plan.json` says of data, training, hyper-parameters and timing."""
     with reading(run.plan):
         return (
             DataOptions(**plan_json["data"]),

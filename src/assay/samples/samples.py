@@ -118,6 +118,11 @@ class Samples:
         return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
 
     @property
+    def folder(self) -> Path | None:
+        """Where the samples that were encoded first lie on disk; None where they are held in memory."""
+        return getattr(self._segments[0].cache, "folder", None)
+
+    @property
     def appended(self) -> int:
         """How many times samples were appended."""
         return len(self._segments) - 1
@@ -183,16 +188,17 @@ class View:
     def __len__(self) -> int:
         return len(self.units)
 
-    def batches(self, batch_size: int, places: Array | None = None) -> Iterator[Batch]:
+    def batches(self, batch_size: int, places: Array | None = None, turn: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large.
 
         Args:
             batch_size: windows in a batch.
             places: (W',) another order, of positions among this view's windows (see `by_length`).
+            turn: (r, n) for every n-th batch alone, from batch r on, as one of n processes by turns.
         """
         windows = self.windows if places is None else self.windows[places]
         batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
-        for start in range(0, len(windows), batch_size):
+        for start in range(turn[0] * batch_size, len(windows), turn[1] * batch_size):
             batch = self.samples.batch(windows[start : start + batch_size])
             yield batch if self._change is None else self._change(batch)
 
@@ -293,6 +299,12 @@ def build_samples(
     return _samples(task, spec, segment, side, problems, log)
 
 
+def open_samples(task: Task, spec: Spec, side: Array, folder: Path) -> Samples:
+    """What `build_samples` made, out of `Samples.folder`, with the same side (rows,) for each row of the records."""
+    segment, problems = encode_records(task, None, spec, folder)
+    return _samples(task, spec, segment, side, problems, None)
+
+
 def hold_samples(task: Task, records: Records, spec: Spec, log: ProblemLog) -> Samples:
     """As `build_samples`, in memory and all on the test side: for the few inputs of an answer."""
     segment, problems = hold_records(task, records, spec)
@@ -316,4 +328,4 @@ def _samples(
     return Samples(task, spec, own, chosen, problems)
 
 
-__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "hold_samples", "pad"]
+__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "hold_samples", "open_samples", "pad"]

@@ -19,15 +19,16 @@ from torch import nn
 
 from assay.errors import TrainingError
 from assay.progress import Progress
-from assay.samples.draws import Draws, key_of
 from assay.samples.samples import Samples, TrainStream, View
 from assay.samples.split import TRAIN, VALIDATION
 from assay.training.collecting import Collector
-from assay.training.optimisers import build_optimizer, set_learning_rate
+from assay.training.optimisers import build_optimizer
 from assay.training.pace import Pace
 from assay.training.plan import Plan, learning_rate_at
+from assay.training.ranks import Ranks
 from assay.training.repeatable import repeatable
 from assay.training.state import Position, Snapshot, State, copy_weights
+from assay.training.step import Step
 
 if TYPE_CHECKING:
     from assay.task import Spec, Task
@@ -69,6 +70,7 @@ class Job:
         stop: set from a signal handler to stop after the present step.
         progress: is told how far it is.
         collect: for closed-loop tasks, asked for new samples after each epoch.
+        ranks: the processes that train together; each calls `fit` with the same job, and the first alone writes.
     """
 
     task: Task
@@ -83,6 +85,7 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
     collect: Collector | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 @repeatable()
@@ -97,7 +100,7 @@ def fit(network: nn.Module, job: Job) -> State:
     saved = Snapshot.read(job.folder) if job.folder else None
     if saved:
         _restore(state, saved, job)
-    clock, monitor = Clock(state.position.seconds), Monitor(job, network)
+    clock, monitor, step = Clock(state.position.seconds), Monitor(job, network), Step(state, job)
     if job.plan.keep == "best" and not saved:
         _check(state, job, monitor, clock)
     last, written, stream = state.snapshot(), time.monotonic(), _stream(job, state)
@@ -105,7 +108,7 @@ def fit(network: nn.Module, job: Job) -> State:
         job.pace.start(state.position, clock())
     network.train()
     while state.position.step < state.position.end:
-        loss = train_step(state, job, stream)
+        loss = step(stream)
         if not math.isfinite(loss):
             stream = _go_back(state, last, job, loss)
             continue
@@ -116,63 +119,37 @@ def fit(network: nn.Module, job: Job) -> State:
         if _collected(state, job, stream):
             stream = _stream(job, state)
         if job.pace:
-            job.pace.revise(state.position, job.plan, clock())
+            job.pace.revise(state.position, job.plan, clock(), job.ranks.decided)
         due = state.position.step % job.snapshot_every == 0 or state.position.step == state.position.end
-        if due or job.stop.is_set():
+        if due or step.stopping:
             state.position.seconds = clock()
             snapshot = state.snapshot()
             if not snapshot.finite():
                 stream = _go_back(state, last, job, math.nan)
                 continue
             last = snapshot
-            if job.folder and (job.stop.is_set() or time.monotonic() - written > 5):
+            if job.folder and job.ranks.first and (step.stopping or time.monotonic() - written > 5):
                 last.write(job.folder)
                 written = time.monotonic()
-            if job.stop.is_set():
+            if step.stopping:
                 raise Interrupted
     state.position.seconds = clock()
     _keep(state, job.plan)
     return state
 
 
-def train_step(state: State, job: Job, stream: TrainStream) -> float:
-    """One step; gives the mean loss. A loss that is not finite changes nothing."""
-    plan, position = job.plan, state.position
-    epoch, windows = stream.windows(position.step - position.origin_step)
-    # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
-    torch.default_generator.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
-    batch = job.samples.batch(windows)
-    batch = job.task.augment(batch, Draws(plan.seed, epoch + position.origin_epoch, windows), plan, job.spec)
-    with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
-        loss = job.task.objective(state.network, batch, plan, job.spec).mean()
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        return value
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if plan.l1:
-        _add_l1(state.network, plan.l1)
-    if plan.gradient_clip:
-        nn.utils.clip_grad_norm_(state.network.parameters(), plan.gradient_clip)
-    rate = learning_rate_at(position.share(position.step + 0.5), plan)
-    set_learning_rate(state.optimizer, rate * position.rate_scale)
-    state.optimizer.step()
-    if plan.averaging:
-        state.update_average(plan.averaging)
-    return value
-
-
 def validation_loss(network: nn.Module, job: Job, view: View) -> float:
     """The mean loss over a view, without augmentation and smoothing."""
     plain = Plan(batch_size=job.plan.batch_size, seed=job.plan.seed)
     network.eval()
-    total, count = 0.0, 0
+    own: list[tuple[float, int]] = []
     with torch.inference_mode():
-        for batch in view.batches(max(256, job.plan.batch_size), view.by_length()):
-            losses = job.task.objective(network, batch, plain, job.spec)
-            total, count = total + float(losses.double().sum()), count + len(losses)
+        for batch in view.batches(max(256, job.plan.batch_size), view.by_length(), (job.ranks.rank, job.ranks.size)):
+            losses = job.task.objective(network, job.ranks.moved(batch), plain, job.spec)
+            own.append((float(losses.double().sum()), len(losses)))
     network.train()
-    return total / max(count, 1)
+    found = job.ranks.in_turn(own)
+    return sum(total for total, _ in found) / max(1, sum(count for _, count in found))
 
 
 def check_views(samples: Samples, batch_size: int) -> tuple[View, View]:
@@ -275,7 +252,8 @@ def _collected(state: State, job: Job, stream: TrainStream) -> bool:
     if job.collect is None or inside % stream.steps_per_epoch or position.step >= position.end:
         return False
     epoch = position.origin_epoch + inside // stream.steps_per_epoch
-    if not job.collect(state, epoch):
+    collect = job.collect
+    if not job.ranks.first_does(lambda: collect(state, epoch)):
         return False
     position.origin_step, position.origin_epoch = position.step, epoch
     position.collected += 1
@@ -312,12 +290,6 @@ def _keep(state: State, plan: Plan) -> None:
     if kept is not None:
         state.network.load_state_dict(kept)
     state.network.eval()
-
-
-def _add_l1(network: nn.Module, strength: float) -> None:
-    for parameter in network.parameters():
-        if parameter.dim() >= 2 and parameter.grad is not None:
-            parameter.grad.add_(parameter.detach().sign(), alpha=strength)
 
 
 def _norms(layers: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, float]:

@@ -40,6 +40,7 @@ class Plan:
         gradient_clip: the largest norm of the whole gradient; 0 for no limit.
         precision: `float32`, or `bfloat16` for the products of the training's forward and backward pass, by PyTorch's
             autocast; the weights stay in float32.
+        accumulate: in how many parts a process computes its share of a step, one after the other, to need less memory.
         seed: of weights, order, augmentation and dropout.
     """
 
@@ -62,6 +63,7 @@ class Plan:
     checks: int = 10
     gradient_clip: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    accumulate: int = 1
     seed: int = 0
 
 
@@ -93,6 +95,7 @@ _BOUNDS = {
     "early_stopping": (0, _MOST),
     "checks": (1, _MOST),
     "gradient_clip": (0, _MOST),
+    "accumulate": (1, _MOST),
 }
 
 

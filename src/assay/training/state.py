@@ -113,6 +113,11 @@ class State:
         own.update({f"optimizer/{name}": value.clone() for name, value in tensors.items()})
         return Snapshot(own, {"position": dict(vars(self.position)), "optimizer": scalars})
 
+    def keep(self, folder: Path, **facts: Any) -> None:
+        """Write the network as it is now, and where the training stands, with other JSON-able facts about it."""
+        weights = {f"network/{name}": value for name, value in copy_weights(self.network).items()}
+        Snapshot(weights, {"position": dict(vars(self.position)), **facts}).write(folder)
+
     def restore(self, snapshot: Snapshot) -> None:
         """Back to a snapshot, bit for bit."""
         parts = snapshot.tensors
@@ -161,11 +166,16 @@ class Snapshot:
         ]
         return bool(torch.stack([value.sum() for value in weights]).isfinite().all()) if weights else True
 
+    @property
+    def network(self) -> Weights:
+        """The weights of the network alone."""
+        return _part(self.tensors, "network/")
+
     def write(self, folder: Path) -> None:
         """Keep it on disk: one file, complete or not there at all."""
         folder.mkdir(parents=True, exist_ok=True)
         file, work = folder / "state.safetensors", folder / "state.partial"
-        tensors = {name: value.contiguous() for name, value in self.tensors.items()}
+        tensors = {name: value.contiguous().cpu() for name, value in self.tensors.items()}
         save_file(tensors, work, metadata={"facts": json.dumps(self.facts)})
         with open(work, "rb") as written:
             os.fsync(written.fileno())
