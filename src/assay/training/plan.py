@@ -41,6 +41,8 @@ class Plan:
         precision: `float32`, or `bfloat16` for the products of the training's forward and backward pass, by PyTorch's
             autocast; the weights stay in float32.
         accumulate: in how many parts a process computes its share of a step, one after the other, to need less memory.
+        batch_norm: over which windows of a step several processes normalise: `shared`, over all, as one process does,
+            which costs two small messages a layer; or `each`, over its own.
         seed: of weights, order, augmentation and dropout.
     """
 
@@ -64,6 +66,7 @@ class Plan:
     gradient_clip: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     accumulate: int = 1
+    batch_norm: Literal["shared", "each"] = "shared"
     seed: int = 0
 
 

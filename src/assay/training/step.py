@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from assay.samples.draws import Draws, key_of
 from assay.samples.stream import TrainStream
 from assay.training.optimisers import set_learning_rate
+from assay.training.parts import Part, noted_scale
 from assay.training.plan import Plan, learning_rate_at
 from assay.training.state import State
 
@@ -59,6 +62,10 @@ class Step:
         self._state, self._job = state, job
         self._objective = job.ranks.replicated(Objective(state.network, job.task, job.spec, job.plan))
         self._asked = False
+        apart = job.ranks.size > 1 and job.plan.batch_norm == "each"
+        norms = [module for module in state.network.modules() if apart and isinstance(module, _BatchNorm)]
+        buffers = [(norm.running_mean, norm.running_var) for norm in norms]
+        self._running = [value for pair in buffers for value in pair if value is not None]
 
     @property
     def stopping(self) -> bool:
@@ -80,34 +87,63 @@ class Step:
         rate = learning_rate_at(position.share(position.step + 0.5), plan)
         set_learning_rate(state.optimizer, rate * position.rate_scale)
         state.optimizer.step()
+        self._job.ranks.average(self._running)
         if plan.averaging:
             state.update_average(plan.averaging)
         return value
 
     def _gradients(self, epoch: int, windows: np.ndarray[Any, Any]) -> float:
         """Leave the gradient of the mean loss of all windows (B,) in the network; gives the mean."""
-        job, total = self._job, 0.0
-        parts = job.ranks.parts(len(windows), job.plan.accumulate)
-        for number, part in enumerate(parts):
-            last = number == len(parts) - 1
-            with nullcontext() if last or job.ranks.size == 1 else self._objective.no_sync():  # type: ignore[operator]
-                summed = self._losses(epoch, windows[part]).sum()
+        job, network, total = self._job, self._state.network, 0.0
+        parts, notes = job.ranks.parts(len(windows), job.plan.accumulate), np.zeros(0)
+        for number, rows in enumerate(parts):
+            waits: Any = self._objective  # for the other processes, with the last part alone
+            with waits.no_sync() if hasattr(waits, "no_sync") and number < len(parts) - 1 else nullcontext():
+                losses, noted = self._losses(epoch, windows, rows)
                 # Of the mean over all windows: what sums gradients over the processes divides by their number.
+                summed = losses.sum()
                 (summed / (len(windows) / job.ranks.size)).backward()
-            total += float(summed.detach())
-        total, asked = job.ranks.sums([total, float(job.stop.is_set() and job.ranks.first)])
+            total, notes = total + float(summed.detach()), notes + noted if len(notes) else np.asarray(noted)
+        total, asked, *whole = job.ranks.sums([total, float(job.stop.is_set() and job.ranks.first), *notes])
         self._asked = bool(asked)
-        return total / len(windows)
+        scale = noted_scale(whole)
+        if scale != 1:
+            torch._foreach_mul_([p.grad for p in network.parameters() if p.grad is not None], scale)
+        return scale * total / len(windows)
 
-    def _losses(self, epoch: int, windows: np.ndarray[Any, Any]) -> Tensor:
-        """(b,) the losses of some of the step's windows."""
+    def _losses(self, epoch: int, windows: np.ndarray[Any, Any], rows: slice) -> tuple[Tensor, list[float]]:
+        """(b,) the losses of some of the step's windows, and what of them is counted (`Part.notes`)."""
         job, plan = self._job, self._job.plan
         # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
         torch.default_generator.manual_seed(int(key_of(plan.seed, "step", self._state.position.step)) >> 1)
-        batch = job.task.augment(job.samples.batch(windows), Draws(plan.seed, epoch, windows), plan, job.spec)
-        with torch.autocast(job.ranks.kind, torch.bfloat16, enabled=plan.precision == "bfloat16"):
-            losses: Tensor = self._objective(job.ranks.moved(batch))
-        return losses
+        whole = rows == slice(0, len(windows))
+        part = None if whole else Part(rows, len(windows), job.ranks.size > 1 and plan.batch_norm == "shared")
+        batch = job.ranks.moved(self._batch(epoch, windows, rows))
+        with (
+            torch.autocast(job.ranks.kind, torch.bfloat16, enabled=plan.precision == "bfloat16"),
+            part or nullcontext(),
+        ):
+            losses: Tensor = self._objective(batch)
+        return losses, part.notes if part else []
+
+    def _batch(self, epoch: int, windows: np.ndarray[Any, Any], rows: slice) -> Any:
+        """Some of the step's windows, augmented; all of them for a moment where they are mixed with one another."""
+        job, plan = self._job, self._job.plan
+        among = bool(plan.mixup or plan.cutmix) or any(plan.augment.get(name) for name in _mixing(job.task))
+        taken = windows if among else windows[rows]
+        batch = job.task.augment(job.samples.batch(taken), Draws(plan.seed, epoch, taken), plan, job.spec)
+        return rows_of(batch, rows) if len(taken) > rows.stop - rows.start else batch
+
+
+def rows_of(batch: Any, rows: slice) -> Any:
+    """Some of the windows of a batch."""
+    values = {item.name: getattr(batch, item.name) for item in fields(batch)}
+    return replace(batch, **{name: value[rows] for name, value in values.items() if isinstance(value, Tensor)})
+
+
+def _mixing(task: Task) -> tuple[str, ...]:
+    traits = getattr(task, "traits", None)
+    return () if traits is None else traits.mixing
 
 
 def _add_l1(network: nn.Module, strength: float) -> None:
