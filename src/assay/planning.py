@@ -110,12 +110,25 @@ def choose(
         proposed = replace(proposed, **{first: getattr(settings, first)})
     settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
     check_batch(options.devices, plan.accumulate, min(plan.batch_size, count))
+    plan = replace(plan, shards=_shards(kind, spec, settings, plan, options))
     plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
     made = Made(
         prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, timing, problems
     )
     run.write(run.plan, _plan_json(made, budget))
     return made
+
+
+def _shards(kind: NetworkKind, spec: Spec, settings: Settings, plan: Plan, options: TrainOptions) -> bool:
+    """Whether the weights are divided among the processes: where it is asked for, and where they do not fit in one."""
+    if options.devices == 1:
+        return False
+    from assay.training.shards import is_too_large
+
+    divided = plan.shards or is_too_large(build(kind, spec, settings), options.device, options.devices)
+    if divided and plan.optimizer == "muon":
+        raise SettingError("muon needs whole matrices, which shards divide", "Use --set optimizer=adamw.")
+    return divided
 
 
 def decode(

@@ -116,14 +116,17 @@ def _train(folder: Path, facts: Mapping[str, Any]) -> None:
     if facts["device"] == "cuda":
         ranks, backend = Ranks(rank, size, f"cuda:{os.environ['LOCAL_RANK']}"), "nccl"
         torch.cuda.set_device(ranks.device)
-    distributed.init_process_group(backend, timeout=timedelta(minutes=_WAITING_MINUTES))
+    # The launcher's store outlives a restart, with the addresses of those who are dead.
+    store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    own = distributed.PrefixStore(f"assay-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    waiting = timedelta(minutes=_WAITING_MINUTES)
+    distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=waiting)
     try:
         network, job = _job(folder, facts, ranks)
         with writing(job.folder or folder), watched() as memory:
             state = fit(network, job)
         taken = ranks.sums([memory.most if memory.most is not None else float("nan")])[0]
-        if ranks.first:
-            state.keep(folder / "end", memory_bytes=None if taken != taken else int(taken))
+        state.keep(folder / "end" if ranks.first else None, memory_bytes=None if taken != taken else int(taken))
     except Interrupted:
         pass
     distributed.destroy_process_group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,11 @@ from assay.networks.dropout import Dropout
 from assay.networks.stochastic_depth import skipped_branch
 from assay.networks.token_loss import per_text
 from assay.samples.samples import Samples
-from assay.training.loop import fit
+from assay.training.loop import Interrupted, fit
 from assay.training.plan import Plan
 from assay.training.ranks import Ranks
+from assay.training.recompute import repeated_blocks
+from assay.training.state import whole
 
 PLAN = Plan(steps=12, batch_size=9, learning_rate=0.02, optimizer="sgd", checks=3, seed=3)
 
@@ -103,3 +106,60 @@ def test_parts_cover_a_batch_in_order(count: int, size: int, rounds: int) -> Non
     rows = [row for part in parts for row in range(count)[part]]
     lengths = [part.stop - part.start for part in parts]
     assert rows == list(range(count)) and max(lengths) - min(lengths) <= 1 and min(lengths) > 0
+
+
+def stacked() -> nn.Module:
+    """A stack of blocks with dropout and batch normalisation inside."""
+    blocks = [nn.Sequential(nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.2)) for _ in range(3)]
+    return nn.Sequential(nn.Linear(5, 6), nn.Sequential(*blocks), nn.Linear(6, 3))
+
+
+def test_values_that_are_computed_twice_are_the_same(tmp_path: Path) -> None:
+    samples = points(tmp_path)
+    assert len(repeated_blocks(stacked())) == 3
+    kept = fitted(stacked, samples, PLAN, Points(), Ranks())
+    twice = fitted(stacked, samples, replace(PLAN, recompute=True), Points(), Ranks())
+    assert flat(twice["weights"]) == pytest.approx(flat(kept["weights"]), rel=1e-6)
+    shared = together(
+        tmp_path / "twice", 2, lambda ranks: fitted(stacked, samples, replace(PLAN, recompute=True), Points(), ranks)
+    )
+    assert shared[0]["train_loss"] == pytest.approx(kept["train_loss"], rel=1e-5)
+
+
+def piecewise() -> nn.Module:
+    blocks = [nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Dropout(0.2)) for _ in range(2)]
+    return nn.Sequential(nn.Linear(5, 6), nn.Sequential(*blocks), nn.Linear(6, 3))
+
+
+def test_divided_weights_train_as_one_and_go_on_by_another_number(tmp_path: Path) -> None:
+    samples, plan = points(tmp_path), replace(PLAN, optimizer="adamw", averaging=0.8, gradient_clip=1.0, shards=True)
+    alone = fitted(piecewise, samples, plan, Points(), Ranks())
+
+    def divided(ranks: Ranks, folder: Path, stop_at: int | None) -> dict[str, Any]:
+        lines: list[dict[str, Any]] = []
+        stop = threading.Event()
+
+        def record(line: dict[str, Any]) -> None:
+            lines.append(line)
+            if stop_at is not None and line["step"] >= stop_at:
+                stop.set()
+
+        torch.manual_seed(5)
+        network, norms = piecewise(), "gradient_norms"
+        about = job(samples, plan, folder, record=record, ranks=ranks, stop=stop)
+        try:
+            state = fit(network, about)
+        except Interrupted:
+            return {"train_loss": [line["train_loss"] for line in lines if "train_loss" in line], "weights": []}
+        weights = [whole(value).tolist() for value in state.network.state_dict().values()]
+        losses = [line["train_loss"] for line in lines if "train_loss" in line]
+        return {"train_loss": losses, "weights": weights, norms: [line[norms] for line in lines if norms in line]}
+
+    found = together(tmp_path / "divided", 2, lambda ranks: divided(ranks, tmp_path / "run", None))
+    assert found[0]["train_loss"] == pytest.approx(alone["train_loss"], rel=1e-5)
+    assert flat(found[0]["weights"]) == pytest.approx(flat(alone["weights"]), rel=1e-4, abs=1e-6)
+    first = together(tmp_path / "begun", 2, lambda ranks: divided(ranks, tmp_path / "stopped", 5))
+    assert 5 <= len(first[0]["train_loss"]) < 12 and len(list((tmp_path / "stopped").glob("*-of-00002.*"))) == 2
+    rest = together(tmp_path / "other", 3, lambda ranks: divided(ranks, tmp_path / "stopped", None))
+    losses = first[0]["train_loss"] + rest[0]["train_loss"]
+    assert losses == pytest.approx(alone["train_loss"], rel=1e-5)

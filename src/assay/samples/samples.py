@@ -110,6 +110,17 @@ class Samples:
             longest = np.maximum(longest, lengths)
         return np.asarray(longest[windows])
 
+    def _longest(self, name: str, windows: Array) -> int:
+        """How long the longest value of a ragged field is among these windows."""
+        first, longest = 0, 0
+        for segment in self._segments:
+            field, rows = segment.cache.fields[name], segment.cache.rows
+            own = windows[(windows >= first) & (windows < first + rows)] - first
+            if isinstance(field, Ragged) and len(own):
+                longest = max(longest, int((field.offsets[own + 1] - field.offsets[own]).max()))
+            first += rows
+        return longest
+
     @property
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
@@ -147,8 +158,13 @@ class Samples:
             return [values[i] for i in np.argsort(place)]
         return np.asarray(np.concatenate(pieces)[np.argsort(place)])
 
-    def batch(self, windows: Array) -> Batch:
-        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
+    def batch(self, windows: Array, among: Array | None = None) -> Batch:
+        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`).
+
+        Args:
+            windows: their numbers.
+            among: windows of a larger batch of which these are a part: they are padded as they would be in it.
+        """
         import torch
 
         values: dict[str, Any] = {}
@@ -156,7 +172,7 @@ class Samples:
         for name in known & set(self._segments[0].cache.fields):
             got = self.field(name, windows)
             if isinstance(got, list):
-                padded, filled = pad(got)
+                padded, filled = pad(got, 0 if among is None else self._longest(name, among))
                 values[name] = torch.from_numpy(padded)
                 values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
             else:
@@ -259,9 +275,10 @@ class View:
         return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
-def pad(values: Sequence[Array]) -> tuple[Array, Array]:
-    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
+def pad(values: Sequence[Array], least: int = 0) -> tuple[Array, Array]:
+    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, T >= `least`; and its mask (B, T), True where real."""
     longest = max((len(value) for value in values), default=0)
+    longest = max(longest, least)
     first = values[0]
     padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
     mask = np.zeros((len(values), longest), bool)

@@ -27,7 +27,8 @@ from assay.training.pace import Pace
 from assay.training.plan import Plan, learning_rate_at
 from assay.training.ranks import Ranks
 from assay.training.repeatable import repeatable
-from assay.training.state import Position, Snapshot, State, copy_weights
+from assay.training.shards import prepared, read_checkpoint, write_checkpoint
+from assay.training.state import Position, Snapshot, State, copy_weights, local
 from assay.training.step import Step
 
 if TYPE_CHECKING:
@@ -87,6 +88,11 @@ class Job:
     collect: Collector | None = None
     ranks: Ranks = field(default_factory=Ranks)
 
+    @property
+    def divided(self) -> bool:
+        """Whether the weights are divided among several processes."""
+        return self.plan.shards and self.ranks.size > 1
+
 
 @repeatable()
 def fit(network: nn.Module, job: Job) -> State:
@@ -96,13 +102,14 @@ def fit(network: nn.Module, job: Job) -> State:
         TrainingError: the loss stays not finite however small the steps.
         Interrupted: `job.stop` was set.
     """
-    state = State(network, build_optimizer(network, job.plan), position=Position(end=job.plan.steps, seconds=job.spent))
-    saved = Snapshot.read(job.folder) if job.folder else None
+    objective, position = prepared(network, job), Position(end=job.plan.steps, seconds=job.spent)
+    state = State(network, build_optimizer(network, job.plan), position=position)
+    saved = read_checkpoint(job)
     if saved:
         _restore(state, saved, job)
-    clock, monitor, step = Clock(state.position.seconds), Monitor(job, network), Step(state, job)
+    clock, monitor, step = Clock(state.position.seconds), Monitor(job, network), Step(state, job, objective)
     if job.plan.keep == "best" and not saved:
-        _check(state, job, monitor, clock)
+        _check(step, monitor, clock)
     last, written, stream = state.snapshot(), time.monotonic(), _stream(job, state)
     if job.pace:
         job.pace.start(state.position, clock())
@@ -114,7 +121,7 @@ def fit(network: nn.Module, job: Job) -> State:
             continue
         state.position.step += 1
         monitor.step(state, loss, clock())
-        if _check_due(state.position, job.plan) and _check(state, job, monitor, clock):
+        if _check_due(state.position, job.plan) and _check(step, monitor, clock):
             break
         if _collected(state, job, stream):
             stream = _stream(job, state)
@@ -124,12 +131,12 @@ def fit(network: nn.Module, job: Job) -> State:
         if due or step.stopping:
             state.position.seconds = clock()
             snapshot = state.snapshot()
-            if not snapshot.finite():
+            if job.ranks.sums([float(not snapshot.finite())])[0]:
                 stream = _go_back(state, last, job, math.nan)
                 continue
             last = snapshot
-            if job.folder and job.ranks.first and (step.stopping or time.monotonic() - written > 5):
-                last.write(job.folder)
+            if job.folder and (step.stopping or job.ranks.decided(float(time.monotonic() - written > 5))):
+                write_checkpoint(last, job)
                 written = time.monotonic()
             if step.stopping:
                 raise Interrupted
@@ -138,17 +145,20 @@ def fit(network: nn.Module, job: Job) -> State:
     return state
 
 
-def validation_loss(network: nn.Module, job: Job, view: View) -> float:
+def validation_loss(step: Step, view: View) -> float:
     """The mean loss over a view, without augmentation and smoothing."""
+    job, network = step.job, step.state.network
     plain = Plan(batch_size=job.plan.batch_size, seed=job.plan.seed)
+    # Divided weights come together for every batch on all processes at once, which then look at all batches.
+    turn = (0, 1) if job.divided else (job.ranks.rank, job.ranks.size)
     network.eval()
     own: list[tuple[float, int]] = []
-    with torch.inference_mode():
-        for batch in view.batches(max(256, job.plan.batch_size), view.by_length(), (job.ranks.rank, job.ranks.size)):
-            losses = job.task.objective(network, job.ranks.moved(batch), plain, job.spec)
+    with torch.no_grad() if job.divided else torch.inference_mode():
+        for batch in view.batches(max(256, job.plan.batch_size), view.by_length(), turn):
+            losses = step.objective(job.ranks.moved(batch), plain)
             own.append((float(losses.double().sum()), len(losses)))
     network.train()
-    found = job.ranks.in_turn(own)
+    found = own if job.divided else job.ranks.in_turn(own)
     return sum(total for total, _ in found) / max(1, sum(count for _, count in found))
 
 
@@ -190,7 +200,7 @@ class Monitor:
             "train_loss": self._sum / self._count,
             "learning_rate": rate,
         }
-        line["gradient_norms"] = _norms(self._layers)
+        line["gradient_norms"] = _norms(self._layers, job.ranks if job.divided else None)
         job.record(line)
         job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
@@ -222,16 +232,17 @@ def _check_due(position: Position, plan: Plan) -> bool:
     return True
 
 
-def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
+def _check(step: Step, monitor: Monitor, clock: Clock) -> bool:
     """Look at the validation side; True where training should stop early."""
+    state, job = step.state, step.job
     position, plan, begun = state.position, job.plan, clock()
     validation = job.samples.view(VALIDATION)
     if not len(validation):
         return False
-    with state.averaged() as network:
+    with state.averaged():
         unseen, seen = check_views(job.samples, plan.batch_size)
-        loss = validation_loss(network, job, unseen)
-        monitor.check(state, loss, validation_loss(network, job, seen), begun)
+        loss = validation_loss(step, unseen)
+        monitor.check(state, loss, validation_loss(step, seen), begun)
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
@@ -292,12 +303,19 @@ def _keep(state: State, plan: Plan) -> None:
     state.network.eval()
 
 
-def _norms(layers: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, float]:
-    """The norm of each layer's gradient, all computed in one call; infinite where it is not finite."""
+def _norms(layers: Mapping[str, Sequence[nn.Parameter]], pieces: Ranks | None = None) -> dict[str, float]:
+    """The norm of each layer's gradient, all computed in one call; infinite where it is not finite.
+
+    Args:
+        layers: see `layers_with_parameters`.
+        pieces: the processes that hold a piece of each gradient; None where this one holds all.
+    """
     owners = [(name, parameter.grad) for name, of in layers.items() for parameter in of if parameter.grad is not None]
     squares = dict.fromkeys(layers, 0.0)
     if owners:
-        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in owners])).tolist()
+        norms = torch.stack(torch._foreach_norm([local(gradient) for _, gradient in owners])).tolist()
+        if pieces is not None:
+            norms = [math.sqrt(square) for square in pieces.sums([norm * norm for norm in norms])]
         for (name, _), norm in zip(owners, norms, strict=True):
             squares[name] += norm * norm
     return {name: math.sqrt(square) if math.isfinite(square) else math.inf for name, square in squares.items()}

@@ -9,7 +9,7 @@ Shapes: B windows of the whole step.
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ from assay.samples.stream import TrainStream
 from assay.training.optimisers import set_learning_rate
 from assay.training.parts import Part, noted_scale
 from assay.training.plan import Plan, learning_rate_at
-from assay.training.state import State
+from assay.training.recompute import recomputed, repeated_blocks
+from assay.training.state import State, local
 
 if TYPE_CHECKING:
     from assay.task import Batch, Spec, Task
@@ -45,9 +46,9 @@ class Objective(nn.Module):
         self.network = network
         self._task, self._spec, self._plan = task, spec, plan
 
-    def forward(self, batch: Batch) -> Tensor:
-        """(b,) the loss of each window."""
-        return self._task.objective(self.network, batch, self._plan, self._spec)
+    def forward(self, batch: Batch, plan: Plan | None = None) -> Tensor:
+        """(b,) the loss of each window; by another plan where one is given."""
+        return self._task.objective(self.network, batch, plan or self._plan, self._spec)
 
 
 class Step:
@@ -56,11 +57,14 @@ class Step:
     Args:
         state: the training's state, which a step changes; but for its position, which the loop moves on.
         job: what is trained.
+        objective: of the state's network, where it had to be made before the optimiser.
     """
 
-    def __init__(self, state: State, job: Job) -> None:
-        self._state, self._job = state, job
-        self._objective = job.ranks.replicated(Objective(state.network, job.task, job.spec, job.plan))
+    def __init__(self, state: State, job: Job, objective: Objective | None = None) -> None:
+        self.state, self.job = state, job
+        self.objective = objective or Objective(state.network, job.task, job.spec, job.plan)
+        self._shared = self.objective if job.divided else job.ranks.replicated(self.objective)
+        self._blocks = repeated_blocks(state.network) if job.plan.recompute else []
         self._asked = False
         apart = job.ranks.size > 1 and job.plan.batch_norm == "each"
         norms = [module for module in state.network.modules() if apart and isinstance(module, _BatchNorm)]
@@ -70,11 +74,11 @@ class Step:
     @property
     def stopping(self) -> bool:
         """Whether the user asked to stop; all processes learn of it with the same step."""
-        return self._job.stop.is_set() if self._job.ranks.size == 1 else self._asked
+        return self.job.stop.is_set() if self.job.ranks.size == 1 else self._asked
 
     def __call__(self, stream: TrainStream) -> float:
         """One step; gives the mean loss. A loss that is not finite changes nothing."""
-        state, plan, position = self._state, self._job.plan, self._state.position
+        state, plan, position = self.state, self.job.plan, self.state.position
         epoch, windows = stream.windows(position.step - position.origin_step)
         state.optimizer.zero_grad(set_to_none=True)
         value = self._gradients(epoch + position.origin_epoch, windows)
@@ -87,18 +91,17 @@ class Step:
         rate = learning_rate_at(position.share(position.step + 0.5), plan)
         set_learning_rate(state.optimizer, rate * position.rate_scale)
         state.optimizer.step()
-        self._job.ranks.average(self._running)
+        self.job.ranks.average(self._running)
         if plan.averaging:
             state.update_average(plan.averaging)
         return value
 
     def _gradients(self, epoch: int, windows: np.ndarray[Any, Any]) -> float:
         """Leave the gradient of the mean loss of all windows (B,) in the network; gives the mean."""
-        job, network, total = self._job, self._state.network, 0.0
+        job, network, total = self.job, self.state.network, 0.0
         parts, notes = job.ranks.parts(len(windows), job.plan.accumulate), np.zeros(0)
         for number, rows in enumerate(parts):
-            waits: Any = self._objective  # for the other processes, with the last part alone
-            with waits.no_sync() if hasattr(waits, "no_sync") and number < len(parts) - 1 else nullcontext():
+            with recomputed(self._blocks), self._shares_gradients(number == len(parts) - 1):
                 losses, noted = self._losses(epoch, windows, rows)
                 # Of the mean over all windows: what sums gradients over the processes divides by their number.
                 summed = losses.sum()
@@ -108,14 +111,21 @@ class Step:
         self._asked = bool(asked)
         scale = noted_scale(whole)
         if scale != 1:
-            torch._foreach_mul_([p.grad for p in network.parameters() if p.grad is not None], scale)
+            torch._foreach_mul_([local(p.grad) for p in network.parameters() if p.grad is not None], scale)
         return scale * total / len(windows)
+
+    def _shares_gradients(self, now: bool) -> AbstractContextManager[Any]:
+        """Within it, a backward pass sums the gradients of all processes; only if it is time to, with the last part."""
+        shared: Any = self._shared
+        if hasattr(shared, "set_requires_gradient_sync"):
+            shared.set_requires_gradient_sync(now)
+        return shared.no_sync() if hasattr(shared, "no_sync") and not now else nullcontext()
 
     def _losses(self, epoch: int, windows: np.ndarray[Any, Any], rows: slice) -> tuple[Tensor, list[float]]:
         """(b,) the losses of some of the step's windows, and what of them is counted (`Part.notes`)."""
-        job, plan = self._job, self._job.plan
+        job, plan = self.job, self.job.plan
         # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
-        torch.default_generator.manual_seed(int(key_of(plan.seed, "step", self._state.position.step)) >> 1)
+        torch.default_generator.manual_seed(int(key_of(plan.seed, "step", self.state.position.step)) >> 1)
         whole = rows == slice(0, len(windows))
         part = None if whole else Part(rows, len(windows), job.ranks.size > 1 and plan.batch_norm == "shared")
         batch = job.ranks.moved(self._batch(epoch, windows, rows))
@@ -123,15 +133,16 @@ class Step:
             torch.autocast(job.ranks.kind, torch.bfloat16, enabled=plan.precision == "bfloat16"),
             part or nullcontext(),
         ):
-            losses: Tensor = self._objective(batch)
+            losses: Tensor = self._shared(batch)
         return losses, part.notes if part else []
 
     def _batch(self, epoch: int, windows: np.ndarray[Any, Any], rows: slice) -> Any:
         """Some of the step's windows, augmented; all of them for a moment where they are mixed with one another."""
-        job, plan = self._job, self._job.plan
+        job, plan = self.job, self.job.plan
         among = bool(plan.mixup or plan.cutmix) or any(plan.augment.get(name) for name in _mixing(job.task))
         taken = windows if among else windows[rows]
-        batch = job.task.augment(job.samples.batch(taken), Draws(plan.seed, epoch, taken), plan, job.spec)
+        batch = job.samples.batch(taken, None if len(taken) == len(windows) else windows)
+        batch = job.task.augment(batch, Draws(plan.seed, epoch, taken), plan, job.spec)
         return rows_of(batch, rows) if len(taken) > rows.stop - rows.start else batch
 
 
@@ -149,4 +160,4 @@ def _mixing(task: Task) -> tuple[str, ...]:
 def _add_l1(network: nn.Module, strength: float) -> None:
     for parameter in network.parameters():
         if parameter.dim() >= 2 and parameter.grad is not None:
-            parameter.grad.add_(parameter.detach().sign(), alpha=strength)
+            local(parameter.grad).add_(local(parameter.detach()).sign(), alpha=strength)
