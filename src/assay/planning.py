@@ -15,7 +15,7 @@ from torch import nn
 from assay.devices import check_batch
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.flow import Prepared, TrainOptions, prepare
-from assay.pacing import Stopwatch, Timing, build, plan_steps
+from assay.pacing import Stopwatch, Timing, build, choose_compiling, plan_steps
 from assay.progress import Progress
 from assay.run import RunFolder, reading, to_json
 from assay.samples.draws import key_of
@@ -111,7 +111,11 @@ def choose(
     settings, plan = apply_settings(proposed, replace(plan, seed=options.seed), given)
     check_batch(options.devices, plan.accumulate, min(plan.batch_size, count))
     plan = replace(plan, shards=_shards(kind, spec, settings, plan, options))
-    plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
+    useful = plan
+    plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
+    if choose_compiling(plan, settings, measured, timing.loop_s, options.devices, "compile" in given) != plan.compile:
+        useful = replace(useful, compile=True)
+        plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
     made = Made(
         prepared, data, options, samples, spec, kind, options.network or kind.name, settings, plan, timing, problems
     )

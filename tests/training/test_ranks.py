@@ -163,3 +163,23 @@ def test_divided_weights_train_as_one_and_go_on_by_another_number(tmp_path: Path
     rest = together(tmp_path / "other", 3, lambda ranks: divided(ranks, tmp_path / "stopped", None))
     losses = first[0]["train_loss"] + rest[0]["train_loss"]
     assert losses == pytest.approx(alone["train_loss"], rel=1e-5)
+
+
+def test_a_compiled_network_makes_the_training_steps_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[bool] = []
+
+    class Compiled(nn.Module):
+        def __init__(self, network: nn.Module) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, x: Tensor) -> Tensor:
+            steps.append(self.network.training)
+            answer: Tensor = self.network(x)
+            return answer
+
+    monkeypatch.setattr(torch, "compile", Compiled)
+    samples = points(tmp_path)
+    compiled = fitted(Random, samples, replace(PLAN, compile=True), Points(), Ranks())
+    assert compiled == fitted(Random, samples, PLAN, Points(), Ranks())
+    assert steps == [True] * PLAN.steps

@@ -44,6 +44,8 @@ class Plan:
         recompute: compute the values inside repeated blocks twice instead of keeping them for the backward pass (Chen
             et al. 2016): less memory, more time.
         shards: divide the weights among the processes (FSDP2), for networks that none of them holds whole.
+        compile: let `torch.compile` make one program of the network for its training steps; chosen where measured steps
+            say that it pays.
         batch_norm: over which windows of a step several processes normalise: `shared`, over all, as one process does,
             which costs two small messages a layer; or `each`, over its own.
         seed: of weights, order, augmentation and dropout.
@@ -71,6 +73,7 @@ class Plan:
     accumulate: int = 1
     recompute: bool = False
     shards: bool = False
+    compile: bool = False
     batch_norm: Literal["shared", "each"] = "shared"
     seed: int = 0
 

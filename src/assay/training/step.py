@@ -45,10 +45,17 @@ class Objective(nn.Module):
         super().__init__()
         self.network = network
         self._task, self._spec, self._plan = task, spec, plan
+        self._compiled: list[Any] = []  # in a list, lest its parameters count twice
+        if plan.compile:
+            import torch._inductor.config as inductor
+
+            inductor.fallback_random = True  # the numbers that the network draws without it
+            self._compiled.append(torch.compile(network))
 
     def forward(self, batch: Batch, plan: Plan | None = None) -> Tensor:
         """(b,) the loss of each window; by another plan where one is given."""
-        return self._task.objective(self.network, batch, plan or self._plan, self._spec)
+        network = self._compiled[0] if self._compiled and torch.is_grad_enabled() else self.network
+        return self._task.objective(network, batch, plan or self._plan, self._spec)
 
 
 class Step:
