@@ -187,7 +187,7 @@ def _events(run: Path) -> list[int]:
 
 def main() -> None:
     bench = open_bench("devices", __doc__, add_options)
-    names = bench.options.cases.split(",")
+    names = ["mlp"] if bench.smoke else bench.options.cases.split(",")
     found = {name: bench.piece(name, partial(compared, bench, name)) for name in names}
     kills = 1 if bench.smoke else bench.options.kills
     lost = bench.piece("killed", partial(killed, bench, kills))

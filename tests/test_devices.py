@@ -37,9 +37,8 @@ def words(run: Path, digits: Path, epochs: float) -> list[object]:
 
 def test_two_processes_give_the_losses_of_one(command: Callable[..., Any], digits: Path, tmp_path: Path) -> None:
     for name, devices in (("one", 1), ("two", 2)):
-        done = command(*words(tmp_path / name, digits, 10 / 7), "--devices", devices, "--json")
+        done = command(*words(tmp_path / name, digits, 10 / 7), "--devices", devices)
         assert done.code == 0, done.err
-        assert done.json["samples"]["train"] == 113
     assert len(losses(tmp_path / "one")) == 10
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
     assert not (tmp_path / "two" / "checkpoint").exists()

@@ -245,7 +245,7 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     if made.options.evidence != "full":
         return None
     steps = next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps)
-    plan = replace(made.plan, steps=int(steps))
+    plan = replace(made.plan, steps=int(steps), compile=False)  # too short for it
     return Side(
         made.task,
         made.spec,

@@ -106,7 +106,8 @@ class Step:
     def _gradients(self, epoch: int, windows: np.ndarray[Any, Any]) -> float:
         """Leave the gradient of the mean loss of all windows (B,) in the network; gives the mean."""
         job, network, total = self.job, self.state.network, 0.0
-        parts, notes = job.ranks.parts(len(windows), job.plan.accumulate), np.zeros(0)
+        rounds = max(1, min(job.plan.accumulate, len(windows) // job.ranks.size))
+        parts, notes = job.ranks.parts(len(windows), rounds), np.zeros(0)
         for number, rows in enumerate(parts):
             with recomputed(self._blocks), self._shares_gradients(number == len(parts) - 1):
                 losses, noted = self._losses(epoch, windows, rows)
@@ -132,7 +133,10 @@ class Step:
         """(b,) the losses of some of the step's windows, and what of them is counted (`Part.notes`)."""
         job, plan = self.job, self.job.plan
         # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
-        torch.default_generator.manual_seed(int(key_of(plan.seed, "step", self.state.position.step)) >> 1)
+        seed = int(key_of(plan.seed, "step", self.state.position.step)) >> 1
+        torch.default_generator.manual_seed(seed)
+        if job.ranks.kind == "cuda":
+            torch.cuda.manual_seed(seed)
         whole = rows == slice(0, len(windows))
         part = None if whole else Part(rows, len(windows), job.ranks.size > 1 and plan.batch_norm == "shared")
         batch = job.ranks.moved(self._batch(epoch, windows, rows))
