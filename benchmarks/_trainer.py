@@ -47,10 +47,11 @@ def in_assay(pairs: list[Json], size: Size, steps: int) -> Json:
     from assay.samples.split import TRAIN
     from assay.samples.stream import TrainStream
     from assay.sources.records import records_from_table
-    from assay.training.loop import Job, train_step
+    from assay.training.loop import Job
     from assay.training.optimisers import build_optimizer
     from assay.training.plan import Plan
     from assay.training.state import Position, State
+    from assay.training.step import Step
 
     settings = Seq2SeqSettings(depth=size.depth, decoder_depth=size.decoder_depth, width=size.width, heads=size.heads)
     torch.manual_seed(0)
@@ -65,13 +66,14 @@ def in_assay(pairs: list[Json], size: Size, steps: int) -> Json:
                                 folder=Path(folder) / "samples")  # fmt: skip
         state = State(network, build_optimizer(network, plan), position=Position(end=plan.steps))
         stream, job = TrainStream(samples.view(TRAIN), _BATCH, 0), Job(task, None, samples, plan)
+        one_step = Step(state, job)
         network.train()
         tokens, begun = 0, time.perf_counter()
         for step in range(_WARM + steps):
             if step == _WARM:
                 tokens, begun = 0, time.perf_counter()
             tokens += sum(len(pairs[row]["source"]) + len(pairs[row]["target"]) for row in stream.windows(step)[1])
-            train_step(state, job, stream)
+            one_step(stream)
             state.position.step += 1
         seconds = time.perf_counter() - begun
     return {"tokens_per_s": tokens / seconds, "parameters": sum(value.numel() for value in network.parameters())}

@@ -31,6 +31,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     evidence: str = "full",
+    device: str = "auto",
+    devices: int = 1,
     progress: Progress | None = None,
 ) -> Model:
     """Train a network on a source and find out what it is worth.
@@ -50,6 +52,8 @@ def train(
         settings: hyper-parameters by name.
         seed: of weights, order and augmentation.
         evidence: `full`, `quick` or `none`.
+        device: `auto`, `cpu` or `cuda`: where the network is trained.
+        devices: how many processes train it together, one a GPU.
         progress: is told how far it is.
 
     Returns:
@@ -60,7 +64,7 @@ def train(
     """
     budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
 

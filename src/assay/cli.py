@@ -23,7 +23,7 @@ from assay._arguments import (
 )
 from assay._failing import fail, unexpected
 from assay._task_options import COMMANDS, READING, take_task_options
-from assay.errors import AssayError, SettingError
+from assay.errors import AssayError
 
 app = typer.Typer(
     add_completion=False,
@@ -91,7 +91,11 @@ def train(
     settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
     evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
-    device: Annotated[str, typer.Option("--device", help="auto or cpu.")] = "auto",
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    devices: Annotated[int, typer.Option("--devices", help="How many processes train together, one a GPU.")] = 1,
+    accumulate: Annotated[
+        int | None, typer.Option("--accumulate", help="Parts in which a step is computed, to need less memory.")
+    ] = None,
     task: TaskOption = None,
     target: Target = None,
     group: Group = None,
@@ -104,10 +108,10 @@ def train(
     from assay.flow import TrainOptions
     from assay.shell import train_and_tell
 
-    if device not in ("auto", "cpu"):
-        raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
-    data = data_options(context, task, target, group, split, split_seed)
-    options = TrainOptions(*fitting_time(budget, epochs), network, settings_of(settings), seed, evidence)
+    data, given = data_options(context, task, target, group, split, split_seed), settings_of(settings)
+    if accumulate is not None:
+        given["accumulate"] = str(accumulate)
+    options = TrainOptions(*fitting_time(budget, epochs), network, given, seed, evidence, device, devices)
     train_and_tell(source, data, options, out, json)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,12 @@ from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.predictor import Classical, Predictor
 from assay.training.collecting import Collector
 from assay.training.loop import fit
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from assay.training.loop import Job
+    from assay.training.state import Position
 
 #: Training units that are evaluated at least and at most, and the share of the training's time (and the least seconds)
 #: that this may take where the test side takes less.
@@ -80,14 +86,14 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     run.forget_after(_checkpoint_step(run))
     job = made.job(run)
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
-    with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext(), watched() as memory:
-        state = fit(network, job)
+    with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
+        position, memory_bytes = _fit(network, made, run, job)
     begun = time.perf_counter()
     if made.kind.conclude is not None:
         progress.stage("Concluding the training")
         made.kind.conclude(network, made.samples, made.plan)
-    seconds = state.position.seconds + time.perf_counter() - begun
-    run.record({"step": state.position.step, "fit_seconds": seconds, "fit_memory_bytes": memory.most})
+    seconds = position.seconds + time.perf_counter() - begun
+    run.record({"step": position.step, "fit_seconds": seconds, "fit_memory_bytes": memory_bytes})
     portable = made.kind.portable(made.settings)
     predictor = Predictor(made.task, made.spec, network)
     predictor.temperature = _temperature(predictor, made)
@@ -97,6 +103,20 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     with writing(run.model):
         write_network(run.model, made.task, made.spec, made.network, portable, *learned)
     return predictor
+
+
+def _fit(network: nn.Module, made: Made, run: RunFolder, job: Job) -> tuple[Position, int | None]:
+    """Train in this process or in several others; gives where that ended, and the bytes that it took."""
+    if made.options.devices > 1 or made.options.device == "cuda":
+        from assay.devices import fit_on_devices
+
+        found = fit_on_devices(network, made, run, job)
+        if job.collect is not None:
+            job.collect.restore(None)
+        return found
+    with watched() as memory:
+        state = fit(network, job)
+    return state.position, memory.most
 
 
 def _temperature(predictor: Predictor, made: Made) -> float:
@@ -243,7 +263,7 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
     if made.options.evidence != "full":
         return None
-    plan = replace(made.plan, steps=_steps_taken(made, run))
+    plan = replace(made.plan, steps=_steps_taken(made, run), compile=False)  # too short for compiling
     return Side(
         made.task,
         made.spec,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How the user asks for the training (`--budget`, `--epochs`, `--network`, `--set`, `--seed`, `--evidence`).
+    """How the user asks for the training, by the options of `assay train`.
 
     Attributes:
         budget_s: seconds of fitting; None for the task's default, or where `epochs` is given.
@@ -40,6 +40,8 @@ class TrainOptions:
         settings: hyper-parameters as text, by name.
         seed: of weights, order and augmentation; never of the split.
         evidence: `full`, `quick` or `none`.
+        device: `auto`, `cpu` or `cuda`: where the network is trained.
+        devices: how many processes train it together, one a GPU.
     """
 
     budget_s: float | None = None
@@ -48,6 +50,8 @@ class TrainOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     evidence: str = "full"
+    device: str = "auto"
+    devices: int = 1
 
 
 @dataclass(frozen=True)
@@ -173,9 +177,11 @@ def train(
         AssayError: data, settings or folder cannot be used.
         Interrupted: `stop` was set; `resume` finishes the run.
     """
+    from assay.devices import check_devices
     from assay.fitting import finish
     from assay.planning import choose
 
+    check_devices(options.device, options.devices)
     if options.evidence not in ("full", "quick", "none"):
         raise SettingError(
             f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))

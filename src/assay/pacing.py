@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,16 +14,19 @@ from assay.errors import SettingError
 from assay.samples.samples import Samples, TrainStream
 from assay.samples.split import TRAIN
 from assay.task import NetworkKind, Settings, Spec, Task
-from assay.training.loop import Job, check_views, train_step
+from assay.training.loop import Job, check_views
 from assay.training.optimisers import build_optimizer
 from assay.training.pace import Pace
 from assay.training.plan import Plan
 from assay.training.state import Position, State
+from assay.training.step import Step
 
 #: The share of a budget that the loop fills; the rest is for writing what it leaves.
 _FILL = 0.985
 #: The share of a budget that may go into looking at the validation side, and into measuring steps.
 _CHECKS, _MEASURING = 0.05, 0.02
+#: `torch.compile` takes about a minute: it is tried from such a time of the loop on, and taken where it saves so much.
+_COMPILED_FROM_S, _COMPILED_SAVES = 900.0, 0.05
 #: Seconds between snapshots: few, so that a machine that becomes ten times slower still writes one every half minute.
 _SNAPSHOT_S = 3.0
 #: Steps between snapshots where no step was measured.
@@ -56,6 +60,7 @@ class Stopwatch:
         self._task, self._spec, self._samples, self._kind = task, spec, samples, kind
         self._least_s = min(3.0, max(0.3, _MEASURING * (budget_s or 0.0)))
         self._known: dict[str, float] = {}
+        self.first_s = 0.0  # how long the first step took that was measured last
 
     def __call__(self, settings: Settings, plan: Plan) -> float:
         """Seconds per training window with these settings; measured once."""
@@ -64,21 +69,54 @@ class Stopwatch:
             self._known[key] = self._measure(settings, plan)
         return self._known[key]
 
+    def saved_by_compiling(self, settings: Settings, plan: Plan, steps: int) -> float:
+        """The share of so many steps' time that `torch.compile` saves, itself included; below 0 where it costs."""
+        size = min(plan.batch_size, len(self._samples.view(TRAIN).windows))
+        plain = steps * size * self(settings, plan)
+        try:
+            compiled = self(settings, replace(plan, compile=True)) * size
+        except Exception:  # whatever a compiler that is not there, or a network that it cannot take, may raise
+            return -math.inf
+        return 1 - (self.first_s + steps * compiled) / plain
+
     def _measure(self, settings: Settings, plan: Plan) -> float:
         with torch.random.fork_rng(devices=[]):
             network = build(self._kind, self._spec, settings)
             job = Job(self._task, self._spec, self._samples, replace(plan, warmup=1.0))
             state = State(network, build_optimizer(network, job.plan), position=Position(end=1000))
-            stream = TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
+            step, stream = Step(state, job), TrainStream(self._samples.view(TRAIN), plan.batch_size, plan.seed)
             network.train()
             taken: list[float] = []
             while len(taken) < 3 or (sum(taken) < self._least_s and len(taken) < 60):
                 begun = time.perf_counter()
-                train_step(state, job, stream)
+                step(stream)
                 taken.append(time.perf_counter() - begun)
                 state.position.step += 1
-        settled = sorted(taken[1:])
+        settled, self.first_s = sorted(taken[1:]), taken[0]
         return settled[len(settled) // 2] / stream.batch_size
+
+
+def choose_compiling(
+    plan: Plan, settings: Settings, measured: Stopwatch, loop_s: float | None, devices: int, asked: bool
+) -> bool:
+    """Whether `torch.compile` makes the training's steps: where it is asked for, or measured steps say that it pays.
+
+    Args:
+        plan: the plan, with its steps.
+        settings: the network's settings.
+        measured: measures steps.
+        loop_s: seconds of the loop; None where the steps are given, whose number no saved time would raise.
+        devices: the processes that train together.
+        asked: the user decided about it.
+
+    Raises:
+        SettingError: it is asked for where a step is divided, whose random numbers are not those of a compiled network.
+    """
+    if plan.compile and (devices > 1 or plan.accumulate > 1):
+        raise SettingError("compile is for steps that one process computes at once", "Leave it out, or the division.")
+    if asked or devices > 1 or plan.accumulate > 1 or plan.recompute or (loop_s or 0.0) < _COMPILED_FROM_S:
+        return plan.compile
+    return measured.saved_by_compiling(settings, plan, plan.steps) > _COMPILED_SAVES
 
 
 @dataclass(frozen=True)

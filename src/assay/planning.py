@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from assay.devices import check_batch
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.flow import Prepared, TrainOptions, prepare
-from assay.pacing import Stopwatch, Timing, build, plan_steps
+from assay.pacing import Stopwatch, Timing, build, choose_compiling, plan_steps
 from assay.progress import Progress
 from assay.run import RunFolder, reading, to_json
 from assay.samples.draws import key_of
@@ -62,15 +63,20 @@ class Made:
 
     def job(self, run: RunFolder) -> Job:
         """The training as planned, whose checkpoints, history and revisions go into the run's folder."""
+        return planned_job(run, self.task, self.spec, self.samples, self.plan, self.timing)
 
-        def keep(step: int, end: int) -> None:
-            written = run.read(run.plan, "timing")
-            written["timing"]["revisions"].append([step, end])
-            run.write(run.plan, written)
 
-        job = Job(self.task, self.spec, self.samples, self.plan, run.checkpoint, run.record, self.timing.snapshot_every)
-        job.pace = self.timing.pace(keep)
-        return job
+def planned_job(run: RunFolder, task: Task, spec: Spec, samples: Samples, plan: Plan, timing: Timing) -> Job:
+    """A training whose checkpoints, history and revisions of the plan go into a run's folder."""
+
+    def keep(step: int, end: int) -> None:
+        written = run.read(run.plan, "timing")
+        written["timing"]["revisions"].append([step, end])
+        run.write(run.plan, written)
+
+    job = Job(task, spec, samples, plan, run.checkpoint, run.record, timing.snapshot_every)
+    job.pace = timing.pace(keep)
+    return job
 
 
 def choose(
@@ -112,7 +118,13 @@ def planned(
     budget = budget_of(options, prepared.task)
     kind, settings, plan, measured = proposed(prepared.task, held, options, budget)
     settings, plan = changed(settings, plan)
-    plan, timing = plan_steps(plan, settings, samples, measured, budget, options.epochs, begun)
+    check_batch(options.devices, plan.accumulate, min(plan.batch_size, len(samples.view(TRAIN).windows)))
+    useful = replace(plan, shards=_shards(kind, spec, settings, plan, options))
+    plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
+    forced = "compile" in options.settings
+    if choose_compiling(plan, settings, measured, timing.loop_s, options.devices, forced) != plan.compile:
+        useful = replace(useful, compile=True)
+        plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
     name = options.network or kind.name
     return Made(prepared, data, options, samples, spec, kind, name, settings, plan, timing, problems)
 
@@ -135,6 +147,18 @@ def proposed(
 def budget_of(options: TrainOptions, task: Task) -> float | None:
     """Seconds for fitting; None where passes are given instead."""
     return options.budget_s if options.budget_s or options.epochs else task.traits.default_budget_s
+
+
+def _shards(kind: NetworkKind, spec: Spec, settings: Settings, plan: Plan, options: TrainOptions) -> bool:
+    """Whether the weights are divided among the processes: where it is asked for, and where they do not fit in one."""
+    if options.devices == 1:
+        return False
+    from assay.training.shards import is_too_large
+
+    divided = plan.shards or is_too_large(build(kind, spec, settings), options.device, options.devices)
+    if divided and plan.optimizer == "muon":
+        raise SettingError("muon needs whole matrices, which shards divide", "Use --set optimizer=adamw.")
+    return divided
 
 
 def decode(prepared: Prepared, data: DataOptions, progress: Progress, folder: Path | None = None) -> Held:
@@ -193,7 +217,7 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of what a training stands on."""
+    """Of Python, Assay and the libraries on which a training depends."""
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
@@ -211,7 +235,7 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing")
     if plan_json["source"] is None:
         raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
-    data, _, _, _ = _written(run, plan_json)
+    data, _, _, _ = written_plan(run, plan_json)
     prepared = prepare_again(plan_json, data, progress)
     return remade(run, prepared, decode(prepared, data, progress))
 
@@ -228,7 +252,7 @@ def prepare_again(written: Mapping[str, Any], data: DataOptions, progress: Progr
 def remade(run: RunFolder, prepared: Prepared, held: Held) -> Made:
     """What was planned for a run, read back from its `plan.json`, on samples that are at hand."""
     plan_json = run.read(run.plan, "data", "network", "options", "plan", "timing")
-    data, options, plan, timing = _written(run, plan_json)
+    data, options, plan, timing = written_plan(run, plan_json)
     samples, spec, problems = held
     with reading(run.plan):
         name = plan_json["network"]["name"]
@@ -237,7 +261,8 @@ def remade(run: RunFolder, prepared: Prepared, held: Held) -> Made:
     return Made(prepared, data, options, samples, spec, kind, name, settings, plan, timing, problems)
 
 
-def _written(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
+def written_plan(run: RunFolder, plan_json: dict[str, Any]) -> tuple[DataOptions, TrainOptions, Plan, Timing]:
+    """What a run's `plan.json` says of data, training, hyper-parameters and timing."""
     with reading(run.plan):
         return (
             DataOptions(**plan_json["data"]),

@@ -46,7 +46,7 @@ def write_network(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().contiguous().cpu() for key, value in _once(network).items()}
+    weights = {key: value.detach().contiguous().cpu() for key, value in unique_weights(network).items()}
     work = folder / "model.partial"
     save_file(weights, work)
     os.replace(work, folder / "model.safetensors")
@@ -99,9 +99,14 @@ def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None 
     spec = task.spec_type.from_json(facts["spec"])
     kind, _ = pick_network(task, spec, facts["network"]["name"])
     network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
-    stored, twins = load(weights), _twins(network)
-    network.load_state_dict({**{name: stored[first] for name, first in twins.items() if first in stored}, **stored})
+    load_unique(network, load(weights))
     return task, spec, network.eval()
+
+
+def load_unique(network: nn.Module, stored: Mapping[str, Any]) -> None:
+    """Put weights as `unique_weights` gives them into a network."""
+    twins = _twins(network)
+    network.load_state_dict({**{name: stored[first] for name, first in twins.items() if first in stored}, **stored})
 
 
 def _twins(network: nn.Module) -> dict[str, str]:
@@ -115,7 +120,7 @@ def _twins(network: nn.Module) -> dict[str, str]:
     return twins
 
 
-def _once(network: nn.Module) -> dict[str, Any]:
+def unique_weights(network: nn.Module) -> dict[str, Any]:
     """The weights, each under its first name alone."""
     twins = _twins(network)
     return {name: value for name, value in network.state_dict().items() if name not in twins}

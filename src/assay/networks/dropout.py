@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from assay.training.parts import Part
+
 
 class Dropout(nn.Module):
     """Silences a share of the values at each training step, and makes the others larger by as much.
@@ -31,8 +33,12 @@ class Dropout(nn.Module):
         """Any shape to the same."""
         if not self.training or not self.silenced:
             return x
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= self.silenced
+        part, count, first = Part.current(), x.numel(), 0
+        if part is not None and x.dim() and count:
+            rows, before = part.span(len(x))
+            count, first = count // len(x) * rows, count // len(x) * before
+        words = torch.empty((count + 7) // 8, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[first : first + x.numel()].view(x.shape) >= self.silenced
         return x * kept.to(x.dtype).mul_(256 / (256 - self.silenced))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from assay.training.parts import mean_scale
+
 #: Logits that are computed at once: few enough to stay in a processor's cache.
 _AT_ONCE = 1 << 22
 #: Probabilities that are kept for the backward pass (256 MB); of more tokens they are computed twice.
@@ -78,4 +80,4 @@ def per_text(losses: Tensor, mask: Tensor) -> Tensor:
     """
     rows = torch.arange(len(mask), device=mask.device)[:, None].expand_as(mask)[mask]
     sums = losses.new_zeros(len(mask)).index_add(0, rows, losses)
-    return sums * (len(mask) / max(1, len(losses)))
+    return sums * mean_scale("tokens", len(mask), len(losses))

@@ -28,6 +28,7 @@ from assay.networks.whisper_decoding import Written
 from assay.samples.sound_windows import as_waves
 from assay.samples.transcript_spec import TranscriptSpec
 from assay.task import number_of
+from assay.training.parts import mean_scale
 
 #: Where the user does not say otherwise.
 _CTC_BEAMS, _LANGUAGE_WEIGHT, _TOKEN_BONUS = 8, 0.4, 0.5
@@ -88,6 +89,7 @@ def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) ->
     there = torch.ones_like(tokens, dtype=torch.bool) if batch.tokens_mask is None else batch.tokens_mask
     rows = there.any(dim=1).nonzero().flatten()
     losses = torch.zeros(len(sound), device=sound.device)
+    scale = mean_scale("windows", len(sound), len(rows))
     if not len(rows):
         first = next(parameter for parameter in network.parameters() if parameter.requires_grad)
         return losses + 0 * first.sum()
@@ -95,7 +97,7 @@ def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) ->
     network_: Any = network
     given = (sound[rows, :longest], mask[rows, :longest], tokens[rows, :most], there[rows, :most])
     found = network_.losses(*given, smoothing) if isinstance(network, HfSpeech) else network_.losses(*given)
-    return losses.index_copy(0, rows, found.float() * (len(sound) / len(rows)))
+    return losses.index_copy(0, rows, found.float() * scale)
 
 
 def _emitted(

@@ -162,6 +162,7 @@ class Cache:
     """A complete cache, opened for reading."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         try:
             meta = json.loads((folder / "cache.json").read_text())
             self.rows: int = meta["rows"]

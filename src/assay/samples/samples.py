@@ -110,12 +110,28 @@ class Samples:
             longest = np.maximum(longest, lengths)
         return np.asarray(longest[windows])
 
+    def _longest(self, name: str, windows: Array) -> int:
+        """How long the longest value of a ragged field is among these windows."""
+        first, longest = 0, 0
+        for segment in self._segments:
+            field, rows = segment.cache.fields[name], segment.cache.rows
+            own = windows[(windows >= first) & (windows < first + rows)] - first
+            if isinstance(field, Ragged) and len(own):
+                longest = max(longest, int((field.offsets[own + 1] - field.offsets[own]).max()))
+            first += rows
+        return longest
+
     @property
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
         cache = self._segments[0].cache
         stored = (field.values if isinstance(field, Ragged) else field for field in cache.fields.values())
         return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the samples that were encoded first lie on disk; None where they are held in memory."""
+        return getattr(self._segments[0].cache, "folder", None)
 
     @property
     def appended(self) -> int:
@@ -142,8 +158,13 @@ class Samples:
             return [values[i] for i in np.argsort(place)]
         return np.asarray(np.concatenate(pieces)[np.argsort(place)])
 
-    def batch(self, windows: Array) -> Batch:
-        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
+    def batch(self, windows: Array, among: Array | None = None) -> Batch:
+        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`).
+
+        Args:
+            windows: their numbers.
+            among: windows of a larger batch of which these are a part: they are padded as they would be in it.
+        """
         import torch
 
         values: dict[str, Any] = {}
@@ -151,7 +172,7 @@ class Samples:
         for name in known & set(self._segments[0].cache.fields):
             got = self.field(name, windows)
             if isinstance(got, list):
-                padded, filled = pad(got)
+                padded, filled = pad(got, 0 if among is None else self._longest(name, among))
                 values[name] = torch.from_numpy(padded)
                 values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
             else:
@@ -183,16 +204,17 @@ class View:
     def __len__(self) -> int:
         return len(self.units)
 
-    def batches(self, batch_size: int, places: Array | None = None) -> Iterator[Batch]:
+    def batches(self, batch_size: int, places: Array | None = None, turn: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
         """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large.
 
         Args:
             batch_size: windows in a batch.
             places: (W',) another order, of positions among this view's windows (see `by_length`).
+            turn: (r, n) for every n-th batch alone, from batch r on, as one of n processes by turns.
         """
         windows = self.windows if places is None else self.windows[places]
         batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
-        for start in range(0, len(windows), batch_size):
+        for start in range(turn[0] * batch_size, len(windows), turn[1] * batch_size):
             batch = self.samples.batch(windows[start : start + batch_size])
             yield batch if self._change is None else self._change(batch)
 
@@ -253,9 +275,10 @@ class View:
         return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
-def pad(values: Sequence[Array]) -> tuple[Array, Array]:
-    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
+def pad(values: Sequence[Array], least: int = 0) -> tuple[Array, Array]:
+    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, T >= `least`; and its mask (B, T), True where real."""
     longest = max((len(value) for value in values), default=0)
+    longest = max(longest, least)
     first = values[0]
     padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
     mask = np.zeros((len(values), longest), bool)
@@ -293,6 +316,12 @@ def build_samples(
     return _samples(task, spec, segment, side, problems, log)
 
 
+def open_samples(task: Task, spec: Spec, side: Array, folder: Path) -> Samples:
+    """What `build_samples` made, out of `Samples.folder`, with the same side (rows,) for each row of the records."""
+    segment, problems = encode_records(task, None, spec, folder)
+    return _samples(task, spec, segment, side, problems, None)
+
+
 def hold_samples(task: Task, records: Records, spec: Spec, log: ProblemLog) -> Samples:
     """As `build_samples`, in memory and all on the test side: for the few inputs of an answer."""
     segment, problems = hold_records(task, records, spec)
@@ -316,4 +345,4 @@ def _samples(
     return Samples(task, spec, own, chosen, problems)
 
 
-__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "hold_samples", "pad"]
+__all__ = ["SIDES", "Samples", "Segment", "TrainStream", "View", "build_samples", "hold_samples", "open_samples", "pad"]

@@ -71,6 +71,7 @@ class VoiceCommands(TargetTask):
         streams=True,
         answering={"threshold": "the confidence that commands in a stream take, instead of what validation taught"},
         listening=("threshold",),
+        mixing=("background",),
     )
     batch_type = SoundBatch
     spec_type = ClipSpec

@@ -19,15 +19,17 @@ from torch import nn
 
 from assay.errors import TrainingError
 from assay.progress import Progress
-from assay.samples.draws import Draws, key_of
 from assay.samples.samples import Samples, TrainStream, View
 from assay.samples.split import TRAIN, VALIDATION
 from assay.training.collecting import Collector
-from assay.training.optimisers import build_optimizer, set_learning_rate
+from assay.training.optimisers import build_optimizer
 from assay.training.pace import Pace
 from assay.training.plan import Plan, learning_rate_at
+from assay.training.ranks import Ranks
 from assay.training.repeatable import repeatable
-from assay.training.state import Position, Snapshot, State, copy_weights
+from assay.training.shards import prepared, read_checkpoint, write_checkpoint
+from assay.training.state import Position, Snapshot, State, copy_weights, local
+from assay.training.step import Step
 
 if TYPE_CHECKING:
     from assay.task import Spec, Task
@@ -69,6 +71,7 @@ class Job:
         stop: set from a signal handler to stop after the present step.
         progress: is told how far it is.
         collect: for closed-loop tasks, asked for new samples after each epoch.
+        ranks: the processes that train together; each calls `fit` with the same job, and the first alone writes.
         judge: is shown the network at each check, with the number of the check, from 1, and the validation loss; True
             ends the training there.
         windows_checked: windows of the validation side that a check looks at, at most; None for as usual.
@@ -86,8 +89,14 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Progress = field(default_factory=Progress)
     collect: Collector | None = None
+    ranks: Ranks = field(default_factory=Ranks)
     judge: Callable[[nn.Module, int, float], bool] | None = None
     windows_checked: int | None = None
+
+    @property
+    def divided(self) -> bool:
+        """Whether the weights are divided among several processes."""
+        return self.plan.shards and self.ranks.size > 1
 
 
 @repeatable()
@@ -98,86 +107,64 @@ def fit(network: nn.Module, job: Job) -> State:
         TrainingError: the loss stays not finite however small the steps.
         Interrupted: `job.stop` was set.
     """
-    state = State(network, build_optimizer(network, job.plan), position=Position(end=job.plan.steps, seconds=job.spent))
-    saved = Snapshot.read(job.folder) if job.folder else None
+    objective, position = prepared(network, job), Position(end=job.plan.steps, seconds=job.spent)
+    state = State(network, build_optimizer(network, job.plan), position=position)
+    saved = read_checkpoint(job)
     if saved:
         _restore(state, saved, job)
-    clock, monitor = Clock(state.position.seconds), Monitor(job, network)
+    clock, monitor, step = Clock(state.position.seconds), Monitor(job, network), Step(state, job, objective)
     if job.plan.keep == "best" and not saved:
-        _check(state, job, monitor, clock)
+        _check(step, monitor, clock)
     last, written, stream = state.snapshot(), time.monotonic(), _stream(job, state)
     if job.pace:
         job.pace.start(state.position, clock())
     network.train()
     while state.position.step < state.position.end:
-        loss = train_step(state, job, stream)
+        loss = step(stream)
         if not math.isfinite(loss):
             stream = _go_back(state, last, job, loss)
             continue
         state.position.step += 1
         monitor.step(state, loss, clock())
-        if _check_due(state.position, job.plan) and _check(state, job, monitor, clock):
+        if _check_due(state.position, job.plan) and _check(step, monitor, clock):
             break
         if _collected(state, job, stream):
             stream = _stream(job, state)
         if job.pace:
-            job.pace.revise(state.position, job.plan, clock())
+            job.pace.revise(state.position, job.plan, clock(), job.ranks.decided)
         due = state.position.step % job.snapshot_every == 0 or state.position.step == state.position.end
-        if due or job.stop.is_set():
+        if due or step.stopping:
             state.position.seconds = clock()
             snapshot = state.snapshot()
-            if not snapshot.finite():
+            if job.ranks.sums([float(not snapshot.finite())])[0]:
                 stream = _go_back(state, last, job, math.nan)
                 continue
             last = snapshot
-            if job.folder and (job.stop.is_set() or time.monotonic() - written > 5):
-                last.write(job.folder)
+            if job.folder and (step.stopping or job.ranks.decided(float(time.monotonic() - written > 5))):
+                write_checkpoint(last, job)
                 written = time.monotonic()
-            if job.stop.is_set():
+            if step.stopping:
                 raise Interrupted
     state.position.seconds = clock()
     _keep(state, job.plan)
     return state
 
 
-def train_step(state: State, job: Job, stream: TrainStream) -> float:
-    """One step; gives the mean loss. A loss that is not finite changes nothing."""
-    plan, position = job.plan, state.position
-    epoch, windows = stream.windows(position.step - position.origin_step)
-    # `torch.manual_seed` would take a stack trace for every kind of accelerator, at a tenth of a small step's cost.
-    torch.default_generator.manual_seed(int(key_of(plan.seed, "step", position.step)) >> 1)
-    batch = job.samples.batch(windows)
-    batch = job.task.augment(batch, Draws(plan.seed, epoch + position.origin_epoch, windows), plan, job.spec)
-    with torch.autocast("cpu", torch.bfloat16, enabled=plan.precision == "bfloat16"):
-        loss = job.task.objective(state.network, batch, plan, job.spec).mean()
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        return value
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if plan.l1:
-        _add_l1(state.network, plan.l1)
-    if plan.gradient_clip:
-        nn.utils.clip_grad_norm_(state.network.parameters(), plan.gradient_clip)
-    rate = learning_rate_at(position.share(position.step + 0.5), plan)
-    set_learning_rate(state.optimizer, rate * position.rate_scale)
-    state.optimizer.step()
-    if plan.averaging:
-        state.update_average(plan.averaging)
-    return value
-
-
-def validation_loss(network: nn.Module, job: Job, view: View) -> float:
+def validation_loss(step: Step, view: View) -> float:
     """The mean loss over a view, without augmentation and smoothing."""
+    job, network = step.job, step.state.network
     plain = Plan(batch_size=job.plan.batch_size, seed=job.plan.seed)
+    # Divided weights come together for every batch on all processes at once, which then look at all batches.
+    turn = (0, 1) if job.divided else (job.ranks.rank, job.ranks.size)
     network.eval()
-    total, count = 0.0, 0
-    with torch.inference_mode():
-        for batch in view.batches(max(256, job.plan.batch_size), view.by_length()):
-            losses = job.task.objective(network, batch, plain, job.spec)
-            total, count = total + float(losses.double().sum()), count + len(losses)
+    own: list[tuple[float, int]] = []
+    with torch.no_grad() if job.divided else torch.inference_mode():
+        for batch in view.batches(max(256, job.plan.batch_size), view.by_length(), turn):
+            losses = step.objective(job.ranks.moved(batch), plain)
+            own.append((float(losses.double().sum()), len(losses)))
     network.train()
-    return total / max(count, 1)
+    found = own if job.divided else job.ranks.in_turn(own)
+    return sum(total for total, _ in found) / max(1, sum(count for _, count in found))
 
 
 def check_views(samples: Samples, batch_size: int, windows: int | None = None) -> tuple[View, View]:
@@ -220,7 +207,7 @@ class Monitor:
             "train_loss": self._sum / self._count,
             "learning_rate": rate,
         }
-        line["gradient_norms"] = _norms(self._layers)
+        line["gradient_norms"] = _norms(self._layers, job.ranks if job.divided else None)
         job.record(line)
         job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
@@ -252,16 +239,17 @@ def _check_due(position: Position, plan: Plan) -> bool:
     return True
 
 
-def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
+def _check(step: Step, monitor: Monitor, clock: Clock) -> bool:
     """Look at the validation side; True where training should stop early."""
+    state, job = step.state, step.job
     position, plan, begun = state.position, job.plan, clock()
     validation = job.samples.view(VALIDATION)
     if not len(validation):
         return False
     with state.averaged() as network:
         unseen, seen = check_views(job.samples, plan.batch_size, job.windows_checked)
-        loss = validation_loss(network, job, unseen)
-        monitor.check(state, loss, validation_loss(network, job, seen), begun)
+        loss = validation_loss(step, unseen)
+        monitor.check(state, loss, validation_loss(step, seen), begun)
         ended = bool(position.checks and job.judge and job.judge(network, position.checks, loss))
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
@@ -283,7 +271,8 @@ def _collected(state: State, job: Job, stream: TrainStream) -> bool:
     if job.collect is None or inside % stream.steps_per_epoch or position.step >= position.end:
         return False
     epoch = position.origin_epoch + inside // stream.steps_per_epoch
-    if not job.collect(state, epoch):
+    collect = job.collect
+    if not job.ranks.first_does(lambda: collect(state, epoch)):
         return False
     position.origin_step, position.origin_epoch = position.step, epoch
     position.collected += 1
@@ -322,18 +311,19 @@ def _keep(state: State, plan: Plan) -> None:
     state.network.eval()
 
 
-def _add_l1(network: nn.Module, strength: float) -> None:
-    for parameter in network.parameters():
-        if parameter.dim() >= 2 and parameter.grad is not None:
-            parameter.grad.add_(parameter.detach().sign(), alpha=strength)
+def _norms(layers: Mapping[str, Sequence[nn.Parameter]], pieces: Ranks | None = None) -> dict[str, float]:
+    """The norm of each layer's gradient, all computed in one call; infinite where it is not finite.
 
-
-def _norms(layers: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, float]:
-    """The norm of each layer's gradient, all computed in one call; infinite where it is not finite."""
+    Args:
+        layers: see `layers_with_parameters`.
+        pieces: the processes that hold a piece of each gradient; None where this one holds all.
+    """
     owners = [(name, parameter.grad) for name, of in layers.items() for parameter in of if parameter.grad is not None]
     squares = dict.fromkeys(layers, 0.0)
     if owners:
-        norms = torch.stack(torch._foreach_norm([gradient for _, gradient in owners])).tolist()
+        norms = torch.stack(torch._foreach_norm([local(gradient) for _, gradient in owners])).tolist()
+        if pieces is not None:
+            norms = [math.sqrt(square) for square in pieces.sums([norm * norm for norm in norms])]
         for (name, _), norm in zip(owners, norms, strict=True):
             squares[name] += norm * norm
     return {name: math.sqrt(square) if math.isfinite(square) else math.inf for name, square in squares.items()}

@@ -52,13 +52,22 @@ class Pace:
         self._check_s = seconds
         self._aside += seconds
 
-    def revise(self, position: Position, plan: Plan, now: float) -> None:
-        """Count the steps that are left, where it is time to."""
+    def revise(
+        self, position: Position, plan: Plan, now: float, agreed: Callable[[float], float] = lambda end: end
+    ) -> None:
+        """Count the steps that are left, where it is time to.
+
+        Args:
+            position: where the training stands; is turned towards its new end.
+            plan: the plan.
+            now: the time spent in the loop, in seconds.
+            agreed: makes one of several processes' counts that of all.
+        """
         due = position.leg_step + max(1, (position.end - position.leg_step) // _REVISED_AFTER)
         if position.step < due or position.step >= position.end:
             return
         if position.step not in self._known:
-            self._known[position.step] = self._count(position, plan, now)
+            self._known[position.step] = int(agreed(self._count(position, plan, now)))
             self._keep(position.step, self._known[position.step])
         position.turn(self._known[position.step])
         self.start(position, now)

@@ -41,6 +41,14 @@ class Plan:
         gradient_clip: the largest norm of the whole gradient; 0 for no limit.
         precision: `float32`, or `bfloat16` for the products of the training's forward and backward pass, by PyTorch's
             autocast; the weights stay in float32.
+        accumulate: in how many parts a process computes its share of a step, one after the other, to need less memory.
+        recompute: compute the values inside repeated blocks twice instead of keeping them for the backward pass (Chen
+            et al. 2016): less memory, more time.
+        shards: divide the weights among the processes (FSDP2), for networks that none of them holds whole.
+        compile: let `torch.compile` make one program of the network for its training steps; chosen where measured steps
+            say that it pays.
+        batch_norm: over which windows of a step several processes normalise: `shared`, over all, as one process does,
+            which costs two small messages a layer; or `each`, over its own.
         seed: of weights, order, augmentation and dropout.
     """
 
@@ -63,6 +71,11 @@ class Plan:
     checks: int = 10
     gradient_clip: float = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
+    accumulate: int = 1
+    recompute: bool = False
+    shards: bool = False
+    compile: bool = False
+    batch_norm: Literal["shared", "each"] = "shared"
     seed: int = 0
 
 
@@ -94,6 +107,7 @@ _BOUNDS = {
     "early_stopping": (0, _MOST),
     "checks": (1, _MOST),
     "gradient_clip": (0, _MOST),
+    "accumulate": (1, _MOST),
 }
 
 

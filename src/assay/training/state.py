@@ -83,8 +83,8 @@ class State:
         step = self.position.step
         keep = min(decay, (1 + step) / (10 + step))
         now = dict(self.network.state_dict())
-        mean = [value for value in self.average.values() if value.is_floating_point()]
-        new = [now[name] for name, value in self.average.items() if value.is_floating_point()]
+        mean = [local(value) for value in self.average.values() if value.is_floating_point()]
+        new = [local(now[name]) for name, value in self.average.items() if value.is_floating_point()]
         torch._foreach_lerp_(mean, new, 1 - keep)
         for name, value in self.average.items():
             if not value.is_floating_point():
@@ -111,12 +111,29 @@ class State:
         for kind, kept in (("average", self.average), ("best", self.best)):
             own.update({f"{kind}/{name}": value.clone() for name, value in (kept or {}).items()})
         own.update({f"optimizer/{name}": value.clone() for name, value in tensors.items()})
-        return Snapshot(own, {"position": dict(vars(self.position)), "optimizer": scalars})
+        facts = {"position": dict(vars(self.position)), "optimizer": scalars}
+        pieces = [name for name, value in own.items() if local(value) is not value]
+        return Snapshot(
+            {name: local(value) for name, value in own.items()}, facts | ({"pieces": pieces} if pieces else {})
+        )
+
+    def keep(self, folder: Path | None, **facts: Any) -> None:
+        """Write the network as it is now, and where the training stands, with other JSON-able facts about it.
+
+        Called by all processes; the first writes.
+
+        Args:
+            folder: where; None for a process that does not write.
+            facts: JSON-able.
+        """
+        weights = {f"network/{name}": whole(value) for name, value in self.network.state_dict().items()}
+        if folder is not None:
+            Snapshot(weights, {"position": dict(vars(self.position)), **facts}).write(folder)
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to a snapshot, bit for bit."""
         parts = snapshot.tensors
-        self.network.load_state_dict(_part(parts, "network/"))
+        _put(self.network, _part(parts, "network/"))
         self.average = _like(_part(parts, "average/"), self.network) or None
         self.best = _like(_part(parts, "best/"), self.network) or None
         self.position = Position(**snapshot.facts["position"])
@@ -141,8 +158,8 @@ class State:
             number, name = key.split("/", 1)
             parameter = parameters[int(number)]
             if isinstance(value, Tensor):
-                same = value.shape == parameter.shape
-                value = torch.empty_like(parameter, dtype=value.dtype).copy_(value) if same else value.clone()
+                same = value.shape == local(parameter).shape
+                value = _filled(torch.empty_like(parameter, dtype=value.dtype), value) if same else value.clone()
             state.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({**whole, "state": state})
 
@@ -161,11 +178,16 @@ class Snapshot:
         ]
         return bool(torch.stack([value.sum() for value in weights]).isfinite().all()) if weights else True
 
+    @property
+    def network(self) -> Weights:
+        """The weights of the network alone."""
+        return _part(self.tensors, "network/")
+
     def write(self, folder: Path) -> None:
         """Keep it on disk: one file, complete or not there at all."""
         folder.mkdir(parents=True, exist_ok=True)
         file, work = folder / "state.safetensors", folder / "state.partial"
-        tensors = {name: value.contiguous() for name, value in self.tensors.items()}
+        tensors = {name: value.contiguous().cpu() for name, value in self.tensors.items()}
         save_file(tensors, work, metadata={"facts": json.dumps(self.facts)})
         with open(work, "rb") as written:
             os.fsync(written.fileno())
@@ -199,4 +221,33 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> Weights:
 def _like(weights: Weights, network: nn.Module) -> Weights:
     """Copies with the memory layout of the network's own tensors, so that arithmetic runs in the same order."""
     own = network.state_dict()
-    return {name: torch.empty_like(own[name]).copy_(value) for name, value in weights.items()}
+    return {name: _filled(torch.empty_like(own[name]), value) for name, value in weights.items()}
+
+
+def local(value: Tensor) -> Tensor:
+    """This process' piece of a tensor that is divided among several; the tensor itself elsewhere."""
+    piece: Tensor = value.to_local() if hasattr(value, "to_local") else value
+    return piece
+
+
+def whole(value: Tensor) -> Tensor:
+    """All of a tensor that is divided among several processes, which all ask for it; the tensor itself elsewhere."""
+    found: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return found.detach()
+
+
+@torch.no_grad()
+def _filled(value: Tensor, piece: Tensor) -> Tensor:
+    """The tensor, with this process' piece of it copied in."""
+    local(value).copy_(piece)
+    return value
+
+
+def _put(network: nn.Module, weights: Weights) -> None:
+    """Put a snapshot's weights into a network, which may be divided among several processes."""
+    own = network.state_dict()
+    if not any(local(value) is not value for value in own.values()):
+        network.load_state_dict(weights)
+        return
+    for name, value in own.items():
+        _filled(value, weights[name])
