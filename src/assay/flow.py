@@ -23,6 +23,7 @@ from assay.run import RunFolder, to_json
 from assay.samples.near_duplicates import find_near_duplicates
 from assay.samples.split import Split, check_sides, parse_shares, split
 from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.shards import read_shards
 from assay.sources.source import DataOptions, Recognition, Source, open_source
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         progress.stage("Reading the data")
     task, recognition, candidates = _asked(task, opened) if task else recognise(opened, options.task)
     _check_options(task, options)
-    records = task.read(opened, options)
+    records = read(task, opened, options)
     log = ProblemLog()
     log.extend(records.problems)
     index = records.index()
@@ -112,8 +113,31 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
     return Prepared(opened, task, recognition, candidates, records, sides, log.problems())
 
 
+def read(task: Task, source: Source, options: DataOptions, spec: Any = None) -> Records:
+    """The labelled samples of a source, be it the application's own data or shards of it.
+
+    Args:
+        task: the application.
+        source: the data.
+        options: how it is to be read.
+        spec: of a trained network that is to be judged by them; else None.
+
+    Raises:
+        SettingError: the shards hold samples of another application.
+    """
+    if source.shards is None:
+        return task.read(source, options) if spec is None else task.read_like(source, options, spec)
+    if source.shards.index.task != task.name:
+        raise SettingError(
+            f"these shards hold samples of {source.shards.index.task}, not of {task.name}",
+            "Write shards of them with assay data shard SOURCE TARGET --task " + task.name,
+        )
+    return read_shards(source.shards, options)
+
+
 def _asked(task: Task, source: Source) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
-    found = task.recognise(source) or Recognition(0.0, "asked for by --task")
+    known = task.recognise(source) if source.shards is None else source.shards.recognition
+    found = known or Recognition(0.0, "asked for by --task")
     return task, found, ((task.name, found),)
 
 
@@ -129,10 +153,13 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     """The task that a source's data is for; a tie is a `SettingError` that suggests `--task`."""
     if asked is not None:
         return _asked(load_task(asked), source)
+    if source.shards is not None:
+        task, found = load_task(source.shards.index.task), source.shards.recognition
+        return task, found, ((task.name, found),)
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:
-        if source.path is not None and not source.store.names:
+        if source.has_files and not source.store.names:
             raise DataError("there is no file in it", "Give the folder that holds the data.", file=source.label)
         hint = "assay tasks lists the data that each one takes; --task NAME tells what that one cannot read."
         raise DataError("no application recognises this data", hint, file=source.label)
