@@ -19,6 +19,7 @@ import pyarrow as pa
 from assay.errors import DataError, RunError
 from assay.progress import Progress
 from assay.samples.cache import Cache, CacheWriter, Held, Ragged
+from assay.samples.on_demand import OnDemand, on_demand
 from assay.sources.records import ABOUT, Place, Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _ROWS_AT_ONCE = 256
 class Segment:
     """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
 
-    cache: Cache | Held
+    cache: Cache | Held | OnDemand
     unit: Array  # (W,) the unit of each window, counted over all segments
     index: pa.Table  # a row a unit: id, target, group …
 
@@ -49,7 +50,7 @@ def cache_key(task: Task, records: Records, spec: Spec) -> str:
 def encode_records(
     task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
 ) -> tuple[Segment, tuple[Problem, ...]]:
-    """Encode all records into the cache at `folder`, unless it is there already.
+    """Encode all records into the cache at `folder`, unless it is there already, or they are too much for a disk.
 
     Args:
         task: the application.
@@ -68,6 +69,8 @@ def encode_records(
     if not (folder / "cache.json").exists():
         if records is None:
             raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
+        if (samples := on_demand(task, records, spec)) is not None:
+            return _segment(samples)
         log = ProblemLog()
         with _refusals_told(folder), CacheWriter(folder) as writer:
             index = _write(task, records, spec, writer, log, progress)
@@ -83,7 +86,7 @@ def hold_records(task: Task, records: Records, spec: Spec) -> tuple[Segment, tup
     return _segment(held)
 
 
-def _segment(cache: Cache | Held) -> tuple[Segment, tuple[Problem, ...]]:
+def _segment(cache: Cache | Held | OnDemand) -> tuple[Segment, tuple[Problem, ...]]:
     problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
     if not cache.rows:
         reasons = ", ".join(f"{problem.count} {problem.kind}" for problem in problems if problem.action == "skipped")
@@ -99,7 +102,8 @@ def gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
     """A field's values for windows (B,), copied out of the file."""
     if isinstance(field, Ragged):
         return [field[int(window)] for window in windows]
-    return np.asarray(field[windows])
+    got = field[windows]
+    return got if isinstance(got, list) else np.asarray(got)
 
 
 def _write(
@@ -112,6 +116,8 @@ def _write(
         for start in range(0, whole.num_rows, _ROWS_AT_ONCE):
             batch = whole.slice(start, _ROWS_AT_ONCE)
             encoded: Encoded = task.encode(batch, records, spec, log)
+            if records.storage is not None:
+                records.storage.check()
             rows = np.asarray(encoded.row, np.int64)
             if (np.diff(rows) < 0).any():
                 raise ValueError(f"{task.name}.encode gave rows that are not ascending")

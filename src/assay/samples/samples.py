@@ -6,7 +6,8 @@ Shapes: U units, W windows (W >= U), B windows in a batch, T the longest of a ba
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +20,10 @@ from assay.progress import Progress
 from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records
 from assay.samples.cache import Ragged, cache_root, prune
 from assay.samples.draws import order
+from assay.samples.on_demand import OnDemand
 from assay.samples.split import SIDES, TEST, TRAIN
 from assay.samples.stream import TrainStream
-from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.records import Problem, ProblemLog, Records, Storage
 
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
@@ -45,6 +47,29 @@ class Samples:
         self._segments = [segment]
         self.side = side  # (U,) an index into SIDES
         self.unit = segment.unit  # (W,)
+        self.waited_s = 0.0  # seconds that training batches took to come
+        self._block: tuple[Array, int] | None = None
+
+    def lie(self, storage: Storage, rows: Array) -> None:
+        """Tell how the units lie where they are read from: unit u is row `rows[u]` of the records (U,)."""
+        self._block = storage.block[rows], storage.held
+
+    def blocks(self, windows: Array) -> tuple[Array, int] | None:
+        """The block of each window (B,), and how many blocks are mixed; None where any order is as good."""
+        if self._block is None or len(self._segments) > 1:
+            return None
+        return self._block[0][self.unit[windows]], self._block[1]
+
+    def ahead(self, batch_size: int) -> int:
+        """How many batches of that size are made ready before they are asked for."""
+        cache = self._segments[0].cache
+        return cache.ahead(batch_size) if isinstance(cache, OnDemand) else 0
+
+    def expect(self, batches: Sequence[Array]) -> None:
+        """Tell which windows training asks for next, batch by batch, the present one first."""
+        cache = self._segments[0].cache
+        if isinstance(cache, OnDemand):
+            cache.expect(batches)
 
     @property
     def index(self) -> pa.Table:
@@ -114,6 +139,8 @@ class Samples:
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
         cache = self._segments[0].cache
+        if isinstance(cache, OnDemand):
+            return cache.window_bytes
         stored = (field.values if isinstance(field, Ragged) else field for field in cache.fields.values())
         return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
 
@@ -142,21 +169,34 @@ class Samples:
             return [values[i] for i in np.argsort(place)]
         return np.asarray(np.concatenate(pieces)[np.argsort(place)])
 
-    def batch(self, windows: Array) -> Batch:
-        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
+    def batch(self, windows: Array, exact: bool = False) -> Batch:
+        """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`).
+
+        Args:
+            windows: the windows.
+            exact: a window that cannot be decoded is an error; else, as in training, another takes its place.
+        """
         import torch
 
+        begun = time.perf_counter()
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
-        for name in known & set(self._segments[0].cache.fields):
-            got = self.field(name, windows)
+        for name, got in self._values(known & set(self._segments[0].cache.fields), windows, exact).items():
             if isinstance(got, list):
                 padded, filled = pad(got)
                 values[name] = torch.from_numpy(padded)
                 values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
             else:
                 values[name] = torch.from_numpy(got)
+        if not exact:
+            self.waited_s += time.perf_counter() - begun
         return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
+
+    def _values(self, names: set[str], windows: Array, exact: bool) -> Mapping[str, Array | list[Array]]:
+        cache = self._segments[0].cache
+        if isinstance(cache, OnDemand) and len(self._segments) == 1:
+            return cache.values(sorted(names), windows, exact)
+        return {name: self.field(name, windows) for name in names}
 
 
 class View:
@@ -193,7 +233,7 @@ class View:
         windows = self.windows if places is None else self.windows[places]
         batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
         for start in range(0, len(windows), batch_size):
-            batch = self.samples.batch(windows[start : start + batch_size])
+            batch = self.samples.batch(windows[start : start + batch_size], exact=True)
             yield batch if self._change is None else self._change(batch)
 
     def lengths(self, windows: Array) -> Array | None:
@@ -290,7 +330,12 @@ def build_samples(
     segment, problems = encode_records(task, records, spec, target, progress)
     if folder is None:
         prune(root, target)
-    return _samples(task, spec, segment, side, problems, log)
+    samples = _samples(task, spec, segment, side, problems, log)
+    if isinstance(segment.cache, OnDemand) and log is not None:
+        segment.cache.log = log
+    if records.storage is not None:
+        samples.lie(records.storage, segment.index.column("_row").to_numpy())
+    return samples
 
 
 def hold_samples(task: Task, records: Records, spec: Spec, log: ProblemLog) -> Samples:

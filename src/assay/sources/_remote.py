@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 BLOCK_BYTES = 4 << 20
 #: Blocks that are kept: twice of what is mixed while training.
 BLOCKS_HELD = 64
+#: Blocks that are asked for at a time.
+_AT_ONCE = 8
 _ATTEMPTS, _FIRST_WAIT_S = 4, 0.5
 _REFUSED = ("NoCredentials", "PartialCredentials", "AccessDenied", "Forbidden", "Unauthorized", "GatedRepo",
             "InvalidAccessKeyId", "SignatureDoesNotMatch", "RefreshError", "DefaultCredentials")  # fmt: skip
@@ -114,6 +116,7 @@ class RemoteStore:
         self._sizes: dict[str, int] = {}
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, int], Future[bytes]] = OrderedDict()
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "assay-reading")
 
     @cached_property
     def names(self) -> list[str]:  # type: ignore[override]
@@ -151,13 +154,27 @@ class RemoteStore:
         return cast(BinaryIO, patiently(lambda: self._system.open(where, "rb"), self.address(name)))
 
     def part(self, name: str, start: int, size: int) -> bytes:
-        """A stretch of a file, out of blocks that are kept; may be called from threads; raises `DataError`."""
-        first, last = start // BLOCK_BYTES, (start + max(size, 1) - 1) // BLOCK_BYTES
-        pieces = [self._block(name, number) for number in range(first, last + 1)]
+        """A stretch of a file, out of the blocks that were fetched, else by itself; may be called from threads."""
+        first = start // BLOCK_BYTES
+        numbers = range(first, (start + max(size, 1) - 1) // BLOCK_BYTES + 1)
+        with self._lock:
+            held = [self._held.get((name, number)) for number in numbers]
+        pieces = [block.result() for block in held if block is not None]
+        if len(pieces) < len(numbers):
+            return self._stretch(name, start, start + size)
         begin = start - first * BLOCK_BYTES
-        if len(pieces) == 1:
-            return pieces[0][begin : begin + size]
-        return b"".join(pieces)[begin : begin + size]
+        return (pieces[0] if len(pieces) == 1 else b"".join(pieces))[begin : begin + size]
+
+    def fetch(self, blocks: Iterable[tuple[str, int]]) -> None:
+        """Begin to read blocks, by file and number, that are not there yet; the oldest ones go."""
+        with self._lock:
+            for name, number in blocks:
+                if (name, number) not in self._held:
+                    start = number * BLOCK_BYTES
+                    self._held[name, number] = self._pool.submit(self._stretch, name, start, start + BLOCK_BYTES)
+                self._held.move_to_end((name, number))
+            while len(self._held) > BLOCKS_HELD:
+                self._held.popitem(last=False)[1].cancel()
 
     def place(self, name: str) -> str:
         """The path of a file in its file system."""
@@ -167,26 +184,9 @@ class RemoteStore:
         """How messages call a file."""
         return self.url if name == self.path.name and self._is_file else f"{self.url}/{name}"
 
-    def _block(self, name: str, number: int) -> bytes:
-        with self._lock:
-            waiting = self._held.get((name, number))
-            mine = waiting is None
-            if waiting is None:
-                waiting = self._held[name, number] = Future()
-                while len(self._held) > BLOCKS_HELD:
-                    self._held.popitem(last=False)
-            self._held.move_to_end((name, number))
-        if mine:
-            where, start = self.place(name), number * BLOCK_BYTES
-            end = min(start + BLOCK_BYTES, self.size(name))
-            try:
-                got = patiently(lambda: self._system.cat_file(where, start=start, end=end), self.address(name))
-                waiting.set_result(bytes(got))
-            except BaseException as error:
-                with self._lock:
-                    self._held.pop((name, number), None)
-                waiting.set_exception(error)
-        return waiting.result()
+    def _stretch(self, name: str, start: int, end: int) -> bytes:
+        where, end = self.place(name), min(end, self.size(name))
+        return patiently(lambda: bytes(self._system.cat_file(where, start=start, end=end)), self.address(name))
 
     def _listed(self) -> dict[str, int]:
         """The size of every file below the root, by its name; empty where that is a file, or nothing is listed."""

@@ -7,6 +7,7 @@ shards gives what training on the source gives, and why every stretch of a shard
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -126,6 +127,9 @@ def _check(rows: pa.Table, shards: tuple[Shard, ...]) -> None:
     """Whether every row points into a shard."""
     import pyarrow.compute as pc
 
+    for shard in shards:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", shard.name):
+            raise ValueError(f"{shard.name!r} is no name of a shard")
     missing = [name for name in ("id", *PLACE) if name not in rows.column_names]
     if missing:
         raise ValueError(f"it has no column {missing[0]}")

@@ -83,11 +83,15 @@ class Storage:
         held: how many blocks the reader keeps in memory; the samples of so many are mixed while training.
         faults: what reading met so far: a shard that changed, a server that is gone. Such a sample is not one that
             cannot be decoded, to be skipped: `check` ends the work.
+        far: it does not lie here, so that reading all of it in the rows' order would take too long.
+        fetch: takes rows (N,) and begins to read their blocks; None where nothing is gained by that.
     """
 
     block: np.ndarray[Any, Any]
     held: int
     faults: list[DataError] = field(default_factory=list)
+    far: bool = False
+    fetch: Callable[[np.ndarray[Any, Any]], None] | None = None
 
     def check(self) -> None:
         """Raise the first of the faults."""

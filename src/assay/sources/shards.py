@@ -7,7 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError
 from assay.sources._remote import BLOCK_BYTES, BLOCKS_HELD, RemoteStore
+from assay.sources._shard_copies import nearer
 from assay.sources._shard_index import INDEX, PLACE, ShardIndex, is_index, read_index
 from assay.sources._shard_parts import LocalParts, Parts
 from assay.sources._splits import asks_for_shares
@@ -111,7 +112,8 @@ def read_shards(shards: Shards, options: DataOptions) -> Records:
     rows = index.rows
     table = rows.drop_columns([*PLACE, *_overruled(rows.column_names, options)])
     table = table.set_column(table.column_names.index("location"), "location", _locations(index)).combine_chunks()
-    storage = _storage(rows)
+    shards = replace(shards, parts=nearer(index, shards.parts))
+    storage = _storage(index, shards.parts)
     about |= {"load": partial(load, shards, storage.faults), "storage": storage}
     return records_from_table(table, index.fingerprint, **about)
 
@@ -140,11 +142,19 @@ def _locations(index: ShardIndex) -> pa.Array:
     return pc.binary_join_element_wise(*marks, "")
 
 
-def _storage(rows: pa.Table) -> Storage:
+def _storage(index: ShardIndex, parts: Parts) -> Storage:
     """Samples whose first bytes lie in the same block of a shard are read together."""
-    shard, offset = (rows[name].to_numpy() for name in ("_shard", "_offset"))
-    block = np.asarray(shard, np.int64) << 32 | np.asarray(offset, np.int64) // BLOCK_BYTES
-    return Storage(block, BLOCKS_HELD // 2)
+    shard, offset, size = (index.rows[name].to_numpy().astype(np.int64) for name in PLACE[:3])
+    first, last = (shard << 32 | place // BLOCK_BYTES for place in (offset, offset + np.maximum(size, 1) - 1))
+    if not isinstance(parts, RemoteStore):
+        return Storage(first, BLOCKS_HELD // 2)
+    names = [one.name for one in index.shards]
+
+    def fetch(rows: np.ndarray[Any, Any]) -> None:
+        blocks = np.unique(np.concatenate([first[rows], last[rows]])).tolist()
+        parts.fetch([(names[block >> 32], block & 0xFFFFFFFF) for block in blocks])
+
+    return Storage(first, BLOCKS_HELD // 2, far=True, fetch=fetch)
 
 
 def load(shards: Shards, faults: list[DataError], location: str) -> Any:
