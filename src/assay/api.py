@@ -31,12 +31,13 @@ def train(
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
     evidence: str = "full",
+    log: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train a network on a source and find out what it is worth.
 
     Args:
-        source: a path, or data in memory: a data frame, an Arrow table, a pair of arrays (X, y).
+        source: a path, a URL such as s3://bucket/shards, or data in memory: a data frame, an Arrow table, a pair of arrays (X, y).
         task: the application; None to recognise it.
         target: the column to predict.
         group: the column whose values never cross the split.
@@ -50,6 +51,7 @@ def train(
         settings: hyper-parameters by name.
         seed: of weights, order and augmentation.
         evidence: `full`, `quick` or `none`.
+        log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`.
         progress: is told how far it is.
 
     Returns:
@@ -60,7 +62,7 @@ def train(
     """
     budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, log)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
 

@@ -94,6 +94,7 @@ def train(
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
     evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
     device: Annotated[str, typer.Option("--device", help="auto or cpu.")] = "auto",
+    log: Annotated[str | None, typer.Option("--log", help="tensorboard:FOLDER or mlflow:URI.")] = None,
     task: TaskOption = None,
     target: Target = None,
     group: Group = None,
@@ -109,7 +110,7 @@ def train(
     if device not in ("auto", "cpu"):
         raise SettingError(f"--device {device} is not possible yet", "Use --device cpu.")
     data = _data_options(context, task, target, group, split, split_seed)
-    options = TrainOptions(*fitting_time(budget, epochs), network, _settings(settings), seed, evidence)
+    options = TrainOptions(*fitting_time(budget, epochs), network, _settings(settings), seed, evidence, log)
     train_and_tell(source, data, options, out, json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.flow import Stop
+from assay.logs import logged
 from assay.memory import watched
 from assay.planning import Made
 from assay.progress import Progress
@@ -36,16 +38,23 @@ _FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
 def finish(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> RunFolder:
     """Fit, compare, find out and tell, each unless it is done already."""
-    predictor = fitted(made, run, progress, stop)
-    baseline = floor = None
-    if made.options.evidence != "none":
-        baseline, floor = _baselines(made, run, progress)
-    _conclude(made, run, predictor, baseline, floor, progress)
-    run.finish()
+    with logged(made, run, progress) as log:
+        predictor = fitted(made, run, progress, stop, log)
+        baseline = floor = None
+        if made.options.evidence != "none":
+            baseline, floor = _baselines(made, run, progress)
+        _conclude(made, run, predictor, baseline, floor, progress)
+        run.finish()
     return run
 
 
-def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> Predictor:
+def fitted(
+    made: Made,
+    run: RunFolder,
+    progress: Progress,
+    stop: threading.Event,
+    log: Callable[[Mapping[str, Any]], None] = lambda line: None,
+) -> Predictor:
     """The trained network with its confidence scaled, from `model/` where it is there already."""
     from assay.stored_network import read_network, write_network
 
@@ -62,6 +71,13 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
         made.kind.prepare(network, made.samples, made.plan)
     run.forget_after(_checkpoint_step(run))
     job = made.job(run)
+    record = job.record
+
+    def told(line: dict[str, Any]) -> None:
+        record(line)
+        log(line)
+
+    job.record = told
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext(), watched() as memory:
         state = fit(network, job)

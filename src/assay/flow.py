@@ -41,6 +41,7 @@ class TrainOptions:
         settings: hyper-parameters as text, by name.
         seed: of weights, order and augmentation; never of the split.
         evidence: `full`, `quick` or `none`.
+        log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`; None for nowhere.
     """
 
     budget_s: float | None = None
@@ -49,6 +50,7 @@ class TrainOptions:
     settings: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     evidence: str = "full"
+    log: str | None = None
 
 
 @dataclass(frozen=True)
@@ -201,12 +203,14 @@ def train(
         Interrupted: `stop` was set; `resume` finishes the run.
     """
     from assay.fitting import finish
+    from assay.logs import check_log
     from assay.planning import choose
 
     if options.evidence not in ("full", "quick", "none"):
         raise SettingError(
             f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))
         )
+    check_log(options.log)
     progress = progress or Progress()
     source = open_source(source)
     options = dataclasses.replace(options, network=_anywhere(options.network))

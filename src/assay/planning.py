@@ -143,7 +143,7 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "task": made.task.name,
-        "source": address if path is None else hidden_source(path) if made.task.traits.private else str(path.resolve()),
+        "source": _named(path, address, made.task.traits.private),
         "fingerprint": made.prepared.records.fingerprint,
         "data": data,
         "options": {**options, "budget_s": None if options["epochs"] else budget_s},
@@ -154,6 +154,13 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "versions": _versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
+
+
+def _named(path: Path | None, address: str | None, private: bool) -> str | None:
+    """How a plan names the source, so that it can be found again."""
+    if path is not None and private:
+        return hidden_source(path)
+    return address if path is None or address is not None else str(path.resolve())
 
 
 def _versions() -> dict[str, str]:

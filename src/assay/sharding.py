@@ -175,6 +175,7 @@ def _plain(value: Any) -> Any:
 
 def summary(index: ShardIndex, target: str) -> Mapping[str, Any]:
     """What `assay data shard --json` prints."""
+    skipped = sum(one.count for one in index.problems if one.action == "skipped")
     shards = [dataclasses.asdict(shard) for shard in index.shards]
-    return {"format": 1, "task": index.task, "target": target, "samples": index.rows.num_rows, "bytes": index.bytes,
-            "shards": shards, "skipped": sum(one.count for one in index.problems if one.action == "skipped")}  # fmt: skip
+    counts = {"samples": index.rows.num_rows, "skipped": skipped, "bytes": index.bytes}
+    return {"format": 1, "task": index.task, "target": target, **counts, "shards": shards}

@@ -1,5 +1,6 @@
-"""Samples of which more are decoded than a disk should hold: each is decoded where it is needed, those of the next
-steps in the background. It stands where a `Cache` does.
+"""Samples that would take more room when decoded than a disk should give: each is decoded where it is needed.
+
+Those of the next steps are decoded in the background. It stands where a `Cache` does.
 
 Shapes: W windows, B windows in a batch.
 """

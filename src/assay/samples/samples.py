@@ -332,6 +332,7 @@ def build_samples(
         prune(root, target)
     samples = _samples(task, spec, segment, side, problems, log)
     if isinstance(segment.cache, OnDemand) and log is not None:
+        log.extend(segment.cache.log.problems())
         segment.cache.log = log
     if records.storage is not None:
         samples.lie(records.storage, segment.index.column("_row").to_numpy())

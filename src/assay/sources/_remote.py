@@ -6,6 +6,7 @@ come in the words of as many libraries as there are servers: `refusals` turns al
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import OrderedDict
@@ -29,6 +30,10 @@ _AT_ONCE = 8
 _ATTEMPTS, _FIRST_WAIT_S = 4, 0.5
 _REFUSED = ("NoCredentials", "PartialCredentials", "AccessDenied", "Forbidden", "Unauthorized", "GatedRepo",
             "InvalidAccessKeyId", "SignatureDoesNotMatch", "RefreshError", "DefaultCredentials")  # fmt: skip
+_VERSIONS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "last_modified", "Last-Modified", "mtime", "created")
+#: How a series of files is named where a server does not list them: `train-{0000..0127}.tar`.
+_SERIES = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
+_MOST_NAMES = 100_000
 _ABSENT = ("NoSuchKey", "NoSuchBucket", "NotFound", "EntryNotFound", "RepositoryNotFound")
 
 
@@ -99,6 +104,20 @@ def filesystem(url: str) -> tuple[Any, str]:
     return system, str(path).rstrip("/")
 
 
+def series(pattern: str) -> list[str]:
+    """The names that a pattern such as `train-{00..12}.tar` stands for; raises `DataError` for very many."""
+    found = _SERIES.search(pattern)
+    if found is None:
+        return [pattern]
+    first, last = int(found[1]), int(found[2])
+    if not 0 <= last - first < _MOST_NAMES:
+        raise DataError(f"{found[0]} is no series of files", "Write the smaller number first.", file=pattern)
+    width = len(found[1])
+    return [
+        f"{pattern[: found.start()]}{number:0{width}d}{pattern[found.end() :]}" for number in range(first, last + 1)
+    ]
+
+
 class RemoteStore:
     """See the module.
 
@@ -111,6 +130,10 @@ class RemoteStore:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self._series: list[str] = []
+        if _SERIES.search(self.url):
+            self.url, _, pattern = self.url.rpartition("/")
+            self._series = series(pattern)
         self._system, self._root = filesystem(self.url)
         self.path = Path(self._root.rpartition("/")[2] or "data")
         self._sizes: dict[str, int] = {}
@@ -121,6 +144,8 @@ class RemoteStore:
     @cached_property
     def names(self) -> list[str]:  # type: ignore[override]
         """The files below it, or the one file."""
+        if self._series:
+            return self._series
         self._sizes |= self._listed()
         if not self._sizes and self._is_file:
             self._sizes[self.path.name] = self._size(self._root)
@@ -147,6 +172,11 @@ class RemoteStore:
         if name not in self._sizes:
             self._sizes[name] = self._size(self.place(name))
         return self._sizes[name]
+
+    def version(self, name: str) -> str:
+        """What changes when the file changes, as far as the server says."""
+        about = patiently(lambda: self._system.info(self.place(name)), self.address(name))
+        return " ".join(str(about[key]) for key in _VERSIONS if about.get(key) is not None)
 
     def open(self, name: str) -> BinaryIO:
         """See `Store`; the stream can be sought in."""

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from assay.sources._remote import RemoteStore
 from assay.sources.store import unreadable
@@ -28,6 +28,10 @@ class Parts(Protocol):
 
     def read(self, name: str) -> bytes:
         """A whole file."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """A file as a stream."""
         ...
 
     def address(self, name: str) -> str:
@@ -71,6 +75,13 @@ class LocalParts:
         """See `Parts`."""
         try:
             return (self._folder / name).read_bytes()
+        except OSError as error:
+            raise unreadable(self.address(name), error) from error
+
+    def open(self, name: str) -> BinaryIO:
+        """See `Parts`."""
+        try:
+            return open(self._folder / name, "rb")
         except OSError as error:
             raise unreadable(self.address(name), error) from error
 

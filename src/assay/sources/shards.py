@@ -6,7 +6,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError, SettingError
+from assay.sources._copies import copied
 from assay.sources._remote import BLOCK_BYTES, BLOCKS_HELD, RemoteStore
-from assay.sources._shard_copies import nearer
 from assay.sources._shard_index import INDEX, PLACE, ShardIndex, is_index, read_index
 from assay.sources._shard_parts import LocalParts, Parts
 from assay.sources._splits import asks_for_shares
@@ -28,6 +28,7 @@ from assay.sources.source import DataOptions, Recognition, Source
 _LOCATION = re.compile(r"(.+?)@(\d+)\+(\d+)~(\d+)/(.*)", re.DOTALL)
 _CHANGED = "Copy or write the shards again; a run then goes on with assay resume."
 _ROWS_AT_ONCE = 1024
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +113,13 @@ def read_shards(shards: Shards, options: DataOptions) -> Records:
     rows = index.rows
     table = rows.drop_columns([*PLACE, *_overruled(rows.column_names, options)])
     table = table.set_column(table.column_names.index("location"), "location", _locations(index)).combine_chunks()
-    shards = replace(shards, parts=nearer(index, shards.parts))
-    storage = _storage(index, shards.parts)
-    about |= {"load": partial(load, shards, storage.faults), "storage": storage}
+    if isinstance(shards.parts, RemoteStore):
+        folder = copied(shards.parts, {shard.name: shard.sha256 for shard in index.shards})
+        shards = shards if folder is None else replace(shards, parts=LocalParts(folder))
+    shard, offset, size = (rows[name].to_numpy().astype(np.int64) for name in PLACE[:3])
+    storage = storage_of([one.name for one in index.shards], shard, offset, size, shards.parts)
+    arrays = index.payload == "arrays"
+    about |= {"load": partial(load, shards.parts, storage.faults, arrays), "storage": storage}
     return records_from_table(table, index.fingerprint, **about)
 
 
@@ -133,37 +138,47 @@ def _overruled(names: list[str], options: DataOptions) -> list[str]:
     return ["split"] if "split" in names and asks_for_shares(options) else []
 
 
+def locations_of(shard: pa.Array, offset: pa.Array, size: pa.Array, check: pa.Array, origin: pa.Array) -> pa.Array:
+    """What `load` takes: the shard's name, the place in it, the CRC-32, and what the sample is called elsewhere."""
+    numbers = [values.cast(pa.string()) for values in (offset, size, check)]
+    return pc.binary_join_element_wise(shard, "@", numbers[0], "+", numbers[1], "~", numbers[2], "/", origin, "")
+
+
 def _locations(index: ShardIndex) -> pa.Array:
-    rows = index.rows
-    names = pa.array([shard.name for shard in index.shards], pa.string()).take(rows["_shard"].combine_chunks())
-    numbers = {name: rows[name].combine_chunks().cast(pa.string()) for name in PLACE[1:]}
-    origin = rows["location"].combine_chunks()
-    marks = [names, "@", numbers["_offset"], "+", numbers["_size"], "~", numbers["_check"], "/", origin]
-    return pc.binary_join_element_wise(*marks, "")
+    names = pa.array([shard.name for shard in index.shards], pa.string())
+    shard, offset, size, check, origin = (index.rows[name].combine_chunks() for name in (*PLACE, "location"))
+    return locations_of(names.take(shard), offset, size, check, origin)
 
 
-def _storage(index: ShardIndex, parts: Parts) -> Storage:
-    """Samples whose first bytes lie in the same block of a shard are read together."""
-    shard, offset, size = (index.rows[name].to_numpy().astype(np.int64) for name in PLACE[:3])
+def storage_of(names: Sequence[str], shard: Array, offset: Array, size: Array, parts: Parts) -> Storage:
+    """How samples lie in shards: those whose first bytes lie in the same block of one are read together.
+
+    Args:
+        names: of the shards.
+        shard: (rows,) int64, the shard of each sample.
+        offset: (rows,) int64, its first byte.
+        size: (rows,) int64, its bytes.
+        parts: the shards' files.
+    """
     first, last = (shard << 32 | place // BLOCK_BYTES for place in (offset, offset + np.maximum(size, 1) - 1))
     if not isinstance(parts, RemoteStore):
         return Storage(first, BLOCKS_HELD // 2)
-    names = [one.name for one in index.shards]
 
-    def fetch(rows: np.ndarray[Any, Any]) -> None:
+    def fetch(rows: Array) -> None:
         blocks = np.unique(np.concatenate([first[rows], last[rows]])).tolist()
         parts.fetch([(names[block >> 32], block & 0xFFFFFFFF) for block in blocks])
 
     return Storage(first, BLOCKS_HELD // 2, far=True, fetch=fetch)
 
 
-def load(shards: Shards, faults: list[DataError], location: str) -> Any:
+def load(parts: Parts, faults: list[DataError], arrays: bool, location: str) -> Any:
     """The payload at a location: a file's bytes, or an array.
 
     Args:
-        shards: where it lies.
+        parts: the shards' files.
         faults: takes what is raised, too, since whoever decodes takes it for a file that cannot be decoded.
-        location: as `read_shards` gives it.
+        arrays: whether members are arrays.
+        location: as `locations_of` gives it.
 
     Raises:
         DataError: it cannot be read, or is not what was written.
@@ -172,13 +187,11 @@ def load(shards: Shards, faults: list[DataError], location: str) -> Any:
     if found is None:
         raise DataError("there is no such sample in the shards", "Check the spelling.", file=location)
     try:
-        content = _member(shards.parts, found[1], found[5], *(int(found[group]) for group in (2, 3, 4)))
+        content = _member(parts, found[1], found[5], *(int(found[group]) for group in (2, 3, 4)))
     except DataError as error:
         faults.append(error)
         raise
-    if shards.index.payload == "bytes":
-        return content
-    return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+    return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False) if arrays else content
 
 
 def _member(parts: Parts, shard: str, origin: str, start: int, size: int, check: int) -> bytes:

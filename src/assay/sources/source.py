@@ -68,7 +68,7 @@ class Source:
     @cached_property
     def store(self) -> Store:
         """The files behind `path` (a folder's, an archive's, or the one file), or a URL; raises `DataError`."""
-        if self.address is not None and is_url(self.address):
+        if self.path is None and self.address is not None and is_url(self.address):
             return RemoteStore(self.address)
         if self.path is None:
             raise DataError(f"{self.address or 'this data is in memory and'} has no files", "Give a path.")
@@ -106,8 +106,10 @@ def open_source(source: Any) -> Source:
     """A `Source` for a path (string or `Path`) or for data in memory; a path that does not exist is a `DataError`."""
     if isinstance(source, Source):
         return source
-    if isinstance(source, str) and (source.startswith(ADDRESSES) or is_url(source)):
+    if isinstance(source, str) and source.startswith(ADDRESSES):
         return Source(address=source)
+    if isinstance(source, str) and is_url(source):
+        return _behind_url(source)
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         if not path.exists():
@@ -116,3 +118,25 @@ def open_source(source: Any) -> Source:
             )
         return Source(path=path)
     return Source(value=source)
+
+
+def _behind_url(url: str) -> Source:
+    """Shards are read where they lie or copied when they are read; other files are copied, unless they are too large."""
+    from assay.sources._copies import copied
+
+    source = Source(address=url)
+    if source.shards is not None:
+        return source
+    names = source.store.names
+    if not names:
+        raise DataError(
+            "there are no files, or the server does not list them",
+            "Give the address of a file, of shards, or of a series such as train-{0000..0127}.tar.",
+            file=url,
+        )
+    store = RemoteStore(url)
+    folder = copied(store, dict.fromkeys(names))
+    if folder is None:
+        return source
+    one_file = names == [store.path.name] and url.rstrip("/").endswith(store.path.name)
+    return Source(path=folder / names[0] if one_file else folder, address=url)

@@ -198,6 +198,7 @@ class Monitor:
     def __init__(self, job: Job, network: nn.Module) -> None:
         self._job, self._every = job, max(1, job.plan.steps // 100)
         self._sum, self._count = 0.0, 0
+        self._waited = job.samples.waited_s
         self._layers = dict(layers_with_parameters(network))
 
     def step(self, state: State, loss: float, seconds: float) -> None:
@@ -210,6 +211,7 @@ class Monitor:
         line: dict[str, Any] = {
             "step": step,
             "seconds": round(seconds, 3),
+            "data_seconds": round(job.samples.waited_s - self._waited, 3),
             "train_loss": self._sum / self._count,
             "learning_rate": rate,
         }
