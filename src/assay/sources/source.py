@@ -121,7 +121,7 @@ def open_source(source: Any) -> Source:
 
 
 def _behind_url(url: str) -> Source:
-    """Shards are read where they lie or copied when they are read; other files are copied, unless they are too large."""
+    """Shards are read where they lie, or copied when they are read; other files are copied here, unless too large."""
     from assay.sources._copies import copied
 
     source = Source(address=url)
