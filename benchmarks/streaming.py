@@ -108,9 +108,9 @@ def streamed(work: Path, name: str, wanted_bytes: float, steps: int, batch_size:
     for folder in (shards, run, cache):
         shutil.rmtree(folder, ignore_errors=True)
     step, seconds, data = waited[-1]
-    checks = sum(line.get("check_seconds", 0.0) for line in lines)
+    checks = sum(line.get("check_seconds", 0.0) for line in lines if line["step"] < step)
     return {"written": written, "wall_s": done.wall_s, "steps": step, "loop_s": seconds - checks, "data_s": data,
-            "waiting_share": data / max(seconds, 1e-9), "peaks": peaks, "decoded_to_disk": decoded,
+            "waiting_share": data / max(seconds - checks, 1e-9), "peaks": peaks, "decoded_to_disk": decoded,
             "accuracy": done.json["metric"]["value"], "stages_s": dict(done.stages)}  # fmt: skip
 
 

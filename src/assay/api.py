@@ -37,7 +37,8 @@ def train(
     """Train a network on a source and find out what it is worth.
 
     Args:
-        source: a path, a URL such as s3://bucket/shards, or data in memory: a data frame, an Arrow table, a pair of arrays (X, y).
+        source: a path, a URL such as s3://bucket/shards, or data in memory: a data frame, an Arrow table, a pair of
+            arrays (X, y).
         task: the application; None to recognise it.
         target: the column to predict.
         group: the column whose values never cross the split.

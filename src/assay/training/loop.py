@@ -220,9 +220,10 @@ class Monitor:
         job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
 
-    def check(self, state: State, loss: float, train_loss: float, seconds: float) -> None:
-        """Take note of a check on the validation side."""
+    def check(self, state: State, loss: float, train_loss: float, seconds: float, taken: float) -> None:
+        """Take note of a check on the validation side, when it began and how long it took."""
         line = {"step": state.position.step, "seconds": round(seconds, 3), "validation_loss": loss}
+        line["check_seconds"] = round(taken, 3)
         self._job.record({**line, "train_sample_loss": train_loss})
 
 
@@ -256,7 +257,8 @@ def _check(state: State, job: Job, monitor: Monitor, clock: Clock) -> bool:
     with state.averaged() as network:
         unseen, seen = check_views(job.samples, plan.batch_size)
         loss = validation_loss(network, job, unseen)
-        monitor.check(state, loss, validation_loss(network, job, seen), begun)
+        seen_loss = validation_loss(network, job, seen)
+        monitor.check(state, loss, seen_loss, begun, clock() - begun)
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
         if plan.keep == "best":
