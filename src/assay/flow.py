@@ -156,8 +156,7 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     if asked is not None:
         return _asked(load_task(asked), source)
     if source.shards is not None:
-        task, found = load_task(source.shards.index.task), source.shards.recognition
-        return task, found, ((task.name, found),)
+        return _asked(load_task(source.shards.index.task), source)
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:

@@ -57,7 +57,7 @@ class OnDemand:
         first = self._encoded(np.arange(min(_LOOK_AT, self.rows)))
         if not len(first.row):
             raise DataError("none of the first samples can be decoded", "See the problems that assay inspect lists.")
-        self.window_bytes = max(1.0, sum(map(_bytes, first.fields.values())) / len(first.row))
+        self.window_bytes: float = max(1.0, sum(map(_bytes, first.fields.values())) / len(first.row))
         self._one = {name: values[:1] for name, values in first.fields.items()}
         own = {"_unit": np.arange(self.rows)}
         self.fields: Mapping[str, Any] = _Fields(self, [*first.fields, *own], own)

@@ -142,7 +142,7 @@ class RemoteStore:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "assay-reading")
 
     @cached_property
-    def names(self) -> list[str]:  # type: ignore[override]
+    def names(self) -> list[str]:
         """The files below it, or the one file."""
         if self._series:
             return self._series

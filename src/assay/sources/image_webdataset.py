@@ -99,14 +99,16 @@ def read(source: Source, options: DataOptions) -> Records:
     ids = [sample.check.name for sample in kept]
     columns = [pa.array(column) for column in numbers.T[1:]]
     shards = pa.array(names, pa.string()).take(pa.array(numbers[:, 0]))
+    members = [sample.image for sample in kept]
     images = listing(
         id=ids,
-        location=locations_of(shards, *columns, pa.array([sample.image for sample in kept], pa.string())),
+        location=locations_of(shards, columns[0], columns[1], columns[2], pa.array(members, pa.string())),
         target=targets,
         group=_groups(kept, options, source.label),
         split=None if asks_for_shares(options) else _sides(names, kept),
     )
-    storage = storage_of(names, *numbers[usable].T[:3], parts)
+    shard, offset, size, _ = numbers[usable].T
+    storage = storage_of(names, shard, offset, size, parts)
     records = image_records(
         images,
         [sample.check for sample in kept],
