@@ -61,7 +61,7 @@ def test_batches_on_demand_are_those_of_the_cache(shards: Path, no_room: None, m
     live = samples_of(shards)
     monkeypatch.setenv("ASSAY_CACHE_GB", "20")
     kept = samples_of(shards)
-    assert isinstance(live._segments[0].cache, OnDemand) and not isinstance(kept._segments[0].cache, OnDemand)
+    assert isinstance(live.on_demand, OnDemand) and kept.on_demand is None
     assert live.window_bytes == pytest.approx(kept.window_bytes, rel=0.2)
     for windows in (np.asarray([5, 3, 90]), np.arange(7)[::-1], np.asarray([4])):
         one, other = (found.batch(windows) for found in (live, kept))
@@ -72,10 +72,10 @@ def test_batches_on_demand_are_those_of_the_cache(shards: Path, no_room: None, m
 
 def test_what_is_expected_is_decoded_beforehand_and_in_parts(shards: Path, no_room: None) -> None:
     samples = samples_of(shards)
-    cache = samples._segments[0].cache
-    assert isinstance(cache, OnDemand)
+    cache = samples.on_demand
+    assert cache is not None
     whole = np.asarray([9, 2, 30, 4])
-    samples.expect([whole, np.asarray([1, 7])])
+    cache.expect([whole, np.asarray([1, 7])])
     calls: list[Any] = []
     cache._encoded = lambda windows: calls.append(windows)  # type: ignore[assignment, func-returns-value, method-assign]
     assert samples.batch(whole).index.tolist() == [9, 2, 30, 4]

@@ -255,9 +255,7 @@ def test_outputs_come_in_the_order_of_the_view_whatever_the_batches(tmp_path: Pa
 class _Windows:
     def __init__(self, count: int, lengths: np.ndarray | None = None) -> None:
         self.windows, self._lengths, self.samples = np.arange(count), lengths, self
-
-    def ahead(self, batch_size: int) -> int:
-        return 0
+        self.on_demand = None
 
     def blocks(self, windows: np.ndarray) -> None:
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,18 @@ def gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
         return [field[int(window)] for window in windows]
     got = field[windows]
     return got if isinstance(got, list) else np.asarray(got)
+
+
+def pad(values: Sequence[Array]) -> tuple[Array, Array]:
+    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
+    longest = max((len(value) for value in values), default=0)
+    first = values[0]
+    padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
+    mask = np.zeros((len(values), longest), bool)
+    for row, value in enumerate(values):
+        padded[row, : len(value)] = value
+        mask[row, : len(value)] = True
+    return padded, mask
 
 
 def _write(

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.progress import Progress
-from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records
+from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records, pad
 from assay.samples.cache import Ragged, cache_root, prune
 from assay.samples.draws import order
 from assay.samples.on_demand import OnDemand
@@ -60,16 +60,11 @@ class Samples:
             return None
         return self._block[0][self.unit[windows]], self._block[1]
 
-    def ahead(self, batch_size: int) -> int:
-        """How many batches of that size are made ready before they are asked for."""
+    @property
+    def on_demand(self) -> OnDemand | None:
+        """What decodes the samples where they are needed; None where all of them lie decoded."""
         cache = self._segments[0].cache
-        return cache.ahead(batch_size) if isinstance(cache, OnDemand) else 0
-
-    def expect(self, batches: Sequence[Array]) -> None:
-        """Tell which windows training asks for next, batch by batch, the present one first."""
-        cache = self._segments[0].cache
-        if isinstance(cache, OnDemand):
-            cache.expect(batches)
+        return cache if isinstance(cache, OnDemand) else None
 
     @property
     def index(self) -> pa.Table:
@@ -138,9 +133,9 @@ class Samples:
     @property
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
+        if self.on_demand is not None:
+            return self.on_demand.window_bytes
         cache = self._segments[0].cache
-        if isinstance(cache, OnDemand):
-            return cache.window_bytes
         stored = (field.values if isinstance(field, Ragged) else field for field in cache.fields.values())
         return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
 
@@ -193,9 +188,8 @@ class Samples:
         return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
 
     def _values(self, names: set[str], windows: Array, exact: bool) -> Mapping[str, Array | list[Array]]:
-        cache = self._segments[0].cache
-        if isinstance(cache, OnDemand) and len(self._segments) == 1:
-            return cache.values(sorted(names), windows, exact)
+        if self.on_demand is not None and len(self._segments) == 1:
+            return self.on_demand.values(sorted(names), windows, exact)
         return {name: self.field(name, windows) for name in names}
 
 
@@ -293,18 +287,6 @@ class View:
         return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
-def pad(values: Sequence[Array]) -> tuple[Array, Array]:
-    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, and its mask (B, T), True where real."""
-    longest = max((len(value) for value in values), default=0)
-    first = values[0]
-    padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
-    mask = np.zeros((len(values), longest), bool)
-    for row, value in enumerate(values):
-        padded[row, : len(value)] = value
-        mask[row, : len(value)] = True
-    return padded, mask
-
-
 def build_samples(
     task: Task,
     records: Records,
@@ -331,9 +313,9 @@ def build_samples(
     if folder is None:
         prune(root, target)
     samples = _samples(task, spec, segment, side, problems, log)
-    if isinstance(segment.cache, OnDemand) and log is not None:
-        log.extend(segment.cache.log.problems())
-        segment.cache.log = log
+    if samples.on_demand is not None and log is not None:
+        log.extend(samples.on_demand.log.problems())
+        samples.on_demand.log = log
     if records.storage is not None:
         samples.lie(records.storage, segment.index.column("_row").to_numpy())
     return samples

@@ -46,12 +46,13 @@ class TrainStream:
         self.batch_size = min(batch_size, len(view.windows))
         self.steps_per_epoch = max(1, len(view.windows) // self.batch_size)
         self._orders: dict[int, Array] = {}
-        self._ahead = view.samples.ahead(self.batch_size)
+        self._on_demand = view.samples.on_demand
+        self._ahead = 0 if self._on_demand is None else self._on_demand.ahead(self.batch_size)
 
     def windows(self, step: int) -> tuple[int, Array]:
         """The epoch of a step and the windows (B,) of its batch."""
-        if self._ahead:
-            self.view.samples.expect([self._windows(step + number)[1] for number in range(self._ahead + 1)])
+        if self._on_demand is not None:
+            self._on_demand.expect([self._windows(step + number)[1] for number in range(self._ahead + 1)])
         return self._windows(step)
 
     def _windows(self, step: int) -> tuple[int, Array]:
