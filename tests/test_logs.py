@@ -33,6 +33,14 @@ def test_places_that_are_none(where: str) -> None:
     assert "tensorboard:FOLDER" in caught.value.hint
 
 
+def test_a_password_does_not_get_into_the_plan(digits: Path, tmp_path: Path, command: Command) -> None:
+    where = "mlflow:https://ann:secret@host"
+    done = command("train", digits, "--out", tmp_path / "run", "--log", where)
+    assert done.code == 1 and "holds a password" in done.err and "secret" not in done.err
+    assert command("train", "https://ann:secret@host/a.csv", "--out", tmp_path / "run").code == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_missing_package_names_the_extra(
     digits: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

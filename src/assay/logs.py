@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from assay.errors import AssayError, MissingExtraError, SettingError
 from assay.progress import Progress
 from assay.run import RunFolder, write_text
+from assay.sources._remote import without_password
 
 if TYPE_CHECKING:
     from assay.planning import Made
@@ -51,7 +52,12 @@ def check_log(where: str | None) -> None:
         return
     kind, colon, rest = where.partition(":")
     if kind not in _KINDS or not colon or not rest:
-        raise SettingError(f"--log {where} is not possible", _FORMS)
+        raise SettingError(f"--log {without_password(where)} is not possible", _FORMS)
+    if without_password(where) != where:
+        hint = (
+            "Leave it out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD: the run's plan is no secret."
+        )
+        raise SettingError(f"--log {without_password(where)} holds a password", hint)
     _library(kind)
 
 

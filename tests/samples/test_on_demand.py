@@ -137,32 +137,38 @@ def test_stopped_and_resumed_each_sample_is_seen_once(
     assert files[0] == files[1]
 
 
-def test_a_sample_that_cannot_be_decoded_is_noted_and_replaced_in_training_alone(
-    digits: Path, tmp_path: Path, no_room: None
-) -> None:
+@pytest.mark.parametrize("judged", [False, True])
+def test_a_sample_that_cannot_be_decoded_is_noted(digits: Path, tmp_path: Path, no_room: None, judged: bool) -> None:
     import shutil
 
     folder = tmp_path / "photos"
     shutil.copytree(digits, folder)
-    bad = next(folder.glob("*/0003.png"))
-    content = bytearray(bad.read_bytes())
+    found = prepare(folder, DATA)
+    row = int(np.flatnonzero((found.split.side != TRAIN) == judged)[3])
+    name = found.records.index()["id"][row].as_py()
+    content = bytearray((folder / name).read_bytes())
     start = content.index(b"IDAT") + 4
     content[start : start + 12] = b"\xff" * 12  # its header and its end are whole
-    bad.write_bytes(content)
+    (folder / name).write_bytes(content)
     write_shards(folder, str(tmp_path / "shards"), 64_000, DATA)
-    log = ProblemLog()
-    samples = samples_of(tmp_path / "shards", log)
-    window = samples.index["id"].to_pylist().index(bad.relative_to(folder).as_posix())
-    for _ in range(2):
-        batch: Any = samples.batch(np.asarray([0, window, 2]))
-    assert bool((batch.image[1] == batch.image[0]).all()) and batch.target[1] == batch.target[0]
-    assert [(one.kind, one.count) for one in log.problems() if one.kind == "undecodable-sample"] == [
-        ("undecodable-sample", 1)
-    ]
-    with pytest.raises(DataError, match=bad.name):
-        next(samples.view_of(np.asarray([0, window])).batches(8))
-    with pytest.raises(DataError, match=bad.name):
-        samples.batch(np.asarray([window]))
+    found = prepare(tmp_path / "shards", DATA)
+    side = found.split.side.copy()
+    side[row] = TEST if judged else TRAIN
+    spec, log = found.task.fit_spec(found.records, side == TRAIN, DATA), ProblemLog()
+    samples = build_samples(found.task, found.records, spec, side, log)
+    names = samples.index["id"].to_pylist()
+    if judged:
+        assert name not in names and len(names) == 139, "whoever is judged is looked at beforehand, and left out"
+        assert len(samples.side) == 139 and samples.view(TEST).array("image").shape[0] == len(samples.view(TEST))
+    else:
+        window = names.index(name)
+        for exact in (False, True):
+            batch: Any = samples.batch(np.asarray([0, window, 2]), exact)
+            assert bool((batch.image[1] == batch.image[0]).all()) and batch.target[1] == batch.target[0]
+        with pytest.raises(DataError, match="cannot be decoded"):
+            samples.batch(np.asarray([window]))
+    problems = [one for one in log.problems() if one.kind == "undecodable-sample"]
+    assert [(one.count, one.action, one.examples[0].file) for one in problems] == [(1, "skipped", name)]
 
 
 def test_a_shard_that_changes_while_it_is_read_ends_the_training(

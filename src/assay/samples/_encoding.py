@@ -48,7 +48,12 @@ def cache_key(task: Task, records: Records, spec: Spec) -> str:
 
 
 def encode_records(
-    task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
+    task: Task,
+    records: Records | None,
+    spec: Spec,
+    folder: Path,
+    progress: Progress | None = None,
+    judged: Array | None = None,
 ) -> tuple[Segment, tuple[Problem, ...]]:
     """Encode all records into the cache at `folder`, unless it is there already, or they are too much for a disk.
 
@@ -58,6 +63,7 @@ def encode_records(
         spec: what a sample is.
         folder: the cache.
         progress: is told how many rows are done.
+        judged: (rows,) bool, rows whose answers are judged; see `on_demand`.
 
     Returns:
         The windows, whose index tells with `_row` which row of the records a unit was; what was found on the way.
@@ -69,7 +75,7 @@ def encode_records(
     if not (folder / "cache.json").exists():
         if records is None:
             raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
-        if (samples := on_demand(task, records, spec)) is not None:
+        if (samples := on_demand(task, records, spec, judged, progress)) is not None:
             return _segment(samples)
         log = ProblemLog()
         with _refusals_told(folder), CacheWriter(folder) as writer:

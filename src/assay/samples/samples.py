@@ -169,7 +169,7 @@ class Samples:
 
         Args:
             windows: the windows.
-            exact: a window that cannot be decoded is an error; else, as in training, another takes its place.
+            exact: a judged window that cannot be decoded is an error; else, as in training, another takes its place.
         """
         import torch
 
@@ -309,7 +309,8 @@ def build_samples(
     """
     root = cache_root() / "samples"
     target = folder or root / cache_key(task, records, spec)
-    segment, problems = encode_records(task, records, spec, target, progress)
+    judged = None if side is None else np.asarray(side) != TRAIN
+    segment, problems = encode_records(task, records, spec, target, progress, judged)
     if folder is None:
         prune(root, target)
     samples = _samples(task, spec, segment, side, problems, log)

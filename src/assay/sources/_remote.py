@@ -11,13 +11,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from assay.errors import AssayError, DataError, MissingExtraError
+from assay.errors import AssayError, DataError, MissingExtraError, SettingError
 from assay.sources.store import is_clutter
 
 Result = TypeVar("Result")
@@ -41,6 +41,11 @@ def is_url(text: str) -> bool:
     """Whether a source or target is an address that fsspec knows how to open."""
     scheme, mark, _ = text.partition("://")
     return bool(mark) and scheme.replace("+", "").replace("-", "").isalnum() and len(scheme) > 1
+
+
+def without_password(url: str) -> str:
+    """An address without the password that stands in it."""
+    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
 
 
 @contextmanager
@@ -129,6 +134,9 @@ class RemoteStore:
     """
 
     def __init__(self, url: str) -> None:
+        if without_password(url) != url:
+            hint = "Leave it out, and sign in as that service asks: the address is written into the run's plan."
+            raise SettingError(f"the address {without_password(url)} holds a password", hint)
         self.url = url.rstrip("/")
         self._series: list[str] = []
         if _SERIES.search(self.url):
@@ -189,7 +197,10 @@ class RemoteStore:
         numbers = range(first, (start + max(size, 1) - 1) // BLOCK_BYTES + 1)
         with self._lock:
             held = [self._held.get((name, number)) for number in numbers]
-        pieces = [block.result() for block in held if block is not None]
+        try:
+            pieces = [block.result() for block in held if block is not None]
+        except CancelledError:  # it went, as the oldest one, before its turn came
+            pieces = []
         if len(pieces) < len(numbers):
             return self._stretch(name, start, start + size)
         begin = start - first * BLOCK_BYTES
