@@ -75,7 +75,7 @@ def test_what_is_expected_is_decoded_beforehand_and_in_parts(shards: Path, no_ro
     cache = samples.on_demand
     assert cache is not None
     whole = np.asarray([9, 2, 30, 4])
-    cache.expect([whole, np.asarray([1, 7])])
+    cache.expect([whole, np.asarray([1, 7])], whole)
     calls: list[Any] = []
     cache._encoded = lambda windows: calls.append(windows)  # type: ignore[assignment, func-returns-value, method-assign]
     assert samples.batch(whole).index.tolist() == [9, 2, 30, 4]

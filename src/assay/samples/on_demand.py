@@ -102,8 +102,15 @@ class OnDemand:
         """How many batches of that size may wait."""
         return int(np.clip(_WAITING_BYTES / (batch_size * self.window_bytes), _FEWEST_WAITING, _MOST_WAITING))
 
-    def expect(self, batches: Sequence[Array]) -> None:
-        """Begin to decode what is asked for next, in that order; what is no longer expected is dropped."""
+    def expect(self, batches: Sequence[Array], later: Array) -> None:
+        """Begin to decode what is asked for next, in that order; what is no longer expected is dropped.
+
+        Args:
+            batches: the windows of each batch, the present one first.
+            later: windows of a batch far ahead, whose blocks are fetched where that takes a while.
+        """
+        if self.storage.fetch is not None:
+            self.storage.fetch(self._row[later])
         with self._lock:
             known = {windows.tobytes(): (windows, future) for windows, future in self._waiting}
             self._waiting = []

@@ -48,11 +48,13 @@ class TrainStream:
         self._orders: dict[int, Array] = {}
         self._on_demand = view.samples.on_demand
         self._ahead = 0 if self._on_demand is None else self._on_demand.ahead(self.batch_size)
+        self._reach = min(self.steps_per_epoch, max(self._ahead, self._pool_steps() // 2))
 
     def windows(self, step: int) -> tuple[int, Array]:
         """The epoch of a step and the windows (B,) of its batch."""
         if self._on_demand is not None:
-            self._on_demand.expect([self._windows(step + number)[1] for number in range(self._ahead + 1)])
+            next_ones = [self._windows(step + number)[1] for number in range(self._ahead + 1)]
+            self._on_demand.expect(next_ones, self._windows(step + self._reach)[1])
         return self._windows(step)
 
     def _windows(self, step: int) -> tuple[int, Array]:
@@ -73,6 +75,14 @@ class TrainStream:
         alike = shuffled[np.lexsort((lengths[:whole], pool))]
         batches = order(np.arange(self.steps_per_epoch), "batches", self.seed, epoch)
         return np.asarray(alike.reshape(self.steps_per_epoch, self.batch_size)[batches].ravel())
+
+    def _pool_steps(self) -> int:
+        """About how many steps a pool lasts."""
+        blocks = self.view.samples.blocks(self.view.windows)
+        if blocks is None:
+            return 0
+        share = min(1.0, blocks[1] / len(np.unique(blocks[0])))
+        return int(share * len(self.view.windows) / self.batch_size)
 
     def _pooled(self, shuffled: Array, epoch: int) -> Array:
         """Shuffled windows (W',) pool by pool, each of as many blocks as the reader holds."""

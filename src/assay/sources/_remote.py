@@ -154,10 +154,14 @@ class RemoteStore:
         """The files below it, or the one file."""
         if self._series:
             return self._series
-        self._sizes |= self._listed()
+        self.ask_sizes()
         if not self._sizes and self._is_file:
             self._sizes[self.path.name] = self._size(self._root)
         return sorted(self._sizes)
+
+    def ask_sizes(self) -> None:
+        """Ask for the size of every file, where the server tells."""
+        self._sizes |= self._listed()
 
     @cached_property
     def _is_file(self) -> bool:

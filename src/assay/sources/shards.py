@@ -60,10 +60,11 @@ def open_shards(source: Source) -> Shards | None:
     parts = _parts(source)
     if parts is None:
         return None
-    content = parts.read(INDEX)
-    if not _has_mark(content):
+    if not _has_mark(parts):
         return None
-    index = read_index(content, parts.address(INDEX))
+    index = read_index(parts.read(INDEX), parts.address(INDEX))
+    if isinstance(parts, RemoteStore):
+        parts.ask_sizes()  # one request where the server answers it, instead of one a shard
     for shard in index.shards:
         size = parts.size(shard.name)
         if size != shard.bytes:
@@ -86,11 +87,13 @@ def _parts(source: Source) -> Parts | None:
     return store if store.holds(INDEX) else None
 
 
-def _has_mark(content: bytes) -> bool:
+def _has_mark(parts: Parts) -> bool:
+    """Whether an index is one of shards, by the end of its file."""
     import pyarrow.parquet as pq
 
     try:
-        return is_index(pq.read_metadata(pa.BufferReader(content)).metadata)
+        with parts.open(INDEX) as stream:
+            return is_index(pq.read_metadata(stream).metadata)
     except (pa.ArrowException, OSError):
         return False
 
