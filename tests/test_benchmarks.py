@@ -58,7 +58,7 @@ def _missing(names: tuple[str, ...]) -> list[str]:
 #: others run in the process of the tests, which has imported what they need.
 _PROCESSES = ("startup", "time_to_90", "truth/baseline")
 #: What these measure is a process' end or its memory: `assay` has one of its own.
-_OF_PROCESSES = ("cell_slides", "kill_resume", "memory", "videos")
+_OF_PROCESSES = ("cell_slides", "kill_resume", "memory", "streaming", "videos")
 
 
 @pytest.mark.slow
@@ -69,7 +69,7 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch:
     data = Path(os.environ.get("ASSAY_DATA", FOLDER.parent.parent / "shared" / "data")) / _DATA.get(name, "")
     if not data.exists() and name in _DATA:
         pytest.skip(f"needs {_DATA[name]} in ASSAY_DATA")
-    if name == "memory" and not Path("/proc/self/status").exists():
+    if name in ("memory", "streaming") and not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
     file, words = FOLDER / f"{name}.py", ("--smoke", "--results", str(tmp_path))
     if name in _PROCESSES:

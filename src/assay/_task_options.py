@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from assay.task import Task
 
 #: The commands that read data as an application wants it, and those that answer.
-READING = ("inspect", "train", "evaluate", "tune")
+READING = ("inspect", "train", "evaluate", "tune", "data shard")
 COMMANDS = (*READING, "predict", "listen")
 
 

@@ -33,12 +33,14 @@ def train(
     evidence: str = "full",
     device: str = "auto",
     devices: int = 1,
+    log: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train a network on a source and find out what it is worth.
 
     Args:
-        source: a path, or data in memory: a data frame, an Arrow table, a pair of arrays (X, y).
+        source: a path, a URL such as s3://bucket/shards, or data in memory: a data frame, an Arrow table, a pair of
+            arrays (X, y).
         task: the application; None to recognise it.
         target: the column to predict.
         group: the column whose values never cross the split.
@@ -54,6 +56,7 @@ def train(
         evidence: `full`, `quick` or `none`.
         device: `auto`, `cpu` or `cuda`: where the network is trained.
         devices: how many processes train it together, one a GPU.
+        log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`.
         progress: is told how far it is.
 
     Returns:
@@ -64,7 +67,7 @@ def train(
     """
     budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
 

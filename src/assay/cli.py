@@ -96,6 +96,7 @@ def train(
     accumulate: Annotated[
         int | None, typer.Option("--accumulate", help="Parts in which a step is computed, to need less memory.")
     ] = None,
+    log: Annotated[str | None, typer.Option("--log", help="tensorboard:FOLDER or mlflow:URI.")] = None,
     task: TaskOption = None,
     target: Target = None,
     group: Group = None,
@@ -111,7 +112,7 @@ def train(
     data, given = data_options(context, task, target, group, split, split_seed), settings_of(settings)
     if accumulate is not None:
         given["accumulate"] = str(accumulate)
-    options = TrainOptions(*fitting_time(budget, epochs), network, given, seed, evidence, device, devices)
+    options = TrainOptions(*fitting_time(budget, epochs), network, given, seed, evidence, device, devices, log)
     train_and_tell(source, data, options, out, json)
 
 
@@ -317,6 +318,24 @@ def data_get(
     get_dataset(name, folder, json)
 
 
+@data_app.command("shard", epilog=MORE_OPTIONS)
+def data_shard(
+    context: typer.Context,
+    source: SourceArgument,
+    into: Annotated[str, typer.Argument(metavar="TARGET", help="A new folder, or a URL such as s3://bucket/shards.")],
+    shard_size: Annotated[str, typer.Option("--shard-size", help="The most that a shard holds: 256MB, 1GB.")] = "256MB",
+    task: TaskOption = None,
+    target: Target = None,
+    group: Group = None,
+    split: SplitOption = None,
+    json: Json = False,
+) -> None:
+    """Write data as tar shards that stream, with an index."""
+    from assay.shell import shard_and_tell
+
+    shard_and_tell(source, into, shard_size, data_options(context, task, target, group, split, 0), json)
+
+
 def main() -> None:
     """Run the command line: exit 0 done, 1 the user's problem in two lines, 2 wrong usage, 130 interrupted."""
     try:
@@ -336,9 +355,11 @@ def main() -> None:
 def _words() -> tuple[list[str], dict[str, str]]:
     """The command line, and the options in it that applications add."""
     words = sys.argv[1:]
-    if not words or words[0] not in COMMANDS:
+    name = " ".join(words[: 2 if words[:1] == ["data"] else 1])
+    if name not in COMMANDS:
         return words, {}
     command: Any = typer.main.get_command(app)
-    parameters = command.commands[words[0]].params
-    own = {option for parameter in parameters for option in parameter.opts}
-    return take_task_options(words, {*own, "--help"}, answering=words[0] not in READING)
+    for part in name.split():
+        command = command.commands[part]
+    own = {option for parameter in command.params for option in parameter.opts}
+    return take_task_options(words, {*own, "--help"}, answering=name not in READING)

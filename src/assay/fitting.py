@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.evidence.tuned import Tuned
 from assay.flow import Stop
+from assay.logs import logged
 from assay.memory import watched
 from assay.planning import Made
 from assay.progress import Progress
@@ -59,16 +60,23 @@ def finish(
         tuned: of a search's best trial: makes what the search left behind out of the answers on the test side and the
             number of steps.
     """
-    predictor = fitted(made, run, progress, stop)
-    baseline = floor = None
-    if made.options.evidence != "none":
-        baseline, floor = _baselines(made, run, progress)
-    _conclude(made, run, predictor, baseline, floor, progress, tuned)
-    run.finish()
+    with logged(made, run, progress) as log:
+        predictor = fitted(made, run, progress, stop, log)
+        baseline = floor = None
+        if made.options.evidence != "none":
+            baseline, floor = _baselines(made, run, progress)
+        _conclude(made, run, predictor, baseline, floor, progress, tuned)
+        run.finish()
     return run
 
 
-def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event) -> Predictor:
+def fitted(
+    made: Made,
+    run: RunFolder,
+    progress: Progress,
+    stop: threading.Event,
+    log: Callable[[Mapping[str, Any]], None] = lambda line: None,
+) -> Predictor:
     """The trained network with its confidence scaled, from `model/` where it is there already."""
     from assay.stored_network import read_network, write_network
 
@@ -85,9 +93,16 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
         made.kind.prepare(network, made.samples, made.plan)
     run.forget_after(_checkpoint_step(run))
     job = made.job(run)
+    record = job.record
+
+    def told(line: dict[str, Any]) -> None:
+        record(line)
+        log(line)
+
+    job.record = told
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
-        position, memory_bytes = _fit(network, made, run, job)
+        position, memory_bytes = _fit(network, made, run, job, log)
     begun = time.perf_counter()
     if made.kind.conclude is not None:
         progress.stage("Concluding the training")
@@ -105,12 +120,21 @@ def fitted(made: Made, run: RunFolder, progress: Progress, stop: threading.Event
     return predictor
 
 
-def _fit(network: nn.Module, made: Made, run: RunFolder, job: Job) -> tuple[Position, int | None]:
+def _fit(
+    network: nn.Module, made: Made, run: RunFolder, job: Job, log: Callable[[Mapping[str, Any]], None]
+) -> tuple[Position, int | None]:
     """Train in this process or in several others; gives where that ended, and the bytes that it took."""
     if made.options.devices > 1 or made.options.device == "cuda":
         from assay.devices import fit_on_devices
 
+        if made.samples.on_demand is not None:
+            raise SettingError(
+                "samples that are decoded while they are read cannot be divided among processes yet",
+                "Leave --devices out, or make room on the disk so that they can be decoded beforehand.",
+            )
         found = fit_on_devices(network, made, run, job)
+        for line in run.history():  # written by another process
+            log(line)
         if job.collect is not None:
             job.collect.restore(None)
         return found

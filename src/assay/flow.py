@@ -23,6 +23,7 @@ from assay.run import RunFolder, to_json
 from assay.samples.near_duplicates import find_near_duplicates
 from assay.samples.split import Split, check_sides, parse_shares, split
 from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.shards import read_shards
 from assay.sources.source import DataOptions, Recognition, Source, open_source
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class TrainOptions:
         evidence: `full`, `quick` or `none`.
         device: `auto`, `cpu` or `cuda`: where the network is trained.
         devices: how many processes train it together, one a GPU.
+        log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`; None for nowhere.
     """
 
     budget_s: float | None = None
@@ -52,6 +54,7 @@ class TrainOptions:
     evidence: str = "full"
     device: str = "auto"
     devices: int = 1
+    log: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         progress.stage("Reading the data")
     task, recognition, candidates = _asked(task, opened) if task else recognise(opened, options.task)
     _check_options(task, options)
-    records = task.read(opened, options)
+    records = read(task, opened, options)
     log = ProblemLog()
     log.extend(records.problems)
     index = records.index()
@@ -116,8 +119,31 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
     return Prepared(opened, task, recognition, candidates, records, sides, log.problems())
 
 
+def read(task: Task, source: Source, options: DataOptions, spec: Any = None) -> Records:
+    """The labelled samples of a source, be it the application's own data or shards of it.
+
+    Args:
+        task: the application.
+        source: the data.
+        options: how it is to be read.
+        spec: of a trained network that is to be judged by them; else None.
+
+    Raises:
+        SettingError: the shards hold samples of another application.
+    """
+    if source.shards is None:
+        return task.read(source, options) if spec is None else task.read_like(source, options, spec)
+    if source.shards.index.task != task.name:
+        raise SettingError(
+            f"these shards hold samples of {source.shards.index.task}, not of {task.name}",
+            "Write shards of them with assay data shard SOURCE TARGET --task " + task.name,
+        )
+    return read_shards(source.shards, options)
+
+
 def _asked(task: Task, source: Source) -> tuple[Task, Recognition, tuple[tuple[str, Recognition], ...]]:
-    found = task.recognise(source) or Recognition(0.0, "asked for by --task")
+    known = task.recognise(source) if source.shards is None else source.shards.recognition
+    found = known or Recognition(0.0, "asked for by --task")
     return task, found, ((task.name, found),)
 
 
@@ -133,10 +159,12 @@ def recognise(source: Source, asked: str | None) -> tuple[Task, Recognition, tup
     """The task that a source's data is for; a tie is a `SettingError` that suggests `--task`."""
     if asked is not None:
         return _asked(load_task(asked), source)
+    if source.shards is not None:
+        return _asked(load_task(source.shards.index.task), source)
     fits = [(task, found) for task in load_tasks() if (found := task.recognise(source)) is not None and found.score > 0]
     fits.sort(key=lambda pair: -pair[1].score)
     if not fits:
-        if source.path is not None and not source.store.names:
+        if source.has_files and not source.store.names:
             raise DataError("there is no file in it", "Give the folder that holds the data.", file=source.label)
         hint = "assay tasks lists the data that each one takes; --task NAME tells what that one cannot read."
         raise DataError("no application recognises this data", hint, file=source.label)
@@ -179,6 +207,7 @@ def train(
     """
     from assay.devices import check_devices
     from assay.fitting import finish
+    from assay.logs import check_log
     from assay.planning import choose
 
     check_devices(options.device, options.devices)
@@ -186,6 +215,7 @@ def train(
         raise SettingError(
             f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))
         )
+    check_log(options.log)
     progress = progress or Progress()
     source = open_source(source)
     options = dataclasses.replace(options, network=_anywhere(options.network))

@@ -257,13 +257,14 @@ class Model:
         Raises:
             DataError: there are no labelled samples, or none of a class that the network learned.
         """
+        from assay.flow import read
         from assay.samples.samples import build_samples
         from assay.samples.split import TEST, split
         from assay.sources.checks import check_known
         from assay.sources.records import ProblemLog
 
         source = open_source(source)
-        records = self.task.read_like(source, self._as_trained(options or DataOptions()), self.spec)
+        records = read(self.task, source, self._as_trained(options or DataOptions()), self.spec)
         check_known(records, self.task.classes(self.spec), source.label)
         log = ProblemLog()
         log.extend(records.problems)

@@ -192,9 +192,9 @@ def write_plan(made: Made, run: RunFolder) -> None:
 def named_source(prepared: Prepared) -> str | None:
     """How a run names its source; None where that was in memory."""
     path, address = prepared.source.path, prepared.source.address
-    if path is None:
-        return address
-    return hidden_source(path) if prepared.task.traits.private else str(path.resolve())
+    if path is not None and prepared.task.traits.private:
+        return hidden_source(path)
+    return address if path is None or address is not None else str(path.resolve())
 
 
 def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:

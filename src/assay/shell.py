@@ -273,3 +273,22 @@ def get_dataset(name: str, folder: Path | None, as_json: bool) -> None:
         print_json({"format": 1, "name": name, "path": str(where), "target": target})
     else:
         say(f"{where}\ntrain: assay train {where}" + (f" --target {target}" if target else ""))
+
+
+def shard_and_tell(source: str, target: str, size: str, options: DataOptions, as_json: bool) -> None:
+    """Write shards, and say what they hold."""
+    from assay.sharding import parse_size, summary, write_shards
+
+    most, progress = parse_size(size), listener()
+    try:
+        index = write_shards(source, target, most, options, progress)
+    finally:
+        progress.close()
+    warn_of(index.problems)
+    if as_json:
+        print_json(summary(index, target))
+        return
+    count = len(index.shards)
+    shards = f"{count} shards" if count > 1 else "1 shard"
+    say(f"{target}: {index.rows.num_rows:,} samples of {index.task} in {shards}, {index.bytes / 1e6:,.1f} MB")
+    say(f"train: assay train {target}")

@@ -254,7 +254,11 @@ def test_outputs_come_in_the_order_of_the_view_whatever_the_batches(tmp_path: Pa
 
 class _Windows:
     def __init__(self, count: int, lengths: np.ndarray | None = None) -> None:
-        self.windows, self._lengths = np.arange(count), lengths
+        self.windows, self._lengths, self.samples = np.arange(count), lengths, self
+        self.on_demand = None
+
+    def blocks(self, windows: np.ndarray) -> None:
+        return None
 
     def lengths(self, windows: np.ndarray) -> np.ndarray | None:
         return None if self._lengths is None else self._lengths[windows]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import pyarrow as pa
 from assay.errors import DataError, RunError
 from assay.progress import Progress
 from assay.samples.cache import Cache, CacheWriter, Held, Ragged
+from assay.samples.on_demand import OnDemand, on_demand
 from assay.sources.records import ABOUT, Place, Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _ROWS_AT_ONCE = 256
 class Segment:
     """A stretch of windows that were encoded together: the records at the start, then what a run appended."""
 
-    cache: Cache | Held
+    cache: Cache | Held | OnDemand
     unit: Array  # (W,) the unit of each window, counted over all segments
     index: pa.Table  # a row a unit: id, target, group …
 
@@ -47,9 +48,14 @@ def cache_key(task: Task, records: Records, spec: Spec) -> str:
 
 
 def encode_records(
-    task: Task, records: Records | None, spec: Spec, folder: Path, progress: Progress | None = None
+    task: Task,
+    records: Records | None,
+    spec: Spec,
+    folder: Path,
+    progress: Progress | None = None,
+    judged: Array | None = None,
 ) -> tuple[Segment, tuple[Problem, ...]]:
-    """Encode all records into the cache at `folder`, unless it is there already.
+    """Encode all records into the cache at `folder`, unless it is there already, or they are too much for a disk.
 
     Args:
         task: the application.
@@ -57,6 +63,7 @@ def encode_records(
         spec: what a sample is.
         folder: the cache.
         progress: is told how many rows are done.
+        judged: (rows,) bool, rows whose answers are judged; see `on_demand`.
 
     Returns:
         The windows, whose index tells with `_row` which row of the records a unit was; what was found on the way.
@@ -68,6 +75,8 @@ def encode_records(
     if not (folder / "cache.json").exists():
         if records is None:
             raise RunError(f"{folder} is missing", "Samples that the run collected are gone: train again.")
+        if (samples := on_demand(task, records, spec, judged, progress)) is not None:
+            return _segment(samples)
         log = ProblemLog()
         with _refusals_told(folder), CacheWriter(folder) as writer:
             index = _write(task, records, spec, writer, log, progress)
@@ -83,7 +92,7 @@ def hold_records(task: Task, records: Records, spec: Spec) -> tuple[Segment, tup
     return _segment(held)
 
 
-def _segment(cache: Cache | Held) -> tuple[Segment, tuple[Problem, ...]]:
+def _segment(cache: Cache | Held | OnDemand) -> tuple[Segment, tuple[Problem, ...]]:
     problems = tuple(_problem_from_json(item) for item in cache.notes["problems"])
     if not cache.rows:
         reasons = ", ".join(f"{problem.count} {problem.kind}" for problem in problems if problem.action == "skipped")
@@ -99,7 +108,20 @@ def gather(field: Array | Ragged, windows: Array) -> Array | list[Array]:
     """A field's values for windows (B,), copied out of the file."""
     if isinstance(field, Ragged):
         return [field[int(window)] for window in windows]
-    return np.asarray(field[windows])
+    got = field[windows]
+    return got if isinstance(got, list) else np.asarray(got)
+
+
+def pad(values: Sequence[Array], least: int = 0) -> tuple[Array, Array]:
+    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, T >= `least`; and its mask (B, T), True where real."""
+    longest = max([least, *(len(value) for value in values)])
+    first = values[0]
+    padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
+    mask = np.zeros((len(values), longest), bool)
+    for row, value in enumerate(values):
+        padded[row, : len(value)] = value
+        mask[row, : len(value)] = True
+    return padded, mask
 
 
 def _write(
@@ -112,6 +134,8 @@ def _write(
         for start in range(0, whole.num_rows, _ROWS_AT_ONCE):
             batch = whole.slice(start, _ROWS_AT_ONCE)
             encoded: Encoded = task.encode(batch, records, spec, log)
+            if records.storage is not None:
+                records.storage.check()
             rows = np.asarray(encoded.row, np.int64)
             if (np.diff(rows) < 0).any():
                 raise ValueError(f"{task.name}.encode gave rows that are not ascending")

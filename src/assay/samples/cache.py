@@ -202,7 +202,7 @@ def prune(root: Path, keep: Path) -> None:
     Raises:
         SettingError: `ASSAY_CACHE_GB` is no number.
     """
-    limit, total = _limit_bytes(), 0
+    limit, total = limit_bytes(), 0
     caches: list[tuple[bool, float, int, Path]] = []
     for folder in root.iterdir() if root.exists() else ():
         with contextlib.suppress(OSError):  # another run may delete it at the same time
@@ -220,7 +220,8 @@ def prune(root: Path, keep: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _limit_bytes() -> float:
+def limit_bytes() -> float:
+    """The most that caches may hold; raises `SettingError`."""
     given = os.environ.get("ASSAY_CACHE_GB", str(_LIMIT_GB))
     try:
         return float(given) * 1e9

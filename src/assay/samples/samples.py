@@ -6,7 +6,8 @@ Shapes: U units, W windows (W >= U), B windows in a batch, T the longest of a ba
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,13 @@ import numpy as np
 import pyarrow as pa
 
 from assay.progress import Progress
-from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records
+from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records, pad
 from assay.samples.cache import Ragged, cache_root, prune
 from assay.samples.draws import order
+from assay.samples.on_demand import OnDemand
 from assay.samples.split import SIDES, TEST, TRAIN
 from assay.samples.stream import TrainStream
-from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.records import Problem, ProblemLog, Records, Storage
 
 if TYPE_CHECKING:
     from assay.evaluation.metrics import Values
@@ -45,6 +47,24 @@ class Samples:
         self._segments = [segment]
         self.side = side  # (U,) an index into SIDES
         self.unit = segment.unit  # (W,)
+        self.waited_s = 0.0  # seconds that training batches took to come
+        self._block: tuple[Array, int] | None = None
+
+    def lie(self, storage: Storage, rows: Array) -> None:
+        """Tell how the units lie where they are read from: unit u is row `rows[u]` of the records (U,)."""
+        self._block = storage.block[rows], storage.held
+
+    def blocks(self, windows: Array) -> tuple[Array, int] | None:
+        """The block of each window (B,), and how many blocks are mixed; None where any order is as good."""
+        if self._block is None or len(self._segments) > 1:
+            return None
+        return self._block[0][self.unit[windows]], self._block[1]
+
+    @property
+    def on_demand(self) -> OnDemand | None:
+        """What decodes the samples where they are needed; None where all of them lie decoded."""
+        cache = self._segments[0].cache
+        return cache if isinstance(cache, OnDemand) else None
 
     @property
     def index(self) -> pa.Table:
@@ -124,6 +144,8 @@ class Samples:
     @property
     def window_bytes(self) -> float:
         """What a window takes on disk, in the mean over those encoded first; at least 1."""
+        if self.on_demand is not None:
+            return self.on_demand.window_bytes
         cache = self._segments[0].cache
         stored = (field.values if isinstance(field, Ragged) else field for field in cache.fields.values())
         return max(1.0, sum(values.nbytes for values in stored) / max(1, cache.rows))
@@ -158,26 +180,34 @@ class Samples:
             return [values[i] for i in np.argsort(place)]
         return np.asarray(np.concatenate(pieces)[np.argsort(place)])
 
-    def batch(self, windows: Array, among: Array | None = None) -> Batch:
+    def batch(self, windows: Array, among: Array | None = None, exact: bool = False) -> Batch:
         """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`).
 
         Args:
             windows: their numbers.
             among: windows of a larger batch of which these are a part: they are padded as they would be in it.
+            exact: a judged window that cannot be decoded is an error; else, as in training, another takes its place.
         """
         import torch
 
+        begun = time.perf_counter()
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
-        for name in known & set(self._segments[0].cache.fields):
-            got = self.field(name, windows)
+        for name, got in self._values(known & set(self._segments[0].cache.fields), windows, exact).items():
             if isinstance(got, list):
                 padded, filled = pad(got, 0 if among is None else self._longest(name, among))
                 values[name] = torch.from_numpy(padded)
                 values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
             else:
                 values[name] = torch.from_numpy(got)
+        if not exact:
+            self.waited_s += time.perf_counter() - begun
         return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
+
+    def _values(self, names: set[str], windows: Array, exact: bool) -> Mapping[str, Array | list[Array]]:
+        if self.on_demand is not None and len(self._segments) == 1:
+            return self.on_demand.values(sorted(names), windows, exact)
+        return {name: self.field(name, windows) for name in names}
 
 
 class View:
@@ -215,7 +245,7 @@ class View:
         windows = self.windows if places is None else self.windows[places]
         batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
         for start in range(turn[0] * batch_size, len(windows), turn[1] * batch_size):
-            batch = self.samples.batch(windows[start : start + batch_size])
+            batch = self.samples.batch(windows[start : start + batch_size], exact=True)
             yield batch if self._change is None else self._change(batch)
 
     def lengths(self, windows: Array) -> Array | None:
@@ -275,19 +305,6 @@ class View:
         return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
-def pad(values: Sequence[Array], least: int = 0) -> tuple[Array, Array]:
-    """Arrays (T_i, ...) as one (B, T, ...) filled with zeros, T >= `least`; and its mask (B, T), True where real."""
-    longest = max((len(value) for value in values), default=0)
-    longest = max(longest, least)
-    first = values[0]
-    padded = np.zeros((len(values), longest, *first.shape[1:]), first.dtype)
-    mask = np.zeros((len(values), longest), bool)
-    for row, value in enumerate(values):
-        padded[row, : len(value)] = value
-        mask[row, : len(value)] = True
-    return padded, mask
-
-
 def build_samples(
     task: Task,
     records: Records,
@@ -310,10 +327,17 @@ def build_samples(
     """
     root = cache_root() / "samples"
     target = folder or root / cache_key(task, records, spec)
-    segment, problems = encode_records(task, records, spec, target, progress)
+    judged = None if side is None else np.asarray(side) != TRAIN
+    segment, problems = encode_records(task, records, spec, target, progress, judged)
     if folder is None:
         prune(root, target)
-    return _samples(task, spec, segment, side, problems, log)
+    samples = _samples(task, spec, segment, side, problems, log)
+    if samples.on_demand is not None and log is not None:
+        log.extend(samples.on_demand.log.problems())
+        samples.on_demand.log = log
+    if records.storage is not None:
+        samples.lie(records.storage, segment.index.column("_row").to_numpy())
+    return samples
 
 
 def open_samples(task: Task, spec: Spec, side: Array, folder: Path) -> Samples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataError
+from assay.sources._remote import RemoteStore
 from assay.sources.records import ProblemLog
 from assay.sources.source import Source
 from assay.sources.store import Store
@@ -118,11 +120,21 @@ def open_parquet(store: Store, name: str) -> Any:
     """A `pyarrow.parquet.ParquetFile`; a file in a folder is read in place, a member of an archive in memory."""
     import pyarrow.parquet as pq
 
+    if isinstance(store, RemoteStore):
+        with reading_parquet(store.address(name)):
+            return pq.ParquetFile(store.open(name), pre_buffer=True)
     path = store.path / name if store.path.is_dir() else store.path
-    try:
+    with reading_parquet(name):
         if path.is_file() and path.suffix.lower() not in (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz"):
             return pq.ParquetFile(path, memory_map=True)
         return pq.ParquetFile(pa.BufferReader(store.read(name)))
+
+
+@contextmanager
+def reading_parquet(name: str) -> Iterator[None]:
+    """Turns what Arrow says of a damaged file into a `DataError` that names it."""
+    try:
+        yield
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"the Parquet file is damaged ({error})", "Download or write it again.", file=name) from error
 

@@ -7,7 +7,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ from assay.sources._image_records import image_records
 from assay.sources._image_targets import read_targets
 from assay.sources._listing import listing, note
 from assay.sources._parallel import ordered_map
-from assay.sources._rows import open_parquet
+from assay.sources._remote import RemoteStore
+from assay.sources._rows import open_parquet, reading_parquet
 from assay.sources._splits import are_sides, as_sides, asks_for_shares, split_column_name, split_of
 from assay.sources._table_target import choose_name
 from assay.sources._values import as_category
-from assay.sources.records import ProblemLog, Records
+from assay.sources.records import ProblemLog, Records, Storage
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
 
@@ -36,7 +37,7 @@ _GROUPS_HELD = 4
 
 def recognise(source: Source) -> Recognition | None:
     """How well the source looks like Parquet with images in it; None where it does not."""
-    if source.path is None:
+    if not source.has_files:
         return None
     store = source.store
     shards = _shards(store)
@@ -85,14 +86,19 @@ def read(source: Source, options: DataOptions) -> Records:
     for row in np.flatnonzero(~keep.to_numpy(zero_copy_only=False)).tolist():
         log.add("missing-target", "skipped", *_place(ids[row]))
     kept = [check for check, good in zip(checks, keep.to_pylist(), strict=True) if good]
-    return image_records(
+    payloads = _Payloads(store, column)
+    records = image_records(
         images.filter(keep),
         kept,
-        _Payloads(store, column).load,
+        payloads.load,
         log,
         target={"name": target, "kind": kind},
         label=source.label,
     )
+    if not isinstance(store, RemoteStore):
+        return records
+    usable = [check.name for check in kept if check.usable]
+    return replace(records, storage=Storage(payloads.groups(usable), _GROUPS_HELD // 2, payloads.faults, far=True))
 
 
 def _shards(store: Store) -> list[str]:
@@ -213,16 +219,30 @@ class _Payloads:
         self._lock = threading.Lock()
         self._shards: dict[str, _Shard] = {}
         self._groups: OrderedDict[tuple[str, int], pa.Array] = OrderedDict()
+        self.faults: list[DataError] = []
+
+    def groups(self, locations: list[str]) -> np.ndarray[Any, Any]:
+        """(N,) int64: a number for the row group of each location."""
+        numbers: dict[tuple[str, int], int] = {}
+        places = [_place(location) for location in locations]
+        return np.asarray([numbers.setdefault(self._group(*place), len(numbers)) for place in places], np.int64)
+
+    def _group(self, name: str, row: int) -> tuple[str, int]:
+        return name, int(np.searchsorted(self._shard(name).starts, row - 1, side="right")) - 1
 
     def load(self, location: str) -> bytes:
         """The bytes at `FILE:ROW`; raises `DataError` where there are none."""
         name, row = _place(location)
         with self._lock:
-            shard = self._shard(name)
-            group = int(np.searchsorted(shard.starts, row - 1, side="right")) - 1
+            shard, (_, group) = self._shard(name), self._group(name, row)
             values = self._groups.get((name, group))
             if values is None:
-                table = shard.file.read_row_group(group, columns=[self._column], use_threads=False)
+                try:
+                    with reading_parquet(name):
+                        table = shard.file.read_row_group(group, columns=[self._column], use_threads=False)
+                except DataError as error:
+                    self.faults.append(error)
+                    raise
                 values = _bytes(_array(table[self._column]))
                 self._groups[name, group] = values
                 while len(self._groups) > _GROUPS_HELD:

@@ -6,7 +6,7 @@ from collections import Counter
 from types import ModuleType
 
 from assay.errors import DataError
-from assay.sources import image_arrays, image_folder, image_memory, image_parquet, image_table
+from assay.sources import image_arrays, image_folder, image_memory, image_parquet, image_table, image_webdataset
 from assay.sources._image_header import is_image_name, suffix_of
 from assay.sources._image_records import records_of_files
 from assay.sources._listing import listing
@@ -14,11 +14,18 @@ from assay.sources.records import ProblemLog, Records
 from assay.sources.source import DataOptions, Recognition, Source
 
 #: Every reader has `recognise(source)` and `read(source, options)`.
-READERS: tuple[ModuleType, ...] = (image_folder, image_table, image_parquet, image_arrays, image_memory)
+READERS: tuple[ModuleType, ...] = (
+    image_folder,
+    image_table,
+    image_parquet,
+    image_webdataset,
+    image_arrays,
+    image_memory,
+)
 
 _EXPECTED = (
     "Expected: a folder for each class, a table of image paths and labels beside the images, "
-    "Parquet with images, npz, or IDX files."
+    "Parquet with images, WebDataset shards, npz, or IDX files."
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from assay.errors import DataError
@@ -73,6 +74,31 @@ class ProblemLog:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Storage:
+    """How payload lies where it is read from: rows of one block are read together.
+
+    Attributes:
+        block: (rows,) int64, the block of each row.
+        held: how many blocks the reader keeps in memory; the samples of so many are mixed while training.
+        faults: what reading met so far: a shard that changed, a server that is gone. Such a sample is not one that
+            cannot be decoded, to be skipped: `check` ends the work.
+        far: it does not lie here, so that reading all of it in the rows' order would take too long.
+        fetch: takes rows (N,) and begins to read their blocks; None where nothing is gained by that.
+    """
+
+    block: np.ndarray[Any, Any]
+    held: int
+    faults: list[DataError] = field(default_factory=list)
+    far: bool = False
+    fetch: Callable[[np.ndarray[Any, Any]], None] | None = None
+
+    def check(self) -> None:
+        """Raise the first of the faults."""
+        if self.faults:
+            raise self.faults[0]
+
+
 @dataclass(frozen=True)
 class Records:
     """The samples of a source, as re-iterable Arrow record batches, a row a sample.
@@ -88,6 +114,8 @@ class Records:
             payload is in the rows.
         facts: JSON-able counts for `assay inspect` (such as `{"samples": 100, "classes": 3}`).
         sides_cut: the reader has cut the sides by the shares that were asked for, because neighbours belong together.
+        storage: how the payload lies in shards, which may hold more than a disk here does; None where any order of
+            reading is as good as another.
     """
 
     batches: Callable[[], Iterator[pa.RecordBatch]]
@@ -96,6 +124,7 @@ class Records:
     load: Callable[[str], Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     sides_cut: bool = False
+    storage: Storage | None = None
 
     @property
     def loader(self) -> Callable[[str], Any]:

@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import DataError
+from assay.sources._remote import RemoteStore, is_url
 from assay.sources.store import Store, open_store
+
+if TYPE_CHECKING:
+    from assay.sources.shards import Shards
 
 #: How sources begin that are no files.
 ADDRESSES = ("simulator:",)
@@ -53,7 +57,8 @@ class Source:
     Attributes:
         path: the file or folder, or None where the data is in memory.
         value: data in memory: an array, a pair of arrays, a data frame, an Arrow table, a list of rows; else None.
-        address: of what is no file and can be opened again by its name, such as `simulator:CarRacing-v3`; else None.
+        address: of what is no file here and can be opened again by its name, such as `simulator:CarRacing-v3` or
+            `s3://bucket/shards`; else None.
     """
 
     path: Path | None = None
@@ -62,10 +67,24 @@ class Source:
 
     @cached_property
     def store(self) -> Store:
-        """The files behind `path` (a folder's, an archive's, or the one file); raises `DataError`."""
+        """The files behind `path` (a folder's, an archive's, or the one file), or a URL; raises `DataError`."""
+        if self.path is None and self.address is not None and is_url(self.address):
+            return RemoteStore(self.address)
         if self.path is None:
             raise DataError(f"{self.address or 'this data is in memory and'} has no files", "Give a path.")
         return open_store(self.path)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether it is files, here or behind a URL."""
+        return self.path is not None or (self.address is not None and is_url(self.address))
+
+    @cached_property
+    def shards(self) -> Shards | None:
+        """The shards that it is, as `assay data shard` writes them; None where it is none; raises `DataError`."""
+        from assay.sources.shards import open_shards
+
+        return open_shards(self)
 
     @property
     def label(self) -> str:
@@ -78,7 +97,8 @@ class Source:
     def stem(self) -> str:
         """A short name: the file's or folder's without its ending, the end of an address; "run" for data in memory."""
         if self.address is not None:
-            return self.address.rpartition(":")[2]
+            end = self.address.rpartition(":")[2].rstrip("/").rpartition("/")[2]
+            return end.partition("?")[0].partition(".")[0] or "run" if is_url(self.address) else end
         return self.path.resolve().stem if self.path is not None else "run"
 
 
@@ -88,6 +108,8 @@ def open_source(source: Any) -> Source:
         return source
     if isinstance(source, str) and source.startswith(ADDRESSES):
         return Source(address=source)
+    if isinstance(source, str) and is_url(source):
+        return _behind_url(source)
     if isinstance(source, str | Path):
         path = Path(source).expanduser()
         if not path.exists():
@@ -96,3 +118,25 @@ def open_source(source: Any) -> Source:
             )
         return Source(path=path)
     return Source(value=source)
+
+
+def _behind_url(url: str) -> Source:
+    """Shards are read where they lie, or copied when they are read; other files are copied here, unless too large."""
+    from assay.sources._copies import copied
+
+    source = Source(address=url)
+    if source.shards is not None:
+        return source
+    names = source.store.names
+    if not names:
+        raise DataError(
+            "there are no files, or the server does not list them",
+            "Give the address of a file, of shards, or of a series such as train-{0000..0127}.tar.",
+            file=url,
+        )
+    store = RemoteStore(url)
+    folder = copied(store, dict.fromkeys(names))
+    if folder is None:
+        return source
+    one_file = names == [store.path.name] and url.rstrip("/").endswith(store.path.name)
+    return Source(path=folder / names[0] if one_file else folder, address=url)

@@ -19,7 +19,11 @@ class Store(Protocol):
     """A set of named files. Names are relative, with forward slashes, sorted; `read` may be called from threads."""
 
     path: Path
-    names: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """Of all files."""
+        ...
 
     def read(self, name: str) -> bytes:
         """The bytes of one file; raises `DataError` where it cannot be read."""

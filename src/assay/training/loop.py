@@ -192,6 +192,7 @@ class Monitor:
     def __init__(self, job: Job, network: nn.Module) -> None:
         self._job, self._every = job, max(1, job.plan.steps // 100)
         self._sum, self._count = 0.0, 0
+        self._waited = job.samples.waited_s
         self._layers = dict(layers_with_parameters(network))
 
     def step(self, state: State, loss: float, seconds: float) -> None:
@@ -204,6 +205,7 @@ class Monitor:
         line: dict[str, Any] = {
             "step": step,
             "seconds": round(seconds, 3),
+            "data_seconds": round(job.samples.waited_s - self._waited, 3),
             "train_loss": self._sum / self._count,
             "learning_rate": rate,
         }
@@ -212,9 +214,10 @@ class Monitor:
         job.progress.advance(job.plan.steps * state.position.share(step), f"loss {self._sum / self._count:.3f}")
         self._sum, self._count = 0.0, 0
 
-    def check(self, state: State, loss: float, train_loss: float, seconds: float) -> None:
-        """Take note of a check on the validation side."""
+    def check(self, state: State, loss: float, train_loss: float, seconds: float, taken: float) -> None:
+        """Take note of a check on the validation side, when it began and how long it took."""
         line = {"step": state.position.step, "seconds": round(seconds, 3), "validation_loss": loss}
+        line["check_seconds"] = round(taken, 3)
         self._job.record({**line, "train_sample_loss": train_loss})
 
 
@@ -249,7 +252,8 @@ def _check(step: Step, monitor: Monitor, clock: Clock) -> bool:
     with state.averaged() as network:
         unseen, seen = check_views(job.samples, plan.batch_size, job.windows_checked)
         loss = validation_loss(step, unseen)
-        monitor.check(state, loss, validation_loss(step, seen), begun)
+        seen_loss = validation_loss(step, seen)
+        monitor.check(state, loss, seen_loss, begun, clock() - begun)
         ended = bool(position.checks and job.judge and job.judge(network, position.checks, loss))
     if math.isfinite(loss) and (position.best_loss is None or loss < position.best_loss):
         position.best_loss, position.best_step, position.waited = loss, position.step, 0
