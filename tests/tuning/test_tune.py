@@ -45,7 +45,7 @@ def tuned(command: Command, wine: Path, tmp_path_factory: pytest.TempPathFactory
     run = tmp_path_factory.mktemp("tuned") / "run"
     words = ("--target", "cultivar", "--network", "mlp", "--trials", 5, "--budget", "6s", "--evidence", "quick")
     done = command("tune", wine, *words, "--set", "width=16", "--json", "--out", run)
-    assert done.status == 0, done.error
+    assert done.code == 0, done.err
     return run, json.loads(done.out)
 
 
@@ -89,7 +89,7 @@ def test_the_network_that_was_not_kept_is_a_run_beside_it(tuned: tuple[Path, dic
 def test_a_finished_search_is_left_as_it_is(command: Command, tuned: tuple[Path, dict[str, Any]]) -> None:
     run = tuned[0]
     before = (run / "summary.json").stat().st_mtime_ns
-    assert command("resume", run, "--json").status == 0
+    assert command("resume", run, "--json").code == 0
     assert (run / "summary.json").stat().st_mtime_ns == before
 
 
