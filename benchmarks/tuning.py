@@ -50,13 +50,14 @@ def source_of(bench: Bench, name: str) -> tuple[Path, list[str]]:
         from sentences import source_of as sentences
 
         return sentences(bench, "trec"), ["--target", "label", "--task", "text-classification"]
+    small = ["--network", "mlp", "--set", "width=16", "--trials", "3"] if bench.smoke else []
     file = bench.work / "table.csv"
     if not file.exists():
         from pyarrow import csv
         from tables import table
 
         csv.write_csv(table("wine" if bench.smoke else bench.options.table), file)
-    return file, ["--target", "target", "--task", "table"]
+    return file, ["--target", "target", "--task", "table", *small]
 
 
 def tuned(bench: Bench, name: str, seed: int) -> Json:
@@ -129,9 +130,9 @@ def killed(bench: Bench, name: str, kills: int) -> Json:
     shutil.rmtree(run, ignore_errors=True)
     source, how = source_of(bench, name)
     search = [word for one in _ALIKE for word in ("--search", one)]
-    trials, budget = ("3", "4s") if bench.smoke else ("20", bench.options.kill_budget)
+    budget = "60s" if bench.smoke else bench.options.kill_budget
     begun = time.perf_counter()
-    _finished(whole, bench, ["tune", source, *how, *search, "--trials", trials, "--budget", budget,
+    _finished(whole, bench, ["tune", source, *how, *search, *(() if bench.smoke else ("--trials", 20)), "--budget", budget,
                              "--evidence", "none"])  # fmt: skip
     whole_s = time.perf_counter() - begun
     _copy_plan(whole, run)
@@ -256,7 +257,7 @@ def main() -> None:
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     names = ("table",) if bench.smoke else tuple(bench.options.data.split(","))
     if bench.smoke:
-        bench.options.budget = "4s"
+        bench.options.budget = "60s"
     found = {}
     for name in names:
         runs, arms = [], {arm: [] for arm in _ARMS}

@@ -42,6 +42,7 @@ _PEERS = {
     "yesno": ("soundfile", "soxr", "jiwer"),
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
+    "tuning": ("optuna",),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),
     "translation": ("tokenizers", "sacrebleu", "transformers", "accelerate"),

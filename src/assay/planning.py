@@ -221,7 +221,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
-    for name in ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow"):
+    for name in ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow", "optuna"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

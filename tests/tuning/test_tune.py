@@ -21,14 +21,15 @@ from assay.tuning.storage import open_storage
 from programs import Result
 
 Command = Callable[..., Result]
-#: Hyper-parameters that do not change how long a step takes, so that the number of steps is the same on any machine.
+#: Hyper-parameters that do not change how long a step takes, and time enough for the most steps that are useful to so
+#: small a network: a search is then the same on any machine, and takes some seconds.
 QUICK: dict[str, Any] = {
     "target": "cultivar",
     "networks": ("mlp",),
     "settings": {"width": 16},
     "search": ("learning_rate", "dropout", "label_smoothing"),
     "evidence": "quick",
-    "budget": 4,
+    "budget": 900,
 }
 
 
@@ -43,9 +44,9 @@ def trials_of(run: Path) -> list[optuna.trial.FrozenTrial]:
 def tuned(command: Command, wine: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A complete search by the command, and its summary."""
     run = tmp_path_factory.mktemp("tuned") / "run"
-    words = ("--target", "cultivar", "--network", "mlp", "--trials", 5, "--budget", "6s", "--evidence", "quick")
+    words = ("--target", "cultivar", "--network", "mlp", "--trials", 5, "--budget", "15m", "--evidence", "quick")
     done = command("tune", wine, *words, "--set", "width=16", "--json", "--out", run)
-    assert done.status == 0, done.error
+    assert done.code == 0, done.err
     return run, json.loads(done.out)
 
 
@@ -66,7 +67,7 @@ def test_the_finding_tells_gain_importance_and_path(tuned: tuple[Path, dict[str,
     told = summary["findings"]["tuning"]
     gain = told["numbers"]["gain over the defaults"]
     assert gain["low"] <= gain["value"] <= gain["high"] and gain["unit"] == "points"
-    assert told["numbers"]["trials"]["value"] >= 1 and told["verdict"]
+    assert told["numbers"]["trials"]["value"] == 5 and told["verdict"]
     found: Finding = next(one for one in assay.load(run).evidence if one.name == "tuning")
     assert [figure.kind for figure in found.figures][:2] == ["intervals", "lines"]
     assert "path of the search" in (run / "report.html").read_text()
@@ -89,7 +90,7 @@ def test_the_network_that_was_not_kept_is_a_run_beside_it(tuned: tuple[Path, dic
 def test_a_finished_search_is_left_as_it_is(command: Command, tuned: tuple[Path, dict[str, Any]]) -> None:
     run = tuned[0]
     before = (run / "summary.json").stat().st_mtime_ns
-    assert command("resume", run, "--json").status == 0
+    assert command("resume", run, "--json").code == 0
     assert (run / "summary.json").stat().st_mtime_ns == before
 
 
@@ -144,7 +145,7 @@ def test_processes_share_a_storage(wine: Path, tmp_path: Path) -> None:
     assay.tune(wine, out=tmp_path / "two", trials=4, storage=address, **{**QUICK, "evidence": "none"})
     found = optuna.load_study(study_name=None, storage=open_storage(address, tmp_path)).trials
     owners = [one.user_attrs["owner"] for one in found]
-    assert len(found) in (3, 4) and owners[0] == owners[1] != owners[2]
+    assert len(found) == 4 and owners[0] == owners[1] != owners[2] == owners[3]
 
 
 def test_where_all_trials_fail_the_first_reason_is_told(
@@ -210,7 +211,7 @@ def test_several_networks_are_a_choice(wine: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_are_searched_with_their_augmentations(digits: Path, tmp_path: Path) -> None:
-    model = assay.tune(digits, out=tmp_path / "run", trials=3, budget=6, networks=("mlp",), settings={"width": 16},
+    model = assay.tune(digits, out=tmp_path / "run", trials=2, budget=40, networks=("mlp",), settings={"width": 16},
                        evidence="none")  # fmt: skip
     names = set(trials_of(tmp_path / "run")[0].params)
     assert {"learning_rate", "augment.shift", "mixup", "label_smoothing", "depth"} <= names and "width" not in names

@@ -34,6 +34,7 @@ class Dimension:
         log: equal ratios count alike.
         step: whole numbers, so far apart; 0 for any number.
         choices: the values of a choice; empty for a range.
+        floor: below the lower end it does nothing, so that there is nothing to search there.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dimension:
     log: bool = False
     step: int = 0
     choices: tuple[Any, ...] = ()
+    floor: bool = False
 
     @property
     def changes_cost(self) -> bool:
@@ -126,7 +128,7 @@ def _resolved(name: str, declared: Searched, value: Any, plan: Plan, steps: int)
     if isinstance(declared, DecayRange):
         moderate = 2 / max(1e-9, plan.learning_rate * max(1, steps))
         low, high = declared.low * moderate, max(declared.high * moderate, 1.5 * value)
-        return Dimension(name, max(value, low), low, high, log=True)
+        return Dimension(name, max(value, low), low, high, log=True, floor=True)
     low, high = (end * value if declared.relative else end for end in (declared.low, declared.high))
     if declared.step or declared.share:
         return _whole(name, declared, value, low, high)

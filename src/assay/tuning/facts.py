@@ -85,6 +85,7 @@ def _edges(branch: Branch, values: Mapping[str, Any]) -> list[str]:
         if one.log:
             value, low, high = log(value), log(low), log(high)
         near = _EDGE * (high - low)
-        if value >= high - near or (value <= low + near and (one.log or one.step or low > 0)):
+        beneath = not one.floor and (one.log or one.step > 0 or low > 0)
+        if value >= high - near or (beneath and value <= low + near):
             found.append(one.name)
     return found

@@ -128,6 +128,8 @@ def resume(path: Path, progress: Progress, stop: threading.Event, storage: str |
 def run_folder(source: Source, data: DataOptions, options: TuneOptions) -> Path:
     """Where the same search was stopped in `runs/`, or the next free folder there."""
     free = next_run_folder(source, data.task)
+    if source.path is None and source.address is None:
+        return free  # data in memory is gone with its process
     stem = free.name.rpartition("-")[0]
     for path in sorted(Path("runs").glob(f"{stem}-*"), key=lambda one: one.stat().st_mtime, reverse=True):
         folder = Folder(RunFolder(path))
@@ -279,6 +281,8 @@ def _candidate(run: RunFolder, asked: Asked, search: Search, trial: Any, left_s:
 def _move(folder: Folder, kept: str) -> None:
     """The files of the better training become the run's own; the plan comes last, since it says that they are there."""
     run, source = folder.run, folder.candidate(kept)
+    other = folder.candidate(DEFAULTS if kept == FOUND else FOUND)
+    shutil.rmtree(other.checkpoint, ignore_errors=True)
     if run.plan.exists():
         shutil.rmtree(source.path, ignore_errors=True)
         return

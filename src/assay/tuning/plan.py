@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assay.errors import SettingError
 from assay.flow import TrainOptions
 from assay.pacing import Stopwatch, build
 from assay.planning import Held, pick_network, proposed
@@ -98,6 +99,8 @@ class SearchPlan:
 def make_plan(task: Task, held: Held, options: TuneOptions) -> SearchPlan:
     """Measure the steps of each network, and decide how long a trial is; raises `SettingError`."""
     begun = time.perf_counter()
+    if not len(held[0].view(VALIDATION)):
+        raise SettingError("trials are judged by the validation side, which is empty", "Tune with --split 80/10/10.")
     total_s = options.budget_s or _TIMES_DEFAULT * task.traits.default_budget_s
     final_s = FINAL_SHARE * total_s
     found = [_proposal(task, held, options, name, final_s) for name in options.networks or (None,)]
