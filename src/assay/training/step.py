@@ -120,7 +120,7 @@ class Step:
         scale = noted_scale(whole)
         if scale != 1:
             torch._foreach_mul_([local(p.grad) for p in network.parameters() if p.grad is not None], scale)
-        return scale * total / len(windows)
+        return float(scale * total / len(windows))
 
     def _shares_gradients(self, now: bool) -> AbstractContextManager[Any]:
         """Within it, a backward pass sums the gradients of all processes; only if it is time to, with the last part."""
