@@ -16,7 +16,6 @@ from assay.samples.samples import Samples, View
 from assay.samples.split import VALIDATION
 from assay.serving.predictor import Predictor
 from assay.task import Spec, Task
-from assay.training.loop import Job, validation_loss
 from assay.training.plan import Plan
 
 if TYPE_CHECKING:
@@ -52,10 +51,19 @@ class Score:
     def of(self, network: nn.Module, plan: Plan) -> float:
         """How wrong a trained network is, in evaluation mode; less is better."""
         if self._task.in_loop(self._spec):
-            loss = validation_loss(network, Job(self._task, self._spec, self._samples, plan), self._view)
-            network.eval()
-            return loss
+            return self._loss(network, plan)
         return self.of_answers(Predictor(self._task, self._spec, network))
+
+    def _loss(self, network: nn.Module, plan: Plan) -> float:
+        """The mean of the loss that is trained on, without augmentation and smoothing."""
+        import torch
+
+        plain, total, count = Plan(batch_size=plan.batch_size, seed=plan.seed), 0.0, 0
+        with torch.inference_mode():
+            for batch in self._view.batches(plan.batch_size):
+                losses = self._task.objective(network, batch, plain, self._spec)
+                total, count = total + float(losses.double().sum()), count + len(losses)
+        return total / max(1, count)
 
     def of_answers(self, predictor: Predictor) -> float:
         """As `of`, of a network that is ready to answer."""
