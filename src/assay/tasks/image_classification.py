@@ -49,7 +49,8 @@ class ImageClassification(TargetTask):
     name = "image-classification"
     traits = Traits(
         title="images: a class, several labels, or a number",
-        data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, (OME-)TIFF",
+        data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, "
+        "WebDataset, (OME-)TIFF",
         extra="image",
         options={
             "image_size": "the side in pixels to which images are brought",
