@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay._failing import fail, unexpected
+from assay._serve_options import serve
 from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError, SettingError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Public data sets.")
 app.add_typer(data_app, name="data")
+app.command()(serve)
 
 SourceArgument = Annotated[str, typer.Argument(help="A folder, archive or file with data.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]

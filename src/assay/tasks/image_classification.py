@@ -51,6 +51,7 @@ class ImageClassification(TargetTask):
         title="images: a class, several labels, or a number",
         data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, (OME-)TIFF",
         extra="image",
+        takes=("picture",),
         options={
             "image_size": "the side in pixels to which images are brought",
             "fit": "how: squash, cover (cut the longer side; the default of timm/…) or pad",
