@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 _LONGEST_NAME = 100
+_PREFIX = "assay-serve-"
 #: Names that Windows keeps for itself.
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(1, 10))}
 
 
 class UploadRoot:
-    """The folder below which uploads are put; removed with everything in it at the end."""
+    """The folder below which uploads are put; removed with everything in it at the end.
+
+    What a server that was killed left behind is removed by the next one.
+    """
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="assay-serve-", ignore_cleanup_errors=True)
+        _remove_left(Path(tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", ignore_cleanup_errors=True)
         self.path = Path(self._folder.name).resolve()
         self._lock = threading.Lock()
         self._count = 0
@@ -65,6 +72,20 @@ class Upload:
     def close(self) -> None:
         """Remove the files."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove this user's folders of servers that do not run any more; only where a process can be asked after."""
+    if os.name != "posix":
+        return
+    for left in folder.glob(f"{_PREFIX}*-*"):
+        number = left.name.removeprefix(_PREFIX).partition("-")[0]
+        with suppress(OSError):
+            if number.isdigit() and not left.is_symlink() and left.lstat().st_uid == os.getuid():
+                try:
+                    os.kill(int(number), 0)
+                except ProcessLookupError:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 def safe_name(name: str) -> str:
