@@ -80,6 +80,7 @@ def make_app(
     app = FastAPI(title="Assay", version=assay.__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
                   default_response_class=_Json)  # fmt: skip
     app.openapi = lambda: described(app, house, limits, bool(tokens))  # type: ignore[method-assign]
+    app.state.service = service
     _add_answers(app, service)
     _add_facts(app, service)
     if origins:
