@@ -61,7 +61,9 @@ class FakeModel:
             raise DataError("this cannot be read", "Send another.", file=str(source.path or "data"))
         return records_from_table(pa.table({"id": names, "text": pa.array(texts, pa.string())}), "fake")
 
-    def answers(self, records: Records, *, options: Mapping[str, Any] | None = None) -> tuple[list[Prediction], tuple[()]]:
+    def answers(
+        self, records: Records, *, options: Mapping[str, Any] | None = None
+    ) -> tuple[list[Prediction], tuple[()]]:
         rows = [row for batch in records.batches() for row in batch.to_pylist()]
         self.batches.append([row["text"] for row in rows])
         self.begun.set()
@@ -115,7 +117,9 @@ def running(runs: list[Hosted], load: Any, ready: bool = True, token: str = "", 
     lines: list[str] = []
     app = make_app(runs, load, log=Log(lines.append), **options)
     opened = listening("127.0.0.1", 0)
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=20)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=20
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
     thread.start()

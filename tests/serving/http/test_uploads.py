@@ -42,7 +42,7 @@ def _status(name: str, content: bytes, *takes: str) -> int:
 def test_names_are_files_of_the_folder(name: str) -> None:
     found = safe_name(name)
     assert found and found == os.path.basename(found) == Path(found).name
-    assert not found.startswith(".") and "\0" not in found and ".." != found and len(found.encode()) <= 130
+    assert not found.startswith(".") and "\0" not in found and found != ".." and len(found.encode()) <= 130
     assert safe_name(found) == found
 
 
@@ -71,7 +71,11 @@ def test_uploads_lie_below_the_root_and_go(tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.skipif(os.name != "posix", reason="asks after processes as POSIX has them")
 def test_what_a_killed_server_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    dead, alive, other = tmp_path / "assay-serve-999999999-x", tmp_path / f"assay-serve-{os.getpid()}-x", tmp_path / "own"
+    dead, alive, other = (
+        tmp_path / "assay-serve-999999999-x",
+        tmp_path / f"assay-serve-{os.getpid()}-x",
+        tmp_path / "own",
+    )
     for folder in (dead, alive, other):
         folder.mkdir()
     link = tmp_path / "assay-serve-999999998-y"

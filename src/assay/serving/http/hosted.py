@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.errors import DataError, RunError, SettingError, did_you_mean
+from assay.errors import AssayError, DataError, RunError, SettingError, did_you_mean
 from assay.run import RunFolder, to_json
 
 if TYPE_CHECKING:
@@ -101,6 +102,18 @@ def _check_version(run: RunFolder) -> None:
         raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
 
 
+@contextmanager
+def _loading(one: Hosted) -> Iterator[None]:
+    """What a run leads to that somebody damaged or made up is told as that, whatever it is."""
+    try:
+        yield
+    except AssayError:
+        raise
+    except BaseException as error:
+        found = f"{one.run.path} cannot be served ({type(error).__name__}: {error})"
+        raise RunError(found, "Restore it from a copy, or train again.") from error
+
+
 class House:
     """All runs of a server.
 
@@ -128,8 +141,9 @@ class House:
         def work() -> None:
             try:
                 for one in self.runs.values():
-                    one.model = self._load(one.run.path)
-                    self._warm(one)
+                    with _loading(one):
+                        one.model = self._load(one.run.path)
+                        self._warm(one)
                     one.state = "ready"
             except Exception as error:
                 for one in self.runs.values():
