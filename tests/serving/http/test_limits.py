@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from assay.serving.http.guard import PATHS
 from assay.serving.http.limits import Limits
 from assay.serving.http.tokens import Tokens
 from http_servers import FakeModel, Running, hosted, running
@@ -147,27 +148,13 @@ def test_tokens_are_asked_for_everywhere_and_tell_nothing(tmp_path: Path, model:
         assert _labels(_ask(server, "abc")) == ["3"]
         seen = set()
         wrong = (None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x", "Bearer \xff")
-        paths = (
-            "/",
-            "/predict",
-            "/explain",
-            "/health",
-            "/ready",
-            "/metrics",
-            "/models",
-            "/docs",
-            "/openapi.json",
-            "/no",
-        )
-        for path in paths:
+        for path in ("/", *PATHS, "/no"):
             for shown in wrong if path == "/predict" else wrong[:2]:
                 for method in ("GET", "POST", "OPTIONS"):
                     headers = {} if shown is None else {"authorization": shown.encode("latin-1")}
                     found = httpx.request(method, f"{server.url}{path}", headers=headers, content=b"x" * 10)
-                    kept = {
-                        name: value for name, value in found.headers.items() if name not in ("date", "x-request-id")
-                    }
-                    seen.add((found.status_code, found.content, str(sorted(kept.items()))))
+                    kept = sorted(one for one in found.headers.items() if one[0] not in ("date", "x-request-id"))
+                    seen.add((found.status_code, found.content, str(kept)))
         assert len(seen) == 1 and next(iter(seen))[0] == 401
         assert (
             httpx.get(f"{server.url}/health", headers={"authorization": "bearer another-token-0123"}).status_code == 200

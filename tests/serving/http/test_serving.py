@@ -106,7 +106,7 @@ def test_explanations(served: Running, digits: Path) -> None:
     sent = {"files": (file.name, file.read_bytes())}
     answer = _post(served, "/explain", data={"model": "digits"}, files=sent).raise_for_status().json()
     assert answer["explanation"]["id"] == file.name and answer["explanation"]["parts"] and answer["of"] == 1
-    assert answer["picture"].startswith("data:image/png;base64,")
+    assert answer["picture"].startswith("data:image/")
 
 
 def test_models_are_told(served: Running) -> None:
@@ -125,7 +125,7 @@ def test_the_description_has_an_example_of_each_model_that_works(served: Running
         assert len(_post(served, json=example["value"]).raise_for_status().json()["answers"]) == 1
     assert set(operation["responses"]["200"]["content"]["application/json"]["examples"]) == {"digits", "wine"}
     shown = httpx.get(f"{served.url}/docs").text
-    assert "grignolino" in shown and "http" not in shown.replace("http://", "").replace("https://", "")[:0]
+    assert "grignolino" in shown and "src=" not in shown and "http:" not in shown and "https:" not in shown
 
 
 def test_wrong_requests_are_refused(served: Running, wine: Path) -> None:
