@@ -111,6 +111,7 @@ def running(runs: list[Hosted], load: Any, ready: bool = True, token: str = "", 
     import uvicorn
 
     from assay.serving.http.app import make_app
+    from assay.serving.http.connections import bounded
     from assay.serving.http.server import listening
     from assay.serving.http.telling import Log
 
@@ -118,7 +119,13 @@ def running(runs: list[Hosted], load: Any, ready: bool = True, token: str = "", 
     app = make_app(runs, load, log=Log(lines.append), **options)
     opened = listening("127.0.0.1", 0)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", ws="none", timeout_graceful_shutdown=20
+        app,
+        http=bounded(options["limits"].time_s if "limits" in options else 30.0),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=20,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)

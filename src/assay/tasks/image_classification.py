@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -102,10 +100,11 @@ class ImageClassification(TargetTask):
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ImageSpec, log: ProblemLog) -> Encoded:
         """Decode on all cores; an image that cannot be decoded is skipped."""
+        from assay.sources._parallel import ordered_map
+
         locations = batch.column("location").to_pylist()
         names = batch.column("id").to_pylist()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            decoded = list(pool.map(lambda location: _decode(records, location, spec), locations))
+        decoded = list(ordered_map(lambda location: _decode(records, location, spec), locations, chunk=4))
         usable = np.asarray([image is not None for image in decoded], bool)
         for name, image in zip(names, decoded, strict=True):
             if image is None:

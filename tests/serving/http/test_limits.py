@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -275,3 +276,37 @@ def test_other_methods_and_paths(fake: Running) -> None:
     for method, path, status in (("GET", "/predict", 405), ("POST", "/health", 405), ("GET", "/../../etc/passwd", 404)):
         found = httpx.request(method, f"{fake.url}{path}")
         assert found.status_code == status and found.json()["hint"]
+
+
+def _closed(server: Running, content: bytes, seconds: float) -> bool:
+    """Whether a connection that sends some bytes, and then nothing, is closed without an answer."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+        try:
+            connection.sendall(content)
+            return connection.recv(100) == b""
+        except TimeoutError:
+            return False
+        except OSError:  # while it was still being sent
+            return True
+
+
+def test_heads_that_have_no_end(tmp_path: Path, model: FakeModel) -> None:
+    pytest.importorskip("httptools")
+    with running([hosted(tmp_path)], lambda path: model, limits=Limits(time_s=0.5)) as server:
+        assert _closed(server, b"GET /health HTTP/1.1\r\nX: " + b"x" * 5_000_000, 30)
+        assert _closed(server, b"GET /" + b"x" * 5_000_000, 30)
+        assert _closed(server, b"GET /health HTTP/1.1\r\nX: 1", 30)
+        assert _closed(server, b"", 30)
+        assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_a_browser_may_ask_whether_it_may_ask_with_a_token(tmp_path: Path, model: FakeModel) -> None:
+    own = {"origin": "https://own.example", "access-control-request-method": "POST",
+           "access-control-request-headers": "authorization"}  # fmt: skip
+    options: dict[str, Any] = {"tokens": Tokens((TOKEN,)), "token": TOKEN, "origins": ("https://own.example",)}
+    with running([hosted(tmp_path)], lambda path: model, **options) as server:
+        asked = httpx.options(f"{server.url}/predict", headers=own)
+        assert asked.status_code == 200 and "authorization" in asked.headers["access-control-allow-headers"].lower()
+        assert httpx.options(f"{server.url}/predict", headers={**own, "origin": "https://x"}).status_code == 401
+        assert httpx.post(f"{server.url}/predict", headers={"origin": "https://own.example"}).status_code == 401

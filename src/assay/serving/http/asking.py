@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from assay._task_options import answering_options
@@ -95,8 +95,9 @@ def read_request(content_type: str, body: bytes, house: House, root: UploadRoot,
 def read_inputs(asked: Asked, limits: Limits) -> tuple[Records, int]:
     """The inputs of a request and how many they are; raises `Refused` where they are too many or too long."""
     records = asked.hosted.loaded.records(asked.source)
-    count, seconds = 0, 0.0
+    count, seconds, held = 0, 0.0, []
     for batch in records.batches():
+        held.append(batch)
         count += batch.num_rows
         if count > limits.inputs:
             raise Refused(413, f"there are more than {limits.inputs} inputs", "Send fewer at once.")
@@ -106,7 +107,7 @@ def read_inputs(asked: Asked, limits: Limits) -> tuple[Records, int]:
         raise Refused(413, f"there are more than {limits.sound_s:g} seconds of sound", "Send less at once.")
     if not count:
         raise Refused(422, "there is no input", "Send a file, a text or a row.")
-    return records, count
+    return replace(records, batches=lambda: iter(held)), count  # some are made anew each time they are iterated over
 
 
 def told(error: AssayError, hide: Any = str) -> Refused:

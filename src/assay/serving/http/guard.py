@@ -96,11 +96,13 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         """Raise `Refused` for who may not ask, whatever is asked for, and then for what is too large."""
         headers = dict(scope["headers"])
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if scope["method"] == "OPTIONS" and origin in self._origins:
+            return  # a browser asks whether it may ask, which it does without a token
         if not self._tokens.allow(headers.get(b"authorization")):
             raise Refused(401, "the token is missing or wrong", "Send the header Authorization: Bearer TOKEN.")
         if self._local and not self._tokens and _host(headers.get(b"host", b"")) not in _LOCAL:
             raise Refused(403, "this name is not served", "Ask 127.0.0.1 or localhost.")
-        origin = headers.get(b"origin", b"").decode("latin-1")
         if headers.get(b"sec-fetch-site") == b"cross-site" and origin not in self._origins:
             raise Refused(403, "pages of other sites may not ask", "Allow the site with --allow-origin.")
         length = headers.get(b"content-length", b"0")

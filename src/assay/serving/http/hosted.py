@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Of `model.json`; see `assay.stored_network`, which is not imported here as it takes its time.
 FORMAT = 1
+#: A request of more bytes is answered alone.
+_LARGE = 4 << 20
 
 
 @dataclass(eq=False)
@@ -53,11 +55,12 @@ class Hosted:
 
 @dataclass(frozen=True)
 class Question:
-    """Inputs that are to be answered."""
+    """Inputs that are to be answered, and the bytes of the request that they came in."""
 
     hosted: Hosted
     records: Records
     options: Mapping[str, Any]
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -174,8 +177,9 @@ def kind_of(question: Question) -> Any:
     """What has to be equal of questions that are answered together; None where one is answered alone."""
     from assay.serving.joined_records import form
 
-    if question.records.facts.get("videos") or question.records.facts.get("slides"):
-        return None  # they come in chunks, and take long
+    facts = question.records.facts
+    if question.size > _LARGE or facts.get("videos") or facts.get("slides"):
+        return None  # together they might take too much memory; what comes in chunks takes long
     return question.hosted.name, json.dumps(question.options, sort_keys=True), form(question.records)
 
 

@@ -11,7 +11,7 @@ MEANINGS = {
     403: "Another site's page asks.",
     404: "There is no such path or model.",
     408: "The request did not arrive in time.",
-    411: "The request does not say how long it is.",
+    405: "This path is asked in another way.",
     413: "The request is too large.",
     415: "Data of this type is not taken.",
     422: "The input cannot be answered.",

@@ -73,6 +73,7 @@ def serve(
         import uvicorn
 
         from assay.serving.http.app import make_app
+        from assay.serving.http.connections import bounded
     except ImportError as error:
         opened.close()
         raise MissingExtraError("assay serve", "serve") from error
@@ -85,7 +86,7 @@ def serve(
 
     app = make_app(hosted, load, limits=limits, tokens=tokens, local=is_loopback(host), origins=origins, fatal=fatal)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
+        app, http=bounded(limits.time_s), log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
         timeout_keep_alive=_KEPT_ALIVE_S, timeout_graceful_shutdown=int(limits.time_s) + 1, backlog=_BACKLOG,
     )  # fmt: skip
     server = uvicorn.Server(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,11 +49,12 @@ class Service:
         self.root.close()
 
     def warm(self, hosted: Hosted) -> None:
-        """Answer an example, so that what the first request needs is there; called from the loading thread."""
+        """Answer an example, so that what the first request needs is there, in the thread that needs it."""
         from assay.serving.http.examples import example_of
 
+        job: Job[Any] = Job(None, lambda: example_of(hosted, self.root), 1, math.inf)
         with suppress(AssayError):
-            hosted.example = example_of(hosted, self.root)
+            hosted.example = self.batcher.submit(job).result()
 
     async def ask(self, content_type: str, chunks: AsyncIterator[bytes], facts: dict[str, Any], why: bool) -> Any:
         """The answer to a request; raises `Refused`.
@@ -66,12 +68,13 @@ class Service:
         begun = time.monotonic()
         deadline = begun + self.limits.time_s
         with self._let_in():
-            with self.batcher.announced(), self._holding() as hold:
+            with self._holding() as hold:
                 body = await self._body(chunks, deadline, hold)
                 facts["bytes_in"] = len(body)
-                reading = self._readers.submit(self._prepare, content_type, body, deadline, why)
-                del body
-                asked, job = await self._within(reading, deadline)
+                with self.batcher.announced():
+                    reading = self._readers.submit(self._prepare, content_type, body, deadline, why)
+                    del body
+                    asked, job = await self._within(reading, deadline)
             facts["model"], facts["inputs"] = asked.hosted.name, job.size
             result = await self._within(job.future, deadline, asked)
         facts["together"] = job.together
@@ -136,7 +139,7 @@ class Service:
                 work: Any = Why(asked.hosted, asked.source)
                 job: Job[Any] = Job(None, work, size, deadline)
             else:
-                question = Question(asked.hosted, records, asked.options)
+                question = Question(asked.hosted, records, asked.options, len(body))
                 job = Job(kind_of(question), question, size, deadline)
         except AssayError as error:
             asked.close()
@@ -153,7 +156,7 @@ class Service:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), max(0.0, deadline - time.monotonic()))
         except (TimeoutError, Expired):
-            if future.running() or (asked is None and future.done()):
+            if future.running():
                 raise Refused(504, "the answer takes too long", "Send less at once.", reason="slow") from None
             raise Refused(503, "no turn came in time", "Come back later.", self._seconds, "busy") from None
         except Stopped:
