@@ -162,3 +162,100 @@ def test_help_is_quick_and_loads_nothing_heavy():
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
     assert statistics.median(taken) < 0.3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes links as POSIX has them")
+@pytest.mark.parametrize(
+    "name", ["plan.json", "model", "model/model.json", "model/model.safetensors", "model/baseline/x"]
+)
+def test_links_in_a_strange_run_are_not_followed(model, tmp_path, name):
+    run = shutil.copytree(model.run.path, tmp_path / "run")
+    place = run / name
+    place.parent.mkdir(exist_ok=True)
+    target = tmp_path / "elsewhere"
+    if place.exists():
+        place.rename(target)
+    else:
+        target.write_text("secret")
+    place.symlink_to(target)
+    with pytest.raises(RunError, match="is a link"):
+        assay.load(run)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes pipes as POSIX has them")
+def test_a_pipe_in_a_strange_run_is_not_waited_for(model, tmp_path):
+    run = shutil.copytree(model.run.path, tmp_path / "run")
+    (run / "model" / "model.safetensors").unlink()
+    os.mkfifo(run / "model" / "model.safetensors")
+    with pytest.raises(RunError, match="is no file"):
+        assay.load(run)
+
+
+def _changed(model, folder, **settings):
+    run = shutil.copytree(model.run.path, folder)
+    file = run / "model" / "model.json"
+    facts = json.loads(file.read_text())
+    facts["network"]["settings"].update(settings)
+    file.write_text(json.dumps(facts))
+    return run
+
+
+@pytest.mark.parametrize(
+    "settings", [{"width": 10**12}, {"width": 10**5}, {"depth": 10**6}, {"width": 3}, {"width": "x"}]
+)
+def test_a_strange_network_takes_no_more_than_its_weights(model, tmp_path, settings):
+    with pytest.raises(RunError, match="damaged"):
+        assay.load(_changed(model, tmp_path / "run", **settings))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"format": ' + "1" * 10_000 + "}", "[]", '"text"', "{}", "\0", '{"format": 1, "task": ["table"]}'],
+)
+def test_odd_json_in_a_strange_run_is_refused(model, tmp_path, text):
+    run = shutil.copytree(model.run.path, tmp_path / "run")
+    (run / "model" / "model.json").write_text(text)
+    with pytest.raises(assay.AssayError):
+        assay.load(run)
+
+
+@pytest.mark.parametrize("change", ["nan", "shape", "type", "name", "missing", "cut", "header"])
+def test_wrong_tensors_in_a_strange_run_are_refused(model, tmp_path, change):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    run = shutil.copytree(model.run.path, tmp_path / "run")
+    file = run / "model" / "model.safetensors"
+    tensors, content = load_file(file), file.read_bytes()
+    first = next(name for name, value in tensors.items() if value.ndim == 2)
+    if change in ("cut", "header"):
+        file.write_bytes(content[: len(content) // 2] if change == "cut" else b"\xff" * 8 + content[8:])
+    else:
+        value = tensors.pop(first)
+        changed = {"nan": value * float("nan"), "shape": value.T.contiguous(), "type": value.to(torch.int32)}
+        if change != "missing":
+            tensors["other" if change == "name" else first] = changed.get(change, value)
+        save_file(tensors, file)
+    with pytest.raises(RunError, match="damaged"):
+        assay.load(run)
+
+
+def test_a_strange_network_fetches_nothing():
+    from assay._strange_run import _check_settings
+    from assay.networks.hf_loading import HfBodySettings, _plain
+    from assay.networks.timm_networks import TimmSettings
+
+    for settings in (
+        TimmSettings("resnet18", pretrained=True),
+        TimmSettings("../elsewhere", pretrained=False),
+        HfBodySettings("some/model", pretrained=True, config="{}"),
+        HfBodySettings("some/model", pretrained=False),
+    ):
+        with pytest.raises(ValueError, match="from elsewhere"):
+            _check_settings(settings, 10)
+    config = {
+        "model_type": "bert",
+        "auto_map": {"AutoModel": "x--y"},
+        "text": {"_attn_implementation": "a/b", "size": 1},
+    }
+    assert _plain(config) == {"model_type": "bert", "text": {"size": 1}}

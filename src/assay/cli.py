@@ -22,6 +22,7 @@ from assay._arguments import (
     settings_of,
 )
 from assay._failing import fail, unexpected
+from assay._serve_options import serve
 from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Public data sets.")
 app.add_typer(data_app, name="data")
+app.command()(serve)
 
 MORE_ANSWERS = "Applications add options of their own, such as --beams or --length: see assay tasks."
 MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from assay.serving.label_next import Suggestions
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.serving.streamed import Following
-    from assay.sources.records import Problem
+    from assay.sources.records import Problem, Records
     from assay.task import Rollout, Session, Spec
 
 
@@ -111,10 +111,24 @@ class Model:
 
         `following` is told how far inputs are that come in chunks, such as videos.
         """
+        return self.answers(self.records(inputs), baseline=baseline, options=options, following=following)
+
+    def records(self, inputs: Any) -> Records:
+        """Inputs, as `predict` takes them, read but not yet decoded; raises `DataError` where there are none."""
+        return self.task.read_inputs(open_source(inputs), self.spec)
+
+    def answers(
+        self,
+        records: Records,
+        *,
+        baseline: bool = False,
+        options: Mapping[str, Any] | None = None,
+        following: Following | None = None,
+    ) -> tuple[list[Prediction], tuple[Problem, ...]]:
+        """As `predictions`, for what `records` gave."""
         from assay.serving.predictor import predict
 
-        answering = self._answering(baseline, options)
-        return predict(answering, self.task.read_inputs(open_source(inputs), self.spec), following)
+        return predict(self._answering(baseline, options), records, following)
 
     def stream(self, inputs: Any, options: Mapping[str, Any] | None = None) -> Iterator[str] | None:
         """The answer to an input in pieces of text, as it is written; None where answers come at once.

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from assay._strange_run import MOST_JSON_BYTES, check_plain
 from assay.errors import RunError
 
 #: What reading values out of a file that somebody damaged or made up can raise.
@@ -172,6 +173,7 @@ class RunFolder:
         run = RunFolder(path)
         if not run.plan.exists():
             raise RunError(f"{path} is not a run: it has no plan.json", "Give the folder that assay train wrote.")
+        check_plain(path)
         return run
 
     @staticmethod
@@ -191,6 +193,8 @@ class RunFolder:
     def read(self, file: Path, *needed: str) -> dict[str, Any]:
         """Read a JSON object that holds the `needed` keys; raises `RunError` where it is missing or damaged."""
         try:
+            if file.stat().st_size > MOST_JSON_BYTES:
+                raise ValueError("it is too large")
             value = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{file} is missing: the run is not complete", f"assay resume {self.path}") from None

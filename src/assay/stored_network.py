@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay._strange_run import MOST_JSON_BYTES, check_network, check_plain
 from assay.errors import RunError
 from assay.registry import load_task
 from assay.run import DAMAGE, to_json, write_text
@@ -76,17 +77,26 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
     file = folder / "model.json"
     if not file.exists():
         raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
+    check_plain(folder, below=True)
     try:
+        if file.stat().st_size > MOST_JSON_BYTES:
+            raise ValueError("it is too large")
         facts = json.loads(file.read_text(encoding="utf-8"))
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
         facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
     except (*DAMAGE, SafetensorError) as error:
-        raise RunError(
-            f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
-        ) from error
+        raise _damaged(folder, error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of extensions in Rust, which is no `Exception`
+            raise
+        raise _damaged(folder, error) from error
     return task, spec, network, facts
+
+
+def _damaged(folder: Path, error: BaseException) -> RunError:
+    return RunError(f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy.")
 
 
 def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None = None) -> tuple[Task, Spec, nn.Module]:
@@ -98,8 +108,10 @@ def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None 
     task = task or load_task(facts["task"])
     spec = task.spec_type.from_json(facts["spec"])
     kind, _ = pick_network(task, spec, facts["network"]["name"])
-    network = kind.build(spec, kind.settings(**facts["network"]["settings"]))
-    load_unique(network, load(weights))
+    settings, stored = kind.settings(**facts["network"]["settings"]), load(weights)
+    check_network(kind, spec, settings, stored)
+    network = kind.build(spec, settings)
+    load_unique(network, stored)
     return task, spec, network.eval()
 
 

@@ -50,6 +50,9 @@ class Traits:
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
         notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
+        takes: what an input is for who asks over a network or in a browser, the usual first: "picture", "video",
+            "scan", "sound", "text", "question" (with its context), "row" of a table, "log" of a drive. What a server
+            lets in follows from it; where it is empty, any file.
         private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
@@ -70,6 +73,7 @@ class Traits:
     mixing: tuple[str, ...] = ()
     notice: str = ""
     private: bool = False
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

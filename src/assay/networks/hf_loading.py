@@ -45,6 +45,12 @@ class HfBodySettings:
     config: str = ""
 
 
+#: Entries of a configuration that name code or kernels of the hub, or another form of the weights.
+_FETCHING = {
+    "auto_map", "_attn_implementation", "attn_implementation", "_experts_implementation", "experts_implementation",
+    "quantization_config", "_name_or_path", "custom_pipelines",
+}  # fmt: skip
+
 S = TypeVar("S", bound=HfBodySettings)
 
 
@@ -105,7 +111,7 @@ def config_of(settings: HfBodySettings) -> Any:
     """The architecture, out of the settings, the folder or the hub; raises `SettingError` where there is none."""
     known = library().AutoConfig
     if settings.config:
-        values = json.loads(settings.config)
+        values = _plain(json.loads(settings.config))
         return known.for_model(values.pop("model_type"), **values)
     try:
         return known.from_pretrained(settings.model)
@@ -114,6 +120,13 @@ def config_of(settings: HfBodySettings) -> Any:
             f"{settings.model!r} is no model that transformers knows ({_first_line(error)})",
             "Check the name and the network, or give a local folder as hf/FOLDER.",
         ) from error
+
+
+def _plain(values: Any) -> Any:
+    """A stored architecture without what makes transformers fetch or run anything else."""
+    if isinstance(values, dict):
+        return {key: _plain(value) for key, value in values.items() if key not in _FETCHING}
+    return values
 
 
 def check_vocabulary(body: Any, size: int, model: str) -> None:

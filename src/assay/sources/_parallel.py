@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -23,6 +23,10 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], chunk
     """
     workers = os.cpu_count() or 1
     source = iter(items)
+    if len(first := list(islice(source, 2))) < 2:  # a thread takes longer to start than most items do
+        yield from map(function, first)
+        return
+    source = chain(first, source)
 
     def work(part: list[Item]) -> list[Result]:
         return [function(item) for item in part]

@@ -68,6 +68,7 @@ class Driving(Task):
         title="driving: wheel, throttle and brake from camera frames, in a simulator or from records",
         data="simulator:CarRacing-v3; a Udacity log; CSV of frames with steering; a video with such a CSV",
         extra="driving",
+        takes=("picture", "video"),
         default_budget_s=600.0,
         several_windows=True,
         closed_loop=True,

@@ -52,6 +52,7 @@ class ImageClassification(TargetTask):
         data="a folder per class; CSV/Parquet of paths and labels; zip, tar, npz, IDX, Parquet with images, "
         "WebDataset, (OME-)TIFF",
         extra="image",
+        takes=("picture",),
         options={
             "image_size": "the side in pixels to which images are brought",
             "fit": "how: squash, cover (cut the longer side; the default of timm/…) or pad",
@@ -102,10 +103,11 @@ class ImageClassification(TargetTask):
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ImageSpec, log: ProblemLog) -> Encoded:
         """Decode on all cores; an image that cannot be decoded is skipped."""
+        from assay.sources._parallel import ordered_map
+
         locations = batch.column("location").to_pylist()
         names = batch.column("id").to_pylist()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            decoded = list(pool.map(lambda location: _decode(records, location, spec), locations))
+        decoded = list(ordered_map(lambda location: _decode(records, location, spec), locations, chunk=4))
         usable = np.asarray([image is not None for image in decoded], bool)
         for name, image in zip(names, decoded, strict=True):
             if image is None:

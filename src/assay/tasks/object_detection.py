@@ -76,6 +76,7 @@ class ObjectDetection(Task):
         title="pictures and videos: where which objects are",
         data="COCO JSON, Pascal VOC, YOLO, exports of CVAT, Label Studio and LabelMe; folders, zip, tar",
         extra="detection",
+        takes=("picture", "video"),
         default_budget_s=900.0,
         streams=True,
         classical_streams=True,
@@ -159,8 +160,7 @@ class ObjectDetection(Task):
 
         if batch.objects is None or batch.objects_mask is None:
             raise no_targets("these pictures have no labelled objects")
-        finest: Any = network.finest
-        where = field_places(spec.height, spec.width, finest)
+        where = field_places(spec.height, spec.width, network.finest)  # type: ignore[arg-type]
         return detection_loss(network(batch.image), batch.objects, batch.objects_mask, where, spec.objects)
 
     def predict(self, network: nn.Module, batch: BoxBatch, spec: BoxSpec, options: Mapping[str, Any]) -> Values:
@@ -169,8 +169,8 @@ class ObjectDetection(Task):
 
         overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
         least = number_of(options, "min_score", 0.0, 0.0, 1.0)
-        threshold: Any = network.threshold
-        found = decode(network(batch.image), batch.frame.numpy(), spec, float(threshold), least, overlap)
+        threshold = float(network.threshold)  # type: ignore[arg-type]
+        found = decode(network(batch.image), batch.frame.numpy(), spec, threshold, least, overlap)
         if "min_score" not in options:
             return found
         return [np.concatenate([one, np.ones((len(one), 1), np.float32)], axis=1) for one in found]

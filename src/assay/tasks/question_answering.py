@@ -85,6 +85,7 @@ class QuestionAnswering(Task):
         title="questions about texts: the place of the answer",
         data="SQuAD JSON (1.1, 2.0); CSV, JSONL or Parquet with columns of question, context and answer",
         extra="text",
+        takes=("question",),
         variable_length=True,
         several_windows=True,
         options={"encoding": "of the text files, such as cp1252"},

@@ -51,6 +51,7 @@ class ScanDiagnosis(TargetTask):
         title="scans: a diagnosis for each patient",
         data="DICOM files and series, NIfTI, npz, images: a folder per class, or CSV (path, label, patient)",
         extra="scan",
+        takes=("scan", "picture"),
         several_windows=True,
         options={
             "at_sensitivity": "the sensitivity of the stated operating point, .95 where not given",

@@ -73,6 +73,7 @@ class Segmentation(Task):
         title="pictures: what each pixel is",
         data="pictures with masks: images/ and masks/, a_mask.png, Pascal VOC, a mask per class, CSV; folders or zip",
         extra="image",
+        takes=("picture",),
         default_budget_s=600.0,
         several_windows=True,
         options={

@@ -49,6 +49,7 @@ class Table(TargetTask):
         title="tables: a class or a number from the other columns",
         data="CSV, TSV or Parquet with a column to predict (--target)",
         extra="table",
+        takes=("row",),
         default_budget_s=60.0,
         options={
             "target_kind": "class or number, where the target could be either",

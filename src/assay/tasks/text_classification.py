@@ -61,6 +61,7 @@ class TextClassification(TargetTask):
         title="texts: a class, several labels, or a number",
         data="CSV, TSV, JSONL or Parquet with a column of text and one to predict; a folder of texts per class",
         extra="text",
+        takes=("text",),
         variable_length=True,
         several_windows=True,
         options={

@@ -91,6 +91,7 @@ class TextGeneration(Task):
         title="text: going on with it",
         data="a text file, or a folder or archive of them",
         extra="text",
+        takes=("text",),
         variable_length=True,
         several_windows=True,
         options={

@@ -39,8 +39,7 @@ class RecordingBatch(Batch):
     Attributes:
         sound: (B, T) int16, or float32 from -1 to 1 once it was changed.
         start: (B,) float32, where each window begins in its recording, in seconds.
-        tokens: (B, N) int32; none where a window is a part of a recording, whose transcript cannot be cut along.
-        tokens_mask: (B, N) bool.
+        tokens: (B, N) int32, their mask bool; none where a window is a part of a recording, which cuts no transcript.
     """
 
     sound: Tensor
@@ -57,6 +56,7 @@ class Transcription(Task):
         title="recordings: what is said in them",
         data="WAV, FLAC, OGG, MP3 with transcripts: CSV, TSV or JSONL, LibriSpeech, Common Voice and Kaldi layouts",
         extra="audio",
+        takes=("sound",),
         default_budget_s=600.0,
         variable_length=True,
         several_windows=True,

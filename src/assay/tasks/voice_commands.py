@@ -63,6 +63,7 @@ class VoiceCommands(TargetTask):
         title="spoken commands: one of several words, or none of them",
         data="a folder of clips (WAV, FLAC, OGG, MP3) per command; CSV/TSV/JSONL of paths and commands; zips of these",
         extra="audio",
+        takes=("sound",),
         options={
             **OPTIONS,
             "seconds": "of the window in which a command fits; from the training clips where it is not given",

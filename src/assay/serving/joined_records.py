@@ -1,0 +1,65 @@
+"""The inputs of several requests as one, so that a network answers them together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from assay.sources.records import Records
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """Records one after the other; ids and locations begin with the number of their part and a slash.
+
+    Args:
+        parts: with columns of equal names and types (see `form`).
+    """
+    if len(parts) == 1:
+        only = parts[0]
+        return replace(only, batches=lambda: _numbered(0, only), load=None if only.load is None else _loader(parts))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for number, part in enumerate(parts):
+            yield from _numbered(number, part)
+
+    fingerprint = " ".join(part.fingerprint for part in parts)
+    load = None if all(part.load is None for part in parts) else _loader(parts)
+    return Records(batches, fingerprint, load=load, facts=parts[0].facts)
+
+
+def form(records: Records) -> str:
+    """What has to be equal of records that are joined: the columns, and whether some of them come in chunks."""
+    first = next(iter(records.batches()), None)
+    names = "" if first is None else str(first.schema.remove_metadata())
+    return f"{names} {records.load is None} {[name for name in ('videos', 'slides') if records.facts.get(name)]}"
+
+
+def part_of(name: str) -> tuple[int, str]:
+    """The number of the part that an id or a location belongs to, and what it is there.
+
+    >>> part_of("3/photos/a.png")
+    (3, 'photos/a.png')
+    """
+    number, _, rest = name.partition("/")
+    return int(number), rest
+
+
+def _numbered(number: int, part: Records) -> Iterator[pa.RecordBatch]:
+    for batch in part.batches():
+        columns = {name: batch.column(name) for name in batch.schema.names}
+        for name in ("id", "location"):
+            if name in columns:
+                own = [None if value is None else f"{number}/{value}" for value in columns[name].to_pylist()]
+                columns[name] = pa.array(own, columns[name].type)
+        yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _loader(parts: Sequence[Records]) -> Any:
+    def load(location: str) -> Any:
+        number, own = part_of(location)
+        return parts[number].loader(own)
+
+    return load
