@@ -61,6 +61,27 @@ def write_network(
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
 
+def read_description(folder: Path, task: Task | None = None) -> tuple[Task, Spec, dict[str, Any]]:
+    """As `read_network` without the network, and without torch."""
+    file = folder / "model.json"
+    if not file.exists():
+        raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        if facts["format"] > FORMAT:
+            raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
+        task = task or load_task(facts["task"])
+        spec = task.spec_type.from_json(facts["spec"])
+        facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
+    except DAMAGE as error:
+        raise _damaged(folder, error) from error
+    return task, spec, facts
+
+
+def _damaged(folder: Path, error: BaseException) -> RunError:
+    return RunError(f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy.")
+
+
 def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
     """A task, its spec and the trained network, out of a `model/` folder.
 
@@ -73,19 +94,11 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
     """
     from safetensors import SafetensorError
 
-    file = folder / "model.json"
-    if not file.exists():
-        raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
+    _, _, facts = read_description(folder, task)
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
-        if facts["format"] > FORMAT:
-            raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
-        facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
     except (*DAMAGE, SafetensorError) as error:
-        raise RunError(
-            f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy."
-        ) from error
+        raise _damaged(folder, error) from error
     return task, spec, network, facts
 
 

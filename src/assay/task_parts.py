@@ -50,6 +50,7 @@ class Traits:
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
         notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
+        asked: attributes of a network that `predict` asks for beside calling it: numbers, tensors; an export holds them.
         private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
@@ -69,6 +70,7 @@ class Traits:
     listening: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
     notice: str = ""
+    asked: tuple[str, ...] = ()
     private: bool = False
 
 

@@ -24,6 +24,8 @@ from assay.samples.stream import TrainStream
 from assay.sources.records import Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from assay.evaluation.metrics import Values
     from assay.task import Batch, Spec, Task
 
@@ -37,7 +39,12 @@ class Samples:
     """All samples of a source in the form that the network takes.
 
     Build with `build_samples`; `append` adds what a closed-loop run collects.
+
+    Attributes:
+        arrays: batches hold NumPy arrays in the place of tensors: an export answers them, without torch.
     """
+
+    arrays = False
 
     def __init__(self, task: Task, spec: Spec, segment: Segment, side: Array, problems: Sequence[Problem]) -> None:
         self.task, self.spec = task, spec
@@ -144,19 +151,18 @@ class Samples:
 
     def batch(self, windows: Array) -> Batch:
         """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
-        import torch
-
+        form = np.asarray if self.arrays else _tensor
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
         for name in known & set(self._segments[0].cache.fields):
             got = self.field(name, windows)
             if isinstance(got, list):
                 padded, filled = pad(got)
-                values[name] = torch.from_numpy(padded)
-                values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
+                values[name] = form(padded)
+                values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = form(filled)
             else:
-                values[name] = torch.from_numpy(got)
-        return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
+                values[name] = form(got)
+        return self.task.batch_type(index=form(np.array(windows, np.int64)), **values)
 
 
 class View:
@@ -251,6 +257,12 @@ class View:
             return self
         chosen = order(np.arange(len(self.units)), "sample", seed)[:count]
         return View(self.samples, self.units[np.sort(chosen)], self._change)
+
+
+def _tensor(values: Array) -> Tensor:
+    import torch
+
+    return torch.from_numpy(values)
 
 
 def pad(values: Sequence[Array]) -> tuple[Array, Array]:

@@ -15,6 +15,7 @@ import pyarrow as pa
 from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples, hold_samples
 from assay.samples.split import TEST
+from assay.serving.stand_in import StandIn, arrays_of
 from assay.sources.records import Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Predictor:
     Attributes:
         task: the application.
         spec: what a sample is.
-        network: the trained network, in evaluation mode.
+        network: the trained network, in evaluation mode; or a `StandIn`, where an export answers.
         options: search options that the task's `predict` understands (beam width, thresholds).
         temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
             as the network gives them.
@@ -73,7 +74,7 @@ class Predictor:
 
     task: Task
     spec: Spec
-    network: nn.Module
+    network: nn.Module | Any
     options: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     settled: Mapping[str, Any] = field(default_factory=dict)
@@ -97,7 +98,22 @@ class Predictor:
             return outputs
         return self.task.sharpened(outputs, self.temperature, self.spec)
 
+    @property
+    def exported(self) -> bool:
+        """Whether an export answers, to which batches of arrays are given."""
+        return isinstance(self.network, StandIn)
+
+    def given(self, values: Array) -> Any:
+        """An array in the form in which a batch takes it: a tensor, unless an export answers."""
+        if self.exported:
+            return values
+        import torch
+
+        return torch.from_numpy(values)
+
     def _predict(self, batch: Any) -> Values:
+        if self.exported:
+            return self.task.predict(self.network, arrays_of(batch), self.spec, self.options)
         import torch
 
         if self.network.training:  # asking each module of a large network takes as long as a layer
@@ -212,9 +228,14 @@ def predict(
     return [known[name] for name in names if name in known], log.problems()
 
 
+def takes_arrays(model: Answering) -> bool:
+    """Whether a model is given batches of arrays."""
+    return isinstance(model, Predictor) and model.exported
+
+
 def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """Answers for records that are decoded before the first is answered."""
-    with inputs(model.task, records, model.spec) as (samples, problems):
+    with inputs(model.task, records, model.spec, takes_arrays(model)) as (samples, problems):
         view = samples.view(TEST)
         pairs = zip(view.ids(), model.outputs(view), strict=True)
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
@@ -250,30 +271,40 @@ def _without(records: Records, names: set[str]) -> Records:
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:
     """The answer to a single record in pieces of text, as it is written (`Task.growing`)."""
-    import torch
-
     task = predictor.task
-    with inputs(task, records, predictor.spec) as (samples, _):
+    with inputs(task, records, predictor.spec, predictor.exported) as (samples, _):
         view = samples.view(TEST)
         if not len(view):
             raise DataError("no input could be read", "Give an input that can be read.")
         batch = samples.batch(samples.view_of(view.units[:1]).windows)
+        if predictor.exported:
+            yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
+            return
+        import torch
+
         predictor.network.eval()
         with torch.inference_mode():
             yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
 
 
 @contextmanager
-def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, tuple[Problem, ...]]]:
-    """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
+def inputs(
+    task: Task, records: Records, spec: Spec, arrays: bool = False
+) -> Iterator[tuple[Samples, tuple[Problem, ...]]]:
+    """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away.
+
+    Their batches hold tensors, or `arrays`.
+    """
     log = ProblemLog()
     log.extend(records.problems)
     if not are_more_than(records, FEW):
         samples = hold_samples(task, records, spec, log)
+        samples.arrays = arrays
         yield samples, log.problems()
         return
     with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
         samples = build_samples(task, records, spec, None, log, Path(folder) / "samples")
+        samples.arrays = arrays
         yield samples, log.problems()
 
 
