@@ -35,3 +35,11 @@ def log_softmax(logits: Array, axis: int = -1) -> Array:
 def sigmoid(logits: Array) -> Array:
     """From 0 to 1, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)))
+
+
+def largest(values: Array, count: int) -> Array:
+    """(K,) the places of the K largest of (N,) values, the largest first; all of them where there are fewer."""
+    if len(values) > count:
+        some = np.argpartition(-values, count - 1)[:count]
+        return np.asarray(some[np.argsort(-values[some], kind="stable")])
+    return np.argsort(-values, kind="stable")

@@ -107,9 +107,9 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
 
 def asked_of(predictor: Predictor) -> dict[str, Any]:
     """The values of the network's attributes that `Traits.asked` names, JSON-able."""
-    found = {name: getattr(predictor.network, name) for name in predictor.task.traits.asked
-             if hasattr(predictor.network, name)}  # fmt: skip
-    plain: dict[str, Any] = to_json(found)
+    network = predictor.network
+    found = {name: getattr(network, name) for name in predictor.task.traits.asked if hasattr(network, name)}
+    plain: dict[str, Any] = to_json({name: value() if callable(value) else value for name, value in found.items()})
     return plain
 
 

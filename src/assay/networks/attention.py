@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from assay.networks.exporting import all_true
 from assay.networks.key_value_cache import KeyValueCache
 from assay.networks.positions import Rotary
 from assay.networks.projections import closed, linear
@@ -109,6 +110,6 @@ def check_heads(width: int, heads: int) -> int:
 
 def keys_mask(mask: Tensor | None) -> Tensor | None:
     """(B, 1, 1, T) out of a batch's mask (B, T); None where nothing is padded, which is quicker."""
-    if mask is None or bool(mask.all()):
+    if mask is None or all_true(mask):
         return None
     return mask[:, None, None, :]

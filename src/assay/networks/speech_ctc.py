@@ -22,6 +22,7 @@ from torch.nn.functional import ctc_loss, silu
 from assay.errors import SettingError
 from assay.networks.attention import SelfAttention, keys_mask
 from assay.networks.dropout import Dropout
+from assay.networks.exporting import all_true
 from assay.networks.feed_forward import FeedForward
 from assay.networks.log_mel import LogMel
 from assay.networks.positions import Rotary
@@ -104,7 +105,7 @@ class SpeechCtc(nn.Module):
         if missing > 0:
             sound = nn.functional.pad(sound, (0, missing))
         bands = self.log_mel(sound)
-        lengths = None if mask is None or bool(mask.all()) else mask.sum(dim=1)
+        lengths = None if mask is None or all_true(mask) else mask.sum(dim=1)
         real = _real(lengths, bands.shape[2], self.log_mel)
         x = _levelled(bands, real)
         for layer in self.first:

@@ -59,6 +59,11 @@ class OnnxGraph:
         return tuple(self._types)
 
     @property
+    def shapes(self) -> dict[str, tuple[Any, ...]]:
+        """The shape of each input: numbers, and names of sizes that are free."""
+        return {item.name: tuple(item.shape) for item in self._session.get_inputs()}
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """The names of what it gives."""
         return tuple(item.name for item in self._session.get_outputs())

@@ -105,21 +105,25 @@ class Predictor:
 
     def given(self, values: Array) -> Any:
         """An array in the form in which a batch takes it: a tensor, unless an export answers."""
-        if self.exported:
-            return values
-        import torch
+        return values if self.exported else tensor(values)
 
-        return torch.from_numpy(values)
-
-    def _predict(self, batch: Any) -> Values:
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """The network, or what stands in for it, can be asked, and nothing is kept for gradients."""
         if self.exported:
-            return self.task.predict(self.network, arrays_of(batch), self.spec, self.options)
+            yield
+            return
         import torch
 
         if self.network.training:  # asking each module of a large network takes as long as a layer
             self.network.eval()
         with torch.inference_mode():
-            return self.task.predict(self.network, batch, self.spec, self.options)
+            yield
+
+    def _predict(self, batch: Any) -> Values:
+        with self.inference():
+            given = arrays_of(batch) if self.exported else batch
+            return self.task.predict(self.network, given, self.spec, self.options)
 
     def _merged(self, view: View) -> Values:
         if self.task.traits.several_windows and view.by_length() is None:
@@ -155,6 +159,13 @@ class Predictor:
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """Answers for records without targets, and what could not be read."""
         return predict(self, records)
+
+
+def tensor(values: Array) -> Any:
+    """An array as a tensor."""
+    import torch
+
+    return torch.from_numpy(values)
 
 
 def _stacked(outputs: list[Any]) -> Values:
@@ -277,13 +288,7 @@ def growing(predictor: Predictor, records: Records) -> Iterator[str]:
         if not len(view):
             raise DataError("no input could be read", "Give an input that can be read.")
         batch = samples.batch(samples.view_of(view.units[:1]).windows)
-        if predictor.exported:
-            yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
-            return
-        import torch
-
-        predictor.network.eval()
-        with torch.inference_mode():
+        with predictor.inference():
             yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
 
 

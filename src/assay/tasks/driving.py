@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.samples.drive_spec import DriveSpec
 from assay.task import (
     Amount,
@@ -154,7 +155,7 @@ class Driving(Task):
 
     def predict(self, network: nn.Module, batch: DriveBatch, spec: DriveSpec, options: Mapping[str, Any]) -> Values:
         """(B, A) controls within their bounds."""
-        found = network(batch.image).float().numpy()
+        found = array_of(network(batch.image))
         return np.asarray(np.clip(found, np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)))
 
     def merge(self, outputs: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.samples.box_spec import BoxSpec
 from assay.task import (
     Batch,
@@ -170,7 +171,7 @@ class ObjectDetection(Task):
         overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
         least = number_of(options, "min_score", 0.0, 0.0, 1.0)
         threshold: Any = network.threshold
-        found = decode(network(batch.image), batch.frame.numpy(), spec, float(threshold), least, overlap)
+        found = decode(network(batch.image), array_of(batch.frame), spec, float(threshold), least, overlap)
         if "min_score" not in options:
             return found
         return [np.concatenate([one, np.ones((len(one), 1), np.float32)], axis=1) for one in found]
