@@ -1,7 +1,7 @@
 """A trained network as ONNX, proven to answer as the network does: `assay export`.
 
-    export_run   graphs, parity on the run's own test side, int8, latency; then the files, the finding and the page
-    refused      where an export answers differently, with the layer where that begins
+export_run   graphs, parity on the run's own test side, int8, latency; then the files, the finding and the page
+refused      where an export answers differently, with the layer where that begins
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from assay.errors import RunError, SettingError, did_you_mean
 from assay.progress import Progress
-from assay.run import RunFolder, to_json, writing
+from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Work:
         threads = torch.get_num_threads()
         graphs = {name: OnnxGraph(model.SerializeToString(), threads) for name, model in models.items()}
         task, spec = self.predictor.task, self.predictor.spec
-        return replace(self.predictor, network=task.stand_in(graphs, asked_of(self.predictor), spec))
+        return replace(self.predictor, network=task.stand_in(graphs, task.asked(self.predictor.network), spec))
 
     def side(self) -> View:
         """The test side; raises `RunError` where it is empty."""
@@ -105,14 +105,6 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
     return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)
 
 
-def asked_of(predictor: Predictor) -> dict[str, Any]:
-    """The values of the network's attributes that `Traits.asked` names, JSON-able."""
-    network = predictor.network
-    found = {name: getattr(network, name) for name in predictor.task.traits.asked if hasattr(network, name)}
-    plain: dict[str, Any] = to_json({name: value() if callable(value) else value for name, value in found.items()})
-    return plain
-
-
 def _prepared(run: RunFolder, progress: Progress) -> Work:
     from assay.planning import reopen
     from assay.serving.predictor import Predictor
@@ -139,7 +131,7 @@ def _written(work: Work) -> dict[str, onnx.ModelProto]:
         "network": work.facts["network"]["name"],
         "labels": list(task.classes(spec)),
         "spec": work.facts["spec"],
-        "asked": asked_of(work.predictor),
+        "asked": task.asked(work.predictor.network),
         "temperature": work.predictor.temperature,
         "settled": work.predictor.settled,
         "preprocessing": task.preparation(spec),
@@ -236,7 +228,7 @@ def _facts(
         "precision": "int8" if int8 else "float",
         "opset": max(map(opset_of, models.values())),
         "model": model_digest(work.facts),
-        "asked": asked_of(work.predictor),
+        "asked": task.asked(work.predictor.network),
         "preprocessing": task.preparation(spec),
         "parity": {name: {**vars(one), "difference": vars(one.difference)} for name, one in told.items()},
         "versions": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},

@@ -7,16 +7,16 @@ as well as on tensors, and import no torch for arrays.
 
 from __future__ import annotations
 
-from abc import ABC
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from assay.serving.stand_in import Graph, StandIn
-    from assay.task import Spec
+    from assay.task_parts import Spec, Traits
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,14 @@ class Preparation:
     outside: tuple[str, ...] = ()
 
 
-class TaskExport(ABC):  # every method has a default
-    """How an application's network becomes graphs, and what takes its place."""
+class TaskExport:
+    """How an application's network becomes graphs, and what takes its place; every method has a default.
+
+    Where the default does not suit, `Traits.exported_by` names a module with `steps(network, batches)`,
+    `stand_in(graphs, asked)` and `ASKED` (as `Traits.asked`), which is imported for an export alone, without torch.
+    """
+
+    traits: ClassVar[Traits]
 
     def steps(self, network: nn.Module, batches: Sequence[Any], spec: Spec) -> Sequence[Step]:
         """The graphs of an export; by default one, of `forward` as `predict` calls it.
@@ -65,6 +71,9 @@ class TaskExport(ABC):  # every method has a default
         Raises:
             SettingError: this network cannot be exported.
         """
+        if self.traits.exported_by:
+            steps: Sequence[Step] = import_module(self.traits.exported_by).steps(network, batches)
+            return steps
         from assay.serving.steps import called_step
 
         return [called_step(self, network, batches, spec)]
@@ -77,13 +86,31 @@ class TaskExport(ABC):  # every method has a default
             asked: the values of the network's attributes that `Traits.asked` names.
             spec: the sample spec.
         """
+        if self.traits.exported_by:
+            found: StandIn = import_module(self.traits.exported_by).stand_in(graphs, asked)
+            return found
         from assay.serving.stand_in import StandIn
 
         return StandIn(graphs, asked)
 
+    def asked(self, network: nn.Module) -> dict[str, Any]:
+        """By name, the values of the network's attributes that `predict` asks for beside calling it, JSON-able."""
+        from assay.run import to_json
+
+        more = import_module(self.traits.exported_by).ASKED if self.traits.exported_by else ()
+        found = {name: getattr(network, name) for name in (*self.traits.asked, *more) if hasattr(network, name)}
+        plain: dict[str, Any] = to_json({name: value() if callable(value) else value for name, value in found.items()})
+        return plain
+
     def preparation(self, spec: Spec) -> Preparation:
-        """What becomes of an input before the network, for those who use an export without Assay."""
-        return Preparation((), ("everything that turns an input into the graph's inputs",))
+        """What becomes of an input before the network, for those who use an export without Assay.
+
+        By default what the spec's own method `preparation` says, where it has one.
+        """
+        told = getattr(spec, "preparation", None)
+        unknown = Preparation((), ("everything that turns an input into the graph's inputs",))
+        found: Preparation = unknown if told is None else told()
+        return found
 
     def agree(self, one: Any, other: Any, spec: Spec, tolerance: float) -> bool:
         """Whether two outputs are the same answer: equal in words and counts, and within a tolerance in numbers.

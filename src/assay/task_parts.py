@@ -50,7 +50,9 @@ class Traits:
         listening: which of these only a session takes (`assay listen`), since whole inputs are answered at once.
         mixing: augmentations (names in `Plan.augment`) that put parts of other windows of the batch into a window.
         notice: a sentence that stands at the top of every page, such as what the answers may not be used for.
-        asked: attributes of a network that `predict` asks for beside calling it: numbers, tensors; an export holds them.
+        asked: attributes of a network that `predict` asks for beside calling it; an export holds their values.
+        exported_by: the module that says what an export's graphs are, where that is not `forward` as `predict` calls
+            it: it has `steps`, `stand_in` and `ASKED`, see `assay.task_export`.
         private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
@@ -71,6 +73,7 @@ class Traits:
     mixing: tuple[str, ...] = ()
     notice: str = ""
     asked: tuple[str, ...] = ()
+    exported_by: str = ""
     private: bool = False
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.arrays import sigmoid, softmax
-from assay.baselines._fitting import 
 
 if TYPE_CHECKING:
     from assay.targets.target import Target

@@ -23,7 +23,7 @@ OVERLAP = 0.6
 
 
 def decode(
-    found: Any, frames: Array, spec: BoxSpec, threshold: float, floor: float = 0.0, overlap: float = OVERLAP
+    found: Any, frames: Any, spec: BoxSpec, threshold: Any, floor: float = 0.0, overlap: float = OVERLAP
 ) -> list[Array]:
     """The boxes of each picture, an array (n, 6) float32: x0, y0, x1, y1 in its pixels, score, class; best first.
 
@@ -36,8 +36,8 @@ def decode(
         overlap: the intersection over union from which on boxes of a class are taken for one.
     """
     return [
-        _picture(one, frame, spec, threshold, floor, overlap)
-        for one, frame in zip(array_of(found), frames, strict=True)
+        _picture(one, frame, spec, float(threshold), floor, overlap)
+        for one, frame in zip(array_of(found), array_of(frames), strict=True)
     ]  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def _picture(found: Array, frame: Array, spec: BoxSpec, threshold: float, floor:
 
 
 def apart_in_classes(boxes: Array, scores: Array, labels: Array, overlap: float) -> Array:
-    """(M,) which boxes (N, 4) are left, the best first, when of two of a class that overlap by more the better stays."""
+    """(M,) which boxes (N, 4) are left, the best first: of two of a class that overlap by more the better stays."""
     if not len(boxes):
         return np.zeros(0, np.int64)
     # Classes are moved apart, so that boxes of different ones do not overlap.

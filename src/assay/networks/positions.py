@@ -44,7 +44,7 @@ class Rotary(nn.Module):
         return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * turns).flatten(-2)
 
     def _waves(self, x: Tensor, start: int | Tensor) -> tuple[Tensor, Tensor]:
-        """The turns' real and imaginary parts, (T, 1..., D / 2), computed where they are needed: a graph has no table."""
+        """The turns' real and imaginary parts, (T, 1..., D / 2), computed where needed: a graph has no table."""
         places = torch.arange(x.shape[1], dtype=torch.float64) + start
         angles = (places[:, None] * self.speeds).view(x.shape[1], *[1] * (x.dim() - 3), -1)
         return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
@@ -79,6 +79,8 @@ class LearnedPositions(nn.Module):
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
         """See the class; `start` is the place of the first token. Raises `ValueError` beyond the longest place."""
+        if exporting():
+            return x + self.table[torch.arange(x.shape[1]) + start]
         end = start + x.shape[1]
         if end > len(self.table):
             raise ValueError(f"{end} tokens are more than the {len(self.table)} that the network has places for")

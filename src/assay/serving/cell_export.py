@@ -1,8 +1,8 @@
-"""The export of a network that finds cells: a graph of what it says about places; peaks and outlines are found after."""
+"""The export of a network that finds cells: its graph says what is at each place; peaks and outlines come after it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import SettingError
@@ -12,10 +12,14 @@ from assay.serving.stand_in import StandIn
 if TYPE_CHECKING:
     from torch import nn
 
+    from assay.serving.stand_in import Graph
     from assay.task_export import Step
 
+#: See `Traits.asked`.
+ASKED = ("threshold", "views", "neighbours", "stride")
 
-def cell_steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
+
+def steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
     """One step: pictures to `CellReadings`, the mean of as many views as the network is used to."""
     import torch
 
@@ -37,8 +41,11 @@ class CellStandIn(StandIn):
     def maps(self, image: Any, views: int | None = None) -> CellReadings:
         """See `CellNetwork.readings`; raises `SettingError` for another number of views than the graph's."""
         if views not in (None, self.views):
-            raise SettingError(
-                f"the export takes the mean of {self.views} views, not of {views}", "Leave out --views."
-            )
+            raise SettingError(f"the export takes the mean of {self.views} views, not of {views}", "Leave out --views.")
         graph: Any = self.graphs["model"]
         return CellReadings(**dict(zip(graph.outputs, graph(image), strict=True)), stride=int(self.stride))
+
+
+def stand_in(graphs: Mapping[str, Graph], asked: Mapping[str, Any]) -> StandIn:
+    """See `TaskExport.stand_in`."""
+    return CellStandIn(graphs, asked)

@@ -5,7 +5,7 @@ Shapes: B drives, T steps, n steps of a frame, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from assay.serving.stand_in import Array, StandIn
 if TYPE_CHECKING:
     from torch import nn
 
+    from assay.serving.stand_in import Graph
     from assay.task_export import Step
 
 #: What a frame gives that a filter needs.
@@ -31,7 +32,11 @@ class Said:
     checks: Array
 
 
-def motion_steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
+#: See `Traits.asked`.
+ASKED = ("trust", "frame", "beginnings")
+
+
+def steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
     """One step: a frame's sensors and what is left of earlier frames, to its motion and what is left after it."""
     import torch
     from torch import Tensor
@@ -96,3 +101,8 @@ class MotionStandIn(StandIn):
         """What is left where nothing came before."""
         graph: Any = self.graphs["model"]
         return tuple(np.zeros((rows, *shape[1:]), np.float32) for shape in list(graph.shapes.values())[2:])
+
+
+def stand_in(graphs: Mapping[str, Graph], asked: Mapping[str, Any]) -> StandIn:
+    """See `TaskExport.stand_in`."""
+    return MotionStandIn(graphs, asked)

@@ -45,6 +45,8 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("assay export", "export") from error
+    if not step.inputs:
+        return _constants(step, metadata)
     shapes = tuple(dict(step.axes.get(name, {})) or None for name in step.inputs)
     try:
         with torch.no_grad(), quiet():
@@ -67,6 +69,22 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
     _clean(model)
     onnx.helper.set_model_props(model, dict(metadata))
     _check_free(model, step)
+    return model
+
+
+def _constants(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """A graph that takes nothing and gives what it holds."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    held, given, nodes = [], [], []
+    for name, value in zip(step.outputs, step.module(), strict=True):
+        held.append(numpy_helper.from_array(value.detach().numpy(), f"held_{name}"))
+        given.append(helper.make_tensor_value_info(name, held[-1].data_type, list(value.shape)))
+        nodes.append(helper.make_node("Identity", [f"held_{name}"], [name]))
+    graph = helper.make_graph(nodes, step.name, [], given, held)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    onnx.helper.set_model_props(model, dict(metadata))
     return model
 
 

@@ -77,6 +77,7 @@ class CellDetection(Task):
         title="cells in tissue and smears: where, of which kind, how many",
         data="images with points (CSV), outlines (label images, a mask a cell) or boxes; PanNuke, MoNuSAC; TIFF slides",
         extra="cells",
+        exported_by="assay.serving.cell_export",
         default_budget_s=600.0,
         several_windows=True,
         streams=True,

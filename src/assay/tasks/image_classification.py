@@ -14,7 +14,7 @@ from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_form import bring, fit_mode, image_size
 from assay.samples.image_spec import ImageSpec, PixelType
 from assay.targets.task import TargetTask
-from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Preparation, Traits, no_targets
+from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, no_targets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,11 +140,6 @@ class ImageClassification(TargetTask):
     def predict(self, network: nn.Module, batch: ImageBatch, spec: ImageSpec, options: Mapping[str, Any]) -> Values:
         """Probabilities or numbers, as `Target.output` gives them."""
         return spec.target.output(network(batch.image))
-
-    def preparation(self, spec: ImageSpec) -> Preparation:
-        """The scaling is in the graph; decoding and resizing are those of Pillow."""
-        outside = f"decode, turn as EXIF says, {spec.fit} to {spec.height} x {spec.width} pixels (Pillow, bilinear)"
-        return Preparation((f"scale {spec.channels} channels of {spec.dtype}",), (outside,))
 
     def baselines(self, spec: ImageSpec) -> Sequence[Baseline]:
         """HOG and colour features with a classical model; the dummy floor."""

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.arrays import array_of
 from assay.samples.box_spec import BoxSpec
 from assay.task import (
     Batch,
@@ -77,6 +76,7 @@ class ObjectDetection(Task):
         title="pictures and videos: where which objects are",
         data="COCO JSON, Pascal VOC, YOLO, exports of CVAT, Label Studio and LabelMe; folders, zip, tar",
         extra="detection",
+        asked=("threshold",),
         default_budget_s=900.0,
         streams=True,
         classical_streams=True,
@@ -170,8 +170,7 @@ class ObjectDetection(Task):
 
         overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
         least = number_of(options, "min_score", 0.0, 0.0, 1.0)
-        threshold: Any = network.threshold
-        found = decode(network(batch.image), array_of(batch.frame), spec, float(threshold), least, overlap)
+        found = decode(network(batch.image), batch.frame, spec, network.threshold, least, overlap)
         if "min_score" not in options:
             return found
         return [np.concatenate([one, np.ones((len(one), 1), np.float32)], axis=1) for one in found]

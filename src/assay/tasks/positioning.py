@@ -74,6 +74,7 @@ class Positioning(Task):
         title="drives: where the car is, from wheels, gyroscope and GNSS",
         data="a folder per drive: imu.csv, wheels.csv, gnss.csv, poses.csv; a table per drive; comma2k19; KITTI poses",
         extra="positioning",
+        exported_by="assay.serving.motion_export",
         default_budget_s=300.0,
         variable_length=True,
         streams=True,

@@ -91,6 +91,7 @@ class TextGeneration(Task):
         title="text: going on with it",
         data="a text file, or a folder or archive of them",
         extra="text",
+        exported_by="assay.serving.language_export",
         variable_length=True,
         several_windows=True,
         options={

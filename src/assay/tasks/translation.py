@@ -80,6 +80,7 @@ class Translation(Task):
         title="sentences: their translation",
         data="two aligned text files (train.en, train.de), TSV, CSV or JSONL with two columns, TMX, gettext PO",
         extra="text",
+        exported_by="assay.serving.translation_export",
         default_budget_s=600.0,
         variable_length=True,
         several_windows=True,
