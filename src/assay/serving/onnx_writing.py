@@ -7,6 +7,7 @@ may not depend on values, and every operator needs a form in ONNX; one that has 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import logging
 import re
@@ -47,7 +48,10 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
         raise MissingExtraError("assay export", "export") from error
     if not step.inputs:
         return _constants(step, metadata)
-    shapes = tuple(dict(step.axes.get(name, {})) or None for name in step.inputs)
+    shapes: Any = tuple(dict(step.axes.get(name, {})) or None for name in step.inputs)
+    parameters = inspect.signature(step.module.forward).parameters.values()
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        shapes = (shapes,)
     try:
         with torch.no_grad(), quiet():
             program = torch.onnx.export(
@@ -57,7 +61,7 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
                 opset_version=OPSET,
                 input_names=list(step.inputs),
                 output_names=list(step.outputs),
-                dynamic_shapes=(shapes,),  # `Called.forward` takes them as `*values`
+                dynamic_shapes=shapes,
                 verbose=False,
                 external_data=False,
             )
@@ -109,9 +113,11 @@ def _whole(error: BaseException) -> str:
 
 def _reason(text: str) -> str:
     """The innermost reason in a few words: exporters wrap it in advice."""
-    lines = [line.strip() for line in text.splitlines() if re.match(r"^\W*[\w.<>' ]*(Error|Violation)\w*\W", line)]
-    plain = [line for line in lines if "ConversionError" not in line and "ExportError" not in line]
-    return " ".join(((plain or lines or [text])[-1]).split())[:200]
+    told = re.search(r"## Exception summary\s+<class '[\w.]+'>: ([^\n]*)", text)
+    if told:
+        return " ".join(told.group(1).split())[:200]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return " ".join((lines or [text])[0].split())[:200]
 
 
 def _clean(model: onnx.ModelProto) -> None:
