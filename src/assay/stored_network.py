@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError
+from assay.errors import MissingExtraError, RunError
 from assay.registry import load_task
 from assay.run import DAMAGE, to_json, write_text
 from assay.task import Task
@@ -92,9 +92,14 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
     Raises:
         RunError: there is no complete model, or it is damaged.
     """
-    from safetensors import SafetensorError
-
     _, _, facts = read_description(folder, task)
+    if (folder / "export.json").exists() and not (folder / "model.safetensors").exists():
+        told = f"{folder} holds an export alone, without the weights of the network"
+        raise RunError(told, "Ask the run that it was exported from.")
+    try:
+        from safetensors import SafetensorError
+    except ImportError as error:
+        raise MissingExtraError("a network that is not exported", "train") from error
     try:
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
     except (*DAMAGE, SafetensorError) as error:

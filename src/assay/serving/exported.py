@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.errors import RunError
+from assay.errors import MissingExtraError, RunError
 from assay.run import reading, to_json, write_bytes, write_text
 
 if TYPE_CHECKING:
@@ -31,8 +31,18 @@ def file_of(graph: str) -> str:
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether an export lies in a `model/` folder, and can be run here."""
-    return (folder / FILE).exists() and importlib.util.find_spec("onnxruntime") is not None
+    """Whether an export lies in a `model/` folder, and can be run here.
+
+    Raises:
+        MissingExtraError: there is one, and neither ONNX Runtime nor PyTorch to answer without it.
+    """
+    if not (folder / FILE).exists():
+        return False
+    if importlib.util.find_spec("onnxruntime") is not None:
+        return True
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("answering by an export", "run")
+    return False
 
 
 def digest(content: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -237,6 +237,11 @@ def predict(
         raise next(found for found in streamed.values() if isinstance(found, DataError))
     names = [name for batch in records.batches() for name in batch.column("id").to_pylist()]
     return [known[name] for name in names if name in known], log.problems()
+
+
+def form_of(model: Answering) -> Callable[[Array], Any]:
+    """What makes an array what a model's batches hold: a tensor, unless an export answers."""
+    return model.given if isinstance(model, Predictor) else tensor
 
 
 def takes_arrays(model: Answering) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import DataError
 from assay.evaluation.followed import FollowedObject, FrameObjects
 from assay.samples.box_pictures import encode_frames
-from assay.serving.predictor import Predictor, tensor
+from assay.serving.predictor import Predictor, form_of
 from assay.serving.tracking import Tracker, apart, tracked
 from assay.sources._video_chunks import VideoFrames
 from assay.task_parts import Session, number_of
@@ -51,7 +51,7 @@ class VideoSession(Session):
         self._doubtful = min(_DOUBTFUL, found)
         self._tracker = Tracker(found, self._doubtful)
         self._predictor = predictor
-        self._form = predictor.given if isinstance(predictor, Predictor) else tensor
+        self._form = form_of(predictor)
         if isinstance(predictor, Predictor):  # boxes of low scores are wanted, too
             others = {name: value for name, value in options.items() if name != "min_score"}
             self._predictor = replace(predictor, options=others)

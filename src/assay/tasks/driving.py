@@ -338,10 +338,12 @@ class Driving(Task):
 
 def _answer(predictor: Answering, change: Callable[[DriveBatch], DriveBatch] | None = None) -> Any:
     """What a predictor answers to one window, given as an array (1, 3K, H, W), and changed before."""
-    import torch
+    from assay.serving.predictor import form_of
+
+    form = form_of(predictor)
 
     def answer(image: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
-        batch = DriveBatch(index=torch.tensor([number]), image=torch.from_numpy(image))
+        batch = DriveBatch(index=form(np.asarray([number])), image=form(image))
         found = np.asarray(predictor.respond(batch if change is None else change(batch)))
         return np.asarray(found[0])
 
