@@ -196,3 +196,20 @@ def test_what_cannot_be_exported_is_told(command: Any, digits_run: Any, tmp_path
     (half / "summary.json").unlink()
     assert "the run is not complete" in complaint(command("export", half))
     assert "is not a run" in complaint(command("export", tmp_path))
+
+
+@pytest.mark.slow
+def test_a_recording_is_listened_to_without_torch(command: Any, tmp_path: Path) -> None:
+    from sound_examples import write_words
+
+    words, run = write_words(tmp_path / "words", 12), tmp_path / "run"
+    how = ("--epochs", 1, "--evidence", "none", "--task", "voice-commands", "--json")
+    assert command("train", words, "--out", run, *how).code == 0
+    result = command("export", run, "--json")
+    assert result.code == 0, result.err
+    assert result.json["preprocessing"]["inside"] == ["log-mel energies, less each band's mean"]
+    clip = next((words / "up").glob("*.wav"))
+    told = without_torch("listen", run, "--wav", clip, "--json")
+    assert told.returncode == 0, told.stderr
+    heard = without_torch("predict", run, clip, "--json")
+    assert json.loads(heard.stdout)["label"] in ("up", "down", "left", "right", "other")

@@ -5,8 +5,8 @@ Shapes: K frames seen at once, H, W of a frame, A controls.
 
 from __future__ import annotations
 
-import time
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace

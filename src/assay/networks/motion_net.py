@@ -140,7 +140,7 @@ class MotionNet(nn.Module):
         found = signals_of(sensors, present, self.spec.channels, self.spec.calibration)
         if memory is None or all_true(found.speed_known):
             return found
-        unheard = found.speed_known.to(torch.int8).cumsum(1) == 0
+        unheard = found.speed_known.long().cumsum(1) == 0
         speed = torch.where(unheard, memory.speed[:, None], found.speed)
         return Signals(speed, *(getattr(found, name) for name in list(vars(found))[1:]))
 
