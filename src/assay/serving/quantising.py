@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
 Array = np.ndarray[Any, Any]
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 Fed = Mapping[str, Array]
 
 
@@ -53,6 +54,8 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise MissingExtraError("assay export --int8", "export") from error
+    if not any(node.op_type in (*_PRODUCTS, "Gather") for node in model.graph.node):
+        return model
     static = is_convolutional(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder, quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
@@ -67,6 +70,7 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
         found: onnx.ModelProto = onnx.load(target)
     del found.metadata_props[:]
     found.metadata_props.extend(model.metadata_props)
+    found.metadata_props.add(key="assay.precision", value="int8")
     return found
 
 
@@ -89,8 +93,7 @@ def _static(source: Path, target: Path, samples: Sequence[Fed], spared: Sequence
     quantize_static(
         ready, target, Reader(), quant_format=QuantFormat.QDQ, per_channel=True, reduce_range=True,
         activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, calibrate_method=CalibrationMethod.MinMax,
-        op_types_to_quantize=["Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Relu", "Clip", "MaxPool",
-                              "AveragePool", "GlobalAveragePool", "ReduceMean", "Concat", "Sigmoid"],
+        op_types_to_quantize=[*_PRODUCTS, "Add", "Relu", "Clip", "AveragePool", "GlobalAveragePool", "Concat"],
         nodes_to_exclude=list(spared),
     )  # fmt: skip
 
@@ -108,6 +111,6 @@ def _named(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def outer_nodes(model: onnx.ModelProto) -> list[str]:
     """The first and the last convolution or product of matrices, which lose most by eight bits."""
-    known = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-    names = [node.name or f"node_{number}" for number, node in enumerate(model.graph.node) if node.op_type in known]
+    named = enumerate(model.graph.node)
+    names = [node.name or f"node_{number}" for number, node in named if node.op_type in _PRODUCTS]
     return list(dict.fromkeys((names[0], names[-1]))) if names else []
