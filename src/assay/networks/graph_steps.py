@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from assay.networks.seq2seq import with_end
 from assay.networks.transformer import Memory, Transformer
 
 
@@ -92,8 +93,9 @@ class Remembering(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
         network: Any = self.network
+        there = with_end(tokens, mask, network.marks.source_end)[1]
         memory = network.encode(tokens, mask)
-        return (memory.mask[:, 0, 0], *(value for layer in memory.layers for value in layer))
+        return (there, *(value for layer in memory.layers for value in layer))  # type: ignore[arg-type]
 
 
 def empty_past(transformer: Transformer, rows: int, length: int) -> list[Tensor]:
