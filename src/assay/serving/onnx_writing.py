@@ -56,7 +56,7 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
         with torch.no_grad(), quiet():
             program = torch.onnx.export(
                 step.module,
-                tuple(step.inputs.values()),
+                tuple(value.clone() for value in step.inputs.values()),  # one tensor twice would be one input
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=list(step.inputs),
