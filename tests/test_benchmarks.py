@@ -40,6 +40,7 @@ _PEERS = {
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "yesno": ("soundfile", "soxr", "jiwer"),
+    "export_parity": ("onnx", "onnxruntime", "onnxscript"),
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "tuning": ("optuna",),

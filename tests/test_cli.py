@@ -43,7 +43,7 @@ def test_help_names_every_command(command):
     result = assay("--help")
     assert result.returncode == 0
     for name in ("tasks", "inspect", "train", "resume", "evaluate", "predict", "explain", "label-next", "report",
-                 "compare", "demo", "data", "listen", "drive"):  # fmt: skip
+                 "compare", "demo", "data", "listen", "drive", "export"):  # fmt: skip
         assert re.search(rf"^\s+{name}\b", result.stdout, re.MULTILINE)
 
 

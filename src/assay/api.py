@@ -152,5 +152,5 @@ def load(path: str | Path) -> Model:
     Loading is safe whoever made the run: nothing in it is executed.
     """
     model = Model(RunFolder.open(Path(path)))
-    model._parts()
+    model.check()
     return model

@@ -215,6 +215,22 @@ def explain(
     explain_and_tell(run, item, row, baseline, out, json)
 
 
+@app.command()
+def export(
+    run: RunArgument,
+    form: Annotated[str, typer.Option("--format", help="onnx.")] = "onnx",
+    int8: Annotated[bool, typer.Option("--int8", help="Eight-bit weights: a quarter of the size.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A folder of its own, to copy elsewhere; into the run by default.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write the network as ONNX, proven on the test side to answer as the network does."""
+    from assay.exporting import export_and_tell
+
+    export_and_tell(run, form, int8, out, json)
+
+
 @app.command(epilog=MORE_ANSWERS)
 def listen(
     context: typer.Context,

@@ -109,6 +109,18 @@ def write_page_again(run: RunFolder) -> None:
         write_page(run, summary, findings, problems, plan)
 
 
+def add_finding(run: RunFolder, finding: Finding) -> None:
+    """Put a finding that was made after the training beside the others, in the place of one of its name."""
+    summary, plan = run.read(run.summary, "findings"), run.read(run.plan)
+    findings, problems = _read_evidence(run)
+    findings = [*(one for one in findings if one.name != finding.name), finding]
+    summary["findings"] = {**summary["findings"], finding.name: finding.summary()}
+    _write_evidence(run, findings, problems)
+    run.write(run.summary, summary)
+    with reading(run.path):
+        write_page(run, summary, findings, problems, plan)
+
+
 def write_samples(context: Context, run: RunFolder) -> None:
     """`samples.parquet`: a row a sample with its side, target, and where it was evaluated its prediction and loss."""
     samples, index = context.samples, context.samples.index

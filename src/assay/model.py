@@ -14,7 +14,7 @@ from assay.errors import RunError, SettingError
 from assay.evidence.finding import Finding
 from assay.run import RunFolder, reading, writing
 from assay.sources.source import DataOptions, open_source
-from assay.stored_network import read_network
+from assay.stored_network import read_description, read_network
 from assay.task import Task
 
 if TYPE_CHECKING:
@@ -39,8 +39,24 @@ class Model:
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
+        self._description: tuple[Task, Spec, dict[str, Any]] | None = None
+        self._exported: Predictor | None = None
         self._loaded: tuple[Task, Spec, nn.Module, dict[str, Any]] | None = None
         self._classical: Baseline | None = None
+
+    def _described(self) -> tuple[Task, Spec, dict[str, Any]]:
+        """The application, its spec and what `model.json` holds; the network is not read for it."""
+        if self._loaded is not None:
+            task, spec, _, facts = self._loaded
+            return task, spec, facts
+        if self._description is None:
+            self._description = read_description(self.run.model)
+        return self._description
+
+    def check(self) -> None:
+        """Raise `RunError` where the run holds no network that can answer."""
+        if self.exported is None:
+            self._parts()
 
     def _parts(self) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
         if self._loaded is None:
@@ -50,12 +66,12 @@ class Model:
     @property
     def task(self) -> Task:
         """The application."""
-        return self._parts()[0]
+        return self._described()[0]
 
     @property
     def spec(self) -> Spec:
         """What a sample is."""
-        return self._parts()[1]
+        return self._described()[1]
 
     @property
     def network(self) -> nn.Module:
@@ -81,6 +97,19 @@ class Model:
 
         task, spec, network, facts = self._parts()
         return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
+
+    @property
+    def exported(self) -> Predictor | None:
+        """The export of the network (`assay export`), which answers without torch; None where it cannot be run here."""
+        from assay.serving.exported import is_exported, load_exported
+
+        if self._exported is None and is_exported(self.run.model):
+            self._exported = load_exported(self.run.model, *self._described())
+        return self._exported
+
+    def _quickest(self, options: Mapping[str, Any]) -> Predictor:
+        """What answers: the export where there is one, else the network."""
+        return replace(self.exported or self.predictor, options=options)
 
     def predict(self, inputs: Any, *, baseline: bool = False, options: Mapping[str, Any] | None = None) -> list[Any]:
         """Answers for a path, a list of paths, an image, an array, a data frame, or a list of rows (dicts).
@@ -147,8 +176,7 @@ class Model:
 
         if type(self.task).growing is Task.growing:
             return None
-        predictor = self.predictor
-        predictor.options = answering_options(self.task, options)
+        predictor = self._quickest(answering_options(self.task, options))
         records = self.task.read_inputs(open_source(inputs), self.spec)
         return None if are_more_than(records, 1) else growing(predictor, records)
 
@@ -174,8 +202,7 @@ class Model:
         Raises:
             SettingError: the application answers whole inputs alone, or knows no such option.
         """
-        predictor = self.predictor
-        predictor.options = answering_options(self.task, options, session=True)
+        predictor = self._quickest(answering_options(self.task, options, session=True))
         with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
             return self.task.session(predictor)
 
@@ -218,7 +245,8 @@ class Model:
         from assay.serving.explanation import explain
 
         records = self.task.read_explained(open_source(inputs), self.spec)
-        return explain(self._answering(baseline), records, row, only_first)
+        answering = self._answering(True) if baseline else self.predictor  # explanations follow the network's gradients
+        return explain(answering, records, row, only_first)
 
     def label_next(self, inputs: Any, count: int = 20, seed: int = 0) -> Suggestions:
         """Which of some unlabelled samples to label next, as they would teach the network most.
@@ -246,9 +274,7 @@ class Model:
             raise SettingError(f"the classical model has no option --{shown}", "Leave it out, or ask the network.")
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
-        predictor = self.predictor
-        predictor.options = chosen
-        return predictor
+        return self._quickest(chosen)
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay._strange_run import MOST_JSON_BYTES, check_network, check_plain
-from assay.errors import RunError
+from assay.errors import MissingExtraError, RunError
 from assay.registry import load_task
 from assay.run import DAMAGE, to_json, write_text
 from assay.task import Task
@@ -62,18 +62,8 @@ def write_network(
     write_text(folder / "model.json", json.dumps(to_json(facts), indent=1, ensure_ascii=False) + "\n")
 
 
-def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
-    """A task, its spec and the trained network, out of a `model/` folder.
-
-    Args:
-        folder: what `write_network` wrote.
-        task: the application, where it is at hand; None to find it in the registry by its name.
-
-    Raises:
-        RunError: there is no complete model, or it is damaged.
-    """
-    from safetensors import SafetensorError
-
+def read_description(folder: Path, task: Task | None = None) -> tuple[Task, Spec, dict[str, Any]]:
+    """As `read_network` without the network, and without torch."""
     file = folder / "model.json"
     if not file.exists():
         raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
@@ -84,8 +74,34 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
         facts = json.loads(file.read_text(encoding="utf-8"))
         if facts["format"] > FORMAT:
             raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
-        task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
+        task = task or load_task(facts["task"])
+        spec = task.spec_type.from_json(facts["spec"])
         facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
+    except DAMAGE as error:
+        raise _damaged(folder, error) from error
+    return task, spec, facts
+
+
+def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn.Module, dict[str, Any]]:
+    """A task, its spec and the trained network, out of a `model/` folder.
+
+    Args:
+        folder: what `write_network` wrote.
+        task: the application, where it is at hand; None to find it in the registry by its name.
+
+    Raises:
+        RunError: there is no complete model, or it is damaged.
+    """
+    _, _, facts = read_description(folder, task)
+    if (folder / "export.json").exists() and not (folder / "model.safetensors").exists():
+        told = f"{folder} holds an export alone, without the weights of the network"
+        raise RunError(told, "Ask the run that it was exported from.")
+    try:
+        from safetensors import SafetensorError
+    except ImportError as error:
+        raise MissingExtraError("a network that is not exported", "train") from error
+    try:
+        task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
     except (*DAMAGE, SafetensorError) as error:
         raise _damaged(folder, error) from error
     except BaseException as error:

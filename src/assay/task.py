@@ -27,6 +27,7 @@ import numpy as np
 
 from assay.errors import SettingError
 from assay.task_evidence import TaskEvidence
+from assay.task_export import Preparation, Step, TaskExport
 from assay.task_parts import (
     Amount,
     Batch,
@@ -82,12 +83,14 @@ __all__ = [
     "InUse",
     "NetworkKind",
     "Output",
+    "Preparation",
     "Recorder",
     "Rollout",
     "Session",
     "Settings",
     "Situation",
     "Spec",
+    "Step",
     "Support",
     "Task",
     "Things",
@@ -97,7 +100,7 @@ __all__ = [
 ]
 
 
-class Task(TaskEvidence):
+class Task(TaskEvidence, TaskExport):
     """One application."""
 
     name: ClassVar[str]

@@ -53,6 +53,9 @@ class Traits:
         takes: what an input is for who asks over a network or in a browser, the usual first: "picture", "video",
             "scan", "sound", "text", "question" (with its context), "row" of a table, "log" of a drive. What a server
             lets in follows from it; where it is empty, any file.
+        asked: attributes of a network that `predict` asks for beside calling it; an export holds their values.
+        exported_by: the module that says what an export's graphs are, where that is not `forward` as `predict` calls
+            it: it has `steps`, `stand_in` and `ASKED`, see `assay.task_export`.
         private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
@@ -72,6 +75,8 @@ class Traits:
     listening: tuple[str, ...] = ()
     mixing: tuple[str, ...] = ()
     notice: str = ""
+    asked: tuple[str, ...] = ()
+    exported_by: str = ""
     private: bool = False
     takes: tuple[str, ...] = ()
 

@@ -11,7 +11,7 @@ import torch
 from assay.errors import MissingExtraError, SettingError
 from assay.networks.detector import Detector, field_places, places
 from assay.networks.detector_backbones import SmallBackbone, TimmBackbone
-from assay.networks.detector_decoding import decode
+from assay.networks.detector_decoding import apart_in_classes, decode
 from assay.networks.detector_loss import assign, detection_loss, pairwise_iou
 from assay.networks.detector_networks import detector_networks
 from assay.networks.image_networks import Pixels
@@ -148,3 +148,15 @@ def test_a_missing_torchvision_is_told_before_the_training(monkeypatch: pytest.M
     with pytest.raises(MissingExtraError, match="finding objects") as told:
         own.build(SPEC, own.settings())
     assert "assay[detection]" in str(told.value.hint)
+
+
+def test_boxes_that_overlap_better_ones_are_dropped_as_torchvision_does() -> None:
+    ops = pytest.importorskip("torchvision.ops")
+    random = np.random.default_rng(0)
+    low = random.uniform(0, 80, (200, 2)).astype(np.float32)
+    boxes = np.concatenate([low, low + random.uniform(5, 40, (200, 2)).astype(np.float32)], axis=1)
+    scores, labels = random.random(200).astype(np.float32), random.integers(0, 3, 200)
+    for overlap in (0.2, 0.6):
+        wanted = ops.batched_nms(*(torch.from_numpy(one) for one in (boxes, scores, labels)), overlap)
+        assert apart_in_classes(boxes, scores, labels, overlap).tolist() == wanted.tolist()
+    assert apart_in_classes(boxes[:0], scores[:0], labels[:0], 0.5).tolist() == []

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.baselines._fitting import Clock, hold_out, softmax
+from assay.arrays import softmax
+from assay.baselines._fitting import Clock, hold_out
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
 from assay.baselines.kernel_machine import KernelMachine, fit_kernel_machine
 from assay.evaluation.metrics import class_losses

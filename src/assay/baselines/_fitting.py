@@ -98,14 +98,3 @@ def doubt(target: Target, outputs: Any, truths: Any) -> float:
     if target.kind == "number":
         return float(np.mean((np.asarray(outputs) - truths) ** 2))
     return float(np.mean(target.losses(outputs, truths)))
-
-
-def softmax(logits: Array) -> Array:
-    """(N, O) logits to probabilities that sum to one."""
-    values = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(values / values.sum(axis=1, keepdims=True))
-
-
-def sigmoid(logits: Array) -> Array:
-    """Logits to probabilities, each on its own."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logits, float))))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._fitting import sigmoid, softmax
+from assay.arrays import sigmoid, softmax
 
 if TYPE_CHECKING:
     from assay.targets.target import Target

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import softmax
 from assay.baselines._cepstra import COEFFICIENTS, LIBRARIES, affordable, cepstra, learned_from, waves_of
-from assay.baselines._fitting import Clock, doubt, require_fitted, score, softmax
+from assay.baselines._fitting import Clock, doubt, require_fitted, score
 from assay.baselines._storage import read_arrays, read_integers, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
 

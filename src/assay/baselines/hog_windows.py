@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._fitting import Clock, require_fitted, require_training, sigmoid
+from assay.arrays import sigmoid
+from assay.baselines._fitting import Clock, require_fitted, require_training
 from assay.baselines._hog_detector import HogDetector, Machine
 from assay.baselines._hog_training import Gatherer
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.baselines._fitting import (
-    Clock,
-    doubt,
-    hold_out,
-    known,
-    require_fitted,
-    require_training,
-    score,
-    sigmoid,
-    softmax,
-)
+from assay.arrays import sigmoid, softmax
+from assay.baselines._fitting import Clock, doubt, hold_out, known, require_fitted, require_training, score
 from assay.baselines._storage import read_arrays, read_json, require, write_arrays, write_json
 from assay.baselines.baseline import Baseline
 from assay.baselines.image_features import ImageFeatures, Projection, fit_projection

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from assay.networks.exporting import all_true, exporting
 from assay.networks.key_value_cache import KeyValueCache
 from assay.networks.positions import Rotary
 from assay.networks.projections import closed, linear
@@ -60,6 +61,11 @@ class SelfAttention(nn.Module):
 
     def _look(self, queries: Tensor, keys: Tensor, values: Tensor, keys_mask: Tensor | None) -> Tensor:
         new, held = queries.shape[2], keys.shape[2]
+        if exporting() and self.causal:  # no size is compared with a number
+            places = torch.arange(new) + (held - new)
+            before = torch.arange(held)[None] <= places[:, None]
+            keys_mask = before[None, None] if keys_mask is None else keys_mask & before
+            return scaled_dot_product_attention(queries, keys, values, keys_mask)
         if self.causal and new > 1 and (keys_mask is not None or new < held):
             before = torch.ones(new, held, dtype=torch.bool, device=keys.device).tril(held - new)
             keys_mask = before if keys_mask is None else keys_mask & before
@@ -93,7 +99,7 @@ class CrossAttention(nn.Module):
             keys_mask: (B, 1, 1, S) bool, True for a token that may be looked at; None for all.
         """
         queries = self.queries(x).unflatten(-1, (self.heads, self.head_width))
-        texts = len(keys)
+        texts = len(x) if exporting() else len(keys)  # a graph's rows have texts of their own
         queries = queries.view(texts, -1, self.heads, self.head_width).transpose(1, 2)
         seen = scaled_dot_product_attention(queries, keys, values, keys_mask)
         mixed: Tensor = self.out(seen.transpose(1, 2).reshape(x.shape))
@@ -109,6 +115,6 @@ def check_heads(width: int, heads: int) -> int:
 
 def keys_mask(mask: Tensor | None) -> Tensor | None:
     """(B, 1, 1, T) out of a batch's mask (B, T); None where nothing is padded, which is quicker."""
-    if mask is None or bool(mask.all()):
+    if mask is None or all_true(mask):
         return None
     return mask[:, None, None, :]

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn import functional
 
+from assay.arrays import array_of
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells, spans_of
 from assay.networks.cell_neighbours import reach_of, with_neighbours
-from assay.networks.cell_network import CellMaps
-from assay.networks.unet import VIEWS
+from assay.networks.views import VIEWS
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task_parts import number_of
+
+if TYPE_CHECKING:
+    from assay.networks.cell_network import CellMaps
 
 Array = np.ndarray[Any, Any]
 #: Outlines of fewer pixels than this share of a usual cell's area are none.
@@ -30,7 +30,28 @@ _LEAST_AREA = 0.08
 _AT_ONCE, _SLACK = 4, 2.0
 
 
-def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> list[Cells]:
+@dataclass(frozen=True)
+class CellReadings:
+    """What the network says about places (h, w) of pictures, ready to be looked through; tensors or arrays.
+
+    Attributes:
+        middle: (B, h, w) the probability that a cell's middle is near.
+        peak: (B, h, w) bool, whether that is the highest among the places around.
+        shares: (B, C, h, w) the probability of each class; None where there are none.
+        inside: (B, H, W) bool, what is cell; None where no outlines are known.
+        depth: (B, H, W) from 0 to 1, how deep in a cell; None likewise.
+        stride: pixels of the picture to a place.
+    """
+
+    middle: Any
+    peak: Any
+    shares: Any = None
+    inside: Any = None
+    depth: Any = None
+    stride: int = 1
+
+
+def cells_of(maps: CellMaps | CellReadings, threshold: float, apart: float, size: float) -> list[Cells]:
     """The cells in each picture, the surest first.
 
     Args:
@@ -39,21 +60,25 @@ def cells_of(maps: CellMaps, threshold: float, apart: float, size: float) -> lis
         apart: of two peaks closer than this, in pixels, the higher counts.
         size: the radius of a usual cell in pixels.
     """
-    middle = maps.middle.sigmoid()
-    highest = functional.max_pool2d(middle[:, None], 3, 1, 1)[:, 0]
-    peak = (middle == highest) & (middle >= threshold)
-    shares = None if maps.kind is None else maps.kind.softmax(dim=1)
-    surfaces = _surfaces(maps)
+    read = _arrays(maps)
+    peak = read.peak & (read.middle >= threshold)
     found = []
-    for place in range(len(middle)):
-        row, column = torch.nonzero(peak[place], as_tuple=True)
-        surface = None if surfaces is None else (surfaces[0][place].numpy(), surfaces[1][place].numpy())
-        found.append(
-            _picture(
-                middle[place], row, column, None if shares is None else shares[place], maps.stride, apart, size, surface
-            )
-        )
+    for place in range(len(peak)):
+        row, column = np.nonzero(peak[place])
+        surface = None if read.inside is None else (read.inside[place], read.depth[place])
+        shares = None if read.shares is None else read.shares[place]
+        found.append(_picture(read.middle[place], row, column, shares, read.stride, apart, size, surface))
     return found
+
+
+def _arrays(maps: CellMaps | CellReadings) -> CellReadings:
+    if not isinstance(maps, CellReadings):
+        from assay.networks.cell_network import readings_of
+
+        maps = readings_of(maps)
+    names = ("middle", "peak", "shares", "inside", "depth")
+    values = {name: None if getattr(maps, name) is None else array_of(getattr(maps, name)) for name in names}
+    return CellReadings(**values, stride=maps.stride)
 
 
 @dataclass(frozen=True)
@@ -80,19 +105,20 @@ class Deciding:
         return Deciding(threshold, views, float(network.neighbours))
 
 
-def tile_cells(network: Any, image: Tensor, place: Tensor, spec: CellSpec, how: Deciding) -> list[Cells]:
+def tile_cells(network: Any, image: Any, place: Any, spec: CellSpec, how: Deciding) -> list[Cells]:
     """The cells that each tile answers for, in the pixels of its picture.
 
     Args:
-        network: a `CellNetwork` in evaluation mode.
+        network: a `CellNetwork` in evaluation mode, or what stands in for one.
         image: (B, 3, T, T).
         place: (B, 10), see `samples.cell_tiles.Tile`.
         spec: the sample spec.
         how: what decides.
     """
     found = []
-    for part, places in zip(image.split(_AT_ONCE), place.split(_AT_ONCE), strict=True):
-        maps = network.maps(part, how.views)
+    for start in range(0, len(image), _AT_ONCE):
+        maps = network.maps(image[start : start + _AT_ONCE], how.views)
+        places = place[start : start + _AT_ONCE]
         for cells, numbers in zip(cells_of(maps, how.threshold, spec.apart, spec.size), places, strict=True):
             tile = Tile.of(numbers.tolist())
             told = with_neighbours(cells, how.neighbours, reach_of(spec.size, spec.margin))
@@ -122,17 +148,17 @@ def merged_cells(parts: list[Cells], spec: CellSpec) -> Cells:
 
 
 def _picture(
-    middle: Tensor, row: Tensor, column: Tensor, shares: Tensor | None, stride: int, apart: float, size: float,
+    middle: Array, row: Array, column: Array, shares: Array | None, stride: int, apart: float, size: float,
     surface: tuple[Array, Array] | None,
 ) -> Cells:  # fmt: skip
     """The cells at the peaks (N,) of one picture."""
-    sure = middle[row, column].numpy()
+    sure = middle[row, column]
     down, right = _between(middle, row, column)
-    places = np.stack([(column + right).numpy(), (row + down).numpy()], axis=1) * stride + (stride - 1) / 2
+    places = np.stack([column + right, row + down], axis=1) * stride + (stride - 1) / 2
     kept = strongest(places, sure, apart)
     row, column, places, sure = row[kept], column[kept], places[kept].astype(np.float32), sure[kept]
     kinds = 0 if shares is None else len(shares)
-    each = np.zeros((len(kept), 0), np.float32) if shares is None else shares[:, row, column].T.numpy()
+    each = np.zeros((len(kept), 0), np.float32) if shares is None else shares[:, row, column].T
     label = each.argmax(axis=1) if kinds else np.zeros(len(kept), np.int64)
     outlines: tuple[Array, ...] = (np.zeros((0, 3), np.int32),) * len(kept)
     if surface is not None:
@@ -186,25 +212,16 @@ def outlines_around(places: Array, inside: Array, depth: Array) -> tuple[Array, 
     return tuple(known.get(number, nothing) for number in range(1, len(places) + 1))
 
 
-def _surfaces(maps: CellMaps) -> tuple[Tensor, Tensor] | None:
-    """(B, H, W) bool what is cell, and (B, H, W) float how deep, in pixels of the picture."""
-    if maps.inside is None or maps.depth is None:
-        return None
-    both = torch.stack([maps.inside, maps.depth], dim=1)
-    if maps.stride > 1:
-        both = functional.interpolate(both, scale_factor=maps.stride, mode="bilinear", align_corners=False)
-    return both[:, 0] > 0, both[:, 1].sigmoid()
-
-
-def _between(middle: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+def _between(middle: Array, row: Array, column: Array) -> tuple[Array, Array]:
     """(N,) how far below and to the right of its place each peak lies, from -0.5 to 0.5: a parabola's top."""
     height, width = middle.shape
 
-    def top(before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+    def top(before: Array, here: Array, after: Array) -> Array:
         curve = before - 2 * here + after
-        return torch.where(curve < -1e-6, 0.5 * (before - after) / curve, torch.zeros_like(here)).clamp(-0.5, 0.5)
+        bent = curve < -1e-6
+        return np.asarray(np.where(bent, 0.5 * (before - after) / np.where(bent, curve, 1), 0).clip(-0.5, 0.5))
 
     here = middle[row, column]
-    above, below = middle[(row - 1).clamp(min=0), column], middle[(row + 1).clamp(max=height - 1), column]
-    left, right = middle[row, (column - 1).clamp(min=0)], middle[row, (column + 1).clamp(max=width - 1)]
+    above, below = middle[(row - 1).clip(min=0), column], middle[(row + 1).clip(max=height - 1), column]
+    left, right = middle[row, (column - 1).clip(min=0)], middle[row, (column + 1).clip(max=width - 1)]
     return top(above, here, below), top(left, here, right)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from assay.networks.cell_decoding import CellReadings
 from assay.networks.image_networks import Pixels
 from assay.networks.unet import UNet
 
@@ -40,6 +41,19 @@ class CellMaps:
     inside: Tensor | None
     depth: Tensor | None
     stride: int
+
+
+def readings_of(maps: CellMaps) -> CellReadings:
+    """The maps ready to be looked through; operations that graphs know, so that an export holds them."""
+    middle = maps.middle.sigmoid()
+    peak = middle == functional.max_pool2d(middle[:, None], 3, 1, 1)[:, 0]
+    shares = None if maps.kind is None else maps.kind.softmax(dim=1)
+    if maps.inside is None or maps.depth is None:
+        return CellReadings(middle, peak, shares, stride=maps.stride)
+    both = torch.stack([maps.inside, maps.depth], dim=1)
+    if maps.stride > 1:
+        both = functional.interpolate(both, scale_factor=maps.stride, mode="bilinear", align_corners=False)
+    return CellReadings(middle, peak, shares, both[:, 0] > 0, both[:, 1].sigmoid(), maps.stride)
 
 
 class CellNetwork(nn.Module):
@@ -99,6 +113,10 @@ class CellNetwork(nn.Module):
             kind = functional.avg_pool2d(kind, 3, 1, 1, count_include_pad=False)
         inside, depth = (logits[:, -2], logits[:, -1]) if self.outlined else (None, None)
         return CellMaps(logits[:, 0], kind, inside, depth, self.stride)
+
+    def readings(self, image: Tensor, views: int | None = None) -> CellReadings:
+        """The maps, ready to be looked through."""
+        return readings_of(self.maps(image, views))
 
     def _seen(self, image: Tensor) -> Tensor:
         values: Tensor = self.pixels(image)

@@ -17,8 +17,9 @@ from assay.networks.cell_neighbours import best_weight, reach_of
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
 from assay.networks.timm_networks import portable, timm_features, wanted_scale
-from assay.networks.unet import VIEWS, UNet
+from assay.networks.unet import UNet
 from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
+from assay.networks.views import VIEWS
 from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task import NetworkKind, Situation

@@ -5,32 +5,14 @@ Shapes: R rows that are written at once, T tokens, V tokens of the vocabulary.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from assay.networks.row_writing import Decoding
 from assay.networks.transformer import Memory, Transformer
-
-
-class Decoding(ABC):
-    """Rows that are being written; sampling and beam search drive it."""
-
-    @abstractmethod
-    def step(self, tokens: Tensor) -> Tensor:
-        """Append tokens (R, T) int64 to the rows; the logits (R, V) of what follows the last of each."""
-
-    @abstractmethod
-    def keep(self, rows: Tensor, texts: Tensor | None = None) -> None:
-        """Go on with some of the rows.
-
-        Args:
-            rows: (R',) int64, where each row to go on with is now; one may come several times.
-            texts: (S',) int64, which of the other texts are still wanted, where some are dropped; their rows stay
-                together, as many for each.
-        """
 
 
 class TransformerDecoding(Decoding):
@@ -72,7 +54,7 @@ class TransformerDecoding(Decoding):
     def step(self, tokens: Tensor) -> Tensor:
         """See `Decoding.step`."""
         whole = torch.cat([self._earlier, tokens], dim=1)
-        x = self._embedding(whole)[:, -tokens.shape[1] :]
+        x = self._embedding(whole)[:, self._earlier.shape[1] :]
         self._earlier = whole[:, max(0, whole.shape[1] - self._looks_back) :]
         said = self._transformer(x, memory=self._memory, caches=self._caches)[:, -1:]
         if self._following is not None:
@@ -86,3 +68,6 @@ class TransformerDecoding(Decoding):
         self._earlier = self._earlier[rows]
         if texts is not None and self._memory is not None:
             self._memory = self._memory.keep(texts)
+
+
+__all__ = ["Decoding", "TransformerDecoding"]

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from assay.networks.decoding import TransformerDecoding
+from assay.arrays import array_of, log_softmax, softmax
+from assay.networks.row_writing import stepped
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,19 @@ class Sampling:
     seed: int = 0
 
 
+class Roomy(Protocol):
+    """A `Decoding` that knows how many tokens can still be appended to each row."""
+
+    @property
+    def room(self) -> int:
+        """Tokens."""
+
+    def step(self, tokens: Any) -> Any:
+        """See `Decoding.step`."""
+
+
 def write_on(
-    begin: Callable[[int], TransformerDecoding], prompt: Sequence[int], count: int, longest: int, how: Sampling
+    begin: Callable[[int], Roomy], prompt: Sequence[int], count: int, longest: int, how: Sampling
 ) -> Iterator[tuple[int, float]]:
     """Tokens that go on from a prompt, each with its log-probability in nats, as they are drawn.
 
@@ -52,34 +66,33 @@ def write_on(
     """
     if not len(prompt):
         raise ValueError("a prompt has at least one token; put the mark before a text where there is none")
-    generator = torch.Generator().manual_seed(how.seed)
+    generator = np.random.default_rng(how.seed)
     text = [int(token) for token in prompt]
     unread = text[-longest:]
     decoding = begin(longest)
     for _ in range(count):
         if len(unread) > decoding.room:
             decoding, unread = begin(longest), text[-max(1, longest // 2) :]
-        with torch.inference_mode():
-            logits = decoding.step(torch.tensor([unread]))[0]
-            token, log_probability = draw(logits, how, generator)
+        token, log_probability = draw(stepped(decoding, np.asarray([unread], np.int64))[0], how, generator)
         text.append(token)
         unread = [token]
         yield token, log_probability
 
 
-def draw(logits: Tensor, how: Sampling, generator: torch.Generator) -> tuple[int, float]:
+def draw(logits: Any, how: Sampling, generator: np.random.Generator) -> tuple[int, float]:
     """A token, and its log-probability among all, before temperature and `top_p`; logits are (V,)."""
-    logs = logits.float().log_softmax(dim=0)
-    allowed = logs.clone()
-    if how.never:
-        allowed[list(how.never)] = float("-inf")
+    logs = log_softmax(array_of(logits).astype(np.float64))
+    allowed = logs.copy()
+    allowed[list(how.never)] = -np.inf
     if how.temperature <= 0:
         token = int(allowed.argmax())
         return token, float(logs[token])
-    shares, order = (allowed / how.temperature).softmax(dim=0).sort(descending=True)
-    before = shares.cumsum(0) - shares
-    shares = shares.masked_fill(before >= how.top_p, 0.0)
-    if not shares.any():  # top_p of 0
-        shares[0] = 1.0
-    token = int(order[torch.multinomial(shares, 1, generator=generator)])
+    shares = softmax(allowed / how.temperature)
+    order = np.argsort(-shares, kind="stable")
+    shares = shares[order]
+    before = shares.cumsum() - shares
+    kept = np.maximum(1, np.count_nonzero(before < how.top_p))  # one at least, for a top_p of 0
+    ends = shares[:kept].cumsum()
+    place = int(np.searchsorted(ends, generator.random() * ends[-1], side="right"))
+    token = int(order[min(place, kept - 1)])
     return token, float(logs[token])

@@ -135,10 +135,19 @@ class LanguageModel(nn.Module):
 
     def decoding(self, rows: int, longest: int | None = None) -> TransformerDecoding:
         """Begin to write so many rows of at most `longest` tokens."""
-        looks_back = max(self.embedding.looks_back, self.counts.order - 1)
         return TransformerDecoding(
-            self.embedding, self.transformer, rows, longest or self.longest, None, self._following, looks_back
+            self.embedding, self.transformer, rows, longest or self.longest, None, self._following, self.looks_back
         )
+
+    @property
+    def size(self) -> int:
+        """Of the vocabulary."""
+        return len(self.embedding.table)
+
+    @property
+    def looks_back(self) -> int:
+        """How many tokens before it change what is said of a token, beside what the Transformer sees."""
+        return max(self.embedding.looks_back, self.counts.order - 1)
 
     def _following(self, said: Tensor, tokens: Tensor) -> Tensor:
         """Logits of what follows each of the last places of `tokens` that features (B, T', W) are given of."""
@@ -149,9 +158,13 @@ class LanguageModel(nn.Module):
         counting, own = self._shares(said, longest)
         return torch.logaddexp(own[..., None] + logits.float().log_softmax(-1), counting[..., None] + counted.log())
 
+    def trusted(self, said: Tensor) -> Tensor:
+        """(...,) what features (..., W) say for the counts: the log-odds of their share without the n-gram's length."""
+        return said.float() @ self.trust
+
     def _shares(self, said: Tensor, longest: Tensor) -> tuple[Tensor, Tensor]:
         """The logarithms of the shares of the counts and of the Transformer, each of the shape of `longest`."""
-        trust = said.float() @ self.trust + self.trust_by_length[longest]
+        trust = self.trusted(said) + self.trust_by_length[longest]
         return logsigmoid(trust), logsigmoid(-trust)
 
 

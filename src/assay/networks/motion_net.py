@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from assay.networks.exporting import all_true
 from assay.networks.running_fit import RunningFit, Sums
 from assay.samples.route_calibration import Signals, signals_of
 from assay.samples.route_spec import RouteSpec
@@ -138,9 +139,9 @@ class MotionNet(nn.Module):
 
     def _signals(self, sensors: Tensor, present: Tensor, memory: Memory | None) -> Signals:
         found = signals_of(sensors, present, self.spec.channels, self.spec.calibration)
-        if memory is None or bool(found.speed_known.all()):
+        if memory is None or all_true(found.speed_known):
             return found
-        unheard = found.speed_known.to(torch.int8).cumsum(1) == 0
+        unheard = found.speed_known.long().cumsum(1) == 0
         speed = torch.where(unheard, memory.speed[:, None], found.speed)
         return Signals(speed, *(getattr(found, name) for name in list(vars(found))[1:]))
 

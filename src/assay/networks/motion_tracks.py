@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.evaluation.pose_filter import Odometry, filtered
 from assay.evaluation.route_tracks import Drives, fixes_used, starts_of, tracks_of
 from assay.task_parts import number_of
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from assay.evaluation.tracks import Track
     from assay.networks.motion_net import Motion
@@ -57,9 +58,9 @@ class Trust:
 def drives_of(batch: Any, gnss: bool) -> Drives:
     """The part of a batch of drives that a filter takes."""
     count, steps = batch.sensors.shape[:2]
-    length = np.full(count, steps) if batch.mask is None else batch.mask.sum(1).numpy()
-    fixes = batch.fixes.double().numpy() if gnss else None
-    return Drives(length, fixes, batch.begin.numpy(), batch.base.numpy(), batch.origin.numpy())
+    length = np.full(count, steps) if batch.mask is None else array_of(batch.mask.sum(1))
+    fixes = _doubles(batch.fixes) if gnss else None
+    return Drives(length, fixes, array_of(batch.begin), array_of(batch.base), array_of(batch.origin))
 
 
 def uses_gnss(spec: RouteSpec, options: Mapping[str, Any]) -> bool:
@@ -90,9 +91,8 @@ def odometry_of(network: nn.Module, motion: Motion) -> Odometry:
     return Odometry(moved, noise, start=net.beginnings(), checks=checks)
 
 
-def _doubles(values: Tensor) -> Array:
-    found: Array = values.detach().double().numpy()
-    return found
+def _doubles(values: Any) -> Array:
+    return array_of(values).astype(np.float64)
 
 
 def trusted(odometry: Odometry, trust: Trust) -> Odometry:

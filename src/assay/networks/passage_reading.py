@@ -6,30 +6,33 @@ Shapes: B windows, T tokens of one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
+from assay.arrays import array_of
 from assay.evaluation.sequences import Hypothesis
 from assay.networks.generation import Sampling, write_on
 from assay.samples.passage_spec import PassageSpec
 from assay.samples.passage_windows import cropped
 from assay.task import number_of
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Array = np.ndarray[Any, Any]
 #: Tokens that are written after a prompt.
 _WRITTEN = 300
 
 
-def shifted(batch: Any, spec: PassageSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens (B, T) as the network sees them, what follows each, and where something does.
+def shifted(batch: Any, spec: PassageSpec) -> tuple[Any, Any, Any]:
+    """Tokens (B, T) as the network sees them, what follows each, and where something does; arrays of arrays.
 
     Args:
         batch: has the fields `tokens`, `mask` and `hidden`; windows longer than the network reads count by their end.
         spec: the sample spec.
     """
-    mask = torch.ones_like(batch.tokens, dtype=torch.bool) if batch.mask is None else batch.mask
+    mask = batch.tokens >= 0 if batch.mask is None else batch.mask
     shown = batch.tokens if batch.hidden is None else batch.tokens.masked_fill(batch.hidden, spec.tokenizer.unknown)
     inputs, _ = cropped(shown, mask, spec.longest + 1)
     targets, real = cropped(batch.tokens, mask, spec.longest + 1)
@@ -45,17 +48,24 @@ def nats_of(network: nn.Module, batch: Any, spec: PassageSpec, leaves_out: bool 
         spec: the sample spec.
         leaves_out: the network counted these texts, and each place is left out of the counts that it is asked about.
     """
-    inputs, targets, real = shifted(batch, spec)
     network_: Any = network
-    losses = network_.losses(inputs, targets, leaves_out=leaves_out)
-    return np.asarray((losses * scored(batch, real)).double().sum(dim=1).numpy())
+    inputs, targets, real = shifted(batch, spec)
+    losses = array_of(network_.losses(inputs, targets, leaves_out=leaves_out))
+    counted = _foretold(array_of(real), array_of(batch.scored))
+    return np.asarray((losses * counted).astype(np.float64).sum(axis=1))
+
+
+def _foretold(real: Array, scored: Array) -> Array:
+    """See `scored`."""
+    from_end = real.sum(axis=1, keepdims=True) - np.arange(real.shape[1])
+    return np.asarray(real & (from_end <= scored[:, None]))
 
 
 def scored(batch: Any, real: Tensor) -> Tensor:
     """(B, T) bool, which of the targets that `shifted` gives are foretold by their window, and not by one before."""
-    from_end = real.sum(dim=1, keepdim=True) - torch.arange(real.shape[1])
-    counted: Tensor = real & (from_end <= batch.scored[:, None])
-    return counted
+    import torch
+
+    return torch.from_numpy(_foretold(real.numpy(), batch.scored.numpy()))
 
 
 def written(network: nn.Module, batch: Any, row: int, spec: PassageSpec, options: Mapping[str, Any]) -> Hypothesis:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from assay.networks.exporting import exporting
+
 
 class Rotary(nn.Module):
     """Turns pairs of channels by angles that grow with the place, so that products depend on distances alone.
@@ -33,11 +35,19 @@ class Rotary(nn.Module):
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
         """Queries or keys (B, T, ..., D) whose first token stands at `start`, turned."""
+        if exporting():
+            return _turned(x, *self._waves(x, start))
         turns = self._turns(start + x.shape[1], x.device)[start : start + x.shape[1]]
         turns = turns.view(x.shape[1], *[1] * (x.dim() - 3), -1)
         if torch.compiler.is_compiling():
-            return _turned(x, turns)
+            return _turned(x, turns.real, turns.imag)
         return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (-1, 2))) * turns).flatten(-2)
+
+    def _waves(self, x: Tensor, start: int | Tensor) -> tuple[Tensor, Tensor]:
+        """The turns' real and imaginary parts, (T, 1..., D / 2), computed where needed: a graph has no table."""
+        places = torch.arange(x.shape[1], dtype=torch.float64) + start
+        angles = (places[:, None] * self.speeds).view(x.shape[1], *[1] * (x.dim() - 3), -1)
+        return angles.cos().to(x.dtype), angles.sin().to(x.dtype)
 
     def _turns(self, length: int, device: torch.device) -> Tensor:
         """(at least `length`, D / 2) complex, grown in powers of two."""
@@ -49,9 +59,8 @@ class Rotary(nn.Module):
         return self._table
 
 
-def _turned(x: Tensor, turns: Tensor) -> Tensor:
+def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     """The same in real numbers, for exports: their formats know no complex ones."""
-    cosine, sine = turns.real, turns.imag
     even, odd = x[..., 0::2], x[..., 1::2]
     return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
 
@@ -70,6 +79,8 @@ class LearnedPositions(nn.Module):
 
     def forward(self, x: Tensor, start: int = 0) -> Tensor:
         """See the class; `start` is the place of the first token. Raises `ValueError` beyond the longest place."""
+        if exporting():
+            return x + self.table[torch.arange(x.shape[1]) + start]
         end = start + x.shape[1]
         if end > len(self.table):
             raise ValueError(f"{end} tokens are more than the {len(self.table)} that the network has places for")

@@ -9,16 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from assay.arrays import array_of
 from assay.evaluation.spans import Reading
-from assay.networks.spans import likely
+from assay.networks.span_search import best_spans, likely, spans_log_odds
 from assay.samples.question_windows import CONTEXT
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from assay.networks.spans import SpanScores
 
 Array = np.ndarray[Any, Any]
 #: Windows whose spans are weighed at once: each has T times T of them.
@@ -40,25 +38,27 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
     for start in range(0, len(batch.tokens), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         mask = batch.mask[rows]
-        end = int(mask.any(dim=0).nonzero().max()) + 1
+        end = int(np.flatnonzero(array_of(mask).any(axis=0)).max()) + 1
         fields = (batch.tokens, batch.segments, batch.looks)
         tokens, segments, looks = (value[rows, :end] for value in fields)
-        scores = network(tokens, segments, looks, mask[:, :end])
-        shown = (segments == CONTEXT) & (batch.places[rows, :end, 1] > 0)
-        texts = zip(batch.text[rows].numpy(), batch.text_mask[rows].numpy(), batch.shift[rows].tolist(), strict=True)
-        found += _readings(scores, batch.places[rows, :end].numpy(), shown.numpy(), list(texts), longest)
+        scores: Any = network(tokens, segments, looks, mask[:, :end])
+        ends = scores if isinstance(scores, tuple) else (scores.spans, scores.none)
+        places = array_of(batch.places[rows, :end])
+        shown = (array_of(segments) == CONTEXT) & (places[:, :, 1] > 0)
+        known = (array_of(batch.text[rows]), array_of(batch.text_mask[rows]), batch.shift[rows].tolist())
+        texts = list(zip(*known, strict=True))
+        found += _readings(*(array_of(one) for one in ends), places, shown, texts, longest)
     return found
 
 
 def _readings(
-    scores: SpanScores, places: Array, shown: Array, texts: list[tuple[Array, Array, int]], longest: int
+    spans: Array, none: Array, places: Array, shown: Array, texts: list[tuple[Array, Array, int]], longest: int
 ) -> Iterator[Reading]:
     """The reading of each window: places (B, T, 2) of its tokens, and which of them are the text's (B, T)."""
-    none = scores.none.float()
-    odds = (scores.spans.float() - none[:, None, None]).numpy()
-    totals = scores.log_odds(longest).tolist()
-    first, last, logs = scores.best(longest, _WEIGHED)
-    ends = torch.stack([first, last], dim=2).numpy()
+    odds = spans - none[:, None, None]
+    totals = spans_log_odds(spans, none, longest).tolist()
+    first, last, logs = best_spans(spans, none, longest, _WEIGHED)
+    ends = np.stack([first, last], axis=2)
     for row, chosen in enumerate(likely(first, last, logs).tolist()):
         (left, right), top = ends[row, chosen], ends[row, 0]
         values, there, shift = texts[row]

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from assay.networks.exporting import inverse
+
 #: Frames that are summed up in one product.
 _CHUNK = 128
 
@@ -113,6 +115,6 @@ class RunningFit(nn.Module):
         summed, left = self.sums(torch.cat([squares, products], 2), before)
         size = self.size
         matrix = summed[..., : size * size].unflatten(-1, (size, size)) + torch.diag(self.log_precision.exp())
-        inverse = torch.linalg.inv(matrix.double())
-        found = (inverse @ summed[..., size * size :, None].double())[..., 0]
-        return found.to(rows.dtype), torch.diagonal(inverse, dim1=-2, dim2=-1).to(rows.dtype), left
+        inverted = inverse(matrix.double())
+        found = (inverted @ summed[..., size * size :, None].double())[..., 0]
+        return found.to(rows.dtype), torch.diagonal(inverted, dim1=-2, dim2=-1).to(rows.dtype), left

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from assay.networks.beam_search import Found, Search, beam_search
 from assay.networks.decoding import TransformerDecoding
+from assay.networks.row_writing import Marks
 from assay.networks.token_embedding import TokenEmbedding
 from assay.networks.token_loss import per_text, token_losses
 from assay.networks.transformer import Memory, Transformer, TransformerSettings
@@ -34,15 +35,6 @@ class Seq2SeqSettings(TransformerSettings):
     decoder_depth: int = searched(3, DEPTH)
     ngrams: int = 1
     buckets: int = 8192
-
-
-@dataclass(frozen=True)
-class Marks:
-    """The tokens around a target, and the one after a source."""
-
-    begin: int
-    end: int
-    source_end: int
 
 
 class Seq2Seq(nn.Module):

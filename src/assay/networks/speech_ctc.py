@@ -22,10 +22,12 @@ from torch.nn.functional import ctc_loss, silu
 from assay.errors import SettingError
 from assay.networks.attention import SelfAttention, keys_mask
 from assay.networks.dropout import Dropout
+from assay.networks.exporting import all_true, exporting
 from assay.networks.feed_forward import FeedForward
 from assay.networks.log_mel import LogMel
 from assay.networks.positions import Rotary
 from assay.networks.projections import closed, linear
+from assay.networks.speech_frames import frames_of
 from assay.training.ranges import DEPTH, HALVES, SHARE, searched
 
 _STRIDES = (2, 4, 8)
@@ -89,10 +91,13 @@ class SpeechCtc(nn.Module):
 
     def frames(self, lengths: Tensor) -> Tensor:
         """S for waveforms of so many values (B,), at least one."""
-        frames = (1 + torch.div(lengths - self.log_mel.window, self.log_mel.hop, rounding_mode="floor")).clamp_min(1)
-        for _ in self.first:
-            frames = torch.div(frames + 1, 2, rounding_mode="floor")
+        frames: Tensor = frames_of(lengths, *self.framing)
         return frames
+
+    @property
+    def framing(self) -> tuple[int, int, int]:
+        """Values of a frame, values between two, and how often two frames become one."""
+        return self.log_mel.window, self.log_mel.hop, len(self.first)
 
     @property
     def seconds_per_frame(self) -> float:
@@ -101,11 +106,11 @@ class SpeechCtc(nn.Module):
 
     def forward(self, sound: Tensor, mask: Tensor | None = None) -> Tensor:
         """See the class; `mask` (B, T) is True where a window is real, which padding follows; None for everywhere."""
-        missing = self.log_mel.window - sound.shape[1]
+        missing = 0 if exporting() else self.log_mel.window - sound.shape[1]
         if missing > 0:
             sound = nn.functional.pad(sound, (0, missing))
         bands = self.log_mel(sound)
-        lengths = None if mask is None or bool(mask.all()) else mask.sum(dim=1)
+        lengths = None if mask is None or all_true(mask) else mask.sum(dim=1)
         real = _real(lengths, bands.shape[2], self.log_mel)
         x = _levelled(bands, real)
         for layer in self.first:

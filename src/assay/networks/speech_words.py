@@ -9,13 +9,15 @@ Shapes: H heads, N tokens, F frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from assay.evaluation.transcripts import Word
 from assay.networks.sound_alignment import monotonic_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 _SMOOTHED = 7

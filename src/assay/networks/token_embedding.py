@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
+from torch.nn.functional import embedding, pad
 
+from assay.networks.exporting import exporting
 from assay.networks.transformer import token_table
 
 #: Numbers that the tokens of an n-gram are multiplied with, the last token's first, and the prime that the sum is
@@ -91,6 +92,8 @@ def shifted(x: Tensor, back: int) -> Tensor:
     """(B, T, ...) with everything moved `back` places later, zeros before it."""
     if not back:
         return x
+    if exporting():  # without a size that is compared with a number
+        return pad(x, (*[0, 0] * (x.dim() - 2), back, 0))[:, : x.shape[1]]
     return torch.cat([torch.zeros_like(x[:, :back]), x[:, : max(0, x.shape[1] - back)]], dim=1)
 
 

@@ -8,27 +8,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
 
+from assay.arrays import array_of
 from assay.evaluation.spoken_text import has_no_spaces
 from assay.evaluation.transcripts import Stretch, Word
 from assay.networks.beam_search import Search
 from assay.networks.ctc_decoding import CtcFound, CtcSearch, ctc_beam_search
-from assay.networks.hf_speech import RATE, HfSpeech
 from assay.networks.sound_alignment import ctc_path
-from assay.networks.speech_ctc import SpeechCtc
 from assay.networks.speech_words import looked_times, words_of
 from assay.networks.spoken_language import SpokenLanguage
-from assay.networks.whisper_decoding import Written
 from assay.samples.sound_windows import as_waves
-from assay.samples.transcript_spec import TranscriptSpec
+from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.task import number_of
 from assay.training.parts import mean_scale
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from assay.networks.hf_speech import HfSpeech
+    from assay.networks.speech_ctc import SpeechCtc
+    from assay.networks.whisper_decoding import Written
 
 #: Where the user does not say otherwise.
 _CTC_BEAMS, _LANGUAGE_WEIGHT, _TOKEN_BONUS = 8, 0.4, 0.5
@@ -42,14 +44,12 @@ _SILENT = 2e-4
 _WINDOWS_AT_ONCE = 8
 
 
-def transcribed(
-    network: nn.Module, sound: Tensor, mask: Tensor | None, spec: TranscriptSpec, options: Mapping[str, Any]
-) -> list[Stretch]:
+def transcribed(network: Any, sound: Any, mask: Any, spec: TranscriptSpec, options: Mapping[str, Any]) -> list[Stretch]:
     """What is said in windows, with times from each window's own beginning.
 
     Args:
-        network: a `SpeechCtc` or an `HfSpeech`, in evaluation mode.
-        sound: (B, T) int16, or float32 from -1 to 1.
+        network: a `SpeechCtc` or an `HfSpeech`, in evaluation mode, or what stands in for the first.
+        sound: (B, T) int16, or float32 from -1 to 1; a tensor, or for a stand-in an array.
         mask: (B, T) bool, True where a window is real, which padding follows; None for everywhere.
         spec: what a recording is.
         options: `beams`, `language_weight`, `token_bonus`, `words` (0 for none).
@@ -57,17 +57,17 @@ def transcribed(
     sound = as_waves(sound)
     if not len(sound):
         return []
-    mask = torch.ones_like(sound, dtype=torch.bool) if mask is None else mask
-    lengths = mask.sum(dim=1).tolist()
+    mask = sound == sound if mask is None else mask  # true everywhere, of the same kind as the sound
+    lengths = mask.sum(axis=1).tolist()
     spans = [float(row[:length].max() - row[:length].min()) if length >= _LEAST else 0.0
              for row, length in zip(sound, lengths, strict=True)]  # fmt: skip
     rows = [row for row, span in enumerate(spans) if span >= _SILENT]
     found = [Stretch("", 0.0, length / RATE, 0.0, 1) for length in lengths]
     if not rows:
         return found
-    if isinstance(network, HfSpeech):
+    if hasattr(network, "write"):
         told = _written(network, sound[rows], mask[rows], spec, options)
-    elif isinstance(network, SpeechCtc):
+    elif hasattr(network, "frames"):
         told = _emitted(network, sound[rows], mask[rows], spec, options)
     else:
         raise TypeError(f"{type(network).__name__} does not transcribe")
@@ -84,6 +84,10 @@ def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) ->
         batch: has `sound`, `mask`, `tokens` and `tokens_mask`.
         smoothing: the share of a token's weight that is spread over the vocabulary; of an `HfSpeech` alone.
     """
+    import torch
+
+    from assay.networks.hf_speech import HfSpeech
+
     sound, tokens = as_waves(batch.sound), batch.tokens
     mask = torch.ones_like(sound, dtype=torch.bool) if batch.mask is None else batch.mask
     there = torch.ones_like(tokens, dtype=torch.bool) if batch.tokens_mask is None else batch.tokens_mask
@@ -101,7 +105,7 @@ def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) ->
 
 
 def _emitted(
-    network: SpeechCtc, sound: Tensor, mask: Tensor, spec: TranscriptSpec, options: Mapping[str, Any]
+    network: SpeechCtc, sound: Any, mask: Any, spec: TranscriptSpec, options: Mapping[str, Any]
 ) -> list[Stretch]:
     """By a CTC network, whose batch is padded as it comes."""
     beams = int(number_of(options, "beams", _CTC_BEAMS, 1, 1000, whole=True))
@@ -109,11 +113,10 @@ def _emitted(
     bonus = number_of(options, "token_bonus", _TOKEN_BONUS, -10, 10)
     language = language_of(spec) if weight and beams > 1 else None
     search = CtcSearch(beams, weight, bonus if language else 0.0, blank=spec.tokenizer.pad)
-    lengths = mask.sum(dim=1)
+    lengths = mask.sum(axis=1)
     found: list[Stretch] = []
-    for logs, heard, length in zip(
-        network(sound, mask).numpy(), network.frames(lengths), lengths.tolist(), strict=True
-    ):
+    said = array_of(network(sound, mask))
+    for logs, heard, length in zip(said, network.frames(lengths), lengths.tolist(), strict=True):
         logs = logs[: int(heard)]
         best = ctc_beam_search(logs, search, language)
         found.append(_emitted_stretch(network, logs, best, length / network.rate, spec, options))
@@ -145,6 +148,8 @@ def _written(
 
     Windows are heard by groups, and all are written down at once.
     """
+    from torch.nn.utils.rnn import pad_sequence
+
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
     never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
     search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never), network.marks.first)
@@ -211,6 +216,8 @@ def _language(sentences: tuple[str, ...], spec: TranscriptSpec) -> SpokenLanguag
 
 def answered_batch(network: nn.Module, batch: Any, row: int, length: int, spec: TranscriptSpec) -> Any:
     """One window of a batch, (1, length), with the tokens of what the network hears in it (1, N)."""
+    import torch
+
     sound = as_waves(batch.sound[row : row + 1, :length])
     (told,) = transcribed(network, sound, None, spec, {"words": 0})
     text = told.text if spec.plain else " " + told.text
@@ -221,6 +228,10 @@ def answered_batch(network: nn.Module, batch: Any, row: int, length: int, spec: 
 
 def transcript_nats(network: nn.Module, sound: Tensor, tokens: Tensor) -> Tensor:
     """(B,) the log-probability (nats) of one transcript (1, N) in each of several windows (B, T) float32."""
+    import torch
+
+    from assay.networks.hf_speech import HfSpeech
+
     network_: Any = network
     count = tokens.shape[1] + isinstance(network, HfSpeech)
     parts = [network_.losses(part, None, tokens.expand(len(part), -1), None) for part in sound.split(_WINDOWS_AT_ONCE)]

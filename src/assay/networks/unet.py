@@ -18,10 +18,9 @@ from torch.nn import functional
 
 from assay.networks.activations import activation
 from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
+from assay.networks.views import VIEWS
 
 _GROUP = 8
-#: How many views of an image may be averaged.
-VIEWS = (1, 2, 4, 8)
 #: `group`: by the statistics of the image itself; `batch`: by those of the training (Ioffe and Szegedy 2015), so that
 #: in evaluation an answer depends on its surroundings alone, and a picture can be answered tile by tile.
 Normalisation = Literal["group", "batch"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.samples.pixel_values import NOT_LEARNED, PixelRange
+from assay.task_export import Preparation
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class BoxSpec:
     objects: float = 1.0
     side: float = 32.0
     pixels: PixelRange = NOT_LEARNED
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"decode, fit into {self.height} x {self.width} pixels (Pillow)"
+        after = "after it: scores, boxes that overlap better ones dropped"
+        return Preparation((f"scale {self.channels} channels of uint8",), (outside, after))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -12,6 +12,7 @@ import numpy as np
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells
 from assay.samples.pixel_values import NOT_LEARNED, PixelRange
+from assay.task_export import Preparation
 
 Array = np.ndarray[Any, Any]
 #: Sides of tiles, in pixels; multiples of the coarsest cell of any encoder.
@@ -62,6 +63,12 @@ class CellSpec:
     def apart(self) -> float:
         """Two finds closer than this, in pixels, are one cell."""
         return max(2.0, 0.7 * self.size)
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"decode, cut tiles of {self.tile} pixels that overlap by {2 * self.margin}"
+        after = "after it: peaks above the threshold, outlines by a watershed, doubles of two tiles dropped"
+        return Preparation(("scale 3 channels of uint8",), (outside, after))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

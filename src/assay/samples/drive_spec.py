@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.task_export import Preparation
+
 #: What |steering| makes of a frame, from the least on.
 BENDS = ("straight", "bend", "sharp bend")
 Box = tuple[int, int, int, int]
@@ -81,6 +83,13 @@ class DriveSpec:
     def back(self, rate_hz: float) -> int:
         """How many frames, at a rate, lie from one frame that is seen to the next."""
         return max(1, round(self.spacing_s * rate_hz))
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = (
+            f"decode, resize to {self.height} x {self.width} pixels, {self.frames} frames {self.spacing_s:g} s apart"
+        )
+        return Preparation(("scale pixels",), (outside, "after it: controls clipped to their bounds"))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from assay.targets.target import Target, target_from_json
+from assay.task_export import Preparation
 
 Fit = Literal["squash", "cover", "pad"]
 PixelType = Literal["uint8", "uint16"]
@@ -40,6 +41,12 @@ class ImageSpec:
     def largest(self) -> float:
         """The largest pixel value of the type."""
         return 255.0 if self.dtype == "uint8" else 65535.0
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        size = f"{self.height} x {self.width} pixels"
+        outside = f"decode, turn as EXIF says, {self.fit} to {size} (Pillow)"
+        return Preparation((f"scale {self.channels} channels of {self.dtype}",), (outside,))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -20,6 +20,7 @@ import numpy as np
 from assay.errors import SettingError
 from assay.samples.pixel_values import NOT_LEARNED, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.sources.label_mask import LabelMask
+from assay.task_export import Preparation
 
 if TYPE_CHECKING:
     from assay.sources.records import Records
@@ -72,6 +73,11 @@ class MaskSpec:
     def foreground(self) -> tuple[int, ...]:
         """The classes but the background."""
         return tuple(number for number in range(len(self.classes)) if number != self.background)
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"decode, scale to {100 * self.scale:.4g} %, cut windows of {self.side} pixels"
+        return Preparation(("scale 3 channels of uint8",), (outside, "after it: softmax, windows put together"))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

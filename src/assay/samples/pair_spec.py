@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.samples.tokens import Tokenizer
+from assay.task_export import Preparation
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class PairSpec:
     longest: int
     growth: float
     languages: str = ""
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"cut sentences into tokens, {self.longest} at most"
+        return Preparation(("embed tokens",), (outside, "around it: a beam search, one step of the graph at a time"))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.samples.tokens import Tokenizer
+from assay.task_export import Preparation
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class PassageSpec:
 
     tokenizer: Tokenizer
     longest: int
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"cut text into tokens, {self.longest} at most"
+        return Preparation(("embed tokens",), (outside, "around it: draws of tokens, one step at a time"))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.samples.text_windows import text_bytes
 from assay.samples.tokens import Tokenizer
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 Array = np.ndarray[Any, Any]
 
@@ -65,8 +63,8 @@ def cut_prompts(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> Pas
     return PassageWindows(tokens, nothing, [text_bytes(text) for text in texts], np.arange(len(texts)))
 
 
-def cropped(tokens: Tensor, mask: Tensor, length: int, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Stretches of at most `length` tokens, and their mask.
+def cropped(tokens: Any, mask: Any, length: int, places: Any = None) -> tuple[Any, Any]:
+    """Stretches of at most `length` tokens, and their mask; tensors of tensors, arrays of arrays.
 
     Args:
         tokens: (B, T), padded at the end.
@@ -74,13 +72,16 @@ def cropped(tokens: Tensor, mask: Tensor, length: int, places: Tensor | None = N
         length: the most tokens of a stretch.
         places: (B,) in [0, 1), where each stretch begins among the places where it can; None for the last.
     """
+    known, there = array_of(tokens), array_of(mask)
+    real = there.sum(axis=1)
+    spare = (real - length).clip(min=0)
+    start = spare if places is None else (array_of(places) * (spare + 1).astype(np.float32)).astype(np.int64)
+    width = min(length, known.shape[1])
+    index = start[:, None] + np.arange(width)
+    inside = index < real[:, None]
+    found = np.take_along_axis(known, index.clip(max=known.shape[1] - 1), 1) * inside.astype(known.dtype)
+    if isinstance(tokens, np.ndarray):
+        return found, inside
     import torch
 
-    real = mask.sum(dim=1)
-    spare = (real - length).clamp_min(0)
-    start = spare if places is None else (places * (spare + 1)).long()
-    width = min(length, tokens.shape[1])
-    index = start[:, None] + torch.arange(width)
-    inside = index < real[:, None]
-    found = tokens.gather(1, index.clamp_max(tokens.shape[1] - 1))
-    return found.masked_fill(~inside, 0), inside
+    return torch.from_numpy(found), torch.from_numpy(inside)

@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.samples.tokens import Tokenizer
+from assay.task_export import Preparation
 
 if TYPE_CHECKING:
     from assay.sources.records import Records
@@ -38,6 +39,11 @@ class QuestionSpec:
     question: int
     answer: int
     may_lack: bool
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"cut question and text into tokens, windows of {self.longest} at most"
+        return Preparation(("embed tokens",), (outside, "after it: the span that shares most with what may be right"))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

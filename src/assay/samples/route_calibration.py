@@ -117,6 +117,11 @@ def held(values: Tensor, known: Tensor) -> Tensor:
     """(..., T) values, where they are not known the last known one, 0 before the first."""
     import torch
 
+    if torch.onnx.is_in_onnx_export():  # in operators that graphs know, of few steps
+        steps = torch.arange(values.shape[-1])
+        before = known[..., None, :] & (steps[None] <= steps[:, None])
+        last = torch.where(before, steps, torch.full_like(steps, -1)).amax(-1)
+        return torch.where(last >= 0, values.gather(-1, last.clamp_min(0)), torch.zeros_like(values))
     if bool(known.all()):
         return values
     steps = torch.arange(values.shape[-1], device=values.device).expand(values.shape)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from assay.samples.route_calibration import Calibration
+from assay.task_export import Preparation
 
 #: Steps a second where nothing else is asked for.
 RATE_HZ = 10.0
@@ -42,6 +43,12 @@ class RouteSpec:
     def step_s(self) -> float:
         """Seconds of a step."""
         return 1 / self.rate_hz
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"sensors brought to an even clock of {self.rate_hz:g} Hz, a frame of a second at a time"
+        after = "after it: a filter of the pose, with GNSS where there is any"
+        return Preparation(("calibration of the sensors",), (outside, after))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -26,6 +26,8 @@ from assay.samples.stream import TrainStream
 from assay.sources.records import Problem, ProblemLog, Records, Storage
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from assay.evaluation.metrics import Values
     from assay.task import Batch, Spec, Task
 
@@ -39,7 +41,12 @@ class Samples:
     """All samples of a source in the form that the network takes.
 
     Build with `build_samples`; `append` adds what a closed-loop run collects.
+
+    Attributes:
+        arrays: batches hold NumPy arrays in the place of tensors: an export answers them, without torch.
     """
+
+    arrays = False
 
     def __init__(self, task: Task, spec: Spec, segment: Segment, side: Array, problems: Sequence[Problem]) -> None:
         self.task, self.spec = task, spec
@@ -188,21 +195,19 @@ class Samples:
             among: windows of a larger batch of which these are a part: they are padded as they would be in it.
             exact: a judged window that cannot be decoded is an error; else, as in training, another takes its place.
         """
-        import torch
-
-        begun = time.perf_counter()
+        begun, form = time.perf_counter(), np.asarray if self.arrays else _tensor
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
         for name, got in self._values(known & set(self._segments[0].cache.fields), windows, exact).items():
             if isinstance(got, list):
                 padded, filled = pad(got, 0 if among is None else self._longest(name, among))
-                values[name] = torch.from_numpy(padded)
-                values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = torch.from_numpy(filled)
+                values[name] = form(padded)
+                values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = form(filled)
             else:
-                values[name] = torch.from_numpy(got)
+                values[name] = form(got)
         if not exact:
             self.waited_s += time.perf_counter() - begun
-        return self.task.batch_type(index=torch.from_numpy(np.array(windows, np.int64)), **values)
+        return self.task.batch_type(index=form(np.array(windows, np.int64)), **values)
 
     def _values(self, names: set[str], windows: Array, exact: bool) -> Mapping[str, Array | list[Array]]:
         if self.on_demand is not None and len(self._segments) == 1:
@@ -303,6 +308,12 @@ class View:
             return self
         chosen = order(np.arange(len(self.units)), "sample", seed)[:count]
         return View(self.samples, self.units[np.sort(chosen)], self._change)
+
+
+def _tensor(values: Array) -> Tensor:
+    import torch
+
+    return torch.from_numpy(values)
 
 
 def build_samples(

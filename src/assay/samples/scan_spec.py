@@ -9,6 +9,7 @@ from typing import Any
 from assay.errors import SettingError
 from assay.samples.image_spec import ImageSpec
 from assay.targets.class_target import ClassTarget
+from assay.task_export import Preparation
 
 #: What classes without a finding are called.
 _HEALTHY = ("normal", "healthy", "negative", "no", "none", "control", "benign", "false", "0", "no finding", "nofinding")
@@ -49,6 +50,11 @@ class ScanSpec:
     def classes(self) -> int:
         """How many classes there are."""
         return len(self.target.classes)
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"read DICOM, NIfTI or pictures, {self.window or 'no window'}, resize as the spec says"
+        return Preparation(("scale values",), (outside,))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

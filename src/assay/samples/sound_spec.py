@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.targets.target import Target, target_from_json
+from assay.task_export import Preparation
 
 #: The class of everything that is no command: other speech, noise, silence.
 OTHER = "other"
@@ -36,6 +37,11 @@ class ClipSpec:
         """The number of the class `OTHER`; None where there is none."""
         classes: tuple[str, ...] = getattr(self.target, "classes", ())
         return classes.index(OTHER) if OTHER in classes else None
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"decode, one channel, {self.rate} Hz, the loudest {self.seconds:g} s as float32 from -1 to 1"
+        return Preparation(("log-mel energies, less each band's mean",), (outside,))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

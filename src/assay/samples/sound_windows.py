@@ -43,6 +43,8 @@ def loudest(samples: Array, length: int) -> int:
 
 def as_waves(sounds: Tensor) -> Tensor:
     """Sounds (B, T), as they are in the cache or float already, as float32 from -1 to 1."""
+    if isinstance(sounds, np.ndarray):  # an export answers
+        return sounds.astype(np.float32) / np.float32(SCALE if sounds.dtype.kind == "i" else 1)
     import torch
 
     return sounds.float() if sounds.is_floating_point() else sounds.to(torch.float32) / SCALE
@@ -65,7 +67,7 @@ def lengths_of(batch: Any) -> list[int]:
     """How many values each sound (B, T) of a batch has, without what stands behind it."""
     if batch.mask is None:
         return [batch.sound.shape[1]] * len(batch.sound)
-    lengths: list[int] = batch.mask.sum(dim=1).tolist()
+    lengths: list[int] = batch.mask.sum(axis=1).tolist()
     return lengths
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.targets.target import Target, target_from_json
+from assay.task_export import Preparation
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class TableSpec:
     def category_sizes(self) -> tuple[int, ...]:
         """How many codes each category column has, code 0 included."""
         return tuple(len(column.values) + 1 for column in self.categories)
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = (
+            f"numbers of {len(self.numbers)} columns as float32, NaN where missing, times in seconds",
+            f"categories of {len(self.categories)} columns as their place in the spec's values from 1, 0 if unknown",
+        )
+        return Preparation(("scale and embed numbers, mark missing ones, embed categories",), outside)
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.samples.tokens import Tokenizer
 from assay.targets.target import Target, target_from_json
+from assay.task_export import Preparation
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class TextSpec:
     longest: int
     target: Target
     columns: tuple[str, ...] = ()
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        return Preparation(("embed tokens",), (f"cut texts into tokens, windows of {self.longest} at most",))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.errors import DataError, SettingError
 from assay.samples.tokens import Tokenizer
+from assay.task_export import Preparation
 
 if TYPE_CHECKING:
     from assay.sources.records import Records
@@ -48,6 +49,12 @@ class TranscriptSpec:
 
         said = [spoken(text, self.language) if self.plain else f" {text.strip()}" for text in texts]
         return self.tokenizer.encode_batch(said)
+
+    def preparation(self) -> Preparation:
+        """See `TaskExport.preparation`."""
+        outside = f"decode, one channel, {RATE} Hz, windows of {self.longest_s:g} s at most that end in pauses"
+        after = "after it: a search for the text, with the language model of the transcripts"
+        return Preparation(("log-mel energies",), (outside, after))
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""

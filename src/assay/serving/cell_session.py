@@ -53,6 +53,7 @@ class CellSession(Session):
     """
 
     def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
         found: Any = predictor.network
         self._network = found
         self.spec: CellSpec = predictor.spec
@@ -106,8 +107,6 @@ class CellSession(Session):
 
     def _found(self, band: Array, first: int, end: int) -> Cells:
         """The cells of the tiles that begin at the top of a band of rows; they answer for rows `first` to `end`."""
-        import torch
-
         side, height = self.spec.tile, self._top + self._held
         tiles = [
             Tile(
@@ -125,13 +124,12 @@ class CellSession(Session):
             for left, first_x, last_x in strips(self._width, side, self.spec.margin)
         ]
         parts: list[Cells] = []
-        self._network.eval()
         for start in range(0, len(tiles), _AT_ONCE):
             some = tiles[start : start + _AT_ONCE]
             images = np.stack([cut(band, tile.left, 0, side).transpose(2, 0, 1) for tile in some])
             places = np.stack([tile.numbers for tile in some])
-            with torch.inference_mode():
-                batch = (torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(places))
+            with self._predictor.inference():
+                batch = (self._predictor.given(np.ascontiguousarray(images)), self._predictor.given(places))
                 parts += tile_cells(self._network, *batch, self.spec, self._how)
         return merged_cells(parts, self.spec)
 

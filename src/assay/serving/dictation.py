@@ -6,6 +6,7 @@ Shapes: T values of sound at 16 kHz.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,22 +94,15 @@ class Dictation(Session):
         return [found[place] for place in range(len(due)) if found[place].text or not found[place].final]
 
     def _heard(self, pieces: Sequence[Piece], final: bool) -> list[Heard]:
-        import torch
-
         from assay.samples.samples import pad
 
         predictor = self._predictor
         sound, mask = pad([whole_numbers(piece.sound) for piece in pieces])
-        batch = predictor.task.batch_type(
-            index=torch.arange(len(pieces)),
-            mask=torch.from_numpy(mask),
-            sound=torch.from_numpy(sound),  # type: ignore[call-arg]
-            start=torch.tensor([piece.start / RATE for piece in pieces]),
-        )
+        starts = np.asarray([piece.start / RATE for piece in pieces], np.float32)
+        fields = {"index": np.arange(len(pieces)), "mask": mask, "sound": sound, "start": starts}
+        batch = predictor.task.batch_type(**{name: predictor.given(values) for name, values in fields.items()})
         options = predictor.options if final else {**predictor.options, "words": 0}
-        predictor.network.eval()
-        with torch.inference_mode():
-            return list(predictor.task.predict(predictor.network, batch, predictor.spec, options))
+        return list(replace(predictor, options=options).respond(batch))
 
 
 def gathered(answers: Iterable[Partial]) -> Transcript:

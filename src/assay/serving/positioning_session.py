@@ -39,11 +39,11 @@ class Following(Session):
     def __init__(self, predictor: Predictor) -> None:
         from assay.networks.motion_tracks import Trust, uses_gnss
 
+        self._predictor = predictor
         self._spec, self._network = predictor.spec, predictor.network
         self._gnss = uses_gnss(predictor.spec, predictor.options)
         self._trust = Trust.of(predictor.network, self._gnss)
         self._frame: int = predictor.network.frame  # type: ignore[assignment]
-        self._network.eval()
         width = width_of(len(self._spec.channels))
         self._waiting = np.zeros((0, width), np.float32)
         self._memory: Any = None
@@ -81,14 +81,11 @@ class Following(Session):
 
     def _asked(self, part: Array) -> Odometry:
         """What the network says of a frame."""
-        import torch
-
         from assay.networks.motion_tracks import odometry_of, trusted
 
-        channels = len(self._spec.channels)
-        sensors = torch.from_numpy(part[None, :, :channels].copy())
-        present = torch.from_numpy(part[None, :, channels : 2 * channels] > 0.5)
-        with torch.inference_mode():
+        channels, given = len(self._spec.channels), self._predictor.given
+        sensors, present = given(part[None, :, :channels].copy()), given(part[None, :, channels : 2 * channels] > 0.5)
+        with self._predictor.inference():
             motion, self._memory = self._network(sensors, present, self._memory)
         return trusted(odometry_of(self._network, motion), self._trust)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples, hold_samples
 from assay.samples.split import TEST
+from assay.serving.stand_in import StandIn, arrays_of
 from assay.sources.records import Problem, ProblemLog, Records
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Predictor:
     Attributes:
         task: the application.
         spec: what a sample is.
-        network: the trained network, in evaluation mode.
+        network: the trained network, in evaluation mode; or a `StandIn`, where an export answers.
         options: search options that the task's `predict` understands (beam width, thresholds).
         temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
             as the network gives them.
@@ -73,7 +74,7 @@ class Predictor:
 
     task: Task
     spec: Spec
-    network: nn.Module
+    network: nn.Module | Any
     options: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     settled: Mapping[str, Any] = field(default_factory=dict)
@@ -97,13 +98,32 @@ class Predictor:
             return outputs
         return self.task.sharpened(outputs, self.temperature, self.spec)
 
-    def _predict(self, batch: Any) -> Values:
+    @property
+    def exported(self) -> bool:
+        """Whether an export answers, to which batches of arrays are given."""
+        return isinstance(self.network, StandIn)
+
+    def given(self, values: Array) -> Any:
+        """An array in the form in which a batch takes it: a tensor, unless an export answers."""
+        return values if self.exported else tensor(values)
+
+    @contextmanager
+    def inference(self) -> Iterator[None]:
+        """The network, or what stands in for it, can be asked, and nothing is kept for gradients."""
+        if self.exported:
+            yield
+            return
         import torch
 
         if self.network.training:  # asking each module of a large network takes as long as a layer
             self.network.eval()
         with torch.inference_mode():
-            return self.task.predict(self.network, batch, self.spec, self.options)
+            yield
+
+    def _predict(self, batch: Any) -> Values:
+        with self.inference():
+            given = arrays_of(batch) if self.exported else batch
+            return self.task.predict(self.network, given, self.spec, self.options)
 
     def _merged(self, view: View) -> Values:
         if self.task.traits.several_windows and view.by_length() is None:
@@ -139,6 +159,13 @@ class Predictor:
     def predict(self, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
         """Answers for records without targets, and what could not be read."""
         return predict(self, records)
+
+
+def tensor(values: Array) -> Any:
+    """An array as a tensor."""
+    import torch
+
+    return torch.from_numpy(values)
 
 
 def _stacked(outputs: list[Any]) -> Values:
@@ -212,9 +239,19 @@ def predict(
     return [known[name] for name in names if name in known], log.problems()
 
 
+def form_of(model: Answering) -> Callable[[Array], Any]:
+    """What makes an array what a model's batches hold: a tensor, unless an export answers."""
+    return model.given if isinstance(model, Predictor) else tensor
+
+
+def takes_arrays(model: Answering) -> bool:
+    """Whether a model is given batches of arrays."""
+    return isinstance(model, Predictor) and model.exported
+
+
 def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """Answers for records that are decoded before the first is answered."""
-    with inputs(model.task, records, model.spec) as (samples, problems):
+    with inputs(model.task, records, model.spec, takes_arrays(model)) as (samples, problems):
         view = samples.view(TEST)
         pairs = zip(view.ids(), model.outputs(view), strict=True)
         return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
@@ -250,30 +287,34 @@ def _without(records: Records, names: set[str]) -> Records:
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:
     """The answer to a single record in pieces of text, as it is written (`Task.growing`)."""
-    import torch
-
     task = predictor.task
-    with inputs(task, records, predictor.spec) as (samples, _):
+    with inputs(task, records, predictor.spec, predictor.exported) as (samples, _):
         view = samples.view(TEST)
         if not len(view):
             raise DataError("no input could be read", "Give an input that can be read.")
         batch = samples.batch(samples.view_of(view.units[:1]).windows)
-        predictor.network.eval()
-        with torch.inference_mode():
+        with predictor.inference():
             yield from task.growing(predictor.network, batch, predictor.spec, predictor.options) or ()
 
 
 @contextmanager
-def inputs(task: Task, records: Records, spec: Spec) -> Iterator[tuple[Samples, tuple[Problem, ...]]]:
-    """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away."""
+def inputs(
+    task: Task, records: Records, spec: Spec, arrays: bool = False
+) -> Iterator[tuple[Samples, tuple[Problem, ...]]]:
+    """Samples of records that are to be predicted, and what could not be read; their decoded form is thrown away.
+
+    Their batches hold tensors, or `arrays`.
+    """
     log = ProblemLog()
     log.extend(records.problems)
     if not are_more_than(records, FEW):
         samples = hold_samples(task, records, spec, log)
+        samples.arrays = arrays
         yield samples, log.problems()
         return
     with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
         samples = build_samples(task, records, spec, None, log, Path(folder) / "samples")
+        samples.arrays = arrays
         yield samples, log.problems()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import DataError
 from assay.evaluation.followed import FollowedObject, FrameObjects
 from assay.samples.box_pictures import encode_frames
-from assay.serving.predictor import Predictor
+from assay.serving.predictor import Predictor, form_of
 from assay.serving.tracking import Tracker, apart, tracked
 from assay.sources._video_chunks import VideoFrames
 from assay.task_parts import Session, number_of
@@ -51,6 +51,7 @@ class VideoSession(Session):
         self._doubtful = min(_DOUBTFUL, found)
         self._tracker = Tracker(found, self._doubtful)
         self._predictor = predictor
+        self._form = form_of(predictor)
         if isinstance(predictor, Predictor):  # boxes of low scores are wanted, too
             others = {name: value for name, value in options.items() if name != "min_score"}
             self._predictor = replace(predictor, options=others)
@@ -92,13 +93,9 @@ class VideoSession(Session):
 
     def _boxes(self, pixels: Array) -> list[Array]:
         """The boxes (m, 6) of some frames."""
-        import torch
-
-        fields = encode_frames(pixels, self.spec)
-        index = torch.arange(self._looked, self._looked + len(pixels))
+        fields = {"index": np.arange(self._looked, self._looked + len(pixels)), **encode_frames(pixels, self.spec)}
         self._looked += len(pixels)
-        tensors = {name: torch.from_numpy(values) for name, values in fields.items()}
-        batch = self._predictor.task.batch_type(index=index, **tensors)
+        batch = self._predictor.task.batch_type(**{name: self._form(values) for name, values in fields.items()})
         found = (np.asarray(boxes) for boxes in self._predictor.respond(batch))
         return [apart(boxes[boxes[:, 4] >= self._doubtful], self._overlap) for boxes in found]
 

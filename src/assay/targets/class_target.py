@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of, softmax
 from assay.evaluation.calibration import sharpen
 from assay.evaluation.intervals import wilson
 from assay.evaluation.metrics import Accuracy, BinaryAuc, LogLoss, MacroF1, Metric, Values, class_losses
@@ -66,7 +67,7 @@ class ClassTarget(Target):
 
     def output(self, logits: Tensor) -> Array:
         """(B, C) probabilities."""
-        return np.asarray(logits.float().softmax(dim=1).cpu().numpy())
+        return softmax(array_of(logits))
 
     def answer(self, output: Any) -> ClassAnswer:
         """See `Target.answer`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of, sigmoid
 from assay.evaluation.intervals import estimate
 from assay.evaluation.metrics import LabelsF1, Metric, SubsetAccuracy, Values
 from assay.evidence.finding import Figure
@@ -62,7 +63,7 @@ class LabelsTarget(Target):
 
     def output(self, logits: Tensor) -> Array:
         """(B, C) probabilities."""
-        return np.asarray(logits.float().sigmoid().cpu().numpy())
+        return sigmoid(array_of(logits))
 
     def answer(self, output: Any) -> LabelsAnswer:
         """See `Target.answer`."""

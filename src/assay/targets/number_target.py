@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.evaluation.metrics import R2, MeanAbsoluteError, Metric, RootMeanSquaredError, Values
 from assay.evidence.finding import Figure
 from assay.targets.target import Array, Target
@@ -60,7 +61,7 @@ class NumberTarget(Target):
 
     def output(self, logits: Tensor) -> Array:
         """(B,) in the target's own unit."""
-        return np.asarray(logits[:, 0].double().cpu().numpy() * self.deviation + self.mean)
+        return np.asarray(array_of(logits)[:, 0].astype(np.float64) * self.deviation + self.mean)
 
     def answer(self, output: Any) -> NumberAnswer:
         """See `Target.answer`."""

@@ -78,6 +78,7 @@ class CellDetection(Task):
         data="images with points (CSV), outlines (label images, a mask a cell) or boxes; PanNuke, MoNuSAC; TIFF slides",
         extra="cells",
         takes=("picture",),
+        exported_by="assay.serving.cell_export",
         default_budget_s=600.0,
         several_windows=True,
         streams=True,

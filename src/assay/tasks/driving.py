@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of
 from assay.samples.drive_spec import DriveSpec
 from assay.task import (
     Amount,
@@ -155,7 +156,7 @@ class Driving(Task):
 
     def predict(self, network: nn.Module, batch: DriveBatch, spec: DriveSpec, options: Mapping[str, Any]) -> Values:
         """(B, A) controls within their bounds."""
-        found = network(batch.image).float().numpy()
+        found = array_of(network(batch.image))
         return np.asarray(np.clip(found, np.asarray(spec.low, np.float32), np.asarray(spec.high, np.float32)))
 
     def merge(self, outputs: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:
@@ -338,10 +339,12 @@ class Driving(Task):
 
 def _answer(predictor: Answering, change: Callable[[DriveBatch], DriveBatch] | None = None) -> Any:
     """What a predictor answers to one window, given as an array (1, 3K, H, W), and changed before."""
-    import torch
+    from assay.serving.predictor import form_of
+
+    form = form_of(predictor)
 
     def answer(image: np.ndarray[Any, Any], number: int) -> np.ndarray[Any, Any]:
-        batch = DriveBatch(index=torch.tensor([number]), image=torch.from_numpy(image))
+        batch = DriveBatch(index=form(np.asarray([number])), image=form(image))
         found = np.asarray(predictor.respond(batch if change is None else change(batch)))
         return np.asarray(found[0])
 

@@ -77,6 +77,7 @@ class ObjectDetection(Task):
         data="COCO JSON, Pascal VOC, YOLO, exports of CVAT, Label Studio and LabelMe; folders, zip, tar",
         extra="detection",
         takes=("picture", "video"),
+        asked=("threshold",),
         default_budget_s=900.0,
         streams=True,
         classical_streams=True,
@@ -169,8 +170,7 @@ class ObjectDetection(Task):
 
         overlap = number_of(options, "nms", OVERLAP, 0.01, 1.0)
         least = number_of(options, "min_score", 0.0, 0.0, 1.0)
-        threshold = float(network.threshold)  # type: ignore[arg-type]
-        found = decode(network(batch.image), batch.frame.numpy(), spec, threshold, least, overlap)
+        found = decode(network(batch.image), batch.frame, spec, network.threshold, least, overlap)
         if "min_score" not in options:
             return found
         return [np.concatenate([one, np.ones((len(one), 1), np.float32)], axis=1) for one in found]

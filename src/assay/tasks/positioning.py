@@ -75,6 +75,7 @@ class Positioning(Task):
         data="a folder per drive: imu.csv, wheels.csv, gnss.csv, poses.csv; a table per drive; comma2k19; KITTI poses",
         extra="positioning",
         takes=("log",),
+        exported_by="assay.serving.motion_export",
         default_budget_s=300.0,
         variable_length=True,
         streams=True,

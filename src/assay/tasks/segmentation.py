@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.arrays import array_of, softmax
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import LabelMask
 from assay.task import (
@@ -170,8 +171,8 @@ class Segmentation(Task):
         """The probability of each class at each pixel of each window."""
         from assay.samples.mask_windows import WindowShares
 
-        shares = network(batch.image).float().softmax(1).half().cpu().numpy()
-        return [WindowShares(one, place) for one, place in zip(shares, batch.place.numpy(), strict=True)]
+        shares = softmax(array_of(network(batch.image)), axis=1).astype(np.float16)
+        return [WindowShares(one, place) for one, place in zip(shares, array_of(batch.place), strict=True)]
 
     def merge(self, outputs: Values, spec: MaskSpec) -> Segmented:
         """See `assay.samples.mask_windows`."""

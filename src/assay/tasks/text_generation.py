@@ -92,6 +92,7 @@ class TextGeneration(Task):
         data="a text file, or a folder or archive of them",
         extra="text",
         takes=("text",),
+        exported_by="assay.serving.language_export",
         variable_length=True,
         several_windows=True,
         options={

@@ -57,6 +57,7 @@ class Transcription(Task):
         data="WAV, FLAC, OGG, MP3 with transcripts: CSV, TSV or JSONL, LibriSpeech, Common Voice and Kaldi layouts",
         extra="audio",
         takes=("sound",),
+        exported_by="assay.serving.speech_export",
         default_budget_s=600.0,
         variable_length=True,
         several_windows=True,
@@ -130,9 +131,8 @@ class Transcription(Task):
             ids = batch.column("id").to_pylist()
             tokens = spec.tokens_of([text or "" for text in batch.column("target").to_pylist()])
             fits = [not spec.most_tokens or len(one) <= spec.most_tokens for one in tokens]
-            nothing = np.zeros(0, np.int32)
             fields["tokens"] = [
-                tokens[row] if whole and fits[row] else nothing
+                tokens[row] if whole and fits[row] else np.zeros(0, np.int32)
                 for row, whole in zip(found.row, found.whole, strict=True)
             ]
             for row in np.unique(found.row[found.whole]).tolist():

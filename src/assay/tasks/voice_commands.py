@@ -303,15 +303,17 @@ def _hearing(spec: ClipSpec, **known: Any) -> Hearing:
 
 def _ear(predictor: Predictor) -> Ear:
     """What hears the windows of one stream by the predictor's network."""
-    import torch
-
-    from assay.serving.shared_windows import ear_of
-
-    spec, network = predictor.spec, predictor.network
+    spec, network, given = predictor.spec, predictor.network, predictor.given
 
     def whole(windows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        found = predictor.respond(SoundBatch(index=torch.arange(len(windows)), sound=torch.from_numpy(windows)))
+        found = predictor.respond(SoundBatch(index=given(np.arange(len(windows))), sound=given(windows)))
         return np.asarray(found, np.float32)
+
+    if predictor.exported:
+        from assay.serving.ears import WholeWindows
+
+        return WholeWindows(whole, spec.length)
+    from assay.serving.shared_windows import ear_of
 
     def judge(energies: Tensor) -> np.ndarray[Any, Any]:
         if network.training:

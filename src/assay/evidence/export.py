@@ -1,0 +1,74 @@
+"""Does the exported network answer as the trained one?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.evidence.finding import Figure, Finding, Number
+from assay.evidence.words import duration, size
+
+QUESTION = "Does the export answer as the network does?"
+_NAMES = {"trained": "PyTorch", "float": "ONNX", "int8": "ONNX, int8"}
+
+
+def find(facts: Mapping[str, Any]) -> Finding:
+    """Parity on the test side, latency and size before and after, out of what `export.json` holds."""
+    kind = facts["precision"]
+    parity = facts["parity"][kind]
+    before, after = facts["latency"]["trained"]["alone_ms"], facts["latency"][kind]["alone_ms"]
+    gain = parity["difference"]
+    numbers = {
+        f"{parity['metric']} of the export": Number(parity["exported"]),
+        "difference from the network": Number(gain["value"], gain["low"], gain["high"], "points"),
+        "equal answers": Number(parity["equal"], unit="%"),
+        "largest difference of an output": Number(parity["largest"], unit="deviations"),
+        "one answer alone, before": Number(before, unit="ms"),
+        "one answer alone, after": Number(after, unit="ms"),
+        "on disk, before": Number(facts["bytes"]["trained"], unit="bytes"),
+        "on disk, after": Number(facts["bytes"][kind], unit="bytes"),
+    }
+    quicker = after <= before
+    status = "good" if quicker or kind == "float" else "watch"
+    next_ = "" if status == "good" else "Export in float: int8 is no quicker on this processor."
+    certainty = (
+        f"Compared on the {parity['answers']:,} answers of the test side; timed here, with as many threads for both; "
+        f"a difference of an output is told in deviations of that output."
+    )
+    return Finding("export", QUESTION, status, _verdict(facts), numbers, (_table(facts),), next_, certainty)  # type: ignore[arg-type]
+
+
+def lines(facts: Mapping[str, Any]) -> list[str]:
+    """What a person is told after an export."""
+    told = [_verdict(facts), f"opset {facts['opset']}"]
+    told += [f"in the graph: {text}" for text in facts["preprocessing"].inside]
+    return told + [f"before the graph: {text}" for text in facts["preprocessing"].outside]
+
+
+def _verdict(facts: Mapping[str, Any]) -> str:
+    kind = facts["precision"]
+    parity, latency, sizes = facts["parity"][kind], facts["latency"], facts["bytes"]
+    return (
+        f"{100 * parity['equal']:.4g} % of {parity['answers']:,} test answers equal the network's; {parity['metric']} "
+        f"{parity['trained']:.4g} before and {parity['exported']:.4g} after; one answer takes "
+        f"{duration(latency['trained']['alone_ms'] / 1000)} before and {duration(latency[kind]['alone_ms'] / 1000)} "
+        f"after; {size(sizes['trained'])} before and {size(sizes[kind])} after."
+    )
+
+
+def _table(facts: Mapping[str, Any]) -> Figure:
+    rows = []
+    for kind, latency in facts["latency"].items():
+        parity = facts["parity"].get(kind)
+        rows.append(
+            [
+                _NAMES[kind],
+                f"{latency['alone_ms']:.4g} ms",
+                f"{latency['each_ms']:.4g} ms",
+                size(facts["bytes"][kind]),
+                "" if parity is None else f"{100 * parity['equal']:.4g} %",
+            ]
+        )
+    columns = ["", "one answer alone", "one in a batch", "on disk", "equal answers"]
+    caption = f"Opset {facts['opset']}. Before the graph: {'; '.join(facts['preprocessing'].outside) or 'nothing'}."
+    return Figure("table", "Before and after the export", {"columns": columns, "rows": rows}, caption)

@@ -1,0 +1,215 @@
+"""`assay export`: what it leaves, what it proves, what it refuses, and answers without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+_WITHOUT_TORCH = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(f"{{name}} is not to be imported")
+sys.meta_path.insert(0, Blocked())
+from assay.cli import main
+main()
+"""
+#: What `assay[run]` does not install, besides what trains.
+BLOCKED = ("torch", "torchvision", "timm", "sklearn", "scipy", "skimage", "lightgbm", "transformers", "safetensors",
+           "skops", "onnx", "onnxscript", "pandas")  # fmt: skip
+
+
+def without_torch(*words: object) -> subprocess.CompletedProcess[str]:
+    program = _WITHOUT_TORCH.format(blocked=BLOCKED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, env=environment, timeout=600
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(command: Any, digits_run: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A run on the digits with an export in it, and what exporting printed."""
+    run = tmp_path_factory.mktemp("exported") / "run"
+    shutil.copytree(digits_run[0], run)
+    return run, command("export", run, "--json")
+
+
+def complaint(result: Any) -> str:
+    """The error and the hint, one each."""
+    lines = result.err.splitlines()
+    assert result.code == 1 and "Traceback" not in result.err, result.err
+    assert [line.partition(":")[0] for line in lines if line.startswith(("error:", "hint:"))] == ["error", "hint"]
+    return str(result.err)
+
+
+def test_it_tells_how_the_export_compares(exported: tuple[Path, Any]) -> None:
+    run, result = exported
+    assert result.code == 0, result.err
+    found = result.json
+    parity = found["parity"]["float"]
+    assert found["format"] == 1 and found["precision"] == "float" and found["opset"] == 18
+    assert parity["equal"] == 1.0 and parity["largest"] < 1e-3 and parity["answers"] > 5
+    assert parity["difference"]["value"] == pytest.approx(0, abs=1e-6)
+    assert set(found["latency"]) == set(found["bytes"]) == {"trained", "float"}
+    assert found["preprocessing"]["inside"] and found["preprocessing"]["outside"]
+    assert {path.name for path in (run / "model").glob("*.onnx")} == {"model.onnx"}
+    finding = json.loads((run / "summary.json").read_text())["findings"]["export"]
+    assert finding["status"] == "good" and finding["numbers"]["equal answers"]["value"] == 1.0
+    assert "Does the export answer as the network does?" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_file_says_what_it_is_and_nothing_of_the_machine(exported: tuple[Path, Any]) -> None:
+    content = (exported[0] / "model" / "model.onnx").read_bytes()
+    model = onnx.load_from_string(content)
+    onnx.checker.check_model(model)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    assert told["assay.task"] == "image-classification" and told["assay.opset"] == "18"
+    assert json.loads(told["assay.labels"]) == [str(digit) for digit in range(10)]
+    assert json.loads(told["assay.preprocessing"])["inside"]
+    assert [value.name for value in model.graph.input] == ["image"]
+    assert model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    assert str(Path(__file__).parent.parent).encode() not in content and b"site-packages" not in content
+
+
+def test_answers_are_the_same_without_torch(exported: tuple[Path, Any], digits: Path) -> None:
+    import assay
+    from assay.serving.stand_in import StandIn
+
+    run = exported[0]
+    told = without_torch("predict", run, digits / "3", "--json")
+    assert told.returncode == 0, told.stderr
+    rows = [json.loads(line) for line in told.stdout.splitlines()]
+    model = assay.load(run)
+    assert model.exported is not None and isinstance(model.exported.network, StandIn)
+    wanted = model.predictor.predict(model.task.read_inputs(assay.model.open_source(digits / "3"), model.spec))[0]
+    assert [row["id"] for row in rows] == [one.id for one in wanted]
+    for row, one in zip(rows, wanted, strict=True):
+        assert row["label"] == one.answer.label
+        assert row["confidence"] == pytest.approx(one.answer.confidence, abs=1e-4)
+
+
+def test_a_folder_of_its_own_answers_and_holds_no_weights_of_torch(
+    command: Any, exported: tuple[Path, Any], digits: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "small"
+    assert command("export", exported[0], "--out", out, "--json").code == 0
+    there = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    assert there >= {"plan.json", "model/model.json", "model/model.onnx", "model/export.json"}
+    assert not any(name.endswith((".safetensors", ".npz")) for name in there)
+    assert command("predict", out, digits / "3", "--json").code == 0
+    assert "is not empty" in complaint(command("export", exported[0], "--out", out))
+    assert "lies in the run" in complaint(command("export", exported[0], "--out", exported[0] / "within"))
+
+
+def test_what_was_changed_is_not_believed(
+    command: Any, exported: tuple[Path, Any], digits: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(exported[0], run)
+    file, facts = run / "model" / "model.onnx", run / "model" / "export.json"
+    content, written = file.read_bytes(), facts.read_text()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "was changed since it was exported" in complaint(command("predict", run, digits / "3"))
+    file.unlink()
+    assert "cannot be read" in complaint(command("predict", run, digits / "3"))
+    file.write_bytes(content)
+    facts.write_text(written.replace('"format": 1', '"format": 2'))
+    assert "newer Assay" in complaint(command("predict", run, digits / "3"))
+    facts.write_text(written.replace('"model.onnx"', '"../../plan.json"'))
+    assert "outside of its folder" in complaint(command("predict", run, digits / "3"))
+    facts.write_text("{")
+    assert "is damaged" in complaint(command("predict", run, digits / "3"))
+    facts.write_text(written)
+    model = json.loads((run / "model" / "model.json").read_text())
+    (run / "model" / "model.json").write_text(json.dumps({**model, "temperature": 2.0}))
+    assert "of another model" in complaint(command("predict", run, digits / "3"))
+    (run / "model" / "model.json").write_text(json.dumps(model))
+    junk = b"no graph"
+    file.write_bytes(junk)
+    known = json.loads(written)
+    from assay.serving.exported import digest
+
+    known["graphs"]["model"]["sha256"] = digest(junk)
+    facts.write_text(json.dumps(known))
+    assert "cannot be run by ONNX Runtime" in complaint(command("predict", run, digits / "3"))
+
+
+def test_an_export_that_answers_differently_is_refused_with_its_layer(
+    command: Any, digits_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from assay.serving import onnx_writing
+
+    run = tmp_path / "run"
+    shutil.copytree(digits_run[0], run)
+    write = onnx_writing.write_step
+
+    def spoiled(step: Any, metadata: Any) -> Any:
+        model = write(step, metadata)
+        last = [node for node in model.graph.node if node.op_type == "Gemm"][-1]
+        weight = next(value for value in model.graph.initializer if value.name == last.input[1])
+        values = onnx.numpy_helper.to_array(weight)
+        weight.CopyFrom(onnx.numpy_helper.from_array(-np.asarray(values), weight.name))
+        return model
+
+    monkeypatch.setattr(onnx_writing, "write_step", spoiled)
+    told = complaint(command("export", run))
+    assert "answers of the export equal the network's" in told and "begin to differ in body." in told
+    assert not (run / "model" / "export.json").exists()
+
+
+def test_int8_is_smaller_and_refused_where_it_loses(
+    command: Any, digits_run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, digits: Path
+) -> None:
+    from assay.serving import parity
+
+    run = tmp_path / "run"
+    shutil.copytree(digits_run[0], run)
+    monkeypatch.setattr(parity, "MOST_LOST", 1.0)
+    result = command("export", run, "--int8", "--json")
+    assert result.code == 0, result.err
+    found = result.json
+    assert found["precision"] == "int8" and set(found["parity"]) == {"float", "int8"}
+    assert found["bytes"]["int8"] < found["bytes"]["float"]
+    assert command("predict", run, digits / "3", "--json").code == 0
+    monkeypatch.setattr(parity, "MOST_LOST", -1.0)
+    assert "the int8 export loses" in complaint(command("export", run, "--int8"))
+
+
+def test_what_cannot_be_exported_is_told(command: Any, digits_run: Any, tmp_path: Path) -> None:
+    assert "--format tflite" in complaint(command("export", digits_run[0], "--format", "tflite"))
+    half = tmp_path / "half"
+    shutil.copytree(digits_run[0], half)
+    (half / "summary.json").unlink()
+    assert "the run is not complete" in complaint(command("export", half))
+    assert "is not a run" in complaint(command("export", tmp_path))
+
+
+@pytest.mark.slow
+def test_a_recording_is_listened_to_without_torch(command: Any, tmp_path: Path) -> None:
+    from sound_examples import write_words
+
+    words, run = write_words(tmp_path / "words", 12), tmp_path / "run"
+    how = ("--epochs", 1, "--evidence", "none", "--task", "voice-commands", "--json")
+    assert command("train", words, "--out", run, *how).code == 0
+    result = command("export", run, "--json")
+    assert result.code == 0, result.err
+    assert result.json["preprocessing"]["inside"] == ["log-mel energies, less each band's mean"]
+    clip = next((words / "up").glob("*.wav"))
+    told = without_torch("listen", run, "--wav", clip, "--json")
+    assert told.returncode == 0, told.stderr
+    heard = without_torch("predict", run, clip, "--json")
+    assert json.loads(heard.stdout)["label"] in ("up", "down", "left", "right", "other")
