@@ -195,7 +195,8 @@ class Samples:
             among: windows of a larger batch of which these are a part: they are padded as they would be in it.
             exact: a judged window that cannot be decoded is an error; else, as in training, another takes its place.
         """
-        begun, form = time.perf_counter(), np.asarray if self.arrays else _tensor
+        begun = time.perf_counter()
+        form: Any = np.asarray if self.arrays else _tensor
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
         for name, got in self._values(known & set(self._segments[0].cache.fields), windows, exact).items():
