@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from assay.networks.keyword_steps import Folded, banded, fold, judged
 from assay.networks.log_mel import LogMel
+from assay.training.parts import of_whole
 from assay.training.ranges import SHARE, WIDTH, searched
 
 MELS = 40
@@ -175,7 +176,8 @@ class Block(nn.Module):
         over = nn.functional.silu(self.over_norm(over[0]))
         over = self.mix.weight[:, :, 0] @ over.view(len(along), -1)
         if self.training and self.dropout:
-            kept = nn.functional.dropout(torch.ones(len(along), batch, 1), self.dropout)
+            whole, own = of_whole(batch)
+            kept = torch.empty(len(along), whole, 1).bernoulli_(1 - self.dropout).div_(1 - self.dropout)[:, own]
             over = (over.view(len(along), batch, -1) * kept).view(over.shape)
         over = over[:, None]  # the same for all bands
         return torch.relu_((x + along if self.same else along) + over)

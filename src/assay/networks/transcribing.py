@@ -23,7 +23,7 @@ from assay.networks.spoken_language import SpokenLanguage
 from assay.samples.sound_windows import as_waves
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.task import number_of
-from assay.training.parts import mean_scale
+from assay.training.parts import Part, mean_scale
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -97,7 +97,9 @@ def transcript_losses(network: nn.Module, batch: Any, smoothing: float = 0.0) ->
     if not len(rows):
         first = next(parameter for parameter in network.parameters() if parameter.requires_grad)
         return losses + 0 * first.sum()
-    longest, most = int(mask[rows].sum(dim=1).max()), int(there[rows].sum(dim=1).max())
+    longest, most = sound.shape[1], tokens.shape[1]
+    if Part.current() is None:  # a part of a step keeps the padding of the whole, on which random numbers depend
+        longest, most = int(mask[rows].sum(dim=1).max()), int(there[rows].sum(dim=1).max())
     network_: Any = network
     given = (sound[rows, :longest], mask[rows, :longest], tokens[rows, :most], there[rows, :most])
     found = network_.losses(*given, smoothing) if isinstance(network, HfSpeech) else network_.losses(*given)

@@ -81,6 +81,18 @@ class Part(TorchFunctionMode):
         return changed(self, *args, **(kwargs or {}))
 
 
+def of_whole(count: int) -> tuple[int, slice]:
+    """For `count` windows of this part: how many the whole step has, and which of them these are.
+
+    For random numbers of tensors that do not begin with the windows: they are drawn for the whole step.
+    """
+    part = Part.current()
+    if part is None:
+        return count, slice(0, count)
+    whole, first = part.span(count)
+    return whole, slice(first, first + count)
+
+
 def mean_scale(of: str, rows: int, counted: int) -> float:
     """What makes a sum over a batch, divided by its `rows` windows, a mean over what is `counted` in it.
 
