@@ -89,12 +89,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             cwd=folder, stdout=log, stderr=log, env=environment, start_new_session=True)  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(240):
+        until = time.monotonic() + 600  # it imports for seconds, and for minutes where the machine is busy
+        while True:
             try:
-                urllib.request.urlopen(f"{address}/health", timeout=2)
+                urllib.request.urlopen(f"{address}/health", timeout=5)
                 break
             except OSError:
-                assert process.poll() is None, (folder / "log").read_text()
+                assert process.poll() is None and time.monotonic() < until, (folder / "log").read_text()
                 time.sleep(0.5)
         yield address
     finally:
