@@ -70,6 +70,7 @@ def _library(kind: str) -> Any:
         # A server that is gone must not hold up a training: two attempts of ten seconds instead of minutes.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is for JSON
         import mlflow
 
         return mlflow

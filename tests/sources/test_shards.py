@@ -143,7 +143,7 @@ def test_shards_behind_a_url_are_copied_once(digits: Path, memory: str, monkeypa
     local = prepare(digits, DataOptions())
     found = prepare(memory, DataOptions())
     assert found.records.fingerprint == local.records.fingerprint and found.records.storage is not None
-    assert not found.records.storage.far and list((cache_root() / "shards").iterdir())
+    assert not found.records.storage.far and list((cache_root() / "copies").iterdir())
     monkeypatch.setattr(_remote.RemoteStore, "part", None)
     again = prepare(memory, DataOptions())
     place = again.records.index()["location"][0].as_py()

@@ -101,7 +101,7 @@ def test_what_is_odd_is_noted(tmp_path: Path, encode: Encode) -> None:
     }
     content["03.jpg"] = content["03.jpg"][:60]
     content["04.png"] = encode("PNG", seed=4)
-    found = prepare(keep(tmp_path / "data", {"a.tar": tar(content)}), DataOptions())
+    found = prepare(keep(tmp_path / "data", {"a.tar": tar(dict(sorted(content.items())))}), DataOptions())
     problems = {one.kind: (one.count, one.examples[0].file) for one in found.problems}
     assert problems["missing-target"] == (1, "a.tar/00.jpg")
     assert problems["sample-without-image"] == (2, "a.tar/20")

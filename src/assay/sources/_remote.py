@@ -60,7 +60,7 @@ def refusals(place: str) -> Iterator[None]:
 
 
 def _told(place: str, error: Exception) -> AssayError:
-    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+    status = _status(error)
     words = f"{type(error).__name__} {error}"
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, ImportError):
@@ -68,20 +68,34 @@ def _told(place: str, error: Exception) -> AssayError:
     if isinstance(error, PermissionError) or status in (401, 403) or any(word in words for word in _REFUSED):
         hint = "Sign in as that service asks (AWS_PROFILE, gcloud auth, HF_TOKEN), and check who may read it."
         return DataError(f"access was refused ({reason})", hint, file=place)
-    if isinstance(error, FileNotFoundError) or status in (404, 410) or any(word in words for word in _ABSENT):
+    if (
+        (isinstance(error, FileNotFoundError) and (status or 404) < 500)
+        or status in (404, 410)
+        or any(word in words for word in _ABSENT)
+    ):
         return DataError("there is no such file", "Check the address, and that it is whole.", file=place)
     if isinstance(error, ValueError) and "rotocol" in words:
         return DataError("this kind of address is not known", "Known are s3, gs, http, https and hf.", file=place)
     return DataError(f"cannot be read ({reason})", "Check the connection and the address, and run again.", file=place)
 
 
+def _status(error: BaseException | None) -> int | None:
+    """What a server of http answered: libraries make a missing file of any answer, and keep that as the cause."""
+    while error is not None:
+        status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _passing(error: Exception) -> bool:
     """Whether the next attempt may succeed: the connection broke, or the server is busy."""
+    status = _status(error)
+    if status is not None:
+        return status == 429 or status >= 500
     if isinstance(error, FileNotFoundError | PermissionError | ImportError | AssayError):
         return False
-    status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
-    if status is not None:
-        return bool(status == 429 or status >= 500)
     return isinstance(error, OSError | TimeoutError) or "Client" in type(error).__name__
 
 
