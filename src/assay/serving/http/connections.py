@@ -9,7 +9,7 @@ MOST_HEAD_BYTES = 65_536
 
 
 def bounded(seconds: float) -> Any:
-    """uvicorn's protocol with httptools, or its name for the slower one where that is not installed.
+    """A protocol for uvicorn with httptools, or the name of its slower one where that is not installed.
 
     Args:
         seconds: until the head of a request has to be there, from its first byte, and for the first one from the

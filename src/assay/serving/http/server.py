@@ -86,7 +86,8 @@ def serve(
 
     app = make_app(hosted, load, limits=limits, tokens=tokens, local=is_loopback(host), origins=origins, fatal=fatal)
     config = uvicorn.Config(
-        app, http=bounded(limits.time_s), log_config=None, access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
+        app, http=bounded(limits.time_s), log_config=None,
+        access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
         timeout_keep_alive=_KEPT_ALIVE_S, timeout_graceful_shutdown=int(limits.time_s) + 1, backlog=_BACKLOG,
     )  # fmt: skip
     server = uvicorn.Server(config)
