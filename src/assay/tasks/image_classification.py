@@ -226,6 +226,7 @@ def _picture(samples: Samples, unit: int, spec: ImageSpec) -> np.ndarray[Any, An
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
     """Shapes (H, W, C) and pixels of up to `_LOOK_AT` training images, evenly spread."""
+    from assay.sources._parallel import ordered_map
     from assay.sources.decode import decode_image
 
     index = records.index()
@@ -240,8 +241,7 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
         except AssayError:
             return None
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        images = [image for image in pool.map(decode, locations) if image is not None]
+    images = [image for image in ordered_map(decode, locations) if image is not None]
     if not images:
         raise SettingError("none of the training images can be decoded", "See the problems that assay inspect lists.")
     return [image.shape for image in images], images

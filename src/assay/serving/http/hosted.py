@@ -185,7 +185,7 @@ def kind_of(question: Question) -> Any:
 
 def answer_works(kind: Any, works: Sequence[Any]) -> list[Any]:
     """What `Batcher` calls: an explanation, or the answers to questions of one kind; a `DataError` is one, too."""
-    first = works[0]
+    first = works[0]  # of what is no question, there is one alone
     if isinstance(first, Why):
         return [_explained(first)]
     if not isinstance(first, Question):
@@ -237,9 +237,13 @@ def _of_part(problems: Sequence[Problem], number: int) -> list[Problem]:
 
 def _told(records: Records, predictions: Sequence[Prediction], problems: Sequence[Problem]) -> Any:
     """The answers of a question as JSON; a `DataError` where there are none."""
-    from assay.answer_files import answer_row
+    from assay.answer_files import answer_row, is_long
 
-    rows = [to_json({"id": one.id, **answer_row(one.answer)}) for one in predictions]
+    rows = [
+        {"id": one.id, **{name: to_json(value) if is_long(value) else value
+                          for name, value in answer_row(one.answer).items()}}
+        for one in predictions
+    ]  # fmt: skip
     noted = [to_json(problem) for problem in problems]
     if not rows:
         kinds = ", ".join(dict.fromkeys(problem.kind for problem in problems if problem.action == "skipped"))

@@ -147,9 +147,16 @@ class Service:
         except BaseException:
             asked.close()
             raise
-        job.future.add_done_callback(lambda _: asked.close())
+        job.future.add_done_callback(lambda _: self._clear(asked))
         self.batcher.submit(job)
         return asked, job
+
+    def _clear(self, asked: Asked) -> None:
+        """Remove the files of a request, for which no answer waits."""
+        try:
+            self._readers.submit(asked.close)
+        except RuntimeError:  # it is being shut down
+            asked.close()
 
     async def _within(self, future: Future[Any], deadline: float, asked: Asked | None = None) -> Any:
         """What comes of it until the deadline; raises `Refused`."""
