@@ -88,6 +88,7 @@ def test_the_file_says_what_it_is_and_nothing_of_the_machine(exported: tuple[Pat
 def test_answers_are_the_same_without_torch(exported: tuple[Path, Any], digits: Path) -> None:
     import assay
     from assay.serving.stand_in import StandIn
+    from assay.sources.source import open_source
 
     run = exported[0]
     told = without_torch("predict", run, digits / "3", "--json")
@@ -95,7 +96,7 @@ def test_answers_are_the_same_without_torch(exported: tuple[Path, Any], digits: 
     rows = [json.loads(line) for line in told.stdout.splitlines()]
     model = assay.load(run)
     assert model.exported is not None and isinstance(model.exported.network, StandIn)
-    wanted = model.predictor.predict(model.task.read_inputs(assay.model.open_source(digits / "3"), model.spec))[0]
+    wanted = model.predictor.predict(model.task.read_inputs(open_source(digits / "3"), model.spec))[0]
     assert [row["id"] for row in rows] == [one.id for one in wanted]
     for row, one in zip(rows, wanted, strict=True):
         assert row["label"] == one.answer.label
