@@ -9,11 +9,7 @@ MOST_HEAD_BYTES = 65_536
 
 
 def bounded(seconds: float) -> Any:
-<<<<<<< HEAD
-    """Uvicorn's protocol with httptools, or its name for the slower one where that is not installed.
-=======
     """A protocol for uvicorn with httptools, or the name of its slower one where that is not installed.
->>>>>>> abe4500e79bd34f971543edd5deb42634cf79b85
 
     Args:
         seconds: until the head of a request has to be there, from its first byte, and for the first one from the

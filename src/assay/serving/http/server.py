@@ -86,15 +86,9 @@ def serve(
 
     app = make_app(hosted, load, limits=limits, tokens=tokens, local=is_loopback(host), origins=origins, fatal=fatal)
     config = uvicorn.Config(
-<<<<<<< HEAD
-        app, http=bounded(limits.time_s), log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        lifespan="on", ws="none", timeout_keep_alive=_KEPT_ALIVE_S, backlog=_BACKLOG,
-        timeout_graceful_shutdown=int(limits.time_s) + 1,
-=======
         app, http=bounded(limits.time_s), log_config=None,
         access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
         timeout_keep_alive=_KEPT_ALIVE_S, timeout_graceful_shutdown=int(limits.time_s) + 1, backlog=_BACKLOG,
->>>>>>> abe4500e79bd34f971543edd5deb42634cf79b85
     )  # fmt: skip
     server = uvicorn.Server(config)
     shown, number = opened.getsockname()[:2]
