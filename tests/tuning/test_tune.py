@@ -57,7 +57,7 @@ def test_the_best_trial_becomes_a_run_like_any_other(tuned: tuple[Path, dict[str
         assert file.exists()
     assert not folder.checkpoint.exists() and (folder.model / "model.json").exists()
     assert summary["network"]["name"] == "mlp"
-    assert len(assay.load(run).predict({"alcohol": [13.0]})) == 1
+    assert len(assay.load(run).predict([{"alcohol": 13.0}])) == 1
     plan = json.loads(folder.plan.read_text())
     assert plan["network"]["settings"]["width"] == 16
 

@@ -86,14 +86,22 @@ class SearchPlan:
         plain: dict[str, Any] = to_json({"fidelity": self.fidelity, "branches": branches})
         return plain
 
-    def agreed(self, shared: Mapping[str, Any], task: Task, held: Held, options: TuneOptions) -> SearchPlan:
-        """The same with what the process that began the search decided."""
+    @staticmethod
+    def read(
+        shared: Mapping[str, Any], times: Mapping[str, float], task: Task, held: Held, options: TuneOptions
+    ) -> SearchPlan:
+        """What `to_json` wrote, in this process or in the one that began the search, with this process' own times."""
         fidelity = Fidelity(**shared["fidelity"])
         found = []
         for one in shared["branches"]:
             kind, _ = pick_network(task, held[1], one["network"])
             found.append((one["network"], kind, kind.settings(**one["settings"]), Plan(**one["plan"]), one["step_s"]))
-        return dataclasses.replace(self, branches=_branched(found, fidelity, task, held, options), fidelity=fidelity)
+        return SearchPlan(_branched(found, fidelity, task, held, options), fidelity, **times)
+
+    @property
+    def times(self) -> dict[str, float]:
+        """What is each process' own."""
+        return {"search_s": self.search_s, "total_s": self.total_s, "setup_s": self.setup_s}
 
 
 def make_plan(task: Task, held: Held, options: TuneOptions) -> SearchPlan:

@@ -259,7 +259,7 @@ def open_study(
             for branch in plan.branches:
                 study.enqueue_trial(defaults_of(branch, len(plan.branches) > 1), skip_if_exists=True)
             study.set_user_attr(_PLAN, plan.to_json())
-        agreed = plan.agreed(study.user_attrs[_PLAN], task, held, options)
+        agreed = SearchPlan.read(study.user_attrs[_PLAN], plan.times, task, held, options)
         study.sampler = KeyedSampler(name, storage, options.seed, options.sampler == "random", len(agreed.branches) > 1)
         study.pruner = pruner_of(options.pruning)
     return study, agreed
