@@ -35,7 +35,7 @@ from assay.sources.source import DataOptions, Source, open_source
 from assay.training.buffers import keep_buffers
 from assay.tuning.facts import tuned_facts
 from assay.tuning.options import TuneOptions
-from assay.tuning.plan import SearchPlan, make_plan
+from assay.tuning.plan import SearchPlan, fixed_of, make_plan
 from assay.tuning.score import Score
 from assay.tuning.search import Search, best_of, open_study
 from assay.tuning.storage import has_password, hidden, open_storage
@@ -265,8 +265,8 @@ def _candidate(run: RunFolder, asked: Asked, search: Search, trial: Any, left_s:
     with writing(run.path):
         run.path.mkdir(parents=True, exist_ok=True)
     branch = search.plan.branches[0]
-    options = TrainOptions(left_s, None, branch.network, asked.options.settings, asked.options.seed,
-                           asked.options.evidence)  # fmt: skip
+    fixed = fixed_of(search.task, asked.held, asked.options, branch.network)
+    options = TrainOptions(left_s, None, branch.network, fixed, asked.options.seed, asked.options.evidence)
     if trial is None:
         made = planned(asked.prepared, asked.data, options, asked.held)
     else:

@@ -129,13 +129,13 @@ _Found = tuple[str, Any, Any, Plan, float]
 
 def _proposal(task: Task, held: Held, options: TuneOptions, name: str | None, final_s: float) -> _Found:
     """A network with what its recipe proposes for a training in full, and the seconds of a step."""
-    own = _fixed(task, held, options, name)
+    own = fixed_of(task, held, options, name)
     asked = TrainOptions(budget_s=final_s, network=name, settings=own, seed=options.seed)
     kind, settings, plan, measured = proposed(task, held, asked, final_s)
     return name or kind.name, kind, settings, plan, step_seconds(measured, settings, plan, held)
 
 
-def _fixed(task: Task, held: Held, options: TuneOptions, name: str | None) -> Mapping[str, str]:
+def fixed_of(task: Task, held: Held, options: TuneOptions, name: str | None) -> Mapping[str, str]:
     """What the user holds fixed, as far as this network has it, where there are several; all of it for a single one."""
     if len(options.networks) < 2:
         return options.settings
