@@ -153,15 +153,18 @@ class Search:
     ) -> tuple[TrialState, float | None, Exception | None]:
         try:
             value = self._trained(trial, branch, values, progress, stop)
-        except TrainingError as error:
+        except TrainingError as broken:
             # Told as stopped and not as failed, so that the sampler learns to keep away from there.
-            return TrialState.PRUNED, None, error
-        except _FAILURES as error:
-            return TrialState.FAIL, None, error
+            return TrialState.PRUNED, None, broken
+        except _FAILURES as failed:
+            return TrialState.FAIL, None, failed
         if value is None:
             return TrialState.PRUNED, None, None
         if not math.isfinite(value):
-            return TrialState.PRUNED, None, TrainingError(f"the loss on the validation side is {value}")
+            error = TrainingError(
+                f"the loss on the validation side is {value}", "Hold the learning rate down by --set."
+            )
+            return TrialState.PRUNED, None, error
         return TrialState.COMPLETE, value, None
 
     def _trained(
