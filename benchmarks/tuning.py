@@ -131,8 +131,9 @@ def killed(bench: Bench, name: str, kills: int) -> Json:
     source, how = source_of(bench, name)
     search = [word for one in _ALIKE for word in ("--search", one)]
     budget = "60s" if bench.smoke else bench.options.kill_budget
+    count = () if bench.smoke else ("--trials", 20)
     begun = time.perf_counter()
-    _finished(whole, bench, ["tune", source, *how, *search, *(() if bench.smoke else ("--trials", 20)), "--budget", budget,
+    _finished(whole, bench, ["tune", source, *how, *search, *count, "--budget", budget,
                              "--evidence", "none"])  # fmt: skip
     whole_s = time.perf_counter() - begun
     _copy_plan(whole, run)

@@ -50,14 +50,14 @@ def tuned(command: Command, wine: Path, tmp_path_factory: pytest.TempPathFactory
     return run, json.loads(done.out)
 
 
-def test_the_best_trial_becomes_a_run_like_any_other(tuned: tuple[Path, dict[str, Any]]) -> None:
+def test_the_best_trial_becomes_a_run_like_any_other(wine: Path, tuned: tuple[Path, dict[str, Any]]) -> None:
     run, summary = tuned
     folder = RunFolder(run)
     for file in (folder.plan, folder.samples, folder.metrics, folder.summary, folder.evidence, folder.report):
         assert file.exists()
     assert not folder.checkpoint.exists() and (folder.model / "model.json").exists()
     assert summary["network"]["name"] == "mlp"
-    assert len(assay.load(run).predict({"alcohol": [13.0]})) == 1
+    assert len(assay.load(run).predict(wine)) == 178
     plan = json.loads(folder.plan.read_text())
     assert plan["network"]["settings"]["width"] == 16
 

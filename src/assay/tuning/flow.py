@@ -35,7 +35,7 @@ from assay.sources.source import DataOptions, Source, open_source
 from assay.training.buffers import keep_buffers
 from assay.tuning.facts import tuned_facts
 from assay.tuning.options import TuneOptions
-from assay.tuning.plan import SearchPlan, make_plan
+from assay.tuning.plan import SearchPlan, fixed_of, make_plan
 from assay.tuning.score import Score
 from assay.tuning.search import Search, best_of, open_study
 from assay.tuning.storage import has_password, hidden, open_storage
@@ -179,7 +179,8 @@ def _begin(folder: Folder, source: Source, data: DataOptions, options: TuneOptio
         "options": {**to_json(options), "storage": None if options.storage is None else hidden(options.storage)},
         "asked": _request(source, data, options),
         "owner": asked.owner,
-        "plan": {**plan.to_json(), "search_s": plan.search_s, "total_s": plan.total_s, "setup_s": plan.setup_s},
+        "plan": plan.to_json(),
+        "times": plan.times,
         "versions": versions(),
     }
     folder.run.write(folder.request, written)
@@ -189,7 +190,7 @@ def _begin(folder: Folder, source: Source, data: DataOptions, options: TuneOptio
 def _reopened(folder: Folder, progress: Progress, storage: str | None) -> Asked:
     """What was asked, read back; raises `RunError` where the data has changed or is gone."""
     keep_buffers()
-    needed = ("task", "source", "fingerprint", "data", "options", "owner", "plan")
+    needed = ("task", "source", "fingerprint", "data", "options", "owner", "plan", "times")
     written = folder.run.read(folder.request, *needed)
     if written["source"] is None:
         raise RunError(f"{folder.run.path} was tuned on data in memory, which is gone", "Tune again.")
@@ -200,8 +201,7 @@ def _reopened(folder: Folder, progress: Progress, storage: str | None) -> Asked:
     prepared = prepare_again(written, data, progress)
     held = decode(prepared, data, progress)
     with reading(folder.request):
-        times = {name: written["plan"][name] for name in ("search_s", "total_s", "setup_s")}
-        plan = SearchPlan((), **times, fidelity=None).agreed(written["plan"], prepared.task, held, options)  # type: ignore[arg-type]
+        plan = SearchPlan.read(written["plan"], written["times"], prepared.task, held, options)
     return Asked(prepared, data, options, held, written["owner"], plan)
 
 
@@ -265,8 +265,8 @@ def _candidate(run: RunFolder, asked: Asked, search: Search, trial: Any, left_s:
     with writing(run.path):
         run.path.mkdir(parents=True, exist_ok=True)
     branch = search.plan.branches[0]
-    options = TrainOptions(left_s, None, branch.network, asked.options.settings, asked.options.seed,
-                           asked.options.evidence)  # fmt: skip
+    fixed = fixed_of(search.task, asked.held, asked.options, branch.network)
+    options = TrainOptions(left_s, None, branch.network, fixed, asked.options.seed, asked.options.evidence)
     if trial is None:
         made = planned(asked.prepared, asked.data, options, asked.held)
     else:

@@ -86,14 +86,22 @@ class SearchPlan:
         plain: dict[str, Any] = to_json({"fidelity": self.fidelity, "branches": branches})
         return plain
 
-    def agreed(self, shared: Mapping[str, Any], task: Task, held: Held, options: TuneOptions) -> SearchPlan:
-        """The same with what the process that began the search decided."""
+    @staticmethod
+    def read(
+        shared: Mapping[str, Any], times: Mapping[str, float], task: Task, held: Held, options: TuneOptions
+    ) -> SearchPlan:
+        """What `to_json` wrote, in this process or in the one that began the search, with this process' own times."""
         fidelity = Fidelity(**shared["fidelity"])
         found = []
         for one in shared["branches"]:
             kind, _ = pick_network(task, held[1], one["network"])
             found.append((one["network"], kind, kind.settings(**one["settings"]), Plan(**one["plan"]), one["step_s"]))
-        return dataclasses.replace(self, branches=_branched(found, fidelity, task, held, options), fidelity=fidelity)
+        return SearchPlan(_branched(found, fidelity, task, held, options), fidelity, **times)
+
+    @property
+    def times(self) -> dict[str, float]:
+        """What is each process' own."""
+        return {"search_s": self.search_s, "total_s": self.total_s, "setup_s": self.setup_s}
 
 
 def make_plan(task: Task, held: Held, options: TuneOptions) -> SearchPlan:
@@ -121,13 +129,13 @@ _Found = tuple[str, Any, Any, Plan, float]
 
 def _proposal(task: Task, held: Held, options: TuneOptions, name: str | None, final_s: float) -> _Found:
     """A network with what its recipe proposes for a training in full, and the seconds of a step."""
-    own = _fixed(task, held, options, name)
+    own = fixed_of(task, held, options, name)
     asked = TrainOptions(budget_s=final_s, network=name, settings=own, seed=options.seed)
     kind, settings, plan, measured = proposed(task, held, asked, final_s)
     return name or kind.name, kind, settings, plan, step_seconds(measured, settings, plan, held)
 
 
-def _fixed(task: Task, held: Held, options: TuneOptions, name: str | None) -> Mapping[str, str]:
+def fixed_of(task: Task, held: Held, options: TuneOptions, name: str | None) -> Mapping[str, str]:
     """What the user holds fixed, as far as this network has it, where there are several; all of it for a single one."""
     if len(options.networks) < 2:
         return options.settings

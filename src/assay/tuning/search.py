@@ -153,15 +153,18 @@ class Search:
     ) -> tuple[TrialState, float | None, Exception | None]:
         try:
             value = self._trained(trial, branch, values, progress, stop)
-        except TrainingError as error:
+        except TrainingError as broken:
             # Told as stopped and not as failed, so that the sampler learns to keep away from there.
-            return TrialState.PRUNED, None, error
-        except _FAILURES as error:
-            return TrialState.FAIL, None, error
+            return TrialState.PRUNED, None, broken
+        except _FAILURES as failed:
+            return TrialState.FAIL, None, failed
         if value is None:
             return TrialState.PRUNED, None, None
         if not math.isfinite(value):
-            return TrialState.PRUNED, None, TrainingError(f"the loss on the validation side is {value}")
+            error = TrainingError(
+                f"the loss on the validation side is {value}", "Hold the learning rate down by --set."
+            )
+            return TrialState.PRUNED, None, error
         return TrialState.COMPLETE, value, None
 
     def _trained(
@@ -259,7 +262,7 @@ def open_study(
             for branch in plan.branches:
                 study.enqueue_trial(defaults_of(branch, len(plan.branches) > 1), skip_if_exists=True)
             study.set_user_attr(_PLAN, plan.to_json())
-        agreed = plan.agreed(study.user_attrs[_PLAN], task, held, options)
+        agreed = SearchPlan.read(study.user_attrs[_PLAN], plan.times, task, held, options)
         study.sampler = KeyedSampler(name, storage, options.seed, options.sampler == "random", len(agreed.branches) > 1)
         study.pruner = pruner_of(options.pruning)
     return study, agreed
