@@ -117,8 +117,9 @@ def _train(folder: Path, facts: Mapping[str, Any]) -> None:
         ranks, backend = Ranks(rank, size, f"cuda:{os.environ['LOCAL_RANK']}"), "nccl"
         torch.cuda.set_device(ranks.device)
     # The launcher's store outlives a restart, with the addresses of those who are dead.
-    store = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
-    own = distributed.PrefixStore(f"assay-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    stores: Any = distributed  # its types do not know all that it has
+    store = stores.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    own = stores.PrefixStore(f"assay-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     waiting = timedelta(minutes=_WAITING_MINUTES)
     distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=waiting)
     try:

@@ -49,11 +49,11 @@ class Part(TorchFunctionMode):
 
     def __enter__(self) -> Part:
         Part._within.append(self)
-        super().__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *about: Any) -> None:
-        super().__exit__(*about)
+        super().__exit__(*about)  # type: ignore[no-untyped-call]
         Part._within.pop()
 
     def span(self, rows: int) -> tuple[int, int]:
