@@ -117,7 +117,7 @@ def _train(folder: Path, facts: Mapping[str, Any]) -> None:
         ranks, backend = Ranks(rank, size, f"cuda:{os.environ['LOCAL_RANK']}"), "nccl"
         torch.cuda.set_device(ranks.device)
     # The launcher's store outlives a restart, with the addresses of those who are dead.
-    stores: Any = distributed
+    stores: Any = distributed  # its types do not know all that it has
     store = stores.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
     own = stores.PrefixStore(f"assay-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     waiting = timedelta(minutes=_WAITING_MINUTES)

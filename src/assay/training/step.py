@@ -148,10 +148,9 @@ class Step:
         return losses, part.notes if part else []
 
     def _batch(self, epoch: int, windows: np.ndarray[Any, Any], rows: slice) -> Any:
-        """Some of the step's windows, augmented; all of them for a moment where they are mixed with one another."""
+        """Some of the step's windows, augmented; all of them for a moment where what comes of one depends on others."""
         job, plan = self.job, self.job.plan
-        among = bool(plan.mixup or plan.cutmix) or any(plan.augment.get(name) for name in _mixing(job.task))
-        taken = windows if among else windows[rows]
+        taken = windows if _looks_around(job.task, plan) else windows[rows]
         batch = job.samples.batch(taken, None if len(taken) == len(windows) else windows)
         batch = job.task.augment(batch, Draws(plan.seed, epoch, taken), plan, job.spec)
         return rows_of(batch, rows) if len(taken) > rows.stop - rows.start else batch
@@ -163,9 +162,13 @@ def rows_of(batch: Any, rows: slice) -> Any:
     return replace(batch, **{name: value[rows] for name, value in values.items() if isinstance(value, Tensor)})
 
 
-def _mixing(task: Task) -> tuple[str, ...]:
-    traits = getattr(task, "traits", None)
-    return () if traits is None else traits.mixing
+def _looks_around(task: Task, plan: Plan) -> bool:
+    """Whether augmentation mixes the windows of a step, or may change their length, and so the padding of all."""
+    traits: Any = getattr(task, "traits", None)
+    if traits is None:
+        return bool(plan.mixup or plan.cutmix)
+    changing = plan.augment if traits.variable_length else traits.mixing
+    return bool(plan.mixup or plan.cutmix) or any(plan.augment.get(name) for name in changing)
 
 
 def _add_l1(network: nn.Module, strength: float) -> None:
