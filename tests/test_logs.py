@@ -34,10 +34,10 @@ def test_places_that_are_none(where: str) -> None:
 
 
 def test_a_password_does_not_get_into_the_plan(digits: Path, tmp_path: Path, command: Command) -> None:
-    where = "mlflow:https://ann:secret@host"
+    where = "mlflow:https://ann:pa55word@host"
     done = command("train", digits, "--out", tmp_path / "run", "--log", where)
-    assert done.code == 1 and "holds a password" in done.err and "secret" not in done.err
-    assert command("train", "https://ann:secret@host/a.csv", "--out", tmp_path / "run").code == 1
+    assert done.code == 1 and "holds a password" in done.err and "pa55word" not in done.err
+    assert command("train", "https://ann:pa55word@host/a.csv", "--out", tmp_path / "run").code == 1
     assert not (tmp_path / "run").exists()
 
 

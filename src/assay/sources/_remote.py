@@ -68,11 +68,8 @@ def _told(place: str, error: Exception) -> AssayError:
     if isinstance(error, PermissionError) or status in (401, 403) or any(word in words for word in _REFUSED):
         hint = "Sign in as that service asks (AWS_PROFILE, gcloud auth, HF_TOKEN), and check who may read it."
         return DataError(f"access was refused ({reason})", hint, file=place)
-    if (
-        (isinstance(error, FileNotFoundError) and (status or 404) < 500)
-        or status in (404, 410)
-        or any(word in words for word in _ABSENT)
-    ):
+    absent = isinstance(error, FileNotFoundError) or any(word in words for word in _ABSENT)
+    if (status or 404) < 500 and (absent or status in (404, 410)):
         return DataError("there is no such file", "Check the address, and that it is whole.", file=place)
     if isinstance(error, ValueError) and "rotocol" in words:
         return DataError("this kind of address is not known", "Known are s3, gs, http, https and hf.", file=place)
