@@ -1,8 +1,8 @@
 """What a server makes of requests and run folders that mean harm: thousands of them, made up from a seed.
 
 A server of a network for pictures, one for rows, one for sounds and one for texts runs as a process of its own. It is
-started in an empty folder, with a folder of its own for uploads. Each request is a picture, sound, JSON body, table, zip
-or form that is damaged at random, or one of the known kinds of harm: bombs, path traversal, polyglots, links, wrong
+started in an empty folder, with a folder of its own for uploads. Each request is a picture, sound, JSON body, table,
+zip or form that is damaged at random, or one of the known kinds of harm: bombs, path traversal, polyglots, links, wrong
 types, huge sizes. Afterwards it has to answer as before, with no status of a crash, no traceback, no file elsewhere.
 """
 
