@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import shutil
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,6 +27,7 @@ from _server import Server, served
 _REQUESTS = 2000
 _RUNS = 200
 _CLIENTS = 8
+_SECONDS_TO_REMOVE = 10.0
 #: No crash: what was asked was answered, refused, or came at a bad time.
 _GOOD = (200, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 503, 504)
 _ODD_SETTINGS = ({"width": 10**12}, {"depth": 10**6}, {"width": -1}, {"width": "x"}, {"pretrained": True}, {"more": 1})
@@ -167,7 +169,8 @@ def harmful_requests(bench: Bench, runs: dict[str, Path], count: int, seed: int)
         "bad": bad[:20],
         "unexpected": unexpected[:20],
         "tracebacks": tracebacks,
-        "files": files,
+        "files": len(files),
+        "file_names": files[:20],
         "answers_as_before": alive and before == after,
         "peak_memory_mb": round(peak / 1e6),
         "by_kind": {name: dict(counts) for name, counts in sorted(by_kind.items())},
@@ -185,12 +188,14 @@ def _sent(client: Any, attack: Attack) -> tuple[Attack, int, str]:
     return attack, answer.status_code, answer.text
 
 
-def _files(server: Server) -> int:
-    """Files that are left of uploads, and all that stand where none should."""
-    left = [path for path in server.temporary.rglob("*") if path.is_file()]
+def _files(server: Server) -> list[str]:
+    """Files that are left of uploads some seconds after the last answer, and all that stand where none should."""
+    until = time.monotonic() + _SECONDS_TO_REMOVE
+    while (left := [path for path in server.temporary.rglob("*") if path.is_file()]) and time.monotonic() < until:
+        time.sleep(0.1)
     elsewhere = [*server.folder.rglob("*"), *Path("/tmp").glob("escaped*"), *server.folder.parent.glob("escaped*")]
     others = [path for path in server.temporary.iterdir() if not path.name.startswith("assay-serve-")]
-    return len(left) + len(elsewhere) + len(others)
+    return [str(path) for path in (*left, *elsewhere, *others)]
 
 
 def wrong_tokens(bench: Bench, run: Path) -> Json:
@@ -230,7 +235,6 @@ def _locked(run: Path, file: Path) -> Any:
     """A server in this process that asks for a token, and its address."""
     import contextlib
     import threading
-    import time
 
     import uvicorn
 

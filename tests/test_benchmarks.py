@@ -39,6 +39,8 @@ _PEERS = {
     "commands": ("soundfile", "soxr"),
     "stream": ("soundfile", "soxr", "scipy"),
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
+    "serving": ("fastapi", "uvicorn", "httpx", "onnxruntime", "onnxscript"),
+    "security": ("fastapi", "uvicorn", "httpx", "soundfile", "soxr", "tokenizers"),
     "yesno": ("soundfile", "soxr", "jiwer"),
     "export_parity": ("onnx", "onnxruntime", "onnxscript"),
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),

@@ -78,6 +78,15 @@ def test_hostile_names_are_only_names(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["evil.zip"]
 
 
+def test_nothing_outside_of_a_folder_is_read(tmp_path: Path) -> None:
+    store = open_store(as_folder(tmp_path))
+    (tmp_path / "secret.txt").write_text("secret")
+    for name in ("../secret.txt", "a/../../secret.txt", str(tmp_path / "secret.txt")):
+        for ask in (store.read, store.open, store.size):
+            with pytest.raises(DataError, match="no such file"):
+                ask(name)
+
+
 def test_encrypted_zip(tmp_path: Path) -> None:
     content = bytearray(as_zip(tmp_path).read_bytes())
     central = content.find(b"PK\x01\x02")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,9 +16,6 @@ def joined(parts: Sequence[Records]) -> Records:
     Args:
         parts: with columns of equal names and types (see `form`).
     """
-    if len(parts) == 1:
-        only = parts[0]
-        return replace(only, batches=lambda: _numbered(0, only), load=None if only.load is None else _loader(parts))
 
     def batches() -> Iterator[pa.RecordBatch]:
         for number, part in enumerate(parts):

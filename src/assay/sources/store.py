@@ -102,6 +102,8 @@ class _Folder:
             raise unreadable(name, error) from error
 
     def _place(self, name: str) -> str:
+        if ".." in name.split("/") or os.path.isabs(name):
+            raise DataError("there is no such file in the folder", "Give names of files in it.", file=name)
         return os.path.join(self.path, self._odd.get(name, name))
 
     def _walk(self) -> Iterator[str]:

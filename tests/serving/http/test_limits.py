@@ -310,3 +310,15 @@ def test_a_browser_may_ask_whether_it_may_ask_with_a_token(tmp_path: Path, model
         assert asked.status_code == 200 and "authorization" in asked.headers["access-control-allow-headers"].lower()
         assert httpx.options(f"{server.url}/predict", headers={**own, "origin": "https://x"}).status_code == 401
         assert httpx.post(f"{server.url}/predict", headers={"origin": "https://own.example"}).status_code == 401
+
+
+def test_a_table_names_no_files_of_the_machine(tmp_path: Path) -> None:
+    """A lone table is read as a folder, out of which no reader goes."""
+    model = FakeModel(("log",))
+    seen = []
+    plain = model.records
+    model.records = lambda source: (seen.append(source.path), plain(source))[1]  # type: ignore[method-assign]
+    with running([hosted(tmp_path)], lambda path: model) as server:
+        sent = {"files": ("a.csv", b"image\n/etc/passwd")}
+        assert httpx.post(f"{server.url}/predict", files=sent, timeout=60).status_code == 200
+    assert seen[-1].name.isdigit()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay._task_options import answering_options
 from assay.errors import AssayError, MissingExtraError
-from assay.serving.http.kinds import in_json
+from assay.serving.http.kinds import in_json, is_table_name
 from assay.serving.http.limits import Limits
 from assay.serving.http.multipart import read_form
 from assay.serving.http.refusals import Refused
@@ -89,7 +89,9 @@ def read_request(content_type: str, body: bytes, house: House, root: UploadRoot,
     except BaseException:
         upload.close()
         raise
-    return Asked(hosted, Source(path=upload.source), options, upload)
+    # Readers look beside a table that lies by itself for the files that it names, wherever these are.
+    by_itself = value_kind is not None or not any(is_table_name(name) for name, _ in files)
+    return Asked(hosted, Source(path=upload.source if by_itself else upload.folder), options, upload)
 
 
 def read_inputs(asked: Asked, limits: Limits) -> tuple[Records, int]:

@@ -50,6 +50,11 @@ def ending_of(name: str) -> str:
     return dot + ending if dot else ""
 
 
+def is_table_name(name: str) -> bool:
+    """Whether a file is called as a table or a text is."""
+    return ending_of(name) in _TABLES
+
+
 def is_video(content: bytes) -> bool:
     """Whether a file begins as a video does."""
     return any(content[place : place + len(mark)] == mark for place, marks in _VIDEO_MARKS.items() for mark in marks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from assay.serving.http.limits import Limits
 from assay.serving.http.refusals import Refused
@@ -91,7 +92,8 @@ def read_form(content_type: str, body: bytes, limits: Limits) -> list[Part]:
     reader = _Reader(limits)
     names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "headers_finished")
     try:
-        parser = MultipartParser(boundary, {f"on_{name}": getattr(reader, f"on_{name}") for name in (*names, "end")})
+        found: Any = {f"on_{name}": getattr(reader, f"on_{name}") for name in (*names, "end")}
+        parser = MultipartParser(boundary, found)
         parser.write(body)
         parser.finalize()
     except FormParserError as error:

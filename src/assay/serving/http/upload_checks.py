@@ -89,6 +89,8 @@ def _check_zip(content: bytes, known: Sequence[str], takes: Sequence[str], limit
                 raise Refused(422, "the zip is encrypted", "Send it without a password.")
             if known and "scan" not in takes and not any(ending_of(one.filename) in known for one in members):
                 raise Refused(415, "the zip holds no file that is taken", f"Taken: {', '.join(known)}.")
+            if any(ending_of(member.filename) == ".zip" for member in members):
+                raise Refused(415, "the zip holds another zip", "Send files, or a zip of them.")
             for member in members:
                 with archive.open(member) as stream:
                     head = stream.read(_HEAD)
