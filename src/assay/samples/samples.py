@@ -151,7 +151,7 @@ class Samples:
 
     def batch(self, windows: Array) -> Batch:
         """The windows (B,) as one batch of tensors; ragged fields are padded with zeros and masked (see `Batch`)."""
-        form = np.asarray if self.arrays else _tensor
+        form: Callable[[Array], Any] = np.asarray if self.arrays else _tensor
         values: dict[str, Any] = {}
         known = {item.name for item in fields(self.task.batch_type)}
         for name in known & set(self._segments[0].cache.fields):
