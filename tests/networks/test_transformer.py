@@ -60,7 +60,8 @@ def test_rotary_turns_each_pair_by_its_own_angle() -> None:
         turn = torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
         wanted = x[:, 5, :, :, 2 * pair : 2 * pair + 2] @ turn.T
         assert torch.allclose(turned[:, 5, :, :, 2 * pair : 2 * pair + 2], wanted, atol=1e-5)
-    real = _turned(x, rotary._turns(100, x.device)[:100].view(100, 1, 1, 4))
+    turns = rotary._turns(100, x.device)[:100].view(100, 1, 1, 4)
+    real = _turned(x, turns.real, turns.imag)
     assert torch.allclose(real, turned, atol=1e-6)
     with pytest.raises(ValueError, match="even number"):
         Rotary(7)

@@ -119,7 +119,7 @@ def test_cells_are_found_the_same_with_as_many_views_alone() -> None:
     body = UNet(SmallEncoder(3, (8, 8), 1), 3, (8,), 5, stride=2, views=2)
     network = shaken(CellNetwork(Pixels(spec.mean, spec.deviation), body, 2, True))
     with torch.no_grad():
-        body.head.bias[-2:] = 4.0  # all of it is cell
+        body.head.bias[0], body.head.bias[-2:] = 3.0, 4.0  # all of it is cell
     image = torch.randint(0, 255, (3, 3, 64, 64), dtype=torch.uint8)
     place = standing_in(cell_export, network, [SimpleNamespace(image=image[:2]), SimpleNamespace(image=image)])
     numbers = np.stack([Tile(0, 0, 64, 64, 0, 64, 0, 64, 64, 64).numbers] * 3)

@@ -99,7 +99,7 @@ class CrossAttention(nn.Module):
             keys_mask: (B, 1, 1, S) bool, True for a token that may be looked at; None for all.
         """
         queries = self.queries(x).unflatten(-1, (self.heads, self.head_width))
-        texts = len(x) if exporting() else len(keys)  # a graph's rows have texts of their own
+        texts = x.shape[0] if exporting() else len(keys)  # a graph's rows have texts of their own
         queries = queries.view(texts, -1, self.heads, self.head_width).transpose(1, 2)
         seen = scaled_dot_product_attention(queries, keys, values, keys_mask)
         mixed: Tensor = self.out(seen.transpose(1, 2).reshape(x.shape))

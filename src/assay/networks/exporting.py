@@ -22,7 +22,8 @@ def inverse(matrix: Tensor) -> Tensor:
     Gauss-Jordan elimination, which needs no pivots for such matrices.
     """
     if not exporting():
-        return torch.linalg.inv(matrix)
+        inverted: Tensor = torch.linalg.inv(matrix)
+        return inverted
     size = matrix.shape[-1]
     rows = torch.cat([matrix, torch.eye(size, dtype=matrix.dtype).expand(matrix.shape)], dim=-1)
     for place in range(size):

@@ -95,7 +95,7 @@ class Remembering(nn.Module):
         network: Any = self.network
         there = with_end(tokens, mask, network.marks.source_end)[1]
         memory = network.encode(tokens, mask)
-        return (there, *(value for layer in memory.layers for value in layer))  # type: ignore[arg-type]
+        return (there, *(value for layer in memory.layers for value in layer))
 
 
 def empty_past(transformer: Transformer, rows: int, length: int) -> list[Tensor]:

@@ -47,7 +47,8 @@ def read_windows(network: nn.Module, batch: Any, longest: int) -> list[Reading]:
         shown = (array_of(segments) == CONTEXT) & (places[:, :, 1] > 0)
         known = (array_of(batch.text[rows]), array_of(batch.text_mask[rows]), batch.shift[rows].tolist())
         texts = list(zip(*known, strict=True))
-        found += _readings(*(array_of(one) for one in ends), places, shown, texts, longest)
+        spans, none = (array_of(one) for one in ends)
+        found += _readings(spans, none, places, shown, texts, longest)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Latency:
     each_s: float
 
 
-def latencies(predictors: list[Predictor], samples: Samples, units: np.ndarray) -> list[Latency]:  # type: ignore[type-arg]
+def latencies(predictors: list[Predictor], samples: Samples, units: np.ndarray[Any, Any]) -> list[Latency]:
     """The medians of each predictor, asked in turn, so that what else the machine does is shared by all."""
     alone, many = samples.view_of(units[:1]), samples.view_of(units[:_BATCH])
     taken: list[tuple[list[float], list[float]]] = [([], []) for _ in predictors]

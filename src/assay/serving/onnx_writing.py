@@ -104,10 +104,12 @@ def _told(error: BaseException) -> RunError:
 
 
 def _whole(error: BaseException) -> str:
-    texts, one = [], error
+    """What an error says, and the errors that it came of."""
+    texts: list[str] = []
+    one: BaseException | None = error
     while one is not None and len(texts) < 10:
         texts.append(f"{type(one).__name__}: {one}")
-        one = one.__cause__ or one.__context__  # type: ignore[assignment]
+        one = one.__cause__ or one.__context__
     return "\n".join(texts)
 
 
