@@ -99,7 +99,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
     try:
         from safetensors import SafetensorError
     except ImportError as error:
-        raise MissingExtraError("a network that is not exported", "train") from error
+        raise MissingExtraError("a network that is not exported (safetensors)", "train") from error
     try:
         task, spec, network = rebuild_network(facts, (folder / "model.safetensors").read_bytes(), task)
     except (*DAMAGE, SafetensorError) as error:

@@ -141,7 +141,8 @@ def dictation(**options: object) -> Dictation:
 
     task = SimpleNamespace(predict=Echo.predict, batch_type=Transcription.batch_type)
     network = SimpleNamespace(eval=lambda: None)
-    predictor = SimpleNamespace(task=task, network=network, spec=SimpleNamespace(longest_s=5.0), options=options)
+    spec = SimpleNamespace(longest_s=5.0)
+    predictor = SimpleNamespace(task=task, network=network, spec=spec, options=options, given=torch.from_numpy)
     return Dictation(predictor)  # type: ignore[arg-type]
 
 
