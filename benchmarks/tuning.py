@@ -139,7 +139,7 @@ def killed(bench: Bench, name: str, kills: int) -> Json:
     _copy_plan(whole, run)
     moments, done, killed_in = random.Random(0), 0, Counter[str]()
     while done < kills:
-        wait_s = moments.uniform(0.3, 1.0) * 2 * whole_s / kills
+        wait_s = moments.uniform(0.2, 1.0) * whole_s / kills
         if _resumed(run, wait_s):
             break
         done += 1
