@@ -18,7 +18,8 @@ from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
 from assay.networks.decoding import Decoding
 from assay.networks.hf_loading import HfBodySettings
-from assay.networks.seq2seq import Marks, with_end
+from assay.networks.row_writing import Marks
+from assay.networks.seq2seq import with_end
 from assay.networks.token_loss import per_text
 from assay.training.ranges import Range, searched
 

@@ -9,7 +9,8 @@ from torch import nn
 
 from assay.networks.hf_loading import PREFIX, check_vocabulary, load_body, origin_of_features, portable
 from assay.networks.hf_seq2seq import HfSeq2Seq, HfSeq2SeqSettings
-from assay.networks.seq2seq import Marks, Seq2Seq, Seq2SeqSettings
+from assay.networks.row_writing import Marks
+from assay.networks.seq2seq import Seq2Seq, Seq2SeqSettings
 from assay.samples.pair_spec import PairSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
