@@ -35,7 +35,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help="Public data sets.")
 app.add_typer(data_app, name="data")
-app.command()(serve)
 
 MORE_ANSWERS = "Applications add options of their own, such as --beams or --length: see assay tasks."
 MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
@@ -229,6 +228,9 @@ def export(
     from assay.exporting import export_and_tell
 
     export_and_tell(run, form, int8, out, json)
+
+
+app.command()(serve)
 
 
 @app.command(epilog=MORE_ANSWERS)
