@@ -12,6 +12,8 @@ from assay.errors import SettingError
 if TYPE_CHECKING:
     from assay.sources.source import DataOptions
 
+#: Stands under the help of commands that read data.
+MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
 SourceArgument = Annotated[str, typer.Argument(help="A folder, archive or file with data.")]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
