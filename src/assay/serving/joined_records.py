@@ -26,11 +26,17 @@ def joined(parts: Sequence[Records]) -> Records:
     return Records(batches, fingerprint, load=load, facts=parts[0].facts)
 
 
-def form(records: Records) -> str:
-    """What has to be equal of records that are joined: the columns, and whether some of them come in chunks."""
+def form(records: Records) -> str | None:
+    """What has to be equal of records that are joined: their columns; None of those that are joined with no others.
+
+    These are what comes in chunks, and rows whose payload lies at several places, which `location` does not name.
+    """
     first = next(iter(records.batches()), None)
-    names = "" if first is None else str(first.schema.remove_metadata())
-    return f"{names} {records.load is None} {[name for name in ('videos', 'slides') if records.facts.get(name)]}"
+    if first is None or any(records.facts.get(name) for name in ("videos", "slides")):
+        return None
+    if records.load is not None and any(pa.types.is_nested(kind) for kind in first.schema.types):
+        return None
+    return f"{first.schema.remove_metadata()} {records.load is None}"
 
 
 def part_of(name: str) -> tuple[int, str]:

@@ -67,6 +67,18 @@ def test_joined_records_keep_whose_they_are() -> None:
     assert form(parts[0]) == form(parts[1]) != form(_records("a.png", load=False))
 
 
+def test_what_is_joined_with_no_others() -> None:
+    import pyarrow as pa
+
+    from assay.sources.records import records_from_table
+
+    several = pa.table({"id": ["drive"], "frames": [["a.png", "b.png"]]})
+    assert form(records_from_table(several, "x", load=str)) is None
+    assert form(records_from_table(several, "x")) is not None
+    assert form(records_from_table(pa.table({"id": ["a.mp4"]}), "x", load=str, facts={"videos": 1})) is None
+    assert form(_records()) is None
+
+
 @pytest.mark.parametrize(
     "content", [b"#EXTM3U\n#EXT-X-STREAM\nfile:///etc/passwd", b"ffconcat version 1.0\nfile x", b"", b"<html>"]
 )

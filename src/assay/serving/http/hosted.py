@@ -177,10 +177,10 @@ def kind_of(question: Question) -> Any:
     """What has to be equal of questions that are answered together; None where one is answered alone."""
     from assay.serving.joined_records import form
 
-    facts = question.records.facts
-    if question.size > _LARGE or facts.get("videos") or facts.get("slides"):
-        return None  # together they might take too much memory; what comes in chunks takes long
-    return question.hosted.name, json.dumps(question.options, sort_keys=True), form(question.records)
+    known = form(question.records)
+    if known is None or question.size > _LARGE:  # many large ones together might take too much memory
+        return None
+    return question.hosted.name, json.dumps(question.options, sort_keys=True), known
 
 
 def answer_works(kind: Any, works: Sequence[Any]) -> list[Any]:
