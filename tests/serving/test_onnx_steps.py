@@ -19,14 +19,16 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
-def agrees(step: Step, tolerance: float = 1e-3) -> None:
+def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False) -> None:
     """That the graph of a step gives what its module gives, for more rows and other lengths than its examples'."""
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.onnx_writing import write_step
     from assay.serving.parity import apart, module_outputs
+    from assay.serving.quantising import quantised
 
-    graph = OnnxGraph(write_step(step, {"assay.task": "test"}).SerializeToString(), 1)
-    assert graph.outputs == step.outputs and graph.metadata == {"assay.task": "test"}
+    model = write_step(step, {"assay.task": "test"})
+    graph = OnnxGraph((quantised(model, []) if int8 else model).SerializeToString(), 1)
+    assert graph.outputs == step.outputs and graph.metadata["assay.task"] == "test"
     fed = grown(step)
     for ours, theirs in zip(module_outputs(step, fed), graph(**fed), strict=True):
         assert apart(ours, theirs) < tolerance
@@ -101,6 +103,7 @@ def test_a_writer_of_text_as_graphs() -> None:
     network.trust, network.trust_by_length = torch.randn(16), torch.randn(3)
     for step in language_export.steps(network, []):
         agrees(step)
+        agrees(step, tolerance=0.5, int8=True)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from assay.networks.convnet import Block, ConvUnit, stem_stride
+from assay.networks.exporting import exporting
 from assay.networks.image_networks import Pixels
 from assay.samples.scan_spec import ScanSpec
 from assay.task import NetworkKind, Situation
@@ -119,7 +120,12 @@ class ScanEnsemble(nn.Module):
         if self.training:
             return torch.stack([member(values) for member in self.members])
         views = moved_views(values) if self.moved else [values]
-        logits = torch.stack([member(view) for view in views for member in self.members])
+        if exporting():  # all views at once: a graph that held each layer for each view would be as many times larger
+            together = torch.cat(list(views))
+            shape = (len(views), values.shape[0], -1)
+            logits = torch.cat([member(together).view(shape) for member in self.members])
+        else:
+            logits = torch.stack([member(view) for view in views for member in self.members])
         found: Tensor = logits.float().log_softmax(dim=2).logsumexp(dim=0)
         return found
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from assay.networks.activations import activation
+from assay.networks.exporting import exporting
 from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 from assay.networks.views import VIEWS
 
@@ -101,13 +102,21 @@ class UNet(nn.Module):
         """See the class; `views` stands in for the network's own."""
         height, width = x.shape[2:]
         padded = _padded(x, self.multiple)
-        logits = self._logits(padded)
-        if not self.training:
-            views = self.views if views is None else views
+        views = 1 if self.training else self.views if views is None else views
+        if exporting() and (views <= 4 or padded.shape[2] == padded.shape[3]):
+            logits = self._together(padded, views)  # a graph that held each layer for each view would be larger
+        else:
+            logits = self._logits(padded)
             for view in range(1, views):
                 logits = logits + _put_back(self._logits(_turned(padded, view)), view)
-            logits = logits / views
+            logits = logits / views if views > 1 else logits
         return logits[:, :, : -(-height // self.stride), : -(-width // self.stride)]
+
+    def _together(self, padded: Tensor, views: int) -> Tensor:
+        """The mean over views that go through the network as one batch."""
+        found = self._logits(torch.cat([_turned(padded, view) for view in range(views)]))
+        parts = found.reshape(views, padded.shape[0], *found.shape[1:])
+        return torch.stack([_put_back(parts[view], view) for view in range(views)]).mean(dim=0)
 
     def _logits(self, padded: Tensor) -> Tensor:
         """(B, outputs, H / stride, W / stride) of an image of fitting size."""

@@ -59,7 +59,9 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
     static = is_convolutional(model)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder, quiet():
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
-        onnx.save(_named(model), source)
+        named = _named(model)
+        onnx.save(named, source)
+        spared = (*spared, *_products_with_vectors(named))
         if static and samples:
             _static(source, target, samples, spared)
         else:
@@ -96,6 +98,12 @@ def _static(source: Path, target: Path, samples: Sequence[Fed], spared: Sequence
         op_types_to_quantize=[*_PRODUCTS, "Add", "Relu", "Clip", "AveragePool", "GlobalAveragePool", "Concat"],
         nodes_to_exclude=list(spared),
     )  # fmt: skip
+
+
+def _products_with_vectors(model: onnx.ModelProto) -> list[str]:
+    """The names of products with a vector, for which ONNX Runtime has no scales of its own."""
+    vectors = {value.name for value in model.graph.initializer if len(value.dims) < 2}
+    return [node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in vectors]
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
