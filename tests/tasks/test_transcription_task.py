@@ -136,14 +136,19 @@ def echo(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Transcription, "predict", staticmethod(Echo.predict))
 
 
+class EchoTask(Transcription):
+    """As `echo`, without patching."""
+
+    predict = staticmethod(Echo.predict)  # type: ignore[assignment]
+
+
 def dictation(**options: object) -> Dictation:
     from types import SimpleNamespace
 
-    task = SimpleNamespace(predict=Echo.predict, batch_type=Transcription.batch_type)
-    network = SimpleNamespace(eval=lambda: None)
+    from assay.serving.predictor import Predictor
+
     spec = SimpleNamespace(longest_s=5.0)
-    predictor = SimpleNamespace(task=task, network=network, spec=spec, options=options, given=torch.from_numpy)
-    return Dictation(predictor)  # type: ignore[arg-type]
+    return Dictation(Predictor(EchoTask(), spec, torch.nn.Identity(), options))  # type: ignore[arg-type]
 
 
 def test_partial_answers_come_before_final_ones() -> None:
