@@ -1,9 +1,10 @@
 """Two processes against one with the same steps: the loss of each step, the time, and a worker that is killed.
 
 Losses are compared over the first 50 steps of whole trainings by the command: a perceptron with dropout (no batch
-normalisation) and GELU, and one with ReLU, whose kink a rounding may cross, filters over words with dropout and padding, and a convnet whose batch normalisation is shared by the
-processes, or each one's own. The time of a step is read from the history, from the tenth step on. The training whose
-worker is killed, again and again, is compared with the same training undisturbed.
+normalisation) and GELU, and one with ReLU, whose kink a rounding may cross; filters over words with dropout and
+padding; and a convnet whose batch normalisation is shared by the processes, or each one's own. The time of a step is
+read from the history, from the tenth step on. The training whose worker is killed, again and again, is compared with
+the same training undisturbed.
 """
 
 from __future__ import annotations
