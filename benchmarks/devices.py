@@ -1,9 +1,10 @@
 """Two processes against one with the same steps: the loss of each step, the time, and a worker that is killed.
 
 Losses are compared over the first 50 steps of whole trainings by the command: a perceptron with dropout (no batch
-normalisation), filters over words with dropout and padding, and a convnet whose batch normalisation is shared by the
-processes, or each one's own. The time of a step is read from the history, from the tenth step on. The training whose
-worker is killed, again and again, is compared with the same training undisturbed.
+normalisation) and GELU, and one with ReLU, whose kink a rounding may cross; filters over words with dropout and
+padding; and a convnet whose batch normalisation is shared by the processes, or each one's own. The time of a step is
+read from the history, from the tenth step on. The training whose worker is killed, again and again, is compared with
+the same training undisturbed.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from kill_resume import digest
 
 _COMPARED, _WANTED = 50, 1e-5
 _KILLS = 3
+_MLP = ("--network", "mlp", "--set", "normalise=false", "--set", "dropout=0.2")
 #: In all digits: sums in bfloat16 differ in the third one, whatever their order.
 _CONVNET = ("--network", "convnet", "--set", "precision=float32")
 #: What is trained: the data, the network with its settings, and whether the issue's number is about it.
 _CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
-    "mlp": ("images", ("--network", "mlp", "--set", "normalise=false", "--set", "dropout=0.2"), True),
+    "mlp": ("images", (*_MLP, "--set", "activation=gelu"), True),
+    "mlp-relu": ("images", _MLP, False),
     "textconv": ("texts", ("--network", "textconv"), True),
     "convnet-shared": ("images", (*_CONVNET, "--set", "batch_norm=shared"), False),
     "convnet-each": ("images", (*_CONVNET, "--set", "batch_norm=each"), False),
