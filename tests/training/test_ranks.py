@@ -1,4 +1,4 @@
-"""The tests of `ranks_alone.py`, in a process of their own: they fork, which autograd allows only where it never ran."""
+"""The tests of `ranks_alone.py`, in a process of their own: they fork, which autograd allows only before it runs."""
 
 from __future__ import annotations
 
