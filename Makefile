@@ -48,7 +48,7 @@ test: $(DEV_STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict src
 	$(BIN)/lint-imports
-	$(ONE_THREAD) $(BIN)/pytest -n 2 $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 bench: $(BENCH_STAMP)
 	failed=; for file in $(or $(NAME:%=benchmarks/%.py),benchmarks/[!_]*.py benchmarks/truth/[!_]*.py); do \

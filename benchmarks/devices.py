@@ -113,7 +113,7 @@ def compared(bench: Bench, name: str) -> Json:
 
 def killed(bench: Bench, kills: int) -> Json:
     """A training by two processes, one of which is killed now and then, against the same one undisturbed."""
-    words = options_of(bench, "convnet-shared", 1.0 if bench.smoke else 8.0)
+    words = options_of(bench, *(("mlp", 1.0) if bench.smoke else ("convnet-shared", 8.0)))
     runs = {name: bench.work / f"killing-{name}" for name in ("whole", "killed")}
     for run in runs.values():
         shutil.rmtree(run, ignore_errors=True)
