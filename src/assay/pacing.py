@@ -29,6 +29,8 @@ _CHECKS, _MEASURING = 0.05, 0.02
 _COMPILED_FROM_S, _COMPILED_SAVES = 900.0, 0.05
 #: Seconds between snapshots: few, so that a machine that becomes ten times slower still writes one every half minute.
 _SNAPSHOT_S = 3.0
+#: Steps of several processes after which those that are left are counted at the latest.
+_COUNTED_SOON = 8
 #: Steps between snapshots where no step was measured.
 _SNAPSHOT_STEPS = 10
 #: How many times a forward pass alone is quicker than a whole training step.
@@ -137,11 +139,15 @@ class Timing:
     check_steps: float = 0.0
     revisions: tuple[tuple[int, int], ...] = ()
 
-    def pace(self, keep: Callable[[int, int], None]) -> Pace | None:
-        """What ends the loop with its time, and tells `keep` of each new revision; None for a fixed number of steps."""
+    def pace(self, keep: Callable[[int, int], None], devices: int = 1) -> Pace | None:
+        """What ends the loop with its time, and tells `keep` of each new revision; None for a fixed number of steps.
+
+        A step that one process measured says little about those of several: the first few are counted.
+        """
         if not self.loop_s:
             return None
-        return Pace(self.loop_s, self.most_steps, self.check_steps, dict(self.revisions), keep)
+        first = _COUNTED_SOON if devices > 1 else None
+        return Pace(self.loop_s, self.most_steps, self.check_steps, dict(self.revisions), keep, first)
 
 
 def plan_steps(

@@ -63,19 +63,23 @@ class Made:
 
     def job(self, run: RunFolder) -> Job:
         """The training as planned, whose checkpoints, history and revisions go into the run's folder."""
-        return planned_job(run, self.task, self.spec, self.samples, self.plan, self.timing)
+        job = Job(self.task, self.spec, self.samples, self.plan)
+        return in_folder(job, run, self.timing, self.options.devices)
 
 
-def planned_job(run: RunFolder, task: Task, spec: Spec, samples: Samples, plan: Plan, timing: Timing) -> Job:
-    """A training whose checkpoints, history and revisions of the plan go into a run's folder."""
+def in_folder(job: Job, run: RunFolder, timing: Timing, devices: int) -> Job:
+    """The training, whose first process writes checkpoints, history and revisions of the plan into a run's folder."""
 
     def keep(step: int, end: int) -> None:
+        if not job.ranks.first:
+            return
         written = run.read(run.plan, "timing")
         written["timing"]["revisions"].append([step, end])
         run.write(run.plan, written)
 
-    job = Job(task, spec, samples, plan, run.checkpoint, run.record, timing.snapshot_every)
-    job.pace = timing.pace(keep)
+    job.folder, job.snapshot_every, job.pace = run.checkpoint, timing.snapshot_every, timing.pace(keep, devices)
+    if job.ranks.first:
+        job.record = run.record
     return job
 
 

@@ -139,11 +139,12 @@ def _job(folder: Path, facts: Mapping[str, Any], ranks: Ranks) -> tuple[nn.Modul
     from safetensors.torch import load_file
 
     from assay.pacing import build
-    from assay.planning import pick_network, planned_job, written_plan
+    from assay.planning import in_folder, pick_network, written_plan
     from assay.registry import load_task
     from assay.samples.samples import open_samples
     from assay.stored_network import load_unique
     from assay.training.collecting import Collector
+    from assay.training.loop import Job
 
     run, task = RunFolder.open(folder.parent.parent), load_task(facts["task"])
     spec = task.spec_type.from_json(facts["spec"])
@@ -151,17 +152,15 @@ def _job(folder: Path, facts: Mapping[str, Any], ranks: Ranks) -> tuple[nn.Modul
     kind, _ = pick_network(task, spec, facts["network"]["name"])
     network = build(kind, spec, kind.settings(**facts["network"]["settings"]))
     load_unique(network, load_file(folder / "first.safetensors"))
-    _, _, plan, timing = written_plan(run, run.read(run.plan))
-    job = planned_job(run, task, spec, samples, plan, timing)
-    job.ranks, job.stop = ranks, StopFile(folder / "stop")
+    _, options, plan, timing = written_plan(run, run.read(run.plan))
+    job = in_folder(Job(task, spec, samples, plan, ranks=ranks), run, timing, options.devices)
+    job.stop = StopFile(folder / "stop")
     job.spent = facts["spent"] + time.time() - facts["launched"]
     if task.in_loop(spec):
         job.collect = Collector(task, spec, samples, run.checkpoint / "collected", plan.seed)
     if ranks.first:
         job.progress = Told(folder / "progress.jsonl")
         _begin_again(run, job)
-    else:
-        job.record = lambda line: None
     return network.to(ranks.device), job
 
 

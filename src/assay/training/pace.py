@@ -27,6 +27,7 @@ class Pace:
         check_steps: how many steps a check is guessed to cost, until one was timed.
         known: the last step that each revision came to, by the step at which it was made; these are made again.
         keep: takes each new revision, (step, last step), to write it down.
+        first: the step after which the first revision is made at the latest; None for no such.
     """
 
     def __init__(
@@ -36,7 +37,9 @@ class Pace:
         check_steps: float,
         known: Mapping[int, int] | None = None,
         keep: Callable[[int, int], None] = lambda step, end: None,
+        first: int | None = None,
     ) -> None:
+        self._first = first
         self._seconds, self._most, self._check_steps = seconds, most, check_steps
         self._known, self._keep = dict(known or {}), keep
         self._step_s: float | None = None
@@ -63,7 +66,10 @@ class Pace:
             now: the time spent in the loop, in seconds.
             agreed: makes one of several processes' counts that of all.
         """
-        due = position.leg_step + max(1, (position.end - position.leg_step) // _REVISED_AFTER)
+        after = max(1, (position.end - position.leg_step) // _REVISED_AFTER)
+        if self._first is not None and position.leg_step == 0:
+            after = min(after, self._first)
+        due = position.leg_step + after
         if position.step < due or position.step >= position.end:
             return
         if position.step not in self._known:
