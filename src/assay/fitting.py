@@ -127,13 +127,9 @@ def _fit(
     if made.options.devices > 1 or made.options.device == "cuda":
         from assay.devices import fit_on_devices
 
-        if made.samples.on_demand is not None:
-            raise SettingError(
-                "samples that are decoded while they are read cannot be divided among processes yet",
-                "Leave --devices out, or make room on the disk so that they can be decoded beforehand.",
-            )
+        known = len(run.history())
         found = fit_on_devices(network, made, run, job)
-        for line in run.history():  # written by another process
+        for line in run.history()[known:]:  # written by another process
             log(line)
         if job.collect is not None:
             job.collect.restore(None)

@@ -122,6 +122,11 @@ def planned(
     budget = budget_of(options, prepared.task)
     kind, settings, plan, measured = proposed(prepared.task, held, options, budget)
     settings, plan = changed(settings, plan)
+    if options.devices > 1 and samples.on_demand is not None:
+        raise SettingError(
+            "samples that are decoded while they are read cannot be divided among processes yet",
+            "Leave --devices out, or raise ASSAY_CACHE_GB so that they can be decoded beforehand.",
+        )
     check_batch(options.devices, plan.accumulate, min(plan.batch_size, len(samples.view(TRAIN).windows)))
     useful = replace(plan, shards=_shards(kind, spec, settings, plan, options))
     plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)

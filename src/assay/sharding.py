@@ -33,7 +33,6 @@ from assay.sources.source import DataOptions, open_source
 if TYPE_CHECKING:
     from assay.task import Task
 
-DEFAULT_SIZE = "256MB"
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+) *([kmgt]?)i?b?", re.IGNORECASE)
 _LEAST_BYTES = 64_000
 _TYPES = (pa.int32(), pa.int64(), pa.int64(), pa.int64())

@@ -19,8 +19,6 @@ _WANTED, _MOST = 0.1, 0.5
 WAIT_S = 120.0
 #: Fixes that lie further off than so many times the median are left out of the second fit.
 _OUTLIER = 4.0
-#: Deviation of a fix that does not say its own, metres.
-UNSAID_M = 5.0
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,6 @@ def _pose(track: Track, sigma: Array, degrees: Array | None, row: int) -> Pose:
     )  # fmt: skip
 
 
-def one_pose(track: Track, row: int = -1) -> Pose:
-    """A single pose of a track, as users read it."""
-    time, place, heading, spread = (value[[row]] for value in (track.time, track.place, track.heading, track.spread))
-    return answered(Track(time, place, heading, spread, track.anchored, track.origin)).poses[0]
-
-
 def together(track: Track, truth: Track) -> tuple[Track, Track]:
     """Both at the true path's times that the track covers."""
     if not len(track) or not len(truth):

@@ -14,17 +14,14 @@ from assay.evaluation.cell_errors import JOINED, MISSED, NOTHING, OTHER, PLACED,
 from assay.evaluation.cell_matching import matched_cells, matched_outlines
 from assay.evaluation.cell_metrics import CellF1, OneClassF1
 from assay.evaluation.evaluation import Evaluation
-from assay.evaluation.intervals import wilson
 from assay.evaluation.metrics import Values
+from assay.evidence._by_diameter import found_by_diameter
 from assay.evidence.finding import Figure
-from assay.evidence.mask_figures import size_words
 from assay.samples.cell_spec import CellSpec
 from assay.task_parts import Confusion
 
 Array = np.ndarray[Any, Any]
 _NOTHING, _UNKNOWN = "none there", "class not known"
-#: Cells that are needed for groups by size.
-_FEW = 20
 _WORDS = {
     MISSED: "cells at which nothing is found",
     NOTHING: "finds at which no cell is",
@@ -125,23 +122,11 @@ def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
         right[matched_outlines(found, true)[:, 1]] = True
         hits.append(right)
         areas.append(np.asarray([(one[:, 2] - one[:, 1]).sum() for one in true.outlines], float))
-    size, hit = 2 * np.sqrt(np.concatenate(areas) / np.pi), np.concatenate(hits)
-    if len(size) < _FEW:
-        return ()
-    cuts = np.unique(np.quantile(size, [0, 0.25, 0.5, 0.75, 1]))
-    group = np.clip(np.searchsorted(cuts, size, side="right") - 1, 0, max(0, len(cuts) - 2))
-    rows = []
-    for place in np.unique(group):
-        part = group == place
-        share, count = float(hit[part].mean()), int(part.sum())
-        low, high = wilson(share, count)
-        label = f"{size[part].min():.0f} to {size[part].max():.0f} px ({count:,})"
-        rows.append({"label": label, "value": share, "low": low, "high": high})
-    caption = (
+    what = (
         "True cells by the diameter of the disk of the same area, in four groups of about equally many; one is found "
-        f"where outlines share at least half. {size_words(size, hit)}"
+        "where outlines share at least half."
     )
-    return (Figure("intervals", "What is found, by size", {"rows": rows, "x": "found", "unit": "%"}, caption),)
+    return found_by_diameter(2 * np.sqrt(np.concatenate(areas) / np.pi), np.concatenate(hits), what)
 
 
 def _counts(evaluation: Evaluation) -> Figure:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.evaluation import Evaluation
-from assay.evaluation.intervals import wilson
 from assay.evaluation.mask_errors import FALSE, MISSED, OTHER, OUTLINES, mask_errors
 from assay.evaluation.mask_metrics import ClassIoU, PixelAccuracy
 from assay.evaluation.metrics import Values
+from assay.evidence._by_diameter import found_by_diameter
 from assay.evidence.finding import Figure
 from assay.samples.mask_spec import MaskSpec
 from assay.sources.label_mask import VOID, LabelMask
@@ -34,8 +34,6 @@ _PLURALS = {
 }
 #: A thing is found where more than this share of it is answered with its class.
 _FOUND = 0.5
-#: Groups of connected components by size, and components in all for there to be groups.
-_GROUPS, _FEW = 4, 20
 #: A class is taken for another in a picture where that befalls such a share of it, and of the picture.
 _TAKEN, _OF_PICTURE = 0.25, 0.005
 
@@ -83,23 +81,11 @@ def _by_class(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
 
 def _by_size(evaluation: Evaluation, spec: MaskSpec) -> tuple[Figure, ...]:
     """How many of the connected areas of the classes are found, by their size; nothing where there are too few."""
-    size, found = components(evaluation.outputs, evaluation.truths, spec)
-    if len(size) < _FEW:
-        return ()
-    edges = np.unique(np.quantile(size, np.linspace(0, 1, _GROUPS + 1)))
-    group = np.clip(np.searchsorted(edges, size, side="right") - 1, 0, max(0, len(edges) - 2))
-    rows = []
-    for place in np.unique(group):
-        inside = group == place
-        share, count = float(found[inside].mean()), int(inside.sum())
-        low, high = wilson(share, count)
-        label = f"{size[inside].min():.0f} to {size[inside].max():.0f} px ({count:,})"
-        rows.append({"label": label, "value": share, "low": low, "high": high})
-    text = (
+    what = (
         "Connected areas of a class by their diameter (that of the square of the same area), in four groups of about "
-        "equally many; one is found where more than half of it is answered with its class. " + size_words(size, found)
+        "equally many; one is found where more than half of it is answered with its class."
     )
-    return (Figure("intervals", "What is found, by size", {"rows": rows, "x": "found", "unit": "%"}, text),)
+    return found_by_diameter(*components(evaluation.outputs, evaluation.truths, spec), what)
 
 
 def components(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Array]:
@@ -125,16 +111,6 @@ def components(outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, 
     if not sizes:
         return np.zeros(0), np.zeros(0, bool)
     return np.concatenate(sizes), np.concatenate(hits)
-
-
-def size_words(size: Array, found: Array) -> str:
-    """A sentence about how large the components are that are missed."""
-    if found.all():
-        return "None is missed."
-    return (
-        f"{int((~found).sum()):,} of {len(found):,} are missed; their median diameter is {np.median(size[~found]):.0f} "
-        f"px, that of the others {np.median(size[found]) if found.any() else 0:.0f} px."
-    )
 
 
 def mask_confusions(outputs: Values, truths: Values, spec: MaskSpec) -> list[Confusion]:

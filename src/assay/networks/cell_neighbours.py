@@ -39,15 +39,7 @@ def with_neighbours(cells: Cells, weight: float, reach: float) -> Cells:
     """
     if weight <= 0 or len(cells) < 2 or not cells.shares.shape[1]:
         return cells
-    from scipy.spatial import cKDTree
-
-    near = cKDTree(cells.places).query_pairs(reach, output_type="ndarray")
-    one, other = np.concatenate([near, near[:, ::-1]]).T
-    apart = ((cells.places[one] - cells.places[other]) ** 2).sum(axis=1)
-    counts = weight * cells.probability[other] * np.exp(-apart / (2 * (reach / 2) ** 2))
-    shares = cells.shares.astype(np.float64)
-    np.add.at(shares, one, counts[:, None] * cells.shares[other])
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = _weighed(cells, _said_around(cells, reach), weight)
     return replace(cells, shares=shares.astype(np.float32), label=shares.argmax(axis=1))
 
 
@@ -58,11 +50,31 @@ def best_weight(pictures: Sequence[tuple[Cells, Array, Array]], reach: float) ->
         pictures: of each the cells found, the positions of those whose class is known, and these classes.
         reach: see `with_neighbours`.
     """
-    surprise = []
-    for weight in WEIGHTS:
-        total = 0.0
-        for cells, known, label in pictures:
-            shares = with_neighbours(cells, weight, reach).shares[known, label]
-            total -= float(np.log(np.maximum(shares, _LEAST)).sum())
-        surprise.append(total)
+    surprise = np.zeros(len(WEIGHTS))
+    for cells, known, label in pictures:
+        around = _said_around(cells, reach)
+        for place, weight in enumerate(WEIGHTS):
+            likely = _weighed(cells, around, weight)[known, label]
+            surprise[place] -= np.log(np.maximum(likely, _LEAST)).sum()
     return WEIGHTS[int(np.argmin(surprise))]
+
+
+def _said_around(cells: Cells, reach: float) -> Array:
+    """(N, C) what each cell's neighbours say of classes, by how sure and how near they are."""
+    from scipy.spatial import cKDTree
+
+    said = np.zeros(cells.shares.shape)
+    if len(cells) < 2:
+        return said
+    near = cKDTree(cells.places).query_pairs(reach, output_type="ndarray")
+    one, other = np.concatenate([near, near[:, ::-1]]).T
+    apart = ((cells.places[one] - cells.places[other]) ** 2).sum(axis=1)
+    counts = cells.probability[other] * np.exp(-apart / (2 * (reach / 2) ** 2))
+    np.add.at(said, one, counts[:, None] * cells.shares[other])
+    return said
+
+
+def _weighed(cells: Cells, around: Array, weight: float) -> Array:
+    """(N, C) the cells' shares with those of their neighbours."""
+    shares = cells.shares + weight * around
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
