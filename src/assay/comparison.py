@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from assay.errors import RunError, SettingError
+from assay.errors import SettingError
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import Estimate, difference, estimate
 from assay.evaluation.metrics import Values
-from assay.flow import prepare
 from assay.model import Model
+from assay.planning import prepare_again
+from assay.progress import Progress
 from assay.run import RunFolder, reading
 from assay.samples.samples import build_samples
 from assay.samples.split import TEST
-from assay.sources.privacy import found_source
 from assay.sources.source import DataOptions
 
 
@@ -94,14 +94,8 @@ def _equal(one: Any, other: Any) -> bool:
 def _test_answers(model: Model) -> tuple[list[str], Evaluation]:
     """The ids and answers of a run's own test side, asked again."""
     plan = model.run.read(model.run.plan, "source", "data", "task", "fingerprint")
-    if plan["source"] is None:
-        raise RunError(
-            f"{model.run.path} was trained on data in memory, which is gone", "Train from files to compare runs."
-        )
     with reading(model.run.plan):
-        options = DataOptions(**{**plan["data"], "task": plan["task"]})
-    prepared = prepare(found_source(plan["source"]), options)
-    if prepared.records.fingerprint != plan["fingerprint"]:
-        raise RunError(f"the data in {plan['source']} has changed since {model.run.path}", "Train again.")
+        options = DataOptions(**plan["data"])
+    prepared = prepare_again(model.run, plan, options, Progress())
     view = build_samples(model.task, prepared.records, model.spec, prepared.split.side).view(TEST)
     return view.ids(), model.task.evaluate(model.predictor, view)

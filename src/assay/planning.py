@@ -242,15 +242,19 @@ def reopen(run: RunFolder, progress: Progress) -> Made:
     """What `choose` planned, read back from `plan.json`; raises `RunError` where the data has changed."""
     keep_buffers()
     plan_json = run.read(run.plan, "source", "data", "task", "fingerprint", "network", "options", "plan", "timing")
-    if plan_json["source"] is None:
-        raise RunError(f"{run.path} was trained on data in memory, which is gone", "Train again.")
     data, _, _, _ = written_plan(run, plan_json)
-    prepared = prepare_again(plan_json, data, progress)
+    prepared = prepare_again(run, plan_json, data, progress)
     return remade(run, prepared, decode(prepared, data, progress))
 
 
-def prepare_again(written: Mapping[str, Any], data: DataOptions, progress: Progress) -> Prepared:
-    """The data of a run that was begun, by its task, source and fingerprint; raises `RunError` where it has changed."""
+def prepare_again(run: RunFolder, written: Mapping[str, Any], data: DataOptions, progress: Progress) -> Prepared:
+    """The data of a run that was begun, by the task, source and fingerprint that were written down.
+
+    Raises:
+        RunError: the data has changed, or was in memory.
+    """
+    if written["source"] is None:
+        raise RunError(f"{run.path} was made from data in memory, which is gone", "Begin again, from files.")
     source = found_source(written["source"])
     prepared = prepare(source, replace(data, task=written["task"]), progress)
     if prepared.records.fingerprint != written["fingerprint"]:

@@ -71,9 +71,9 @@ def test_batches_are_smaller_where_windows_are_large(tmp_path: Path, monkeypatch
     view = samples.view_of(np.arange(80))
     sizes = [len(batch.index) for batch in view.batches(64)]
     assert sizes == [64, 16]
-    monkeypatch.setattr("assay.samples.samples._BYTES_AT_ONCE", 20.5 * samples.window_bytes)
+    monkeypatch.setattr("assay.samples.view._BYTES_AT_ONCE", 20.5 * samples.window_bytes)
     assert [len(batch.index) for batch in view.batches(64)] == [20] * 4
-    monkeypatch.setattr("assay.samples.samples._BYTES_AT_ONCE", 1.0)
+    monkeypatch.setattr("assay.samples.view._BYTES_AT_ONCE", 1.0)
     assert [len(batch.index) for batch in view.batches(64)] == [16] * 5
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -19,22 +19,18 @@ import pyarrow as pa
 from assay.progress import Progress
 from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records, pad
 from assay.samples.cache import Ragged, cache_root, prune
-from assay.samples.draws import order
 from assay.samples.on_demand import OnDemand
 from assay.samples.split import SIDES, TEST, TRAIN
 from assay.samples.stream import TrainStream
+from assay.samples.view import View
 from assay.sources.records import Problem, ProblemLog, Records, Storage
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from assay.evaluation.metrics import Values
     from assay.task import Batch, Spec, Task
 
 Array = np.ndarray[Any, Any]
-#: A batch that is only looked at holds so many bytes of windows at most, as a network's layers take a hundred times as
-#: much; but so many windows at least.
-_BYTES_AT_ONCE, _LEAST_AT_ONCE = 8e6, 16
 
 
 class Samples:
@@ -130,23 +126,19 @@ class Samples:
         """
         if not self.ragged or not self.task.traits.variable_length:
             return None
-        longest = np.zeros(len(self.unit), np.int64)
-        for name in self.ragged:
-            stored = [segment.cache.fields[name] for segment in self._segments]
-            lengths = np.concatenate([np.diff(field.offsets) for field in stored if isinstance(field, Ragged)])
-            longest = np.maximum(longest, lengths)
-        return np.asarray(longest[windows])
+        return np.asarray(np.max([self._lengths_of(name, windows) for name in self.ragged], axis=0))
 
-    def _longest(self, name: str, windows: Array) -> int:
-        """How long the longest value of a ragged field is among these windows."""
-        first, longest = 0, 0
+    def _lengths_of(self, name: str, windows: Array) -> Array:
+        """(B,) how long each window's value of a ragged field is."""
+        found, first = np.zeros(len(windows), np.int64), 0
         for segment in self._segments:
             field, rows = segment.cache.fields[name], segment.cache.rows
-            own = windows[(windows >= first) & (windows < first + rows)] - first
-            if isinstance(field, Ragged) and len(own):
-                longest = max(longest, int((field.offsets[own + 1] - field.offsets[own]).max()))
+            here = (windows >= first) & (windows < first + rows)
+            own = windows[here] - first
+            if isinstance(field, Ragged):
+                found[here] = field.offsets[own + 1] - field.offsets[own]
             first += rows
-        return longest
+        return found
 
     @property
     def window_bytes(self) -> float:
@@ -201,7 +193,7 @@ class Samples:
         known = {item.name for item in fields(self.task.batch_type)}
         for name, got in self._values(known & set(self._segments[0].cache.fields), windows, exact).items():
             if isinstance(got, list):
-                padded, filled = pad(got, 0 if among is None else self._longest(name, among))
+                padded, filled = pad(got, 0 if among is None else int(self._lengths_of(name, among).max()))
                 values[name] = form(padded)
                 values[f"{name}_mask" if f"{name}_mask" in known else "mask"] = form(filled)
             else:
@@ -214,101 +206,6 @@ class Samples:
         if self.on_demand is not None and len(self._segments) == 1:
             return self.on_demand.values(sorted(names), windows, exact)
         return {name: self.field(name, windows) for name in names}
-
-
-class View:
-    """Some of the units, in a fixed order, with their windows.
-
-    Args:
-        samples: all samples.
-        units: (U',) the units.
-        change: what is done to each batch of windows before anybody sees it; None for nothing.
-    """
-
-    def __init__(self, samples: Samples, units: Array, change: Callable[[Any], Any] | None = None) -> None:
-        self.samples, self.units, self._change = samples, units, change
-        if len(samples.unit) == len(samples.side):  # a window a unit
-            self.windows = units
-        else:
-            place = np.argsort(samples.unit, kind="stable")
-            low = np.searchsorted(samples.unit[place], units, "left")
-            high = np.searchsorted(samples.unit[place], units, "right")
-            self.windows = np.concatenate(
-                [place[a:b] for a, b in zip(low, high, strict=True)] or [np.zeros(0, np.int64)]
-            )
-
-    def __len__(self) -> int:
-        return len(self.units)
-
-    def batches(self, batch_size: int, places: Array | None = None, turn: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
-        """The windows in their order, in batches of at most `batch_size`, and of fewer where windows are large.
-
-        Args:
-            batch_size: windows in a batch.
-            places: (W',) another order, of positions among this view's windows (see `by_length`).
-            turn: (r, n) for every n-th batch alone, from batch r on, as one of n processes by turns.
-        """
-        windows = self.windows if places is None else self.windows[places]
-        batch_size = min(batch_size, max(_LEAST_AT_ONCE, int(_BYTES_AT_ONCE // self.samples.window_bytes)))
-        for start in range(turn[0] * batch_size, len(windows), turn[1] * batch_size):
-            batch = self.samples.batch(windows[start : start + batch_size], exact=True)
-            yield batch if self._change is None else self._change(batch)
-
-    def lengths(self, windows: Array) -> Array | None:
-        """See `Samples.lengths`."""
-        return self.samples.lengths(windows)
-
-    def by_length(self) -> Array | None:
-        """(W',) the positions of the windows from the longest on; None where batches hold no ragged field.
-
-        Batches of windows of about one length hold hardly any padding.
-        """
-        lengths = self.lengths(self.windows)
-        return None if lengths is None else np.argsort(-lengths, kind="stable")
-
-    def changed(self, change: Callable[[Any], Any]) -> View:
-        """The same units, whose windows come changed: `change` takes a batch and gives one of the same windows."""
-        return View(self.samples, self.units, change)
-
-    def field(self, name: str) -> Iterator[Array]:
-        """A fixed-size field of all windows, in pieces (<= 1024, ...) that fit in memory."""
-        if self._change is not None:
-            yield from (getattr(batch, name).numpy() for batch in self.batches(1024))
-            return
-        for start in range(0, len(self.windows), 1024):
-            got = self.samples.field(name, self.windows[start : start + 1024])
-            yield np.stack(got) if isinstance(got, list) else got
-
-    def array(self, name: str) -> Array:
-        """A fixed-size field of all windows (W', ...), all in memory."""
-        pieces = list(self.field(name))
-        if pieces:
-            return np.concatenate(pieces)
-        return np.asarray(self.samples.field(name, np.zeros(0, np.int64)))
-
-    def ids(self) -> list[str]:
-        """The units' names."""
-        return [str(value) for value in self.samples.index.column("id").take(self.units).to_pylist()]
-
-    def truths(self) -> Values:
-        """The units' targets, as the task's metrics compare them."""
-        return self.samples.task.truths(self.samples.index.column("target").take(self.units), self.samples.spec)
-
-    def groups(self) -> Array:
-        """(U',) int64: the group of each unit, a number of its own where it has none."""
-        index = self.samples.index
-        if "group" not in index.column_names:
-            return np.arange(len(self.units))
-        names = index.column("group").take(self.units).to_pylist()
-        keys = [f"group {name}" if name is not None else f"unit {place}" for place, name in enumerate(names)]
-        return np.asarray(np.unique(keys, return_inverse=True)[1], np.int64)
-
-    def sample(self, count: int, seed: int = 0) -> View:
-        """At most `count` units drawn by hash, in their order here."""
-        if len(self.units) <= count:
-            return self
-        chosen = order(np.arange(len(self.units)), "sample", seed)[:count]
-        return View(self.samples, self.units[np.sort(chosen)], self._change)
 
 
 def _tensor(values: Array) -> Tensor:

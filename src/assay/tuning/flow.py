@@ -192,13 +192,11 @@ def _reopened(folder: Folder, progress: Progress, storage: str | None) -> Asked:
     keep_buffers()
     needed = ("task", "source", "fingerprint", "data", "options", "owner", "plan", "times")
     written = folder.run.read(folder.request, *needed)
-    if written["source"] is None:
-        raise RunError(f"{folder.run.path} was tuned on data in memory, which is gone", "Tune again.")
     with reading(folder.request):
         data = DataOptions(**written["data"])
         kept = {**written["options"], "networks": tuple(written["options"]["networks"])}
         options = TuneOptions(**{**kept, "storage": _address(folder, kept["storage"], storage)})
-    prepared = prepare_again(written, data, progress)
+    prepared = prepare_again(folder.run, written, data, progress)
     held = decode(prepared, data, progress)
     with reading(folder.request):
         plan = SearchPlan.read(written["plan"], written["times"], prepared.task, held, options)
