@@ -20,7 +20,7 @@ Shapes: B windows in a batch, U units, K statistics of a unit.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -40,9 +40,6 @@ from assay.task_parts import (
     InUse,
     NetworkKind,
     Output,
-    Recorder,
-    Rollout,
-    Session,
     Settings,
     Situation,
     Spec,
@@ -52,10 +49,9 @@ from assay.task_parts import (
     no_targets,
     number_of,
 )
+from assay.task_sessions import Recorder, Rollout, Session, TaskSessions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
     from torch import Tensor, nn
 
@@ -100,7 +96,7 @@ __all__ = [
 ]
 
 
-class Task(TaskEvidence, TaskExport):
+class Task(TaskEvidence, TaskExport, TaskSessions):
     """One application."""
 
     name: ClassVar[str]
@@ -209,10 +205,6 @@ class Task(TaskEvidence, TaskExport):
             SettingError: an option has a value that is not possible.
         """
 
-    def growing(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Iterator[str] | None:
-        """The first answer of a batch as it is being written, in pieces of text; None where answers come at once."""
-        return None
-
     def deciding(self, outputs: Values, spec: Spec) -> int:
         """The position of the window whose output a unit's merged answer rests on most, among all of the unit's.
 
@@ -306,14 +298,6 @@ class Task(TaskEvidence, TaskExport):
         """
         return {}
 
-    def recorders(self) -> Mapping[str, Callable[[Path], Recorder]]:
-        """Forms that `assay predict --out` writes while it answers an input of `streamed`, by the ending of a name.
-
-        Each takes the file. The answer itself stands beside it as JSON. Where `--out` is a folder, each such input
-        becomes a file of the first form.
-        """
-        return {}
-
     def why_no_baseline(self, spec: Spec) -> str:
         """Why `baselines` gives none but the floor, as the end of a sentence; empty where that needs no reason."""
         return ""
@@ -346,43 +330,3 @@ class Task(TaskEvidence, TaskExport):
             done: the share of the training that is done, from 0 to 1.
         """
         return None
-
-    def rollouts(self, predictor: Answering, first: int | None, count: int, pictured: bool) -> Iterator[Rollout]:
-        """Rollouts in worlds of one's own choice (`assay drive`); only where `in_loop` says so.
-
-        Args:
-            predictor: acts.
-            first: the number of the first world; the others follow it. None for the first of those tested in.
-            count: how many.
-            pictured: give frames, too.
-        """
-        raise SettingError(f"{self.name} does not act in a world", "assay predict answers inputs.")
-
-    def session(self, predictor: Any) -> Session:
-        """A session that takes chunks; only for tasks whose traits say `streams`.
-
-        Args:
-            predictor: a `Predictor`; where the traits say `classical_streams`, a classical model (`Answering`), too.
-        """
-        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
-
-    def streamed(self, records: Records, spec: Spec, log: ProblemLog) -> Iterator[tuple[str, Iterable[Any]]] | None:
-        """Of records that are to be predicted, those too long to be held at once: the id and the chunks of each.
-
-        They are answered by a `session` that is given one chunk after the other, so that memory stays flat; a chunk may
-        come as large as is good for the work. `gathered` makes one answer of what the session says. What is doubtful
-        about an input is noted in `log`; where its chunks raise `DataError`, it is left out. How far the work is can be
-        told where `operator.length_hint` says how many chunks there are.
-
-        Returns:
-            None where no input is.
-        """
-        return None
-
-    def gathered(self, answers: Iterable[Any], spec: Spec) -> Any:
-        """The answer to a whole input out of all that a session says about it, while it does; see `streamed`."""
-        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")
-
-    def stream(self, samples: Samples, unit: int, spec: Spec) -> np.ndarray[Any, Any]:
-        """A unit as the input of a session, (T, ...): a chunk is any stretch of it along the first axis."""
-        raise SettingError(f"{self.name} does not answer while input arrives", "assay predict answers whole inputs.")

@@ -316,59 +316,6 @@ class Doubts:
     found: tuple[Doubt, ...]
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """What came of acting once in a world, beyond the samples.
-
-    Attributes:
-        id: its name.
-        output: as `Task.evaluate` gives it for a unit.
-        frames: (T, H, W, 3) uint8 of what was seen, with what was done drawn into it; None where not asked for.
-        rate_hz: frames a second.
-    """
-
-    id: str
-    output: Output
-    frames: np.ndarray[Any, Any] | None = None
-    rate_hz: float = 0.0
-
-
-class Session(ABC):
-    """Takes input in chunks and answers while more arrives.
-
-    Attributes:
-        rate_hz: samples a second of the sound that it takes, one channel; None where its input is no sound.
-        commands: what the `command` of its answers can be, for what is to follow from them; empty where they have none.
-    """
-
-    rate_hz: int | None = None
-    commands: Sequence[str] = ()
-
-    @abstractmethod
-    def push(self, chunk: Any) -> Sequence[Any]:
-        """Take the next chunk and give the answers that it completes (JSON-able dataclasses, may be none)."""
-
-    @abstractmethod
-    def close(self) -> Sequence[Any]:
-        """Say that the input has ended and give the answers still owed."""
-
-
-class Recorder(ABC):
-    """Writes a file of its own form while an input is answered in chunks: a video with what was found drawn in."""
-
-    @abstractmethod
-    def take(self, chunk: Any, answers: Sequence[Any]) -> None:
-        """The next chunk of the input, and what the session said when it was given it."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """The input has ended, so that the file is complete; raises `RunError` where it could not be written."""
-
-    @abstractmethod
-    def drop(self) -> None:
-        """The input could not be answered to its end: nothing is left of the file."""
-
-
 def number_of(
     options: Mapping[str, Any], name: str, default: float, low: float, high: float, *, whole: bool = False
 ) -> float:

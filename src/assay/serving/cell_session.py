@@ -19,7 +19,7 @@ from assay.samples.cell_tiles import Tile, cut, strips
 from assay.samples.pixel_values import as_colour
 from assay.serving.cell_answers import answered_cells
 from assay.sources.decode import unscaled
-from assay.task_parts import Session
+from assay.task_sessions import Session
 
 if TYPE_CHECKING:
     from assay.samples.cell_spec import CellSpec

@@ -14,7 +14,7 @@ from assay.errors import SettingError
 from assay.evaluation.drive_loop import Answer, drive_tracks, loop_rate
 from assay.simulators.rides import Ride, Terms
 from assay.simulators.simulator import TESTED
-from assay.task_parts import Rollout
+from assay.task_sessions import Rollout
 
 if TYPE_CHECKING:
     from assay.samples.drive_spec import DriveSpec

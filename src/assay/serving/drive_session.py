@@ -12,7 +12,7 @@ from assay.errors import DataError
 from assay.evaluation.drive_loop import Answer
 from assay.samples.drive_encoding import brought_frame, recent
 from assay.serving.drive_answers import Controls, controls_of
-from assay.task_parts import Session
+from assay.task_sessions import Session
 
 if TYPE_CHECKING:
     from assay.samples.drive_spec import DriveSpec

@@ -15,7 +15,7 @@ from assay.evaluation.pose_filter import Odometry, PoseFilter
 from assay.evaluation.pose_start import Start, find_start, nowhere
 from assay.evaluation.tracks import Pose, Track, answered
 from assay.samples.route_steps import integrated
-from assay.task_parts import Session
+from assay.task_sessions import Session
 
 if TYPE_CHECKING:
     from assay.serving.predictor import Predictor

@@ -16,7 +16,7 @@ from assay.run import writing
 from assay.serving.video_file import CODECS
 from assay.sources._video_chunks import VideoFrames
 from assay.sources._video_frames import load_cv2
-from assay.task_parts import Recorder
+from assay.task_sessions import Recorder
 
 Array = np.ndarray[Any, Any]
 #: Of a gap in a video's times so much is shown; a longer one is a clock that was set anew.

@@ -14,7 +14,8 @@ from assay.samples.box_pictures import encode_frames
 from assay.serving.predictor import Predictor, form_of
 from assay.serving.tracking import Tracker, apart, tracked
 from assay.sources._video_chunks import VideoFrames
-from assay.task_parts import Session, number_of
+from assay.task_parts import number_of
+from assay.task_sessions import Session
 
 if TYPE_CHECKING:
     from assay.samples.box_spec import BoxSpec
