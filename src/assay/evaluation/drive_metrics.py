@@ -235,6 +235,12 @@ class HardBraking(_Braking):
         return [one.done / one.wanted for one in found if one.late_s is not None]
 
 
+def control_losses(outputs: Values, truths: Values, spec: DriveSpec) -> Array:
+    """(U,) the mean error of the first control over the frames of each drive."""
+    sums = ControlError(spec, 0).statistics(outputs, truths)
+    return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1))
+
+
 def brakes(output: Any, truth: Truth, spec: DriveSpec) -> tuple[Array, Array, float]:
     """(T,) the brake as it should be, (T,) as it was, and steps a second.
 

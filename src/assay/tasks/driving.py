@@ -216,12 +216,10 @@ class Driving(Task):
     def losses(self, outputs: Values, truths: Values, spec: DriveSpec) -> np.ndarray[Any, Any]:
         """(U,) what a ride lacks to the expert's score; of records the mean steering error."""
         from assay.evaluation.drive_loop import ride_losses
-        from assay.evaluation.drive_metrics import ControlError
+        from assay.evaluation.drive_metrics import control_losses
 
-        if spec.loop is not None and not all(isinstance(output, np.ndarray) for output in outputs):
-            return ride_losses(list(outputs), spec)
-        sums = ControlError(spec, 0).statistics(outputs, truths)
-        return np.asarray(sums[:, 0] / np.maximum(sums[:, 1], 1))
+        ridden = spec.loop is not None and not all(isinstance(output, np.ndarray) for output in outputs)
+        return ride_losses(list(outputs), spec) if ridden else control_losses(outputs, truths, spec)
 
     def in_use(self, predictor: Predictor, samples: Samples) -> InUse:
         """What a step takes."""
