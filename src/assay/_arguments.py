@@ -27,6 +27,12 @@ SplitSeed = Annotated[int, typer.Option("--split-seed", help="Moves samples betw
 SetOption = Annotated[list[str] | None, typer.Option("--set", help="A hyper-parameter, KEY=VALUE; may be repeated.")]
 
 
+RunOutOption = Annotated[
+    Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
+]
+EvidenceOption = Annotated[str, typer.Option("--evidence", help="full, quick or none.")]
+
+
 def settings_of(texts: list[str] | None) -> dict[str, str]:
     """`--set KEY=VALUE` by key; raises `SettingError` where one has no value."""
     settings: dict[str, str] = {}

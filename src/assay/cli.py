@@ -10,9 +10,11 @@ import typer
 
 from assay._arguments import (
     MORE_OPTIONS,
+    EvidenceOption,
     Group,
     Json,
     RunArgument,
+    RunOutOption,
     SetOption,
     SourceArgument,
     SplitOption,
@@ -81,9 +83,7 @@ def inspect(
 def train(
     context: typer.Context,
     source: SourceArgument,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
-    ] = None,
+    out: RunOutOption = None,
     budget: Annotated[str | None, typer.Option("--budget", help="Time for fitting: 90s, 5m, 1h.")] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the training samples, instead.")] = None,
     network: Annotated[
@@ -91,7 +91,7 @@ def train(
     ] = None,
     settings: SetOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of weights, order and augmentation.")] = 0,
-    evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
+    evidence: EvidenceOption = "full",
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     devices: Annotated[int, typer.Option("--devices", help="How many processes train together, one a GPU.")] = 1,
     accumulate: Annotated[
@@ -126,16 +126,14 @@ def tune(
     storage: Annotated[
         str | None, typer.Option("--storage", help="Share the trials: sqlite:///FILE, postgresql://…, a journal file.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
-    ] = None,
+    out: RunOutOption = None,
     network: Annotated[list[str] | None, typer.Option("--network", help="A network to try; may be repeated.")] = None,
     settings: SetOption = None,
     search: Annotated[
         list[str] | None, typer.Option("--search", help="Search this alone, NAME or NAME=LOW..HIGH; may be repeated.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the search and of all trainings.")] = 0,
-    evidence: Annotated[str, typer.Option("--evidence", help="full, quick or none.")] = "full",
+    evidence: EvidenceOption = "full",
     sampler: Annotated[str, typer.Option("--sampler", help="tpe, or random for comparison.")] = "tpe",
     pruning: Annotated[bool, typer.Option("--pruning/--no-pruning", help="Stop trials that are behind.")] = True,
     task: TaskOption = None,
