@@ -99,7 +99,7 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         kept = _reduced(work, models, exported)
         predictors["int8"] = work.exported(kept)
         told["int8"] = _proven_int8(work, predictors["int8"], trained)
-    facts = _facts(work, run, kept, told, int8)
+    facts = _facts(work, kept, told, int8)
     progress.stage("Timing")
     facts |= _costs(work, run, predictors, {"float": models, **({"int8": kept} if int8 else {})})
     return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)
@@ -120,13 +120,14 @@ def _prepared(run: RunFolder, progress: Progress) -> Work:
 
 
 def _written(work: Work) -> dict[str, onnx.ModelProto]:
+    from assay.planning import installed
     from assay.serving.exported import metadata_of
     from assay.serving.onnx_writing import OPSET, write_step
 
     task, spec = work.predictor.task, work.predictor.spec
     told = {
         "format": 1,
-        "version": version("assay"),
+        "version": _assay(),
         "task": task.name,
         "network": work.facts["network"]["name"],
         "labels": list(task.classes(spec)),
@@ -136,7 +137,7 @@ def _written(work: Work) -> dict[str, onnx.ModelProto]:
         "settled": work.predictor.settled,
         "preprocessing": task.preparation(spec),
         "opset": OPSET,
-        "versions": {name: version(name) for name in ("torch", "onnx", "onnxscript")},
+        "versions": installed(("torch", "onnx", "onnxscript")),
     }
     return {step.name: write_step(step, metadata_of({**told, "graph": step.name})) for step in work.steps}
 
@@ -214,15 +215,14 @@ def _fed(work: Work, exported: Predictor) -> dict[str, list[dict[str, np.ndarray
     return fed
 
 
-def _facts(
-    work: Work, run: RunFolder, models: Mapping[str, onnx.ModelProto], told: Mapping[str, Parity], int8: bool
-) -> dict[str, Any]:
+def _facts(work: Work, models: Mapping[str, onnx.ModelProto], told: Mapping[str, Parity], int8: bool) -> dict[str, Any]:
+    from assay.planning import installed
     from assay.serving.exported import model_digest
     from assay.serving.onnx_writing import opset_of
 
     task, spec = work.predictor.task, work.predictor.spec
     return {
-        "version": version("assay"),
+        "version": _assay(),
         "task": task.name,
         "network": work.facts["network"]["name"],
         "precision": "int8" if int8 else "float",
@@ -231,7 +231,7 @@ def _facts(
         "asked": task.asked(work.predictor.network),
         "preprocessing": task.preparation(spec),
         "parity": {name: {**vars(one), "difference": vars(one.difference)} for name, one in told.items()},
-        "versions": {name: version(name) for name in ("torch", "onnx", "onnxscript", "onnxruntime")},
+        "versions": installed(("torch", "onnx", "onnxscript", "onnxruntime")),
     }
 
 
@@ -280,15 +280,10 @@ def _own_folder(run: RunFolder, out: Path) -> RunFolder:
     return target
 
 
-def version(package: str) -> str:
-    """The installed version of a package."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as found
+def _assay() -> str:
+    from assay.planning import installed
 
-    try:
-        return found(package)
-    except PackageNotFoundError:
-        return "unknown"
+    return installed(("assay",)).get("assay", "unknown")
 
 
 def export_and_tell(path: Path, form: str, int8: bool, out: Path | None, as_json: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -227,14 +228,18 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Of Python, Assay and the libraries on which a training depends."""
+    named = ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow", "optuna")
+    return {"python": platform.python_version(), **installed(named)}
+
+
+def installed(packages: Sequence[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
-    for name in ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow", "optuna"):
-        try:
+    found = {}
+    for name in packages:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 
