@@ -35,7 +35,8 @@ class Darkness(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("threshold", torch.tensor(0.5))
-        self.register_buffer("neighbours", torch.tensor(0.0))
+        for name in ("neighbours", "count_slope", "count_offset"):
+            self.register_buffer(name, torch.tensor(0.0))
 
     def maps(self, image: torch.Tensor, views: int | None = None) -> CellMaps:
         dark = 1 - image.float().mean(1, keepdim=True) / 255

@@ -107,6 +107,8 @@ class _Asked(torch.nn.Module):
     views = 4
     threshold = torch.tensor(0.5)
     neighbours = torch.tensor(0.0)
+    count_slope = torch.tensor(0.0)
+    count_offset = torch.tensor(0.0)
 
     def maps(self, image: torch.Tensor, views: int | None = None) -> CellMaps:
         self.asked = views

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 #: Pixels of a band of rows in which outlines are compared.
 _BAND = 1 << 20
 #: By how much an F1 may be below the best and still be as good.
-_AS_GOOD = 5e-3
+AS_GOOD = 5e-3
 
 
 def matched(found: Array, true: Array, radius: float) -> Array:
@@ -122,6 +122,6 @@ def best_threshold(tried: Array, scores: Array, miscounted: Array) -> float:
         scores: (T,) the F1 of each.
         miscounted: (T,) by how many cells the count is off, summed over pictures.
     """
-    good = np.flatnonzero(scores >= scores.max() - _AS_GOOD)
+    good = np.flatnonzero(scores >= scores.max() - AS_GOOD)
     best = good[miscounted[good] == miscounted[good].min()]
     return float(tried[best[len(best) // 2]])

@@ -5,7 +5,7 @@ Shapes: B pictures, C classes, N cells, h and w places of the answer, H and W pi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from assay.arrays import array_of
 from assay.errors import SettingError
 from assay.evaluation.cells import Cells, spans_of
+from assay.networks.cell_counting import LEAST, least_counted
 from assay.networks.cell_neighbours import reach_of, with_neighbours
 from assay.networks.views import VIEWS
 from assay.samples.cell_spec import CellSpec
@@ -51,17 +52,19 @@ class CellReadings:
     stride: int = 1
 
 
-def cells_of(maps: CellMaps | CellReadings, threshold: float, apart: float, size: float) -> list[Cells]:
+def cells_of(
+    maps: CellMaps | CellReadings, threshold: float | Sequence[float], apart: float, size: float
+) -> list[Cells]:
     """The cells in each picture, the surest first.
 
     Args:
         maps: what the network says.
-        threshold: the probability from which a peak is a cell.
+        threshold: the probability from which a peak is a cell, of all pictures or of each.
         apart: of two peaks closer than this, in pixels, the higher counts.
         size: the radius of a usual cell in pixels.
     """
     read = _arrays(maps)
-    peak = read.peak & (read.middle >= threshold)
+    peak = read.peak & (read.middle >= np.asarray(threshold, np.float32).reshape(-1, 1, 1))
     found = []
     for place in range(len(peak)):
         row, column = np.nonzero(peak[place])
@@ -89,11 +92,14 @@ class Deciding:
         threshold: the probability from which a peak is a cell.
         views: how many views of a tile are averaged, see `UNet`.
         neighbours: how much the classes of near cells count, see `cell_neighbours`.
+        counting: slope and offset of what says how many of a tile's surest candidates are cells, see `cell_counting`;
+            None where the threshold does.
     """
 
     threshold: float
     views: int
     neighbours: float = 0.0
+    counting: tuple[float, float] | None = None
 
     @staticmethod
     def of(options: Mapping[str, Any], network: Any) -> Deciding:
@@ -102,7 +108,9 @@ class Deciding:
         if views not in VIEWS:
             raise SettingError(f"--views {views} is not possible", "Give 1, 2, 4 or 8.")
         threshold = number_of(options, "threshold", float(network.threshold), 0.0, 1.0)
-        return Deciding(threshold, views, float(network.neighbours))
+        slope, offset = float(network.count_slope), float(network.count_offset)
+        counting = (slope, offset) if slope > 0 and options.get("threshold") is None else None
+        return Deciding(threshold, views, float(network.neighbours), counting)
 
 
 def tile_cells(network: Any, image: Any, place: Any, spec: CellSpec, how: Deciding) -> list[Cells]:
@@ -117,18 +125,34 @@ def tile_cells(network: Any, image: Any, place: Any, spec: CellSpec, how: Decidi
     """
     found = []
     for start in range(0, len(image), _AT_ONCE):
-        maps = network.maps(image[start : start + _AT_ONCE], how.views)
-        places = place[start : start + _AT_ONCE]
-        for cells, numbers in zip(cells_of(maps, how.threshold, spec.apart, spec.size), places, strict=True):
-            tile = Tile.of(numbers.tolist())
+        read = _arrays(network.maps(image[start : start + _AT_ONCE], how.views))
+        tiles = [Tile.of(numbers.tolist()) for numbers in place[start : start + _AT_ONCE]]
+        for cells, tile in zip(
+            cells_of(read, _cuts(read, tiles, spec, how), spec.apart, spec.size), tiles, strict=True
+        ):
             told = with_neighbours(cells, how.neighbours, reach_of(spec.size, spec.margin))
-            whole = told.moved(tile.left, tile.top)
-            # A little more than its own part: where two tiles see a middle on the other's side, neither would tell it.
-            kept = whole.only(tile.answers_for(whole.x, whole.y, _SLACK))
-            inside = (kept.x < tile.picture_width - 0.5) & (kept.y < tile.picture_height - 0.5)
-            own = replace(kept.only(inside & (kept.x > -0.5) & (kept.y > -0.5)), width=tile.picture_width)
-            found.append(replace(own, height=tile.picture_height, outlines=tuple(_clipped(own, tile))))
+            own = replace(_own(told, tile), width=tile.picture_width, height=tile.picture_height)
+            found.append(replace(own, outlines=tuple(_clipped(own, tile))))
     return found
+
+
+def _own(cells: Cells, tile: Tile) -> Cells:
+    """The cells of a tile that it tells of, in the pixels of its picture."""
+    whole = cells.moved(tile.left, tile.top)
+    # A little more than its own part: where two tiles see a middle on the other's side, neither would tell it.
+    kept = whole.only(tile.answers_for(whole.x, whole.y, _SLACK))
+    inside = (kept.x < tile.picture_width - 0.5) & (kept.y < tile.picture_height - 0.5)
+    return kept.only(inside & (kept.x > -0.5) & (kept.y > -0.5))
+
+
+def _cuts(read: CellReadings, tiles: Sequence[Tile], spec: CellSpec, how: Deciding) -> list[float]:
+    """From which probability on a peak of each tile is a cell."""
+    if how.counting is None:
+        return [how.threshold] * len(tiles)
+    # Before outlines grow: what is no cell must take no part of one that is.
+    candidates = cells_of(replace(read, inside=None, depth=None), LEAST, spec.apart, spec.size)
+    told = [_own(cells, tile).probability for cells, tile in zip(candidates, tiles, strict=True)]
+    return [least_counted(probability, *how.counting) for probability in told]
 
 
 def _clipped(cells: Cells, tile: Tile) -> list[Array]:

@@ -69,16 +69,21 @@ class CellNetwork(nn.Module):
     Attributes:
         threshold: the probability from which a peak is a cell; chosen on the validation side.
         neighbours: how much the classes of cells about a cell count, see `cell_neighbours`; learned there, too.
+        count_slope: of what counts cells in the threshold's place, see `cell_counting`; 0 where the threshold decides.
+        count_offset: likewise.
     """
 
     threshold: Tensor
     neighbours: Tensor
+    count_slope: Tensor
+    count_offset: Tensor
 
     def __init__(self, pixels: Pixels, body: UNet, kinds: int, outlined: bool, zoom: int = 1) -> None:
         super().__init__()
         self.pixels, self.body, self.kinds, self.outlined, self.zoom = pixels, body, kinds, outlined, zoom
         self.register_buffer("threshold", torch.tensor(0.3))
-        self.register_buffer("neighbours", torch.tensor(0.0))
+        for name in ("neighbours", "count_slope", "count_offset"):
+            self.register_buffer(name, torch.tensor(0.0))
         with torch.no_grad():
             bias: Any = body.head.bias
             bias.zero_()

@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from assay.errors import SettingError
-from assay.evaluation.cell_matching import best_threshold, matched
+from assay.evaluation.cell_matching import AS_GOOD, best_threshold, matched
 from assay.evaluation.cells import Cells
+from assay.networks.cell_counting import LEAST, fit_counting, least_counted
 from assay.networks.cell_neighbours import best_weight, reach_of
 from assay.networks.cell_network import CellNetwork
 from assay.networks.image_networks import Pixels
@@ -24,6 +25,7 @@ from assay.samples.cell_spec import CellSpec
 from assay.samples.cell_tiles import Tile
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.precision import multiplies_bfloat16
 from assay.training.ranges import SHARE, SKIPPED, WIDTH, searched
 
 if TYPE_CHECKING:
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 #: Thresholds that are tried on the validation side, and how many of its windows are looked at.
-_THRESHOLDS, _MOST_WINDOWS = np.linspace(0.1, 0.7, 25), 128
+_THRESHOLDS, _MOST_WINDOWS = np.linspace(LEAST, 0.7, 25), 128
+#: Of a tile: the cells found that it answers for, the true ones (N, 3: x, y, class), and all cells that it sees.
+_Judged = tuple[Cells, Array, Cells]
 #: How often each pixel is looked at, at most: enough for any budget that is usual.
 _MOST_PASSES = 300
 
@@ -156,6 +160,7 @@ def _plan(situation: Situation, rate: float) -> Plan:
         augment={"crop": float(crop), "flip": 1.0, "scale": 0.25, "stain": 0.4, "jitter": 0.15},
         steps=round(epochs * max(1, situation.samples // batch)),
         checks=8,
+        precision="bfloat16" if multiplies_bfloat16() else "float32",
     )
 
 
@@ -169,9 +174,10 @@ def _timm_recipe(situation: Situation) -> tuple[CellTimmSettings, Plan]:
 
 @torch.no_grad()
 def fit_answers(network: nn.Module, samples: Samples, plan: Plan) -> None:
-    """Set by the validation side from where on a peak is a cell, and how much its neighbours tell of its class.
+    """Set by the validation side which peaks are cells, and how much a cell's neighbours tell of its class.
 
-    The threshold is that of the best F1 of finding, and of those as good the one that counts best.
+    The threshold is that of the best F1 of finding, and of those as good the one that counts best; where
+    `cell_counting` finds as well and counts better, it decides.
     """
     from assay.samples.split import VALIDATION
 
@@ -183,25 +189,53 @@ def fit_answers(network: nn.Module, samples: Samples, plan: Plan) -> None:
     network.eval()
     radius = max(spec.radius, spec.size) if spec.outlined else spec.radius
     tiles = [tile for batch in view.sample(_MOST_WINDOWS).batches(8) for tile in _judged(found, batch, spec)]
-    counts, miscounted = np.zeros((len(_THRESHOLDS), 3)), np.zeros(len(_THRESHOLDS))
-    for own, known, _ in tiles:
-        for place, threshold in enumerate(_THRESHOLDS):
-            kept = own.places[own.probability >= threshold]
-            counts[place] += len(matched(kept, known[:, :2], radius)), len(kept), len(known)
-            miscounted[place] += abs(len(kept) - len(known))
-    scores = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-    threshold = best_threshold(_THRESHOLDS, scores, miscounted)
+    by_threshold = [[own.only(own.probability >= one) for own, _, _ in tiles] for one in _THRESHOLDS]
+    judged = np.asarray([_finding(kept, tiles, radius) for kept in by_threshold])
+    threshold = best_threshold(_THRESHOLDS, *judged.T)
     found.threshold.fill_(threshold)
+    chosen = judged[list(_THRESHOLDS).index(threshold)]
+    for name, value in zip(("count_slope", "count_offset"), _counting(tiles, radius, chosen), strict=True):
+        getattr(found, name).fill_(value)
     if spec.kinds:
         classed = [_classed(cells.only(cells.probability >= threshold), known, radius) for _, known, cells in tiles]
         found.neighbours.fill_(best_weight(classed, reach_of(spec.size, spec.margin)))
 
 
-def _judged(network: Any, batch: Any, spec: CellSpec) -> Iterator[tuple[Cells, Array, Cells]]:
-    """Of each tile the cells that it answers for, the true ones (N, 3: x, y, class), and all cells that it sees."""
+def _finding(kept: Sequence[Cells], tiles: Sequence[_Judged], radius: float) -> tuple[float, int]:
+    """The F1 of the cells that are kept of each tile, and by how many their counts are off."""
+    right, all_of_them, miscounted = 0, 0, 0
+    for cells, (_, known, _) in zip(kept, tiles, strict=True):
+        right += len(matched(cells.places, known[:, :2], radius))
+        all_of_them += len(cells) + len(known)
+        miscounted += abs(len(cells) - len(known))
+    return 2 * right / max(all_of_them, 1), miscounted
+
+
+def _counting(tiles: Sequence[_Judged], radius: float, by_threshold: Array) -> tuple[float, float]:
+    """What `cell_counting` needs where it finds as well as the threshold (F1, miscounted) and counts better; else 0, 0.
+
+    Each half of the tiles is counted by what the other half taught, so that it is not judged on what it has learned.
+    """
+    told = []
+    for own, known, _ in tiles:
+        right = np.zeros(len(own), bool)
+        right[matched(own.places, known[:, :2], radius)[:, 0]] = True
+        told.append((own.probability, right, len(known)))
+    fitted, halves = fit_counting(told), [fit_counting(told[1::2]), fit_counting(told[::2])]
+    if fitted is None or halves[0] is None or halves[1] is None:
+        return 0.0, 0.0
+    by_halves = [halves[place % 2] or fitted for place in range(len(tiles))]
+    cuts = [least_counted(own.probability, *taught) for (own, _, _), taught in zip(tiles, by_halves, strict=True)]
+    kept = [own.only(own.probability >= cut) for (own, _, _), cut in zip(tiles, cuts, strict=True)]
+    score, miscounted = _finding(kept, tiles, radius)
+    return fitted if score >= by_threshold[0] - AS_GOOD and miscounted < by_threshold[1] else (0.0, 0.0)
+
+
+def _judged(network: Any, batch: Any, spec: CellSpec) -> Iterator[_Judged]:
+    """What is found in each tile of a batch, and what is there."""
     from assay.networks.cell_decoding import cells_of
 
-    candidates = cells_of(network.maps(batch.image), float(_THRESHOLDS[0]), spec.apart, spec.size)
+    candidates = cells_of(network.maps(batch.image), LEAST, spec.apart, spec.size)
     for cells, true, numbers in zip(candidates, batch.cells, batch.place, strict=True):
         tile = Tile.of(numbers.tolist())
         known = true[true[:, 2] > -2][:, :3].double().numpy()

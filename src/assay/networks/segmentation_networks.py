@@ -15,6 +15,7 @@ from assay.networks.unet_settings import OwnEncoderSettings, TimmEncoderSettings
 from assay.samples.mask_spec import MaskSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
+from assay.training.precision import multiplies_bfloat16
 from assay.training.ranges import WIDTH, searched
 
 #: Windows a step, and passes over the training windows after which little is gained.
@@ -122,4 +123,5 @@ def _plan(situation: Situation, learning_rate: float) -> Plan:
         },
         checks=10,
         keep="best",
+        precision="bfloat16" if multiplies_bfloat16() else "float32",
     )

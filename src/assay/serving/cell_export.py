@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from assay.task_export import Step
 
 #: See `Traits.asked`.
-ASKED = ("threshold", "views", "neighbours", "stride")
+ASKED = ("threshold", "views", "neighbours", "count_slope", "count_offset", "stride")
 
 
 def steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
