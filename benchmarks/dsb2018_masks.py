@@ -76,10 +76,8 @@ def fold_of(mosaics: list[str]) -> dict[str, int]:
     return found
 
 
-def one_fold(data: Path, fold: int, network: str, how: tuple[Any, ...]) -> Json:
-    """Train on three folds, choose on the next, judge on this one: foreground Dice tile by tile and of all pixels."""
-    import assay
-
+def fold_table(data: Path, fold: int) -> Path:
+    """A table of images and masks with the mosaic and the side of each: a fold tested, the next for validation."""
     tiles = _rows(data / "tiles.csv")
     folds = fold_of([row["mosaic"] for row in tiles])
     sides = {fold: "test", (fold + 1) % _FOLDS: "validation"}
@@ -87,7 +85,15 @@ def one_fold(data: Path, fold: int, network: str, how: tuple[Any, ...]) -> Json:
              "split": sides.get(folds[row["mosaic"]], "train")} for row in tiles]  # fmt: skip
     table = data / f"fold-{fold}.csv"
     _write(table, rows)
-    test = [row for row in rows if row["split"] == "test"]
+    return table
+
+
+def one_fold(data: Path, fold: int, network: str, how: tuple[Any, ...]) -> Json:
+    """Train on three folds, choose on the next, judge on this one: foreground Dice tile by tile and of all pixels."""
+    import assay
+
+    table = fold_table(data, fold)
+    test = [row for row in _rows(table) if row["split"] == "test"]
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         words = ("--task", "segmentation", "--group", "mosaic", "--network", network, *how, "--evidence", "quick")
