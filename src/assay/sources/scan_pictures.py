@@ -43,6 +43,6 @@ def _records(source: Source, records: Records, merged: bool) -> Records:
     where = dict(zip(named["id"], named["location"], strict=True))
 
     def open_unit(names: Sequence[str]) -> Scan:
-        return Scan(tuple(decode_image(load(where[name])) for name in names))
+        return Scan(tuple(decode_values(load(where[name])) for name in names))
 
     return scan_records(source, pieces, open_unit, records.problems, dict(records.facts))
