@@ -53,5 +53,5 @@ def test_frames_of_a_deep_camera(tmp_path: Path) -> None:
     records = read_drives(open_source(tmp_path), options)
     spec = fitted_drive_spec(records, np.ones(records.index().num_rows, bool), options)
     deep = np.asarray(Image.open(tmp_path / names[0]))[:, :, None]
-    assert brought_frame(deep, spec).max() == 255 and spec.mean[0] > 60
+    assert brought_frame(deep, spec).max() > 250 and spec.mean[0] > 60
     assert type(spec).from_json(spec.to_json()) == spec

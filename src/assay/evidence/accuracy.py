@@ -10,7 +10,7 @@ import numpy as np
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.groups import by_group
-from assay.evidence.words import number, spread, title, unit_of
+from assay.evidence.words import counted, number, spread, title, unit_of
 from assay.report.explained import pictured
 
 QUESTION = "How good is it on data it never saw?"
@@ -32,7 +32,7 @@ def find(context: Context) -> Finding:
     metrics = task.metrics(spec)
     found = {metric.name: test.measure(metric) for metric in metrics}
     first = metrics[0]
-    verdict = f"On {len(test):,} test samples its {title(first)} is {spread(first, found[first.name])}."
+    verdict = f"On {counted(len(test), 'test sample')} its {title(first)} is {spread(first, found[first.name])}."
     figures = (*task.figures(test, spec), *by_group(context), *_confused(context), _worst(context))
     groups = len(np.unique(test.groups))
     status: Status = "good"

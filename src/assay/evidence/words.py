@@ -45,6 +45,11 @@ _LARGE = 10.0
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the right number: "1 finding", "12 findings"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def title(metric: Metric) -> str:
     """A metric's name as text."""
     return TITLES.get(metric.name) or " ".join(_TERMS.get(word, word) for word in metric.name.split("_"))

@@ -167,8 +167,3 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
 def duration(seconds: Any) -> str:
     """Seconds as a person says them (`evidence.words.duration`), each number kept together with its unit."""
     return _BEFORE_UNIT.sub(_NO_BREAK, plain_duration(finite(seconds)))
-
-
-def counted(count: int, noun: str) -> str:
-    """A count with its noun in the right number: "1 finding", "12 findings"."""
-    return f"{plain(count, 0)} {noun}" + ("" if count == 1 else "s")

@@ -12,8 +12,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, get_args
 
 from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.evidence.words import counted
 from assay.report import figures
-from assay.report._words import clean, counted, duration, finite, is_share, measure, plain, prose, words
+from assay.report._words import clean, duration, finite, is_share, measure, plain, prose, words
 
 if TYPE_CHECKING:
     from jinja2 import Template

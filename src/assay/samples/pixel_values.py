@@ -3,9 +3,10 @@
 Eight bits stay as they are. Values of more bits are brought from black to white, which are what a thousandth of a
 training picture's values falls below or exceeds: of the darkest picture and of the brightest. So do those who train on
 deep pictures (a window of percentiles over the training set: Isensee et al., "nnU-Net", 2021), for cameras hardly ever
-use all of the sixteen bits, and files have offsets; the range of the type would make 12 bits nearly black. The same value
-is then the same brightness in every picture, whether it is learned from or asked about, small or a part of a slide:
-nothing is stretched from the darkest to the brightest value of the picture at hand, for brightness may be the answer.
+use all of the sixteen bits, and files have offsets; the range of the type would make 12 bits nearly black. The same
+value is then the same brightness in every picture, whether it is learned from or asked about, small or a part of a
+slide: nothing is stretched from the darkest to the brightest value of the picture at hand, for brightness may be the
+answer.
 
 Shapes: H, W pixels, C channels.
 """

@@ -37,7 +37,6 @@ def encoded_scans(
         log: takes the units that cannot be decoded.
         targets: (N,) the cached targets, and (N,) whether each is known; None where there are none.
     """
-
     deeper: set[int] = set()
     locations = batch.column("location").to_pylist()
 

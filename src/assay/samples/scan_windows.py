@@ -149,9 +149,7 @@ def _picture_spec(pictures: Sequence[Array], target: ClassTarget, options: DataO
     channels = max(picture.shape[2] for picture in pictures)
     height, width = image_size([picture.shape for picture in pictures], options)
     nothing, one = (0.0,) * channels, (1.0,) * channels
-    return ImageSpec(
-        channels, height, width, nothing, one, fit_mode(options), target, PixelRange.of(pictures)
-    )
+    return ImageSpec(channels, height, width, nothing, one, fit_mode(options), target, PixelRange.of(pictures))
 
 
 def _scaled(spec: ScanSpec, scans: Sequence[Scan]) -> ImageSpec:

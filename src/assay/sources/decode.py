@@ -1,9 +1,9 @@
 """From the bytes of an image to an array (H, W, C), upright, and from there to the size that a network takes.
 
 Values of more than 8 bits: whatever a network is to see is read by `decode_values` (or `decode_within`), which leaves
-values as they are, and brought to 8 bits by what is black and white in the training pictures, in every application alike
-(`assay.samples.pixel_values`). Scans in units of their own (DICOM, NIfTI) have a window instead. `decode_image` is for
-where nothing was learned: looking for copies, thumbnails.
+values as they are, and brought to 8 bits by what is black and white in the training pictures, in every application
+alike (`assay.samples.pixel_values`). Scans in units of their own (DICOM, NIfTI) have a window instead. `decode_image`
+is for where nothing was learned: looking for copies, thumbnails.
 """
 
 from __future__ import annotations

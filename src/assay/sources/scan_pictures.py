@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.sources._scan_records import Piece, scan_records
-from assay.sources.decode import decode_image
+from assay.sources.decode import decode_values
 from assay.sources.images import read_images, read_unlabelled_images, recognise_images
 from assay.sources.records import Records
 from assay.sources.scan import Scan

@@ -244,9 +244,7 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
     return [image.shape for image in images], images
 
 
-def _decode(
-    records: Records, location: str, spec: ImageSpec
-) -> tuple[np.ndarray[Any, Any], np.dtype[Any]] | None:
+def _decode(records: Records, location: str, spec: ImageSpec) -> tuple[np.ndarray[Any, Any], np.dtype[Any]] | None:
     """One image in the spec's form, (C, H, W), and its own type of values; None where it cannot be decoded."""
     from assay.sources.decode import decode_values
 
