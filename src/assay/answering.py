@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from assay.answer_recordings import Recordings
     from assay.model import Model
 
+#: Numbers of a list that are shown; files and JSON hold all of any list.
+_MOST_NUMBERS = 12
+
 
 def predict_and_tell(
     path: Path, inputs: list[str], baseline: bool, out: Path | None, as_json: bool, options: Mapping[str, Any]
@@ -172,4 +175,9 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        several = list(map(str, value))
+        if len(several) > _MOST_NUMBERS and all(isinstance(one, int | float) for one in value):
+            several = [*several[:3], "…", f"{several[-1]} ({len(value):,} values)"]
+        return ", ".join(several)
+    return str(value)

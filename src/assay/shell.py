@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from assay.sources.source import DataOptions
     from assay.task import Task
 
+#: Kinds of problems that are worth a word with every answer, though the input was used.
+_DOUBTFUL = frozenset({"more-bits-than-in-training", "degrees-for-radians"})
 MARKS = {"good": "✓", "watch": "!", "act": "✗", "unknown": "?"}
 
 
@@ -194,11 +196,11 @@ def tell_names(task: Task, sources: Sequence[Any]) -> None:
 
 
 def warn_of(problems: Sequence[Problem]) -> None:
-    """Say on standard error what could not be read."""
+    """Say on standard error what could not be read, or is so unlike the training that answers may mean little."""
     for problem in problems:
-        if problem.action == "skipped":
+        if problem.action == "skipped" or problem.kind in _DOUBTFUL:
             where = ", ".join(_place(to_json(example)) for example in problem.examples[:3])
-            sys.stderr.write(f"skipped {problem.count} ({problem.kind}): {where}\n")
+            sys.stderr.write(f"{problem.action} {problem.count} ({problem.kind}): {where}\n")
 
 
 def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bool) -> None:
