@@ -63,9 +63,11 @@ def _worst(context: Context) -> Figure:
     if mistakes is not None:
         order = order[mistakes[order]]
     wrong = order[~(test.losses[order] <= 0)] if mistakes is None else order  # what is not known may be wrong
-    if mistakes is None and not len(wrong) and len(order):
-        items = [_item(context, int(place)) for place in order[:_FINE]]
-        return Figure("gallery", "Some answers", {"items": items}, "No answer is off the truth.")
+    if not len(wrong) and len(test.losses):
+        fine = np.argsort(-np.nan_to_num(test.losses, nan=-np.inf), kind="stable")[:_FINE]
+        items = [_item(context, int(place)) for place in fine]
+        text = "No answer is off the truth." if mistakes is None else "No answer is wrong."
+        return Figure("gallery", "Some answers", {"items": items}, text)
     items = [{**_item(context, int(place)), "wrong": mistakes is not None} for place in wrong[:_SHOWN]]
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)
