@@ -216,6 +216,28 @@ def test_a_clock_that_jumps_ahead_leaves_a_silence(tmp_path: Path) -> None:
     assert silent.min() in (99, 100) and silent.max() in (199, 200)
 
 
+def test_one_clock_that_jumps_does_not_make_the_drive_longer(tmp_path: Path) -> None:
+    def ahead(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["time"][columns["time"] > 10] += 500
+        return columns
+
+    drive, problems = only(broken(tmp_path, "imu.csv", ahead))
+    assert problems == {"clock-jumps-ahead": "kept", "reading-beside-no-other": "skipped"}
+    assert drive.span[1] < 60 and drive.channels["gyro_z"].time[-1] <= 10
+
+
+def test_single_rows_far_out_of_order_do_not_cut_a_drive(tmp_path: Path) -> None:
+    def mixed(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        order = np.arange(len(columns["time"]))
+        order[[50, 300]] = order[[300, 50]]
+        return {name: value[order] for name, value in columns.items()}
+
+    whole, _ = only(broken(tmp_path / "whole", "imu.csv", lambda columns: columns))
+    drive, problems = only(broken(tmp_path / "mixed", "imu.csv", mixed))
+    assert problems == {"rows-out-of-order": "repaired"}
+    assert drive.channels["gyro_z"].time == pytest.approx(whole.channels["gyro_z"].time)
+
+
 @pytest.mark.parametrize(("factor", "kind"), [(1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")])
 def test_clocks_in_other_units(tmp_path: Path, factor: float, kind: str) -> None:
     folder = write_drive(tmp_path / "a", made_drive(seconds=20.0))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.sources._row_order import is_shuffled, strays, usual_step
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -22,9 +23,6 @@ _FASTEST_S, _SLOWEST_S = 0.005, 1.0
 #: A clock that is set back by no more than this was written out of order; by more, another drive begins. After a pause
 #: longer than `_GAP_S` and `_GAP` usual steps another one begins, too.
 _DISORDER_S, _GAP_S, _GAP = 2.0, 1.0, 5.0
-#: So few rows in a row that stand elsewhere in time were written out of order, too; and all of a log whose clock is set
-#: back at more than this share of its rows was shuffled.
-_STRAYS, _SHUFFLED = 3, 0.05
 #: Udacity's simulator writes the time into the names of frames: center_2016_12_01_13_30_48_287.jpg.
 _STAMP = re.compile(r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d{3})")
 
@@ -65,7 +63,7 @@ def _seconds_of(parts: Sequence[int]) -> float:
 
 def seconds(times: Array) -> Array:
     """(T,) of any clock as seconds: the unit is the one in which frames come at a rate that drives have."""
-    usual = _usual(np.sort(times))
+    usual = usual_step(np.sort(times))
     for unit in _UNITS:
         if _FASTEST_S <= usual * unit < _SLOWEST_S:
             return np.asarray(times * unit)
@@ -96,25 +94,18 @@ def in_order(times: Array, file: str, numbers: Array, log: ProblemLog) -> Ordere
         first = rows[np.flatnonzero(repeated)[0]]
         log.add("repeated-time", "skipped", file, int(numbers[first]), count=int(repeated.sum()))
     rows = rows[~repeated]
-    usual = _usual(times[rows])
+    usual = usual_step(times[rows])
     gap = np.diff(times[rows], prepend=times[rows[:1]]) > max(_GAP_S, _GAP * usual)
     for at in np.flatnonzero(gap & (np.diff(drive[rows], prepend=drive[rows[:1]]) == 0)):
         log.add("clock-gap", "kept", file, int(numbers[rows[at]]))
     return Ordered(rows, times[rows], drive[rows] + np.cumsum(gap), usual)
 
 
-def _usual(times: Array) -> float:
-    """The usual step of times (T,), of those ahead."""
-    steps = np.diff(times)
-    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.1
-
-
 def _drives(times: Array) -> Array:
     """(T,) int, which drive each row is of: another begins where the clock is set back, and goes on from there."""
-    begins = np.diff(times, prepend=times[:1]) < -_DISORDER_S
-    if begins.sum() > _SHUFFLED * len(times):
+    if is_shuffled(times, _DISORDER_S):
         return np.zeros(len(times), np.int64)
-    stray = _strays(times)
+    stray = strays(times, _DISORDER_S)
     kept = np.flatnonzero(~stray)
     of_kept = np.cumsum(np.diff(times[kept], prepend=times[kept[:1]]) < -_DISORDER_S)
     drive = of_kept[np.maximum(np.searchsorted(kept, np.arange(len(times)), side="right") - 1, 0)]
@@ -127,11 +118,3 @@ def _drives(times: Array) -> Array:
 
 def _holds(times: Array, time: float) -> bool:
     return bool(times.min() <= time <= times.max())
-
-
-def _strays(times: Array) -> Array:
-    """(T,) bool, the few rows in a row that stand far from where those around them stand in time."""
-    from scipy.ndimage import median_filter
-
-    around = median_filter(times.astype(np.float64), 2 * _STRAYS + 3, mode="nearest")
-    return np.asarray(np.abs(times - around) > max(_DISORDER_S, (2 * _STRAYS + 3) * _usual(times)))

@@ -12,7 +12,7 @@ Each file has a clock of its own; all count the same seconds. Cells may be empty
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ from assay.sources.store import Store
 Array = np.ndarray[Any, Any]
 #: By so many metres fixes must come nearer to the reference before latitude and longitude are taken as exchanged.
 _SURE_M = 5.0
+#: Readings of a sensor that lie further than this (seconds) outside of the time of everything else are of no use.
+_BESIDE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def read_drive(store: Store, found: Found, log: ProblemLog) -> Drive:
     origin, reference, fixes = _places(parts, found.name, log)
     drive = Drive(found.name, parts.channels, fixes, reference, origin)
     _one_clock(drive)
+    drive = replace(drive, channels=_beside_others(drive, log))
     return checked(drive, frozenset(parts.unsaid), log)
 
 
@@ -237,6 +240,27 @@ def _laid_on(fixes: Fixes, reference: Path, name: str, log: ProblemLog) -> Fixes
     moved = umeyama(fixes.place[inside], true)
     log.add("gnss-laid-on-reference", "repaired", name)
     return Fixes(fixes.time, moved.points(fixes.place), fixes.sigma)
+
+
+def _beside_others(drive: Drive, log: ProblemLog) -> dict[str, Series]:
+    """The sensors without readings long before or after everything else: there a clock jumped, or nobody drove.
+
+    Sensors of one log go on by themselves, such as in a tunnel; it takes another log to say that they should not.
+    """
+    clocks = [one.time for one in drive.channels.values()]
+    places = [one.time for one in (drive.fixes, drive.reference) if one is not None and len(one.time)]
+    kept = {}
+    for name, series in drive.channels.items():
+        others = [time for time in clocks if not np.array_equal(time, series.time)]
+        others += places if others else []
+        inside = np.ones(len(series.time), bool)
+        if others:
+            first, last = min(time[0] for time in others), max(time[-1] for time in others)
+            inside = (series.time >= first - _BESIDE_S) & (series.time <= last + _BESIDE_S)
+        if not inside.all():
+            log.add("reading-beside-no-other", "skipped", f"{drive.name}: {name}", count=int((~inside).sum()))
+        kept[name] = Series(series.time[inside], series.value[inside], series.mean)
+    return kept
 
 
 def _one_clock(drive: Drive) -> None:
