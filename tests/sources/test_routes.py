@@ -365,7 +365,7 @@ def test_kittis_poses_get_simulated_sensors(tmp_path: Path) -> None:
     folder = write_kitti(tmp_path)
     found = recognise_drives(open_source(folder))
     assert found is not None and "SIMULATED" in found.why
-    whole = tmp_path / "whole"
+    whole = tmp_path.with_name("whole")
     write_kitti(whole / "poses")
     (whole / "README.txt").write_text("Ground truth poses.")
     (whole / "estimates").mkdir()
