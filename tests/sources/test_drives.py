@@ -283,9 +283,11 @@ def test_names_that_are_no_times() -> None:
 
 
 def test_order_is_what_sorting_gives() -> None:
-    log, times = ProblemLog(), np.asarray([0.0, 0.1, 0.3, 0.2, 0.2, 0.4, 10.0, 1.0, 1.1])
-    found = in_order(times, "log.csv", np.arange(9), log)
-    assert found.rows.tolist() == [0, 1, 3, 2, 5, 6, 7, 8] and found.pieces.tolist() == [0, 0, 0, 0, 0, 1, 2, 2]
+    later, again = 10 + np.arange(5) / 10, 1 + np.arange(5) / 10
+    log, times = ProblemLog(), np.asarray([0.0, 0.1, 0.3, 0.2, 0.2, 0.4, *later, *again])
+    found = in_order(times, "log.csv", np.arange(16), log)
+    assert found.rows.tolist() == [0, 1, 3, 2, 5, *range(6, 16)]
+    assert found.pieces.tolist() == [*[0] * 5, *[1] * 5, *[2] * 5]
     assert {problem.kind for problem in log.problems()} == {
         "row-out-of-order", "repeated-time", "clock-gap", "clock-set-back",
     }  # fmt: skip

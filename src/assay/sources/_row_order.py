@@ -23,7 +23,7 @@ def usual_step(times: Array) -> float:
 
 def is_shuffled(times: Array, disorder_s: float) -> bool:
     """Whether a clock goes back by more than that so often that the rows must have been shuffled."""
-    return bool((np.diff(times) < -disorder_s).sum() > _SHUFFLED * len(times))
+    return bool((np.diff(times) < -disorder_s).sum() > max(_STRAYS, _SHUFFLED * len(times)))
 
 
 def strays(times: Array, disorder_s: float) -> Array:
