@@ -55,7 +55,7 @@ def frames_of(file: Path) -> int:
 def test_objects_with_identities_as_json(run: Path, traffic: Path, tmp_path: Path, command: Assay) -> None:
     out = tmp_path / "found.json"
     done = command("predict", run, traffic, "--out", out)
-    assert done.code == 0 and "1 answers in" in done.err and "traffic.avi" in done.err
+    assert done.code == 0 and "1 answer in" in done.err and "traffic.avi" in done.err
     (told,) = json.loads(out.read_text())
     assert list(told) == ["format", "id", "counts", "video", "tracks", "frames"]
     assert (told["format"], told["id"]) == (1, "traffic.avi")
