@@ -19,7 +19,7 @@ from assay.tasks import image_classification as images
 @pytest.mark.parametrize("rows", [10, 512, 1000, 5000])
 def test_the_images_looked_at_are_spread_over_all(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Folders of classes are read one after another: the first images alone would be of the first classes."""
-    monkeypatch.setattr(decode, "decode_image", lambda place: np.full((2, 2, 1), int(place)))
+    monkeypatch.setattr(decode, "decode_values", lambda place: np.full((2, 2, 1), int(place)))
     index = pa.table({"location": [str(place) for place in range(rows)]})
     records: Any = SimpleNamespace(index=lambda: index, loader=lambda location: location)
     _, found = images._look_at(records, np.ones(rows, bool))
