@@ -178,6 +178,18 @@ def test_a_run_finds_its_source_again_for_who_trained_it(trained: tuple[Path, li
             found_source(named)
 
 
+def test_who_may_know_can_look_up_every_name(trained: tuple[Path, list[bytes]], planted: Path) -> None:
+    """Those of files that were skipped, too; where that stands is told."""
+    _, written = trained
+    inspected = next(json.loads(text) for text in written if b'"candidates"' in text)
+    said = [text.decode().split("stands in ")[1].splitlines()[0] for text in written if b"names are hidden" in text]
+    known = json.loads(Path(said[0]).read_text())["files"]
+    assert len(said) == 3 and said[0] == said[1]  # inspect, predict and explain
+    for problem in inspected["problems"]:
+        for example in problem["examples"]:
+            assert (planted / known[example["file"]][0]).exists()
+
+
 def test_names_depend_on_the_key_and_on_nothing_else() -> None:
     from assay.errors import SettingError
     from assay.sources.privacy import privacy_key, pseudonym

@@ -19,12 +19,16 @@ from assay.answer_files import (
     write_predictions,
 )
 from assay.errors import DataError, RunError, SettingError
+from assay.evidence.words import counted
 from assay.run import to_json
-from assay.shell import print_json, say, say_on, warn_of
+from assay.shell import print_json, say, say_on, tell_names, warn_of
 
 if TYPE_CHECKING:
     from assay.answer_recordings import Recordings
     from assay.model import Model
+
+#: Numbers of a list that are shown; files and JSON hold all of any list.
+_MOST_NUMBERS = 12
 
 
 def predict_and_tell(
@@ -65,7 +69,8 @@ def predict_and_tell(
         others = [row for row in rows if row["id"] not in recordings.written]
         if others or not recordings.written:
             write_predictions(out, others, forms, parts, recordings.names)
-        sys.stderr.write(f"{len(rows)} answers in {out}\n")
+        sys.stderr.write(f"{counted(len(rows), 'answer')} in {out}\n")
+    tell_names(model.task, [item for item in inputs if Path(item).exists()])
 
 
 def _check_form(
@@ -98,14 +103,16 @@ def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path |
 
     if out is not None:
         _check_place(out)
-    found = load(path).label_next(folder, count, seed)
+    model = load(path)
+    found = model.label_next(folder, count, seed)
     warn_of(found.problems)
+    tell_names(model.task, [folder])
     if found.looked < found.of:
         sys.stderr.write(f"looked at {found.looked:,} of {found.of:,} samples, drawn at random\n")
     rows = [{"rank": rank, **to_json(one)} for rank, one in enumerate(found.chosen, 1)]
     if out is not None:
         write_answers(out, rows)
-        sys.stderr.write(f"{len(rows)} suggestions in {out}\n")
+        sys.stderr.write(f"{counted(len(rows), 'suggestion')} in {out}\n")
     if as_json:
         print_json({"format": 1, "suggestions": rows, "looked": found.looked, "of": found.of})
     elif out is None:
@@ -168,4 +175,9 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        several = list(map(str, value))
+        if len(several) > _MOST_NUMBERS and all(isinstance(one, int | float) for one in value):
+            several = [*several[:3], "…", f"{several[-1]} ({len(value):,} values)"]
+        return ", ".join(several)
+    return str(value)

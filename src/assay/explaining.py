@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from assay.errors import RunError, SettingError
 from assay.run import write_text, writing
-from assay.shell import print_json, say, warn_of
+from assay.shell import print_json, say, tell_names, warn_of
 
 if TYPE_CHECKING:
     from assay.serving.explanation import Explanation
@@ -38,6 +38,7 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
     model = load(path)
     (explanation,), count, problems = model.explanations(item, baseline=baseline, row=row, only_first=True)
     warn_of(problems)
+    tell_names(model.task, [item])
     if count > 1:
         others = "; another: --row N" if ":" in explanation.id else ""
         sys.stderr.write(f"explained {explanation.id}, the first of {count:,}{others}\n")

@@ -252,17 +252,17 @@ class Model:
         """Which of some unlabelled samples to label next, as they would teach the network most.
 
         Args:
-            inputs: as `predict` takes them.
+            inputs: as `predict` takes them; of videos alone it is their frames.
             count: how many are wanted.
             seed: of the draw of candidates, where there are very many.
 
         Raises:
             DataError: nothing can be read.
-            SettingError: answers of this kind have no probabilities.
+            SettingError: answers of this kind do not say how sure they are.
         """
         from assay.serving.label_next import suggest
 
-        return suggest(self.predictor, self.task.read_inputs(open_source(inputs), self.spec), count, seed)
+        return suggest(self.predictor, self.task.read_explained(open_source(inputs), self.spec), count, seed)
 
     def _answering(self, baseline: bool, options: Mapping[str, Any] | None = None) -> Answering:
         """The network, or the classical model."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from assay.flow import TrainOptions
     from assay.sources.records import Problem
     from assay.sources.source import DataOptions
+    from assay.task import Task
 
+#: Kinds of problems that are worth a word with every answer, though the input was used.
+_DOUBTFUL = frozenset({"more-bits-than-in-training", "degrees-for-radians"})
 MARKS = {"good": "✓", "watch": "!", "act": "✗", "unknown": "?"}
 
 
@@ -57,13 +60,15 @@ def inspect_and_tell(source: Any, options: DataOptions, as_json: bool) -> None:
 
     progress = listener()
     try:
-        found = prepare(source, options, progress).to_json()
+        prepared = prepare(source, options, progress)
+        found = prepared.to_json()
     finally:
         progress.close()
     if as_json:
         print_json(found)
     else:
         print_inspection(found)
+    tell_names(prepared.task, [source])
 
 
 def train_and_tell(
@@ -160,20 +165,42 @@ def print_inspection(found: Mapping[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+    text = _plain(value)
     return text if len(text) <= 160 else text[:157] + "…"
+
+
+def _plain(value: Any) -> str:
+    """A value of JSON without its marks."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return "none" if value is None else str(value)
 
 
 def _place(example: Mapping[str, Any]) -> str:
     return example["file"] if example["row"] is None else f"{example['file']}, row {example['row']}"
 
 
+def tell_names(task: Task, sources: Sequence[Any]) -> None:
+    """Say on standard error where it stands which files are meant, where an application hides their names."""
+    if not task.traits.private:
+        return
+    from assay.sources.privacy import names_file
+    from assay.sources.source import open_source
+
+    for source in sources:
+        path = open_source(source).path
+        if path is not None and (file := names_file(path)).exists():
+            sys.stderr.write(f"names are hidden; which files are meant stands in {file}\n")
+
+
 def warn_of(problems: Sequence[Problem]) -> None:
-    """Say on standard error what could not be read."""
+    """Say on standard error what could not be read, or is so unlike the training that answers may mean little."""
     for problem in problems:
-        if problem.action == "skipped":
+        if problem.action == "skipped" or problem.kind in _DOUBTFUL:
             where = ", ".join(_place(to_json(example)) for example in problem.examples[:3])
-            sys.stderr.write(f"skipped {problem.count} ({problem.kind}): {where}\n")
+            sys.stderr.write(f"{problem.action} {problem.count} ({problem.kind}): {where}\n")
 
 
 def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bool) -> None:

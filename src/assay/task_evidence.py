@@ -47,6 +47,13 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         """(U,) truth minus output, where both are numbers; None for other answers. Prediction intervals need them."""
         return None
 
+    def sureness(self, outputs: Values, spec: Spec) -> np.ndarray[Any, Any] | None:
+        """(U,) from 0 to 1, how sure each output says that it is, where answers are no classes; None where it does not.
+
+        What `assay label-next` goes by where there are no probabilities of classes. It may be asked about no outputs.
+        """
+        return None
+
     def confidences(
         self, outputs: Values, truths: Values, spec: Spec
     ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None:

@@ -18,8 +18,9 @@ from assay.evaluation.box_errors import (
     box_errors,
     error_counts,
     error_gains,
-    picture_confidences,
     picture_losses,
+    picture_scores,
+    promised_scores,
 )
 from assay.evaluation.box_matching import NOBODY
 from assay.evaluation.box_metrics import BoxRecall, MeanAveragePrecision50
@@ -178,6 +179,7 @@ def test_confidences_rise_with_the_scores_and_are_the_f1_that_they_promise() -> 
     nothing = np.zeros((0, 6))
     sure = np.asarray([[0, 0, 10, 10, 1.0, 0], [50, 50, 60, 60, 1.0, 0]])
     half = np.asarray([[0, 0, 10, 10, 0.6, 0], [50, 50, 60, 60, 0.4, 0]])
-    told, reached = picture_confidences([sure, half, nothing, nothing], [objects, objects, nothing, objects])
+    told = promised_scores([sure, half, nothing, nothing])
+    reached = picture_scores([sure, half, nothing, nothing], [objects, objects, nothing, objects])
     assert told.tolist() == pytest.approx([1.0, 2 * 0.6 / (1 + 1.0), 1.0, 1.0])
     assert reached.tolist() == pytest.approx([1.0, 2 / 3, 1.0, 0.0])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from report_examples import NASTY, data_of
 
 from assay.evidence.finding import Figure
+from assay.report._svg import tick_texts
 from assay.report.figures import KINDS, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -179,3 +180,32 @@ def test_a_sound_can_be_played_where_it_is_one() -> None:
     for bad in ("https://example.org/a.wav", "data:text/html;base64,AAAA", None, 3):
         other = draw(Figure("gallery", "Clips", {"items": [{**items[0], "audio": bad}]}))
         assert "<audio" not in other and "heard" not in other
+
+
+def test_rows_agree_in_their_decimals_and_long_labels_take_two_lines() -> None:
+    rows = [{"label": "background", "value": 0.97, "low": 0.9677, "high": 0.9717},
+            {"label": "stain separation, blobs and a least-squares support vector machine", "value": 0.34,
+             "low": 0.2, "high": 0.41},
+            {"label": "disc", "value": 0.896, "low": 0.85, "high": 0.931}]  # fmt: skip
+    shown = draw(Figure("intervals", "IoU", {"rows": rows, "x": "IoU", "unit": ""}, ""))
+    assert "0.970 [0.968, 0.972]" in shown and "0.340 [0.200, 0.410]" in shown
+    assert "vector machine</text>" in shown and "…" not in shown.partition('class="narrow"')[0]
+
+
+def test_no_axis_of_shares_goes_beyond_one() -> None:
+    rows = [{"label": label, "value": 1.0, "low": 1.0, "high": 1.0} for label in ("a", "b")]
+    shown = draw(Figure("intervals", "AUC", {"rows": rows, "x": "AUC", "unit": ""}, ""))
+    assert ">1.00<" in shown and ">1.05<" not in shown
+
+
+def test_what_colours_mean_is_said_once() -> None:
+    lines = ["true: 2 plate", "missed: 1", "colours: orange missed, blue too much"]
+    items = [{"image": None, "title": name, "lines": lines} for name in "ab"]
+    shown = draw(Figure("gallery", "Worst", {"items": items}, ""))
+    assert shown.count("orange missed") == 1 and '<p class="key">colours: orange missed' in shown
+    assert shown.count("2 plate") == 2 and shown.count("missed</dt>") == 2
+    assert "key" not in draw(Figure("gallery", "Worst", {"items": items[:1]}, ""))
+
+
+def test_ticks_have_all_of_their_decimals() -> None:
+    assert tick_texts([0.025, 0.0275, 0.03]) == ["0.0250", "0.0275", "0.0300"]

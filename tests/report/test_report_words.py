@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assay.report._words import clean, duration, is_share, measure, plain, prose, words
+from assay.report._words import clean, duration, is_share, measure, moment, plain, prose, words
 
 
 def spaced(text: str) -> str:
@@ -66,3 +66,14 @@ def test_prose_sets_code_and_stays_inert() -> None:
 
 def test_clean_takes_what_xml_forbids() -> None:
     assert clean("a\x00b\udcffc\u202ed") == "a\ufffdb\ufffdc\ufffdd"
+
+
+def test_a_moment_is_written_as_a_person_writes_it() -> None:
+    assert moment("2026-11-27T05:30+00:00") == "27\u00a0November 2026, 05:30 UTC"
+    assert moment("2026-01-02T05:30") == "2\u00a0January 2026, 05:30"
+    assert (moment("yesterday"), moment(None)) == ("yesterday", "")
+
+
+def test_names_of_metrics_of_tracks() -> None:
+    assert words("ate", capital=True) == "ATE" and words("foreground_dice", capital=True) == "Foreground Dice"
+    assert words("horizontal_95", capital=True) == "95 % of the places within"

@@ -11,6 +11,7 @@ import pytest
 from assay.errors import DataError
 from assay.samples.box_spec import BoxSpec
 from assay.samples.cell_spec import CellSpec
+from assay.samples.image_spec import ImageSpec
 from assay.samples.mask_spec import MaskSpec
 from assay.samples.pixel_values import DEEPER, NOT_LEARNED, PixelRange, as_colour, mean_and_deviation, some_pixels
 from assay.samples.samples import build_samples
@@ -22,8 +23,10 @@ from assay.sources.images import read_unlabelled_images
 from assay.sources.records import ProblemLog, Records
 from assay.sources.slides import Slide
 from assay.sources.source import open_source
+from assay.targets.class_target import ClassTarget
 from assay.task import Spec, Task
 from assay.tasks.cell_detection import CellDetection
+from assay.tasks.image_classification import ImageClassification
 from assay.tasks.object_detection import ObjectDetection
 from assay.tasks.segmentation import Segmentation
 from cell_examples import Darkness
@@ -36,12 +39,14 @@ RANGE = PixelRange(4000.0, (-1.0, 3.0))
 
 
 def specs(pixels: PixelRange) -> list[tuple[Task, Spec]]:
-    """The three applications that look at pictures as bytes, with windows of 64 pixels."""
+    """The applications that look at pictures, with windows of 64 pixels."""
     cells = CellSpec(64, 16, THREE, ONE, ("dark",), False, 6.0, 5.0, 1e-3, 16, False, pixels)
     masks = MaskSpec(("a", "b"), 0, 64, 1.0, False, THREE, ONE, (0.5, 0.5), pixels)
+    image = ImageSpec(3, 64, 64, THREE, ONE, "squash", ClassTarget(("a", "b")), pixels)
     return [
         (ObjectDetection(), BoxSpec(3, 64, 64, THREE, ONE, ("a",), pixels=pixels)),
         (CellDetection(), cells),
+        (ImageClassification(), image),
         (Segmentation(), masks),
     ]
 
@@ -153,7 +158,11 @@ def test_what_is_learned_of_training_pictures() -> None:
     assert learned.floats == pytest.approx((-1.99, 7.99), abs=0.01)
     assert PixelRange.of([floats[25:]]).floats == pytest.approx((0.0, 7.99), abs=0.01)
     assert PixelRange.from_json(learned.to_json()) == learned
-    assert PixelRange.of([np.zeros((4, 4, 1), np.uint16)]).white == 1.0
+    assert PixelRange.of([np.zeros((4, 4, 1), np.uint16)]) == PixelRange(1.0)
+    offset = PixelRange.of([deep + 30000, deep + 31000])
+    assert (offset.black, offset.white) == pytest.approx((30004, 34995), abs=1)
+    assert PixelRange.from_json(offset.to_json()) == offset and learned.black == 0  # as in the picture of 8 bits
+    assert np.ptp(offset.bytes_of(deep + 30000)) > 200
     assert PixelRange.of([np.full((4, 4, 1), np.nan, np.float32)]) == NOT_LEARNED
 
 

@@ -161,9 +161,11 @@ def test_label_images_that_do_not_fit_are_left_out(tmp_path: Path) -> None:
     (folder / "labels" / "p01.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     Image.fromarray(np.zeros((96, 96), np.uint16)).save(folder / "labels" / "p02.png")
     Image.fromarray(example(7).picture).save(folder / "images" / "alone.png")
+    Image.fromarray(example(7).labels).save(folder / "labels" / "nobody.png")
     records = read(folder)
     assert records.index()["id"].to_pylist() == ["images/p02.png", "images/p03.png", "images/p04.png"]
-    wanted = {"mask-of-another-size": 1, "undecodable-mask": 1, "image-without-cells": 1, "image-without-labels": 1}
+    wanted = {"mask-of-another-size": 1, "undecodable-mask": 1, "image-without-cells": 1, "image-without-labels": 1,
+              "mask-without-image": 1}  # fmt: skip
     assert problems(records) == wanted
 
 

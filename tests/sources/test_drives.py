@@ -159,6 +159,18 @@ def test_rows_out_of_order_and_repeated(log: Path, tmp_path: Path) -> None:
     assert frames(mixed) == frames(read(log))
 
 
+def test_rows_far_out_of_order_and_shuffled(log: Path, tmp_path: Path) -> None:
+    """A row that was written much later is no other drive, and a shuffled log is sorted."""
+    order = list(range(600))
+    order[100], order[200] = 200, 100
+    far = read(changed(log, tmp_path / "far", order))
+    assert kinds(far) == {"row-out-of-order": ("repaired", 2)} and frames(far) == frames(read(log))
+    mixed = read(changed(log, tmp_path / "mixed", np.random.default_rng(0).permutation(600).tolist()))
+    assert set(kinds(mixed)) == {"row-out-of-order"} and frames(mixed) == frames(read(log))
+    again = read(changed(log, tmp_path / "again", [*order[300:], *order[:300]]))
+    assert {kind: count for kind, (_, count) in kinds(again).items()} == {"clock-set-back": 1, "row-out-of-order": 2}
+
+
 def test_a_clock_that_jumps_cuts_the_drive(log: Path, tmp_path: Path) -> None:
     gap = read(changed(log, tmp_path / "gap", [*range(250), *range(300, 600)]))
     assert kinds(gap) == {"clock-gap": ("kept", 1)}
@@ -271,9 +283,11 @@ def test_names_that_are_no_times() -> None:
 
 
 def test_order_is_what_sorting_gives() -> None:
-    log, times = ProblemLog(), np.asarray([0.0, 0.1, 0.3, 0.2, 0.2, 0.4, 10.0, 1.0, 1.1])
-    found = in_order(times, "log.csv", np.arange(9), log)
-    assert found.rows.tolist() == [0, 1, 3, 2, 5, 6, 7, 8] and found.pieces.tolist() == [0, 0, 0, 0, 0, 1, 2, 2]
+    later, again = 10 + np.arange(5) / 10, 1 + np.arange(5) / 10
+    log, times = ProblemLog(), np.asarray([0.0, 0.1, 0.3, 0.2, 0.2, 0.4, *later, *again])
+    found = in_order(times, "log.csv", np.arange(16), log)
+    assert found.rows.tolist() == [0, 1, 3, 2, 5, *range(6, 16)]
+    assert found.pieces.tolist() == [*[0] * 5, *[1] * 5, *[2] * 5]
     assert {problem.kind for problem in log.problems()} == {
         "row-out-of-order", "repeated-time", "clock-gap", "clock-set-back",
     }  # fmt: skip

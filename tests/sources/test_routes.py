@@ -216,6 +216,28 @@ def test_a_clock_that_jumps_ahead_leaves_a_silence(tmp_path: Path) -> None:
     assert silent.min() in (99, 100) and silent.max() in (199, 200)
 
 
+def test_one_clock_that_jumps_does_not_make_the_drive_longer(tmp_path: Path) -> None:
+    def ahead(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        columns["time"][columns["time"] > 10] += 500
+        return columns
+
+    drive, problems = only(broken(tmp_path, "imu.csv", ahead))
+    assert problems == {"clock-jumps-ahead": "kept", "reading-beside-no-other": "skipped"}
+    assert drive.span[1] < 60 and drive.channels["gyro_z"].time[-1] <= 10
+
+
+def test_single_rows_far_out_of_order_do_not_cut_a_drive(tmp_path: Path) -> None:
+    def mixed(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        order = np.arange(len(columns["time"]))
+        order[[50, 300]] = order[[300, 50]]
+        return {name: value[order] for name, value in columns.items()}
+
+    whole, _ = only(broken(tmp_path / "whole", "imu.csv", lambda columns: columns))
+    drive, problems = only(broken(tmp_path / "mixed", "imu.csv", mixed))
+    assert problems == {"rows-out-of-order": "repaired"}
+    assert drive.channels["gyro_z"].time == pytest.approx(whole.channels["gyro_z"].time)
+
+
 @pytest.mark.parametrize(("factor", "kind"), [(1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")])
 def test_clocks_in_other_units(tmp_path: Path, factor: float, kind: str) -> None:
     folder = write_drive(tmp_path / "a", made_drive(seconds=20.0))
@@ -278,6 +300,31 @@ def test_drives_that_teach_nothing_are_told(tmp_path: Path) -> None:
     assert records.index().num_rows == 3
 
 
+def test_a_table_of_unknown_columns_is_told(tmp_path: Path) -> None:
+    folder = write_drive(tmp_path / "a", made_drive(seconds=20.0))
+    write_csv(folder / "wheels.csv", {"time": np.arange(3.0), "foo": np.arange(3.0)})
+    drive, problems = only(folder)
+    assert problems == {"table-without-known-columns": "skipped"} and set(drive.channels) == {"gyro_z"}
+
+
+@pytest.mark.parametrize("degrees", [False, True])
+def test_latitude_and_longitude_exchanged_is_seen_beside_the_reference(degrees: bool, tmp_path: Path) -> None:
+    """Both could be either; the way that they tell is mirrored."""
+    made = made_drive(seconds=60.0)
+    assert made.fixes is not None and made.reference is not None
+    folder = write_drive(tmp_path / "a", made)
+    lat, lon = back_to_degrees(made.fixes.place, (LAT, LON)).T
+    write_csv(folder / "gnss.csv", {"time": made.fixes.time, "lat": lon, "lon": lat})
+    if degrees:
+        lat, lon = back_to_degrees(made.reference.place, (LAT, LON)).T
+        write_csv(folder / "poses.csv", {"time": made.reference.time, "lat": lat, "lon": lon})
+    drive, problems = only(folder)
+    assert problems["latitude-and-longitude-swapped"] == "repaired"
+    assert drive.fixes is not None and drive.reference is not None
+    true = np.stack([np.interp(drive.fixes.time, drive.reference.time, axis) for axis in drive.reference.place.T], 1)
+    assert np.median(np.linalg.norm(drive.fixes.place - true, axis=1)) < 4
+
+
 def test_errors_name_the_file_and_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="reference poses") as told:
         read(write_drive(tmp_path / "a" / "b", made_drive(seconds=20.0), poses=False).parent)
@@ -318,6 +365,13 @@ def test_kittis_poses_get_simulated_sensors(tmp_path: Path) -> None:
     folder = write_kitti(tmp_path)
     found = recognise_drives(open_source(folder))
     assert found is not None and "SIMULATED" in found.why
+    whole = tmp_path.with_name("whole")
+    write_kitti(whole / "poses")
+    (whole / "README.txt").write_text("Ground truth poses.")
+    (whole / "estimates").mkdir()
+    (whole / "estimates" / "times.txt").write_text("0.0\n0.1\n")
+    beside = recognise_drives(open_source(whole))
+    assert beside is not None and beside.why == found.why
     records = read(folder, draws=2)
     index = records.index()
     assert index.column("id").to_pylist()[:2] == ["00.txt@0", "00.txt@1"]

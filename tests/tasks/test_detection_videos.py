@@ -55,7 +55,7 @@ def frames_of(file: Path) -> int:
 def test_objects_with_identities_as_json(run: Path, traffic: Path, tmp_path: Path, command: Assay) -> None:
     out = tmp_path / "found.json"
     done = command("predict", run, traffic, "--out", out)
-    assert done.code == 0 and "1 answers in" in done.err and "traffic.avi" in done.err
+    assert done.code == 0 and "1 answer in" in done.err and "traffic.avi" in done.err
     (told,) = json.loads(out.read_text())
     assert list(told) == ["format", "id", "counts", "video", "tracks", "frames"]
     assert (told["format"], told["id"]) == (1, "traffic.avi")
@@ -159,6 +159,23 @@ def test_a_frame_is_explained(run: Path, traffic: Path, tmp_path: Path, command:
     assert done.code == 0 and done.json["id"] == "traffic.avi:12" and (tmp_path / "why.png").exists()
     done = command("explain", run, traffic, "--row", 99)
     assert done.code == 1 and "there is no row 99" in done.err
+
+
+def test_which_frames_to_label_next(
+    run: Path, traffic: Path, tmp_path: Path, command: Assay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames are looked at as pictures, spread over the video; of a long one no more than can be decoded."""
+    done = command("label-next", run, traffic, "--count", 3, "--json")
+    assert done.code == 0, done.err
+    frames = sorted(int(one["id"].rpartition(":")[2]) for one in done.json["suggestions"])
+    assert done.json["of"] == done.json["looked"] == 24 and frames[2] - frames[0] > 4
+    assert all(0 <= one["uncertainty"] <= 1 and "% sure" in one["reason"] for one in done.json["suggestions"])
+    monkeypatch.setattr("assay.serving.label_next._MOST_FRAMES", 10)
+    found = assay.load(run).label_next(traffic, 2)
+    assert (found.looked, found.of, len(found.chosen)) == (8, 24, 2)
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    done = command("label-next", run, tmp_path)
+    assert done.code == 1 and "none of the 1 videos can be read" in done.err and "hint:" in done.err
 
 
 def test_a_classical_model_is_followed_too(traffic: Path) -> None:

@@ -19,7 +19,7 @@ from assay.tasks import image_classification as images
 @pytest.mark.parametrize("rows", [10, 512, 1000, 5000])
 def test_the_images_looked_at_are_spread_over_all(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     """Folders of classes are read one after another: the first images alone would be of the first classes."""
-    monkeypatch.setattr(decode, "decode_image", lambda place: np.full((2, 2, 1), int(place)))
+    monkeypatch.setattr(decode, "decode_values", lambda place: np.full((2, 2, 1), int(place)))
     index = pa.table({"location": [str(place) for place in range(rows)]})
     records: Any = SimpleNamespace(index=lambda: index, loader=lambda location: location)
     _, found = images._look_at(records, np.ones(rows, bool))
@@ -48,7 +48,7 @@ def test_what_holds_memorising_back_does_nothing_at_one_value_and_something_at_t
     from assay.training.plan import Plan
 
     target: Any = ClassTarget(("a", "b", "c")) if kind == "class" else NumberTarget(0.0, 1.0)
-    spec = ImageSpec(1, 16, 16, "uint8", (100.0,), (50.0,), "squash", target)
+    spec = ImageSpec(1, 16, 16, (100.0,), (50.0,), "squash", target)
     task, network = images.ImageClassification(), torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 3))
     pixels = torch.randint(0, 256, (8, 1, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     labels: Any = torch.arange(8) % 3 if kind == "class" else torch.arange(8.0)

@@ -14,9 +14,10 @@ import assay
 from assay.check import check_task
 from assay.errors import SettingError
 from assay.evaluation.tracks import Track
+from assay.sources._geodesy import back_to_degrees
 from assay.tasks.positioning import Positioning
 from programs import Result
-from route_examples import made_drive, write_csv, write_drive, write_drives
+from route_examples import LAT, LON, made_drive, write_csv, write_drive, write_drives
 
 Command = Callable[..., Result]
 
@@ -72,10 +73,17 @@ def test_tracks_as_files(run: tuple[Path, Result], command: Command, tmp_path: P
     assert path is not None
     off = np.hypot(float(rows[-1]["east"]) - path.place[-1, 0], float(rows[-1]["north"]) - path.place[-1, 1])
     assert off < 8 and 0 < float(rows[-1]["sigma_m"]) < 10
-    for ending in ("geojson", "tum", "kitti", "json"):
+    for ending in ("tum", "kitti", "json"):
         command("predict", run[0], drive, "--out", tmp_path / f"track.{ending}")
+    refused = command("predict", run[0], drive, "--out", tmp_path / "track.geojson")
+    assert refused.code == 1 and "no place on a map" in refused.err and not (tmp_path / "track.geojson").exists()
+    fixes = made_drive(seconds=30.0, seed=77).fixes
+    assert fixes is not None
+    lat, lon = back_to_degrees(fixes.place, (LAT, LON)).T
+    write_csv(drive / "gnss.csv", {"time": fixes.time, "lat": lat, "lon": lon})
+    command("predict", run[0], drive, "--out", tmp_path / "track.geojson")
     line = json.loads((tmp_path / "track.geojson").read_text())["features"][0]["geometry"]["coordinates"]
-    assert len(line) == 300
+    assert len(line) == 300 and line[0] == pytest.approx([LON, LAT], abs=0.01)
     assert len((tmp_path / "track.tum").read_text().split("\n")[0].split()) == 8
     assert len((tmp_path / "track.kitti").read_text().split("\n")[0].split()) == 12
     answer = json.loads((tmp_path / "track.json").read_text())[0]

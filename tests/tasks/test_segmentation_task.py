@@ -107,6 +107,20 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_what_to_label_next_is_what_it_is_least_sure_of_and_no_two_alike(run: Path, pictures: Path) -> None:
+    noise = np.random.default_rng(0).integers(60, 200, (32, 32, 3)).astype(np.uint8)
+    plain = np.full((32, 32, 3), 90, np.uint8)
+    found = assay.load(run).label_next([plain, noise, plain], 2)
+    assert found.looked == 3 and "1" in {one.id.rpartition(":")[2] for one in found.chosen}  # not the same twice
+    assert 1 >= found.chosen[0].uncertainty >= found.chosen[1].uncertainty >= 0
+
+
+def test_a_deep_picture_is_answered_with_a_word_of_doubt(run: Path, tmp_path: Path, command: Any) -> None:
+    Image.fromarray(np.full((32, 32), 3000, np.uint16)).save(tmp_path / "deep.png")
+    done = command("predict", run, tmp_path / "deep.png")
+    assert done.code == 0 and "kept 1 (more-bits-than-in-training): deep.png" in done.err
+
+
 def test_the_area_of_each_class(run: Path) -> None:
     picture, mask = example(999)
     (answer,) = assay.load(run).predict([picture])

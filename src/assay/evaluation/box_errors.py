@@ -144,20 +144,22 @@ def picture_losses(outputs: Values, truths: Values) -> Array:
     return np.asarray(losses, float)
 
 
-def picture_confidences(outputs: Values, truths: Values) -> tuple[Array, Array]:
-    """(U,) the F1 that the scores of a picture's boxes promise, were they probabilities, and (U,) its F1.
-
-    A picture without objects in which none is found is as good as can be.
-    """
-    promised, reached = [], []
-    for found, objects in zip(outputs, truths, strict=True):
+def promised_scores(outputs: Values) -> Array:
+    """(U,) the F1 that the scores of a picture's boxes promise, were they probabilities."""
+    promised = []
+    for found in outputs:
         scores = np.asarray(found)[:, 4].astype(float)
-        counted = scores >= 0.5
+        counted = scores[scores >= 0.5]
+        sum_of = scores.sum()
+        promised.append(2 * counted.sum() / (len(counted) + sum_of) if len(counted) else 1.0 / (1.0 + sum_of))
+    return np.clip(np.asarray(promised, float), 0, 1)
+
+
+def picture_scores(outputs: Values, truths: Values) -> Array:
+    """(U,) the F1 of each picture; one without objects in which none is found is as good as can be."""
+    reached = []
+    for found, objects in zip(outputs, truths, strict=True):
         one = match(found_boxes(found), objects, (0.5,))
         wanted, boxes = int((one.wanted != NOBODY).sum()), int((~one.ignored).sum())
-        expected = scores[counted].sum() + scores[~counted].sum()
-        promised.append(
-            2 * scores[counted].sum() / (counted.sum() + expected) if counted.any() else 1.0 / (1.0 + expected)
-        )
         reached.append(2 * float(one.right.sum()) / (boxes + wanted) if boxes + wanted else 1.0)
-    return np.clip(np.asarray(promised, float), 0, 1), np.clip(np.asarray(reached, float), 0, 1)
+    return np.clip(np.asarray(reached, float), 0, 1)

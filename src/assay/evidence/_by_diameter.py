@@ -34,7 +34,8 @@ def found_by_diameter(size: Array, found: Array, what: str) -> tuple[Figure, ...
         inside = group == place
         share, count = float(found[inside].mean()), int(inside.sum())
         low, high = wilson(share, count)
-        label = f"{size[inside].min():.0f} to {size[inside].max():.0f} px ({count:,})"
+        ends = [f"{size[inside].min():.0f}", f"{size[inside].max():.0f}"]
+        label = f"{' to '.join(dict.fromkeys(ends))} px ({count:,})"
         rows.append({"label": label, "value": share, "low": low, "high": high})
     data = {"rows": rows, "x": "found", "unit": "%"}
     return (Figure("intervals", "What is found, by size", data, f"{what} {_missed(size, found)}"),)
@@ -44,7 +45,6 @@ def _missed(size: Array, found: Array) -> str:
     """A sentence about how large those are that are missed."""
     if found.all():
         return "None is missed."
-    return (
-        f"{int((~found).sum()):,} of {len(found):,} are missed; their median diameter is {np.median(size[~found]):.0f} "
-        f"px, that of the others {np.median(size[found]) if found.any() else 0:.0f} px."
-    )
+    missed = f"{int((~found).sum()):,} of {len(found):,} are missed; their median diameter is"
+    others = f", that of the others {np.median(size[found]):.0f} px" if found.any() else ""
+    return f"{missed} {np.median(size[~found]):.0f} px{others}."

@@ -10,7 +10,7 @@ import numpy as np
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Status
 from assay.evidence.groups import by_group
-from assay.evidence.words import number, spread, title, unit_of
+from assay.evidence.words import counted, number, spread, title, unit_of
 from assay.report.explained import pictured
 
 QUESTION = "How good is it on data it never saw?"
@@ -32,7 +32,7 @@ def find(context: Context) -> Finding:
     metrics = task.metrics(spec)
     found = {metric.name: test.measure(metric) for metric in metrics}
     first = metrics[0]
-    verdict = f"On {len(test):,} test samples its {title(first)} is {spread(first, found[first.name])}."
+    verdict = f"On {counted(len(test), 'test sample')} its {title(first)} is {spread(first, found[first.name])}."
     figures = (*task.figures(test, spec), *by_group(context), *_confused(context), _worst(context))
     groups = len(np.unique(test.groups))
     status: Status = "good"
@@ -63,9 +63,11 @@ def _worst(context: Context) -> Figure:
     if mistakes is not None:
         order = order[mistakes[order]]
     wrong = order[~(test.losses[order] <= 0)] if mistakes is None else order  # what is not known may be wrong
-    if mistakes is None and not len(wrong) and len(order):
-        items = [_item(context, int(place)) for place in order[:_FINE]]
-        return Figure("gallery", "Some answers", {"items": items}, "No answer is off the truth.")
+    if not len(wrong) and len(test.losses):
+        fine = np.argsort(-np.nan_to_num(test.losses, nan=-np.inf), kind="stable")[:_FINE]
+        items = [_item(context, int(place)) for place in fine]
+        text = "No answer is off the truth." if mistakes is None else "No answer is wrong."
+        return Figure("gallery", "Some answers", {"items": items}, text)
     items = [{**_item(context, int(place)), "wrong": mistakes is not None} for place in wrong[:_SHOWN]]
     text = "The mistakes made with most confidence." if mistakes is not None else "The answers furthest from the truth."
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)

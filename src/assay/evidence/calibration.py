@@ -26,7 +26,7 @@ from assay.evaluation.intervals import Estimate, estimate
 from assay.evidence._reliability import counts, points
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import number
+from assay.evidence.words import counted, number
 
 QUESTION = "Can its confidence be believed?"
 #: Fewer independent test units than this show no calibration.
@@ -67,7 +67,8 @@ def find(context: Context) -> Finding:
     task, test, spec = context.task, context.test, context.spec
     independent = len(np.unique(test.groups))
     if independent < _FEW:
-        verdict = f"Only {independent:,} independent test samples: too few to compare confidence with what comes true."
+        few = counted(independent, "independent test sample")
+        verdict = f"Only {few}: too few to compare confidence with what comes true."
         return Finding("calibration", QUESTION, "unknown", verdict, next="Set more samples aside for testing.")
     residuals = task.residuals(test.outputs, test.truths, spec)
     if residuals is not None:

@@ -14,7 +14,7 @@ from assay.evidence._learning_curves import Curve, compared, estimated, figure, 
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding, Number, Status
 from assay.evidence.side import CLASSICAL_SHARES, SHARES
-from assay.evidence.words import gained, number, spread, title, unit_of, unit_of_difference
+from assay.evidence.words import counted, gained, number, spread, title, unit_of, unit_of_difference
 from assay.samples.draws import order
 from assay.samples.split import TRAIN
 from assay.serving.predictor import Predictor
@@ -85,7 +85,7 @@ def _too_few(context: Context) -> str:
     if context.side is None:
         return "Nothing was trained on less data, so nobody knows what more would bring."
     if len(context.test) < _fewest(context):
-        return f"Only {len(context.test):,} test samples: too few to see a slope."
+        return f"Only {counted(len(context.test), 'test sample')}: too few to see a slope."
     if context.side.halves is None:
         return "There are too few training samples to train on shares of them."
     return ""

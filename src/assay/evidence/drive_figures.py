@@ -135,6 +135,8 @@ def _by_speed(evaluation: Evaluation, spec: DriveSpec) -> Figure | None:
     if not np.isfinite(speeds).any():
         return None
     edges = np.nanquantile(speeds, [1 / 3, 2 / 3])
+    if edges[0] == edges[1]:  # always as fast
+        return None
     rows = []
     for number, name in enumerate(_SPEEDS):
         kept = [np.searchsorted(edges, truth["speed"]) == number for truth in evaluation.truths]

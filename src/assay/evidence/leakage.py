@@ -11,7 +11,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import wilson
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import number, spread, title, unit_of
+from assay.evidence.words import counted, number, spread, title, unit_of
 from assay.samples.lookalikes import groups_of
 from assay.samples.samples import Samples
 from assay.samples.split import TRAIN, VALIDATION
@@ -116,7 +116,7 @@ def _judge(context: Context, twins: _Twins, clean: Evaluation) -> tuple[Status, 
     learned = "in the data that it learned from"
     if not concerned:
         copy = "a copy" if twins.complete else "an exact copy"
-        return "good", f"None of {count:,} test samples has {copy} {learned}.", ""
+        return "good", f"None of {counted(count, 'test sample')} has {copy} {learned}.", ""
     have = "has" if concerned == 1 else "have"
     share = f"{100 * concerned / count:.2g} %"
     verdict = f"{concerned:,} of {count:,} test samples ({share}) {have} {_what(twins)} {learned}"

@@ -14,7 +14,7 @@ from assay.evaluation.intervals import Estimate, difference
 from assay.evidence._worsened import Condition, Tried, fewest, try_classical, try_network
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
-from assay.evidence.words import duration, number, shown, spread, title, unit_of
+from assay.evidence.words import counted, duration, number, shown, spread, title, unit_of
 
 QUESTION = "Does it hold when the input is worse?"
 #: The share of the training's time that it may take, and the least seconds.
@@ -80,7 +80,7 @@ def _not_applicable(context: Context) -> tuple[str, str]:
         return "It is not known in which ways inputs of this kind get worse.", "Test it on inputs that are worse."
     independent = len(np.unique(context.test.groups))
     if independent < fewest(context):
-        few = f"Only {independent:,} independent test samples: too few to see a loss."
+        few = f"Only {counted(independent, 'independent test sample')}: too few to see a loss."
         return few, "Set more samples aside for testing."
     if not context.learned:
         why = "It does hardly better than guessing on unchanged samples, so there is nothing to lose."

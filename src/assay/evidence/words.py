@@ -39,10 +39,17 @@ TITLES = {
     "ate": "ATE (m)",
     "rpe_10s": "RPE over 10 s (m)",
 }
-_TERMS = {"auc": "AUC", "f1": "F1", "iou": "IoU"}
+_TERMS = {"auc": "AUC", "dice": "Dice", "f1": "F1", "gnss": "GNSS", "iou": "IoU", "mae": "MAE"}
 #: From which best value on a metric is written with one decimal, as BLEU of 0 to 100 is.
 _LARGE = 10.0
+#: Values with more decimals than this are very small: each has its own.
+_MOST_DECIMALS = 4
 _SIZES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0))
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun in the right number: "1 finding", "12 findings"."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
 def title(metric: Metric) -> str:
@@ -73,8 +80,20 @@ def spread(metric: Metric, found: Estimate) -> str:
     """A value with its interval: "98.1 % [97.0, 98.9]"."""
     if found.low is None or found.high is None:
         return shown(metric, found.value)
-    low, high = (shown(metric, bound).removesuffix(" %") for bound in (found.low, found.high))
-    return f"{shown(metric, found.value)} [{low}, {high}]"
+    if metric.in_per_cent or _large(metric) or math.isnan(found.value):
+        low, high = (shown(metric, bound).removesuffix(" %") for bound in (found.low, found.high))
+        return f"{shown(metric, found.value)} [{low}, {high}]"
+    value, low, high = _alike((found.value, found.low, found.high))
+    return f"{value} [{low}, {high}]"
+
+
+def _alike(values: tuple[float, float, float]) -> list[str]:
+    """Numbers to three digits, all with the most decimals that one of them has, unless one is very large or small."""
+    texts = [three_digits(value) for value in values]
+    if any("e" in text or "," in text for text in texts):
+        return texts
+    decimals = max(len(text.partition(".")[2]) for text in texts)
+    return [f"{value:z.{decimals}f}" for value in values] if decimals <= _MOST_DECIMALS else texts
 
 
 def gained(metric: Metric, gain: Estimate) -> str:

@@ -101,7 +101,7 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
         if settings.stochastic_depth:
             options["drop_path_rate"] = settings.stochastic_depth
         model, config = create_timm(settings.architecture, settings.pretrained, spec.channels, options)
-        mean, deviation = wanted_scale(config, spec.channels, spec.largest)
+        mean, deviation = wanted_scale(config, spec.channels, 255.0)
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"

@@ -102,7 +102,7 @@ def tick_texts(ticks: Sequence[float], unit: str = "") -> list[str]:
     suffix = "\u202f%" if in_per_cent(unit) else ""
     ticks = [100 * tick for tick in ticks] if suffix else ticks
     gap = min((abs(after - before) for before, after in itertools.pairwise(ticks)), default=1.0)
-    decimals = next((digits for digits in range(4) if abs(gap - round(gap, digits)) <= 1e-3 * gap), None)
+    decimals = next((digits for digits in range(7) if abs(gap - round(gap, digits)) <= 1e-3 * gap), None)
     large = max((abs(tick) for tick in ticks), default=0.0) >= 1e6
     return [plain(tick, None if large and tick else decimals) + suffix for tick in ticks]
 
@@ -136,6 +136,22 @@ def shorten(value: object, width: float, size: float = TEXT_SIZE) -> str:
     while label and text_width(label + "…", size) > width:
         label = label[:-1]
     return label.rstrip() + "…"
+
+
+def in_two(value: object, width: float, size: float = TEXT_SIZE) -> list[str]:
+    """`value` in one line, or in two that break between words, the second shortened where it has to be."""
+    label = " ".join(clean(value)[:400].split())
+    if text_width(label, size) <= width + 0.01:
+        return [label]
+    first, _, rest = label.partition(" ")
+    while rest:
+        word, _, after = rest.partition(" ")
+        if text_width(f"{first} {word}", size) > width:
+            break
+        first, rest = f"{first} {word}", after
+    if not rest or text_width(first, size) > width:
+        return [shorten(label, width, size)]
+    return [first, shorten(rest, width, size)]
 
 
 def number(value: float) -> str:

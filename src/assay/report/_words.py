@@ -6,6 +6,7 @@ import html
 import math
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from assay.evidence.words import duration as plain_duration
@@ -21,12 +22,21 @@ _BEFORE_UNIT = re.compile("(?<=[0-9]) ")
 _TERMS = {
     **{term.lower(): term for term in ("AUC", "BLEU", "chrF", "CPU", "ECE", "F1", "GPU", "HOG", "IoU", "LightGBM")},
     **{term.lower(): term for term in ("MAE", "mAP", "mAP50", "ONNX", "RMSE", "SVM", "TF-IDF", "WER", "CER")},
+    **{term.lower(): term for term in ("ATE", "Dice", "GNSS", "RPE")},
     "r2": "R²",
+}
+#: What whole identifiers are called.
+_NAMES = {
+    "horizontal_50": "half of the places within",
+    "horizontal_95": "95 % of the places within",
+    "rpe_10s": "RPE over 10 s",
 }
 _PER_CENT = ("%", "share")
 _POINTS = "points"
-_SHARES = frozenset({"accuracy", "coverage", "dice", "precision", "recall", "sensitivity", "share", "specificity"})
+_SHARES = frozenset({"accuracy", "coverage", "precision", "recall", "sensitivity", "share", "specificity"})
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December")  # fmt: skip
 _THIN = "\u202f"  # narrow no-break space
 _NO_BREAK = "\u00a0"
 _TIMES, _MINUS = "\u00d7", "\u2212"
@@ -75,6 +85,7 @@ def finite(value: Any) -> float | None:
 
 def words(name: str, *, capital: bool = False) -> str:
     """An identifier in words, with the field's terms as the field writes them: `macro_f1` is "macro F1"."""
+    name = _NAMES.get(name, name)
     parts = [_TERMS.get(part.lower(), part) for part in re.split(r"[_\s]+", clean(name)) if part]
     text = " ".join(parts)
     keep = not parts or parts[0].lower() in _TERMS or parts[0] != parts[0].lower()
@@ -138,7 +149,29 @@ def _decimals(numbers: list[float | None], unit: str) -> int | None:
     return decimals_for(known)
 
 
-def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, share: bool = False) -> tuple[str, str]:
+def shared_decimals(values: Iterable[tuple[float | None, float | None, float | None]], unit: str) -> int | None:
+    """Decimals for values (with bounds) that stand below one another; None where each is better off with its own.
+
+    Args:
+        values: value, low and high of each.
+        unit: theirs, as `measure` takes it.
+    """
+    if in_per_cent(unit) or unit in (_POINTS, "bytes", "byte", "B", "s", "seconds"):
+        return None
+    found = [_decimals(list(one), unit) for one in values if one[0] is not None]
+    known = sorted(one for one in found if one is not None)
+    return known[len(known) // 2] if known and len(known) == len(found) else None
+
+
+def measure(
+    value: Any,
+    low: Any = None,
+    high: Any = None,
+    unit: str = "",
+    *,
+    share: bool = False,
+    decimals: int | None = None,
+) -> tuple[str, str]:
     """A value with its unit, and its interval in brackets ("" without one): ("98.1 %", "[97.0, 98.9]").
 
     Args:
@@ -148,6 +181,7 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
         high: its upper end, likewise.
         unit: what stands behind the value, "" for none.
         share: take a value without a unit as a share.
+        decimals: as `shared_decimals` gives them; None for those that suit this value.
     """
     numbers = [finite(value), finite(low), finite(high)]
     if in_per_cent(unit) or (share and not unit):
@@ -158,7 +192,7 @@ def measure(value: Any, low: Any = None, high: Any = None, unit: str = "", *, sh
     centre, below, above = numbers
     if centre is None:
         return "not known", ""
-    decimals = _decimals(numbers, unit)
+    decimals = _decimals(numbers, unit) if decimals is None else decimals
     suffix = clean(unit) if unit.startswith("-") else f"{_NO_BREAK}{clean(unit)}" if unit else ""
     bounds = "" if below is None or above is None else f"[{plain(below, decimals)}, {plain(above, decimals)}]"
     return plain(centre, decimals) + suffix, bounds
@@ -169,6 +203,11 @@ def duration(seconds: Any) -> str:
     return _BEFORE_UNIT.sub(_NO_BREAK, plain_duration(finite(seconds)))
 
 
-def counted(count: int, noun: str) -> str:
-    """A count with its noun in the right number: "1 finding", "12 findings"."""
-    return f"{plain(count, 0)} {noun}" + ("" if count == 1 else "s")
+def moment(value: Any) -> str:
+    """A time in ISO 8601 as a person writes it, "27 November 2026, 05:30 UTC"; what is none stays as it is."""
+    try:
+        known = datetime.fromisoformat(str(value))
+    except ValueError:
+        return "" if value is None else str(value)
+    zone = " UTC" if known.utcoffset() == timedelta(0) else ""
+    return f"{known.day}{_NO_BREAK}{_MONTHS[known.month - 1]} {known.year}, {known:%H:%M}{zone}"

@@ -26,7 +26,7 @@ def drive_drawing(samples: Samples, unit: int, window: int | None = None, weight
     first, window = int(windows[0]), int(windows[len(windows) // 2]) if window is None else window
     frame = np.asarray(samples.field("image", np.asarray([window])))[0, -3:].transpose(1, 2, 0)
     image = thumbnail(np.ascontiguousarray(frame)) if weights is None else overlay(frame, weights)
-    return Drawing(image=image, lines=(samples.id(unit), f"frame: {window - first:,}"))
+    return Drawing(image=image, lines=(samples.id(unit), f"frame: {window - first:,}"), large=True)
 
 
 def answered_drawing(samples: Samples, unit: int, output: Any, truth: Any, spec: DriveSpec) -> Drawing:
@@ -38,5 +38,5 @@ def answered_drawing(samples: Samples, unit: int, output: Any, truth: Any, spec:
     if output.left:
         step, frame = output.left[0]
         lines = (samples.id(unit), f"left the road after: {step / output.rate_hz:.1f} s")
-        return Drawing(image=thumbnail(np.ascontiguousarray(frame)), lines=lines)
+        return Drawing(image=thumbnail(np.ascontiguousarray(frame)), lines=lines, large=True)
     return drive_drawing(samples, unit)

@@ -12,8 +12,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any, get_args
 
 from assay.evidence.finding import Figure, Finding, Number, Status
+from assay.evidence.words import counted
 from assay.report import figures
-from assay.report._words import clean, counted, duration, finite, is_share, measure, plain, prose, words
+from assay.report._words import clean, duration, finite, is_share, measure, moment, plain, prose, words
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -165,7 +166,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     known = {
         "application": words(str(summary.get("task") or "").replace("-", " ")),
         "data": summary.get("source"),
-        "made": summary.get("created"),
+        "made": moment(summary.get("created")),
         "took": duration(summary["seconds"]) if "seconds" in summary else None,
     }
     yield from ((name, str(value)) for name, value in known.items() if value)
@@ -257,7 +258,7 @@ def _made(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield words(str(name)), measure(value, share=is_share(str(name)))[0]
     for name in ("seed", "run", "source", "created"):
         if summary.get(name) is not None:
-            yield name, str(summary[name])
+            yield name, moment(summary[name]) if name == "created" else str(summary[name])
 
 
 def _flat(settings: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

@@ -31,15 +31,12 @@ def scan_drawing(
     """
     own = samples.view_of(np.asarray([unit])).windows
     chosen = int(own[len(own) // 2]) if window is None else window
-    image = np.asarray(samples.field("image", np.asarray([chosen])))[0].astype(np.float64)
+    image = np.asarray(samples.field("image", np.asarray([chosen])))[0]
     lines = [samples.id(unit)] + ([f"{len(own)} scans"] if len(own) > 1 else [])
     if spec.depth:
         place = len(image) // 2 if weights is None else int(np.abs(np.nan_to_num(weights)).sum(axis=(1, 2)).argmax())
         lines.append(f"slice {place + 1} of {len(image)}")
         image, weights = image[place : place + 1], None if weights is None else weights[place]
-    elif spec.image.dtype == "uint16":
-        low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
-        image = (image - low) / (high - low) * 255
     shown = image[:3] if len(image) >= 3 else image[:1]
-    picture = np.asarray(shown.transpose(1, 2, 0).astype(np.uint8))
+    picture = np.asarray(shown.transpose(1, 2, 0))
     return Drawing(image=thumbnail(picture) if weights is None else overlay(picture, weights), lines=tuple(lines))

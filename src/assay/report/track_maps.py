@@ -39,7 +39,7 @@ def draw_drive(samples: Samples, unit: int, spec: RouteSpec) -> Drawing:
     view = samples.view_of(np.asarray([unit]))
     truth = view.truths()[0] if "target" in samples.index.column_names else Track(*_nothing())
     ways = [(truth.place, _TRUE)] if len(truth) else []
-    return Drawing(_picture(ways), (samples.id(unit), *_lines(truth)))
+    return Drawing(_picture(ways), (samples.id(unit), *_lines(truth)), large=True)
 
 
 def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec: RouteSpec) -> Drawing:
@@ -48,7 +48,8 @@ def draw_answered(samples: Samples, unit: int, output: Track, truth: Track, spec
     from assay.task import Drawing
 
     ways = [(truth.place, _TRUE), (laid_on(output, truth), _ANSWERED)]
-    return Drawing(_picture([way for way in ways if len(way[0])]), (samples.id(unit), "true in grey, answered in blue"))
+    drawn = _picture([way for way in ways if len(way[0])])
+    return Drawing(drawn, (samples.id(unit), "true in grey, answered in blue, each from its dot on"), large=True)
 
 
 def draw_weights(samples: Samples, unit: int, weights: Array, spec: RouteSpec) -> Drawing:

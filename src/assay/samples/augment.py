@@ -44,7 +44,7 @@ def augmented(
     if strength.get("crop", 1.0) < 1.0 or strength.get("turn"):
         images = crop(images, strength.get("crop", 1.0), strength.get("turn", 0.0), draws)
     if strength.get("jitter"):
-        images = jitter(images, strength["jitter"], spec.largest, draws)
+        images = jitter(images, strength["jitter"], 255.0, draws)
     if strength.get("erase"):
         images = erase(images, strength["erase"], torch.tensor(spec.mean).expand(images.shape[1]), draws)
     if target is not None and (plan.mixup or plan.cutmix) and len(images) > 1:

@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.drive_spec import Box, DriveSpec, Loop
+from assay.samples.pixel_values import DEEPER, PixelRange, as_colour
 from assay.sources.drive_records import driven
 from assay.task_parts import Encoded, number_of
 
@@ -53,7 +54,8 @@ def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> D
     frames = int(number_of(options.extra, "memory", 1, 1, 8, whole=True))
     pictures = _look(records, train)
     height, width = _size(pictures, options)
-    brought = np.stack([_brought(picture, height, width) for picture in pictures]).astype(np.float64)
+    pixels = PixelRange.of(pictures)
+    brought = np.stack([_brought(picture, height, width, pixels) for picture in pictures]).astype(np.float64)
     mean, deviation = brought.mean(axis=(0, 2, 3)), np.maximum(brought.std(axis=(0, 2, 3)), 1.0)
     centre = np.r_[0.0, actions[:, 1:].mean(axis=0)]
     low, high, mirror, loop = _world(records, actions, options, (0, height, 0, width))
@@ -63,7 +65,7 @@ def fitted_drive_spec(records: Records, train: Array, options: DataOptions) -> D
         tuple(np.tile(mean, frames).round(3).tolist()), tuple(np.tile(deviation, frames).round(3).tolist()),
         controls, low, high, tuple(centre.round(5).tolist()),
         tuple(np.maximum(np.sqrt(((actions - centre) ** 2).mean(axis=0)), least).round(5).tolist()),
-        bends, (float(counts[0]), float(counts[1]), float(counts[2])), mirror, loop,
+        bends, (float(counts[0]), float(counts[1]), float(counts[2])), mirror, loop, pixels,
     )  # fmt: skip
 
 
@@ -110,16 +112,23 @@ def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name:
     if load is None:
         raise SettingError("these records hold no frames", "Read them from a source of frames.")
 
+    deeper: set[str] = set()
+
     def decode(place: str) -> Array | None:
-        from assay.sources.decode import decode_image
+        from assay.sources.decode import decode_values
 
         try:
-            return _brought(decode_image(load(place), channels=3), spec.height, spec.width)
+            frame = decode_values(load(place))
         except AssayError:
             return None
+        if not spec.pixels.knows(frame.dtype):
+            deeper.add(place)
+        return brought_frame(frame, spec)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(decode, places))
+    if deeper:
+        log.add(DEEPER, "kept", min(deeper), count=len(deeper))
     known = [place for place, frame in enumerate(found) if frame is not None]
     if not known:
         log.add("no-frame-decodable", "skipped", name)
@@ -132,30 +141,29 @@ def drive_frames(places: Sequence[str], records: Records, spec: DriveSpec, name:
 
 
 def brought_frame(frame: Array, spec: DriveSpec) -> Array:
-    """(H, W, 3) of any size as (3, height, width) uint8."""
-    return _brought(frame, spec.height, spec.width)
+    """(H, W, C) of any size, uint8, uint16 or float32, as (3, height, width) uint8."""
+    return _brought(frame, spec.height, spec.width, spec.pixels)
 
 
-def _brought(frame: Array, height: int, width: int) -> Array:
+def _brought(frame: Array, height: int, width: int, pixels: PixelRange) -> Array:
     from assay.sources.decode import resize
 
-    if frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
+    frame = as_colour(frame, pixels)
     if frame.shape[:2] != (height, width):
         frame = resize(frame, height, width)
     return np.ascontiguousarray(frame.transpose(2, 0, 1))
 
 
 def _look(records: Records, train: Array) -> list[Array]:
-    """Up to `_LOOK_AT` frames (H, W, 3) of training drives, evenly spread."""
-    from assay.sources.decode import decode_image
+    """Up to `_LOOK_AT` frames (H, W, C) of training drives, evenly spread."""
+    from assay.sources.decode import decode_values
 
     if records.load is None:
         raise SettingError("these records hold no frames", "Read them from a source of frames.")
     found: list[Array] = []
     for place in _spread(_training_places(records, train)):
         try:
-            found.append(decode_image(records.load(place), channels=3))
+            found.append(decode_values(records.load(place)))
         except AssayError:
             continue
     if not found:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.samples.pixel_values import NOT_LEARNED, PixelRange
 from assay.task_export import Preparation
 
 #: What |steering| makes of a frame, from the least on.
@@ -56,6 +57,7 @@ class DriveSpec:
         shares: of the training frames that are straight, in a bend, in a sharp one.
         mirror: boxes (top, bottom, left, right) of the frame that a mirrored frame has turned left to right.
         loop: the simulator; None where drives were recorded and there is none.
+        pixels: how frames of more than 8 bits become such.
     """
 
     height: int
@@ -74,6 +76,7 @@ class DriveSpec:
     shares: tuple[float, float, float]
     mirror: tuple[Box, ...]
     loop: Loop | None = None
+    pixels: PixelRange = NOT_LEARNED
 
     @property
     def brake(self) -> int | None:
@@ -93,7 +96,8 @@ class DriveSpec:
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
-        return {**vars(self), "loop": None if self.loop is None else dict(vars(self.loop))}
+        loop = None if self.loop is None else dict(vars(self.loop))
+        return {**vars(self), "loop": loop, "pixels": self.pixels.to_json()}
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> DriveSpec:
@@ -102,4 +106,5 @@ class DriveSpec:
                                   for key, value in data.items()}  # fmt: skip
         values["mirror"] = tuple(tuple(box) for box in values["mirror"])
         values["loop"] = None if values["loop"] is None else Loop(**values["loop"])
+        values["pixels"] = PixelRange.from_json(values.get("pixels"))
         return DriveSpec(**values)

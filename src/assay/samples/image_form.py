@@ -49,17 +49,14 @@ def fit_mode(options: DataOptions) -> Fit:
 
 
 def bring(image: np.ndarray[Any, Any], spec: ImageSpec) -> np.ndarray[Any, Any]:
-    """(H, W, C) of any size and type to (C, height, width) of the spec's."""
+    """(H, W, C) of any size, uint8, uint16 or float32, to (C, height, width) uint8 as the spec says."""
     from assay.sources.decode import resize
 
+    image = spec.pixels.bytes_of(image)
     if image.shape[2] != spec.channels:
         image = _channels(image, spec.channels)
     if image.shape[:2] != (spec.height, spec.width):
         image = resize(image, spec.height, spec.width, spec.fit)
-    if image.dtype == np.uint8 and spec.dtype == "uint16":
-        image = image.astype(np.uint16) * 257
-    elif image.dtype == np.uint16 and spec.dtype == "uint8":
-        image = (image >> 8).astype(np.uint8)
     return np.ascontiguousarray(image.transpose(2, 0, 1))
 
 

@@ -94,7 +94,4 @@ def mask_images(image: Tensor, kept: Tensor, spec: Field, instead: Tensor | None
     if instead is None:
         mean = torch.tensor(spec.mean)
         instead = (mean if image.is_floating_point() else mean.round()).to(image.dtype).view(1, -1, 1, 1)
-    if image.dtype != torch.uint16:
-        return torch.where(where, image, instead)
-    # PyTorch selects few things of this type; the same bits under another name it does.
-    return torch.where(where, image.view(torch.int16), instead.view(torch.int16)).view(torch.uint16)
+    return torch.where(where, image, instead)

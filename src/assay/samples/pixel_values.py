@@ -1,9 +1,12 @@
 """Pictures of any depth as bytes: one rule for pictures, tiles and slides, and what it needs from the training side.
 
-Eight bits stay as they are. Sixteen bits are divided by what is white in the training pictures, since cameras hardly
-ever use all of the sixteen; floating-point values lie between what is black and what is white there. The same value is
-then the same brightness in every picture, whether it is learned from or asked about, small or a part of a slide:
-nothing is stretched from the darkest to the brightest value of the picture at hand.
+Eight bits stay as they are. Values of more bits are brought from black to white, which are what a thousandth of a
+training picture's values falls below or exceeds: of the darkest picture and of the brightest. So do those who train on
+deep pictures (a window of percentiles over the training set: Isensee et al., "nnU-Net", 2021), for cameras hardly ever
+use all of the sixteen bits, and files have offsets; the range of the type would make 12 bits nearly black. The same
+value is then the same brightness in every picture, whether it is learned from or asked about, small or a part of a
+slide: nothing is stretched from the darkest to the brightest value of the picture at hand, for brightness may be the
+answer.
 
 Shapes: H, W pixels, C channels.
 """
@@ -19,7 +22,7 @@ import numpy as np
 from assay.sources.decode import as_integers
 
 Array = np.ndarray[Any, Any]
-#: White is what so large a share of a picture's values does not exceed; a few pixels are always too bright.
+#: White is what so large a share of a picture's values does not exceed, black likewise; a few pixels are always off.
 _WHITE = 0.999
 #: Values of a picture that are looked at, about.
 _LOOK_AT = 1 << 20
@@ -34,14 +37,16 @@ class PixelRange:
     """What becomes black and white of values of more than 8 bits.
 
     Attributes:
-        white: the value of 16 bits that becomes 255, as 0 becomes 0; None where no training picture has 16 bits: then
-            it is the largest that there is.
+        white: the value of 16 bits that becomes 255; None where no training picture has 16 bits: then it is the
+            largest that there is.
         floats: the floating-point values that become 0 and 255; None where no training picture has such: then they are
             taken from 0 to 1, to 255 or to 65535, as each picture's own values suggest.
+        black: the value of 16 bits that becomes 0.
     """
 
     white: float | None = None
     floats: tuple[float, float] | None = None
+    black: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """For `model.json`."""
@@ -53,7 +58,7 @@ class PixelRange:
         if data is None:
             return NOT_LEARNED
         floats = data["floats"]
-        return PixelRange(data["white"], None if floats is None else (floats[0], floats[1]))
+        return PixelRange(data["white"], None if floats is None else (floats[0], floats[1]), data.get("black", 0.0))
 
     @staticmethod
     def of(pictures: Sequence[Array]) -> PixelRange:
@@ -61,11 +66,15 @@ class PixelRange:
         deep = [picture for picture in map(_some, pictures) if picture.dtype == np.uint16]
         floats = [known for known in map(_some, pictures) if known.dtype == np.float32 and len(known)]
         white = max(1.0, *(float(np.quantile(picture, _WHITE)) for picture in deep)) if deep else None
+        black = 0.0  # as it is in pictures of 8 bits, where there are such, too
+        if white is not None and len(deep) == len(pictures):
+            darkest = min(float(np.quantile(picture, 1 - _WHITE)) for picture in deep)
+            black = darkest if darkest < white else 0.0
         if not floats:
-            return PixelRange(white)
+            return PixelRange(white, None, black)
         low = min(0.0, min(float(np.quantile(picture, 1 - _WHITE)) for picture in floats))
         high = max(float(np.quantile(picture, _WHITE)) for picture in floats)
-        return PixelRange(white, (low, high if high > low else low + 1.0))
+        return PixelRange(white, (low, high if high > low else low + 1.0), black)
 
     def knows(self, kind: np.dtype[Any]) -> bool:
         """Whether training pictures told what is black and white among values of this type."""
@@ -77,7 +86,8 @@ class PixelRange:
             picture = as_integers(picture)
         if picture.dtype == np.uint8:
             return picture
-        low, high = self.floats if picture.dtype.kind == "f" and self.floats else (0.0, self.white or 65535.0)
+        whole = (self.black, self.white or 65535.0)
+        low, high = self.floats if picture.dtype.kind == "f" and self.floats else whole
         scaled = (picture.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
         scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
         return np.asarray(np.rint(scaled).clip(0, 255), np.uint8)

@@ -13,7 +13,8 @@ import numpy as np
 
 from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_form import bring, fit_mode, image_size
-from assay.samples.image_spec import ImageSpec, PixelType
+from assay.samples.image_spec import ImageSpec
+from assay.samples.pixel_values import PixelRange
 from assay.samples.scan_spec import ScanSpec, diagnosis_target
 from assay.sources._parallel import ordered_map
 from assay.sources.scan import Scan, Volume
@@ -45,7 +46,7 @@ def fit_scan_spec(records: Records, train: Array, options: DataOptions) -> ScanS
     volumes = [volume for scan in scans for volume in scan.volumes]
     if _as_volumes(scans, options):
         grid, spacing = _grid(volumes, options)
-        nothing = ImageSpec(1, *grid[1:], "uint8", (0.0,), (1.0,), "squash", named)
+        nothing = ImageSpec(1, *grid[1:], (0.0,), (1.0,), "squash", named)
         spec = ScanSpec(nothing, depth=grid[0], spacing_mm=spacing)
     else:
         spec = ScanSpec(_picture_spec([picture for scan in scans for picture in pictures_of(scan)], named, options))
@@ -146,10 +147,9 @@ def _as_volumes(scans: Sequence[Scan], options: DataOptions) -> bool:
 
 def _picture_spec(pictures: Sequence[Array], target: ClassTarget, options: DataOptions) -> ImageSpec:
     channels = max(picture.shape[2] for picture in pictures)
-    dtype: PixelType = "uint16" if any(picture.dtype == np.uint16 for picture in pictures) else "uint8"
     height, width = image_size([picture.shape for picture in pictures], options)
     nothing, one = (0.0,) * channels, (1.0,) * channels
-    return ImageSpec(channels, height, width, dtype, nothing, one, fit_mode(options), target)
+    return ImageSpec(channels, height, width, nothing, one, fit_mode(options), target, PixelRange.of(pictures))
 
 
 def _scaled(spec: ScanSpec, scans: Sequence[Scan]) -> ImageSpec:
@@ -159,7 +159,7 @@ def _scaled(spec: ScanSpec, scans: Sequence[Scan]) -> ImageSpec:
     axes = (0, 1, 2, 3) if spec.depth else (0, 2, 3)
     mean = np.atleast_1d(brought.mean(axis=axes, dtype=np.float64))
     deviation = np.atleast_1d(brought.std(axis=axes, dtype=np.float64))
-    deviation = np.where(deviation > 1e-6 * spec.image.largest, deviation, spec.image.largest)
+    deviation = np.where(deviation > 1e-4, deviation, 255.0)
     return replace(spec.image, mean=tuple(mean.round(4).tolist()), deviation=tuple(deviation.round(4).tolist()))
 
 

@@ -140,8 +140,9 @@ def _row_alone(records: Records, row: int) -> Records:
 
     alone = replace(records, batches=batches)
     if not are_more_than(alone, 0):
-        first = next((batch.column("id")[0].as_py() for batch in records.batches() if batch.num_rows), "")
-        raise SettingError(f"there is no row {row}", f"Rows are counted as in {first!r}.")
+        names = [name for batch in records.batches() for name in batch.column("id").to_pylist()]
+        known = f"from {names[0]!r} to {names[-1]!r}" if names else "not there at all"
+        raise SettingError(f"there is no row {row}", f"Rows are counted {known}.")
     return alone
 
 

@@ -6,15 +6,21 @@ C. Decomain, S. Wrobel, "Active hidden Markov models for information extraction"
 that is near its middle and doubtful. Source: F. Zhdanov, "Diverse mini-batch active learning", 2019; `docs/log.md`
 tells what else was tried.
 
+Where answers are no classes (boxes, masks, cells), a candidate counts as much as its answer says that it may be wrong,
+and groups are of pictures that look alike: the frames of a video are not to be labelled one after the other.
+
 Shapes: N samples, C classes, F features.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from assay.errors import SettingError
 from assay.serving.predictor import Predictor, inputs, window_bounds
@@ -30,6 +36,8 @@ Array = np.ndarray[Any, Any]
 _BATCH = 256
 #: More candidates than this are a sample drawn by hash: their features have to fit in memory.
 _MOST = 20_000
+#: Of videos so many frames, evenly spaced: they are decoded before any is looked at.
+_MOST_FRAMES = 1000
 #: What the surest sample counts, beside 1 for one that could as well be another class.
 _LEAST_DOUBT = 1e-3
 
@@ -41,7 +49,7 @@ class Suggestion:
     Attributes:
         id: its name.
         reason: why, in a sentence.
-        uncertainty: one minus the probability of the likeliest class.
+        uncertainty: one minus the probability of the likeliest class, or minus how sure the answer says that it is.
     """
 
     id: str
@@ -76,18 +84,55 @@ def suggest(predictor: Predictor, records: Records, count: int, seed: int = 0) -
         seed: of the draw of candidates, where there are very many.
 
     Raises:
-        SettingError: answers of this kind have no probabilities to be unsure by; a count below 1.
+        SettingError: answers of this kind do not say how sure they are; a count below 1.
     """
     if count < 1:
         raise SettingError(f"--count {count} suggests nothing", "Give a number from 1 on.")
-    with inputs(predictor.task, records, predictor.spec) as (samples, problems):
+    frames = int(records.facts.get("frames", 0))
+    with inputs(predictor.task, _thinned(records, frames), predictor.spec) as (samples, problems):
         whole = samples.view_of(np.arange(len(samples.side)))
         view = whole.sample(_MOST, seed)
-        probabilities, features = look(predictor, view)
-        names = view.ids()
-    places = choose(probabilities, features, count)
-    chosen = [_told(predictor, names[place], probabilities[place], turn) for turn, place in enumerate(places)]
-    return Suggestions(chosen, len(view), len(whole), problems)
+        no_classes = predictor.task.sureness([], predictor.spec) is not None
+        chosen = (_by_answer if no_classes else _by_class)(predictor, view, count)
+    return Suggestions(chosen, len(view), max(frames, len(whole)), problems)
+
+
+def _thinned(records: Records, frames: int) -> Records:
+    """Records of all frames of videos with no more of them than can be decoded, evenly spaced."""
+    if frames <= _MOST_FRAMES:
+        return records
+    step = math.ceil(frames / _MOST_FRAMES)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        first = 0
+        for batch in records.batches():
+            yield batch.take(pa.array(np.flatnonzero((first + np.arange(batch.num_rows)) % step == 0)))
+            first += batch.num_rows
+
+    return replace(records, batches=batches)
+
+
+def _by_class(predictor: Predictor, view: View, count: int) -> list[Suggestion]:
+    probabilities, features = look(predictor, view)
+    names, places = view.ids(), choose(probabilities, features, count)
+    return [_told(predictor, names[place], probabilities[place], turn) for turn, place in enumerate(places)]
+
+
+def _by_answer(predictor: Predictor, view: View, count: int) -> list[Suggestion]:
+    from assay.samples.thumbnails import thumbnails_of
+
+    task, spec, names = predictor.task, predictor.spec, view.ids()
+    outputs = predictor.outputs(view)
+    sure = np.asarray(task.sureness(outputs, spec), float)
+    first = view.windows[[begin for begin, _ in window_bounds(view)]]
+    steps = range(0, len(first), _BATCH)
+    looks = [thumbnails_of(np.asarray(view.samples.field("image", first[at : at + _BATCH]))) for at in steps]
+    seen = np.concatenate(looks).reshape(len(first), -1) / 255
+    told = [f"it says {task.words(output, spec)}, and is {100 * one:.0f} % sure"
+            for output, one in zip(outputs, sure, strict=True)]  # fmt: skip
+    places = _most_telling(1 + _LEAST_DOUBT - sure, seen, count)
+    return [Suggestion(names[place], told[place] if turn else f"{told[place]}; the one that would teach most",
+                       1 - float(sure[place])) for turn, place in enumerate(places)]  # fmt: skip
 
 
 def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
@@ -130,7 +175,10 @@ def _by_unit(predictor: Predictor, view: View, outputs: list[Any]) -> tuple[Arra
 def _probabilities(predictor: Predictor, outputs: Values) -> Array:
     found = predictor.task.probabilities(outputs, predictor.spec)
     if found is None:
-        raise SettingError(f"{predictor.task.name} answers without probabilities here", "label-next needs classes.")
+        raise SettingError(
+            f"{predictor.task.name} does not say how sure it is of such an answer",
+            "label-next needs answers that do: classes, boxes, masks or cells.",
+        )
     return np.asarray(found)
 
 
@@ -142,8 +190,13 @@ def choose(probabilities: Array, features: Array, count: int) -> Array:
         features: (N, F) what the last layer is given.
         count: how many.
     """
-    scores, seen = np.sort(np.asarray(probabilities, float), axis=1), np.asarray(features, float)
+    scores = np.sort(np.asarray(probabilities, float), axis=1)
     doubt = 1 + _LEAST_DOUBT - (scores[:, -1] - (scores[:, -2] if scores.shape[1] > 1 else 0.0))
+    return _most_telling(doubt, np.asarray(features, float), count)
+
+
+def _most_telling(doubt: Array, seen: Array, count: int) -> Array:
+    """As `choose`, by how doubtful each is (N,), and what is seen of it (N, F)."""
     ranked = np.argsort(-doubt, kind="stable")
     if count >= len(ranked):
         return ranked

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.errors import DataError
+
 
 def track_csv(answer: Mapping[str, Any]) -> str:
     """A row a pose: time, east, north, heading in degrees, deviations; degrees on the ground where they are known."""
@@ -25,11 +27,17 @@ def track_csv(answer: Mapping[str, Any]) -> str:
 
 
 def track_geojson(answer: Mapping[str, Any]) -> str:
-    """A line for maps; in degrees where they are known, else in metres (which only some programs take)."""
+    """A line for maps, in degrees as RFC 7946 has it; raises `DataError` where only metres are known.
+
+    Metres would lie in the sea off Africa.
+    """
     poses = answer["poses"]
-    known = bool(poses) and poses[0].get("latitude") is not None
-    names = ("longitude", "latitude") if known else ("east", "north")
-    line = [[pose[name] for name in names] for pose in poses]
+    if not poses or poses[0].get("latitude") is None:
+        raise DataError(
+            "nothing tells where on the Earth this drive is, so it has no place on a map",
+            "Write its metres, --out track.csv, or log GNSS or the reference with lat and lon.",
+        )
+    line = [[pose["longitude"], pose["latitude"]] for pose in poses]
     about = {key: answer[key] for key in ("seconds", "metres", "anchored", "sigma_m")}
     feature = {"type": "Feature", "geometry": {"type": "LineString", "coordinates": line},
                "properties": {**about, "times": [pose["time"] for pose in poses]}}  # fmt: skip

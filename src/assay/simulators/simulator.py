@@ -123,7 +123,8 @@ def place_of(name: str) -> str:
     """`module:Class` of the simulator of that name; raises `SettingError` where there is none."""
     known = known_simulators()
     if name not in known:
-        raise SettingError(f"there is no simulator {name!r}", did_you_mean(name, known))
+        more = "Another one comes with a package that brings it: pip install that; or write it, see docs/driving.md."
+        raise SettingError(f"there is no simulator {name!r}", f"{did_you_mean(name, known)} {more}")
     return known[name]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.sources._row_order import is_shuffled, strays, usual_step
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -62,8 +63,7 @@ def _seconds_of(parts: Sequence[int]) -> float:
 
 def seconds(times: Array) -> Array:
     """(T,) of any clock as seconds: the unit is the one in which frames come at a rate that drives have."""
-    steps = np.diff(times)
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.1
+    usual = usual_step(np.sort(times))
     for unit in _UNITS:
         if _FASTEST_S <= usual * unit < _SLOWEST_S:
             return np.asarray(times * unit)
@@ -79,13 +79,13 @@ def in_order(times: Array, file: str, numbers: Array, log: ProblemLog) -> Ordere
         numbers: (T,) the rows' numbers in it, for notes.
         log: takes a note of rows out of order, of times that repeat, of a clock that is set back or has gaps.
     """
-    steps = np.diff(times, prepend=times[:1])
-    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.1
-    begins = steps < -_DISORDER_S
-    for at in np.flatnonzero(begins):
+    drive = _drives(times)
+    begins = np.flatnonzero(np.diff(drive, prepend=0) > 0)
+    for at in begins:
         log.add("clock-set-back", "kept", file, int(numbers[at]))
-    drive = np.cumsum(begins)
-    disordered = np.flatnonzero((steps < 0) & ~begins)
+    back = np.diff(times, prepend=times[:1]) < 0
+    back[begins] = False
+    disordered = np.flatnonzero(back)
     if len(disordered):
         log.add("row-out-of-order", "repaired", file, int(numbers[disordered[0]]), count=len(disordered))
     rows = np.lexsort((times, drive))
@@ -94,7 +94,27 @@ def in_order(times: Array, file: str, numbers: Array, log: ProblemLog) -> Ordere
         first = rows[np.flatnonzero(repeated)[0]]
         log.add("repeated-time", "skipped", file, int(numbers[first]), count=int(repeated.sum()))
     rows = rows[~repeated]
+    usual = usual_step(times[rows])
     gap = np.diff(times[rows], prepend=times[rows[:1]]) > max(_GAP_S, _GAP * usual)
     for at in np.flatnonzero(gap & (np.diff(drive[rows], prepend=drive[rows[:1]]) == 0)):
         log.add("clock-gap", "kept", file, int(numbers[rows[at]]))
     return Ordered(rows, times[rows], drive[rows] + np.cumsum(gap), usual)
+
+
+def _drives(times: Array) -> Array:
+    """(T,) int, which drive each row is of: another begins where the clock is set back, and goes on from there."""
+    if is_shuffled(times, _DISORDER_S):
+        return np.zeros(len(times), np.int64)
+    stray = strays(times, _DISORDER_S)
+    kept = np.flatnonzero(~stray)
+    of_kept = np.cumsum(np.diff(times[kept], prepend=times[kept[:1]]) < -_DISORDER_S)
+    drive = of_kept[np.maximum(np.searchsorted(kept, np.arange(len(times)), side="right") - 1, 0)]
+    for row in np.flatnonzero(stray):
+        around = [one for one in np.unique(of_kept) if _holds(times[kept[of_kept == one]], times[row])]
+        if around and drive[row] not in around:
+            drive[row] = around[0]
+    return np.asarray(drive)
+
+
+def _holds(times: Array, time: float) -> bool:
+    return bool(times.min() <= time <= times.max())

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.sources._row_order import is_shuffled, strays
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -85,9 +86,15 @@ def clock_of(time: Array, file: str, first_row: int, log: ProblemLog) -> Clock:
 
 
 def _longest(time: Array, rows: Array, file: str, first_row: int, log: ProblemLog) -> Array:
-    """Of rows between which the clock was set back, the longest stretch."""
-    if len(rows) < 2:
+    """Of rows between which the clock was set back, the longest stretch, and single rows that belong into it."""
+    if len(rows) < 2 or is_shuffled(time[rows], _REORDERED_S):
         return rows
+    stray = strays(time[rows], _REORDERED_S)
+    if stray.any():
+        kept = _longest(time, rows[~stray], file, first_row, log)
+        first, last = time[kept].min(), time[kept].max()
+        inside = (time[rows] >= first) & (time[rows] <= last)
+        return np.sort(np.concatenate([kept, rows[stray & inside]]))
     highest = np.maximum.accumulate(time[rows])
     back = np.flatnonzero((np.diff(time[rows]) < -_REORDERED_S) & (time[rows][1:] < highest[:-1] - _REORDERED_S)) + 1
     if not len(back):

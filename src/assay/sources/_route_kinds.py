@@ -60,7 +60,7 @@ def kind_of(source: Source, extra: Any) -> RouteKind | None:
     if comma := comma_drives(store):
         why = f"{len(comma)} processed logs of comma2k19"
         return RouteKind(Recognition(0.97, why), comma, lambda found, log: read_comma(store, found, log))
-    texts = [name for name in store.names if name.lower().endswith(".txt")]
+    texts = [name for name in store.names if name.lower().endswith(".txt") and not _tells(name)]
     if len(texts) == 1 and is_udacity(_head(store, texts[0])):
         found = [Found(texts[0], {texts[0]: ""}, texts[0])]
         why = "SIMULATED lidar and radar sightings of Udacity's course"
@@ -70,6 +70,8 @@ def kind_of(source: Source, extra: Any) -> RouteKind | None:
             lambda one, log: udacity_drive(store.read(one.name), one.name, one.name),
             True,
         )
+    # KITTI's own folder of poses, whatever lies beside it; else nothing but poses.
+    texts = [name for name in texts if name.split("/")[-2:-1] == ["poses"]] or texts
     routes = [name for name in texts if _is_kitti(store, name)]
     if routes and len(routes) == len(texts):
         return _kitti(store, routes, extra)
@@ -124,6 +126,11 @@ def whole_number(extra: Any, name: str, default: int, least: int) -> int:
         shown = name.replace("_", "-")
         raise SettingError(f"--{shown} {given} is not possible", f"Give a whole number from {least} on.")
     return value
+
+
+def _tells(name: str) -> bool:
+    """Whether a file tells about the data, rather than being a part of it."""
+    return name.rpartition("/")[2].lower().startswith(("readme", "license", "licence", "copying", "citation"))
 
 
 def _head(store: Store, name: str) -> bytes:

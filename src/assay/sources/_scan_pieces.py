@@ -17,7 +17,7 @@ from assay.sources._nifti import NiftiImage, header_names, is_nifti_name, read_n
 from assay.sources._parallel import ordered_map
 from assay.sources._scan_grid import in_window, parse_window, stack_slices
 from assay.sources._scan_records import Piece
-from assay.sources.decode import decode_image
+from assay.sources.decode import decode_values
 from assay.sources.records import ProblemLog
 from assay.sources.scan import Scan, UnreadableScan, Volume
 from assay.sources.store import Store
@@ -84,7 +84,7 @@ def read_file(store: Store, name: str) -> DicomImage | NiftiImage | Array:
     if not payload:
         raise UnreadableScan("empty-file", name)
     if is_image_name(name):
-        return decode_image(payload)
+        return decode_values(payload)
     if is_nifti_name(name):
         known = set(store.names) if store.names else None
         heads = [head for head in header_names(name) if known is None or head in known]

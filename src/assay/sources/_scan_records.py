@@ -75,6 +75,7 @@ def scan_records(
         raise DataError("there is no scan that can be used.", "assay inspect lists why.", file=source.label)
     key, log = privacy_key(), ProblemLog()
     log.extend(_nameless(problems, key))
+    hidden = {scan_id(key, place.file): [place.file] for one in problems for place in one.examples}
     units = _units(pieces, key, log)
     owner = _owners(units, key, log)
     names = {unit: [piece.name for piece in found.pieces] for unit, found in units.items()}
@@ -89,8 +90,9 @@ def scan_records(
     columns["digest"] = [_digest(found, unit, key) for unit, found in units.items()]
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
     if source.path is not None:
-        remember_files(source.path, {unit: [file for piece in found.pieces for file in (piece.files or (piece.name,))]
-                                     for unit, found in units.items()})  # fmt: skip
+        meant = {unit: [file for piece in found.pieces for file in (piece.files or (piece.name,))]
+                 for unit, found in units.items()}  # fmt: skip
+        remember_files(source.path, {**hidden, **meant})
     target = dict(facts.get("target") or {"name": "", "kind": "class" if "target" in columns else "none"})
     about = {**facts, "samples": len(units), **target_facts(table, target), "scans": len(pieces)}
     if "group" in columns:

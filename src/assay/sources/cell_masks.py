@@ -82,7 +82,7 @@ def read(source: Source, options: DataOptions) -> Records:
     used = {name for files in layout.labels.values() for name in files}
     for name in store.names:
         if is_image_name(name) and name not in used and name not in layout.labels:
-            log.add("image-without-labels", "skipped", name)
+            log.add("mask-without-image" if _key_of(name)[1] else "image-without-labels", "skipped", name)
 
     def look(check: ImageCheck) -> tuple[Marked | None, list[tuple[str, str]]]:
         return _outlined(store, check, layout) if check.usable else (NOTHING, [])

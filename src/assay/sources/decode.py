@@ -1,4 +1,10 @@
-"""From the bytes of an image to an array (H, W, C), upright, and from there to the size that a network takes."""
+"""From the bytes of an image to an array (H, W, C), upright, and from there to the size that a network takes.
+
+Values of more than 8 bits: whatever a network is to see is read by `decode_values` (or `decode_within`), which leaves
+values as they are, and brought to 8 bits by what is black and white in the training pictures, in every application
+alike (`assay.samples.pixel_values`). Scans in units of their own (DICOM, NIfTI) have a window instead. `decode_image`
+is for where nothing was learned: looking for copies, thumbnails.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +53,9 @@ def decode_image(
     return values if channels is None else with_channels(values, channels, name)
 
 
-def decode_values(payload: bytes | Array, *, name: str = "image") -> Array:
+def decode_values(payload: bytes | Array, *, name: str = "image", least_side: int | None = None) -> Array:
     """As `decode_image`, (H, W, C), with the values as they are: uint8, uint16, or float32 for all others."""
-    return unscaled(_upright_values(payload, name), name)
+    return unscaled(_upright_values(payload, name, least_side), name)
 
 
 def unscaled(values: Array, name: str = "image", finite: bool = True) -> Array:

@@ -88,6 +88,11 @@ def remember_files(path: Path, files: Mapping[str, Sequence[str]]) -> None:
     _keep(pseudonym(privacy_key(), "source", whole), {"source": whole, "files": dict(files)})
 
 
+def names_file(path: Path) -> Path:
+    """Where it stands which files of a source each pseudonym means; it may not exist."""
+    return private_folder() / "sources" / f"{pseudonym(privacy_key(), 'source', str(path.resolve()))}.json"
+
+
 def found_source(named: str) -> str:
     """The path of a source by the name in a plan; raises `RunError` where this user does not know it."""
     if not named.startswith(MARK):

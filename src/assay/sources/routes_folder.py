@@ -12,7 +12,7 @@ Each file has a clock of its own; all count the same seconds. Cells may be empty
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
 Array = np.ndarray[Any, Any]
-#: A reference and fixes that lie further apart than this (metres) are not in one frame.
-_APART_M = 2000.0
+#: By so many metres fixes must come nearer to the reference before latitude and longitude are taken as exchanged.
+_SURE_M = 5.0
+#: Readings of a sensor that lie further than this (seconds) outside of the time of everything else are of no use.
+_BESIDE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def read_drive(store: Store, found: Found, log: ProblemLog) -> Drive:
     origin, reference, fixes = _places(parts, found.name, log)
     drive = Drive(found.name, parts.channels, fixes, reference, origin)
     _one_clock(drive)
+    drive = replace(drive, channels=_beside_others(drive, log))
     return checked(drive, frozenset(parts.unsaid), log)
 
 
@@ -116,6 +119,8 @@ def _take_in(columns: Columns, about: str, parts: _Parts, log: ProblemLog) -> No
         raise DataError(
             f"there is no column with times ({', '.join(list(columns.values)[:6])})", hint, file=columns.file
         )
+    if len(known) == 1:
+        log.add("table-without-known-columns", "skipped", columns.file)
     time = in_seconds(columns.values[stamps.column], stamps.factor, columns.file, log)
     clock = clock_of(time, columns.file, int(columns.row[0]), log)
     for one in (one for one in known if one.of == "sensors"):
@@ -158,6 +163,7 @@ def _places(parts: _Parts, name: str, log: ProblemLog) -> tuple[tuple[float, flo
     if "fix" in parts.placed:
         time, values, file = parts.placed["fix"]
         degrees = "latitude" in values
+        values = _exchanged(values, origin, reference, time, file, log)
         place, own = _flat(values, origin, file, log)
         sigma = values["sigma"][0] if "sigma" in values else np.full(len(time), np.nan)
         fixes = Fixes(time, place, sigma)
@@ -184,6 +190,45 @@ def _flat(
     return flat_degrees(degrees, origin), origin
 
 
+def _exchanged(
+    values: dict[str, tuple[Array, float | None]],
+    origin: tuple[float, float] | None,
+    reference: Path | None,
+    time: Array,
+    file: str,
+    log: ProblemLog,
+) -> dict[str, tuple[Array, float | None]]:
+    """Fixes with latitude and longitude exchanged where the reference says that they are: half as far off, at most."""
+    if "latitude" not in values or reference is None:
+        return values
+    other = {**values, "latitude": values["longitude"], "longitude": values["latitude"]}
+    errors = [_away(one, origin, reference, time) for one in (values, other)]
+    if not errors[1] < 0.5 * errors[0] - _SURE_M:
+        return values
+    log.add("latitude-and-longitude-swapped", "repaired", file)
+    return other
+
+
+def _away(
+    values: Mapping[str, tuple[Array, float | None]],
+    origin: tuple[float, float] | None,
+    reference: Path,
+    time: Array,
+) -> float:
+    """How far fixes usually lie from a reference, metres; laid on it where that has a frame of its own."""
+    from assay.evaluation.trajectories import umeyama
+
+    inside = (time >= reference.time[0]) & (time <= reference.time[-1])
+    degrees = np.stack([values["latitude"][0], values["longitude"][0]], axis=1)[inside]
+    if len(degrees) < 3 or np.abs(degrees[:, 0]).max() > 90 or np.abs(degrees[:, 1]).max() > 360:
+        return np.inf
+    place = flat_degrees(degrees, origin or (float(degrees[0, 0]), float(degrees[0, 1])))
+    true = np.stack([np.interp(time[inside], reference.time, axis) for axis in reference.place.T], axis=1)
+    if origin is None:
+        place = umeyama(place, true).points(place)
+    return float(np.median(np.linalg.norm(place - true, axis=1)))
+
+
 def _laid_on(fixes: Fixes, reference: Path, name: str, log: ProblemLog) -> Fixes:
     """Fixes in degrees beside a reference in metres of a frame of its own: turned and shifted onto it."""
     from assay.evaluation.trajectories import umeyama
@@ -195,6 +240,27 @@ def _laid_on(fixes: Fixes, reference: Path, name: str, log: ProblemLog) -> Fixes
     moved = umeyama(fixes.place[inside], true)
     log.add("gnss-laid-on-reference", "repaired", name)
     return Fixes(fixes.time, moved.points(fixes.place), fixes.sigma)
+
+
+def _beside_others(drive: Drive, log: ProblemLog) -> dict[str, Series]:
+    """The sensors without readings long before or after everything else: there a clock jumped, or nobody drove.
+
+    Sensors of one log go on by themselves, such as in a tunnel; it takes another log to say that they should not.
+    """
+    clocks = [one.time for one in drive.channels.values()]
+    places = [one.time for one in (drive.fixes, drive.reference) if one is not None and len(one.time)]
+    kept = {}
+    for name, series in drive.channels.items():
+        others = [time for time in clocks if not np.array_equal(time, series.time)]
+        others += places if others else []
+        inside = np.ones(len(series.time), bool)
+        if others:
+            first, last = min(time[0] for time in others), max(time[-1] for time in others)
+            inside = (series.time >= first - _BESIDE_S) & (series.time <= last + _BESIDE_S)
+        if not inside.all():
+            log.add("reading-beside-no-other", "skipped", f"{drive.name}: {name}", count=int((~inside).sum()))
+        kept[name] = Series(series.time[inside], series.value[inside], series.mean)
+    return kept
 
 
 def _one_clock(drive: Drive) -> None:

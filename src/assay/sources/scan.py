@@ -45,7 +45,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Scan:
-    """All that answers one question: the pictures (H, W, C), uint8 or uint16, and the volumes of a unit."""
+    """All that answers one question: the pictures (H, W, C), uint8, uint16 or float32, and the volumes of a unit."""
 
     pictures: tuple[Array, ...] = ()
     volumes: tuple[Volume, ...] = ()

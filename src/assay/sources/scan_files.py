@@ -140,6 +140,7 @@ def _records(
     if not pieces:
         problems = ", ".join(f"{one.count} {one.kind}" for one in log.problems() if one.action == "skipped")
         hint = "Check that the files are whole and hold pictures: that another program opens them."
-        raise DataError(f"none of the {len(files)} files can be used ({problems}).", hint, file=source.label)
+        which = f"none of the {len(files)} files can" if len(files) > 1 else "this file cannot"
+        raise DataError(f"{which} be used ({problems}).", hint, file=source.label)
     opener = scan_opener(store, {piece.name: piece.files for piece in pieces}, window)
     return scan_records(source, pieces, opener, log.problems(), {"target": target})

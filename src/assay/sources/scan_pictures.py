@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assay.sources._scan_records import Piece, scan_records
-from assay.sources.decode import decode_image
+from assay.sources.decode import decode_values
 from assay.sources.images import read_images, read_unlabelled_images, recognise_images
 from assay.sources.records import Records
 from assay.sources.scan import Scan
@@ -43,6 +43,6 @@ def _records(source: Source, records: Records, merged: bool) -> Records:
     where = dict(zip(named["id"], named["location"], strict=True))
 
     def open_unit(names: Sequence[str]) -> Scan:
-        return Scan(tuple(decode_image(load(where[name])) for name in names))
+        return Scan(tuple(decode_values(load(where[name])) for name in names))
 
     return scan_records(source, pieces, open_unit, records.problems, dict(records.facts))

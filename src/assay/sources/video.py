@@ -134,7 +134,7 @@ def read_video_frames(source: Source) -> Records:
     if not videos:
         raise DataError(f"none of the {len(names)} videos can be read.", "Check that they play.", file=source.label)
     table = pa.concat_tables([_rows(name, counts[name]) for name in videos]).combine_chunks()
-    facts = {"target": _NO_TARGET, "samples": table.num_rows}
+    facts = {"target": _NO_TARGET, "samples": table.num_rows, "frames": table.num_rows}
     return records_from_table(table, fingerprint_of(table.to_batches()), problems=log.problems(),
                               load=_loader(videos), facts=facts)  # fmt: skip
 

@@ -10,21 +10,8 @@ import numpy as np
 
 from assay.evaluation.cells import CellCount, Cells
 from assay.samples.cell_spec import CellSpec
-from assay.task import (
-    Batch,
-    Confusion,
-    Corruption,
-    Doubt,
-    Doubts,
-    Drawing,
-    Encoded,
-    NetworkKind,
-    Support,
-    Task,
-    Things,
-    Traits,
-    no_targets,
-)
+from assay.task import Batch, Task, Traits, no_targets
+from assay.task_parts import Confusion, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Things
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +29,9 @@ if TYPE_CHECKING:
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
+
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +109,13 @@ class CellDetection(Task):
 
         return read_cell_pictures(source)
 
-    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+    def copied_rows(self, records: Records, progress: Progress) -> Array | None:
         """See `assay.samples.image_copies`."""
         from assay.samples.image_copies import copied_image_rows
 
         return copied_image_rows(records, progress)
 
-    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> CellSpec:
+    def fit_spec(self, records: Records, train: Array, options: DataOptions) -> CellSpec:
         """Size of tiles and cells, classes, colours."""
         from assay.samples.cell_encoding import fitted_cell_spec
 
@@ -231,20 +221,21 @@ class CellDetection(Task):
 
         return cell_confusions(outputs, truths, spec)
 
-    def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> np.ndarray[Any, Any]:
+    def losses(self, outputs: Values, truths: Values, spec: CellSpec) -> Array:
         """(U,) one minus the F1 of each picture, of its primary metric."""
         from assay.evaluation.cell_metrics import picture_scores
 
         return 1 - picture_scores(outputs, truths, spec.radius, spec.outlined)
 
-    def confidences(
-        self, outputs: Values, truths: Values, spec: CellSpec
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """The mean probability of a picture's cells; its F1."""
+    def sureness(self, outputs: Values, spec: CellSpec) -> Array:
+        """The mean probability of a picture's cells."""
+        return np.asarray([float(output.probability.mean()) if len(output) else 1.0 for output in outputs])
+
+    def confidences(self, outputs: Values, truths: Values, spec: CellSpec) -> tuple[Array, Array]:
+        """What `sureness` says; the F1 of each picture."""
         from assay.evaluation.cell_metrics import picture_scores
 
-        sure = [float(output.probability.mean()) if len(output) else 1.0 for output in outputs]
-        return np.asarray(sure), picture_scores(outputs, truths, spec.radius, spec.outlined)
+        return self.sureness(outputs, spec), picture_scores(outputs, truths, spec.radius, spec.outlined)
 
     def doubts(self, outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
         """See `assay.evaluation.cell_doubts`."""
@@ -292,7 +283,7 @@ class CellDetection(Task):
 
         return Support(surest_left(outputs, answered, spec.radius))
 
-    def explain(self, predictor: Answering, batch: CellBatch) -> np.ndarray[Any, Any]:
+    def explain(self, predictor: Answering, batch: CellBatch) -> Array:
         """See `assay.evidence.cell_attribution`."""
         from assay.evidence.cell_attribution import explain_cells
 
@@ -304,7 +295,7 @@ class CellDetection(Task):
 
         return CellSession(predictor)
 
-    def stream(self, samples: Samples, unit: int, spec: CellSpec) -> np.ndarray[Any, Any]:
+    def stream(self, samples: Samples, unit: int, spec: CellSpec) -> Array:
         """(H, W, 3) uint8, the picture."""
         from assay.report.cell_drawings import whole_picture
 
@@ -329,7 +320,7 @@ class CellDetection(Task):
         return draw_cells(samples, unit, spec)
 
     def draw_explained(
-        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: CellSpec, window: int | None = None
+        self, samples: Samples, unit: int, weights: Array, spec: CellSpec, window: int | None = None
     ) -> Drawing:
         """What weighed, enlarged where it lies close together."""
         from assay.report.cell_drawings import draw_weights

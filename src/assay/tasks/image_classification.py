@@ -10,7 +10,8 @@ import numpy as np
 
 from assay.errors import AssayError, SettingError, did_you_mean
 from assay.samples.image_form import bring, fit_mode, image_size
-from assay.samples.image_spec import ImageSpec, PixelType
+from assay.samples.image_spec import ImageSpec
+from assay.samples.pixel_values import DEEPER, PixelRange
 from assay.targets.task import TargetTask
 from assay.task import Batch, Corruption, Drawing, Encoded, NetworkKind, Traits, no_targets
 
@@ -89,14 +90,13 @@ class ImageClassification(TargetTask):
         target = fit_target(records.index().column("target"), train)
         shapes, images = _look_at(records, train)
         channels = max(shape[2] for shape in shapes)
-        dtype: PixelType = "uint16" if any(image.dtype == np.uint16 for image in images) else "uint8"
         height, width = image_size(shapes, options)
         fit = fit_mode(options)
         nothing, one = (0.0,) * channels, (1.0,) * channels
-        spec = ImageSpec(channels, height, width, dtype, nothing, one, fit, target)
+        spec = ImageSpec(channels, height, width, nothing, one, fit, target, PixelRange.of(images))
         brought = np.stack([bring(image, spec) for image in images]).astype(np.float64)
         mean, deviation = brought.mean(axis=(0, 2, 3)), brought.std(axis=(0, 2, 3))
-        deviation = np.where(deviation > 1e-6 * spec.largest, deviation, spec.largest)
+        deviation = np.where(deviation > 1e-4, deviation, 255.0)
         return replace(spec, mean=tuple(mean.round(4).tolist()), deviation=tuple(deviation.round(4).tolist()))
 
     def encode(self, batch: pa.RecordBatch, records: Records, spec: ImageSpec, log: ProblemLog) -> Encoded:
@@ -106,17 +106,19 @@ class ImageClassification(TargetTask):
         locations = batch.column("location").to_pylist()
         names = batch.column("id").to_pylist()
         decoded = list(ordered_map(lambda location: _decode(records, location, spec), locations, chunk=4))
-        usable = np.asarray([image is not None for image in decoded], bool)
-        for name, image in zip(names, decoded, strict=True):
-            if image is None:
+        usable = np.asarray([one is not None for one in decoded], bool)
+        for name, one in zip(names, decoded, strict=True):
+            if one is None:
                 log.add("undecodable-image", "skipped", name)
+            elif not spec.pixels.knows(one[1]):
+                log.add(DEEPER, "kept", name)
         fields: dict[str, Any] = {}
         if (targets := self.encode_targets(batch, spec, log)) is not None:
             usable &= targets[1]
             fields["target"] = targets[0][usable]
-        kept = [image for image, use in zip(decoded, usable, strict=True) if use and image is not None]
+        kept = [one[0] for one, use in zip(decoded, usable, strict=True) if use and one is not None]
         shape = (0, spec.channels, spec.height, spec.width)
-        fields["image"] = np.stack(kept) if kept else np.zeros(shape, spec.dtype)
+        fields["image"] = np.stack(kept) if kept else np.zeros(shape, np.uint8)
         return Encoded(fields, np.flatnonzero(usable))
 
     def networks(self, spec: ImageSpec) -> Sequence[NetworkKind]:
@@ -162,10 +164,10 @@ class ImageClassification(TargetTask):
         return image_lookalikes(samples, asked, budget_s)
 
     def corruptions(self, spec: ImageSpec) -> Mapping[str, Corruption]:
-        """Those of ImageNet-C and its smaller kin, which are defined for 8 bits a pixel."""
+        """Those of ImageNet-C and its smaller kin."""
         from assay.samples.corruptions import image_corruptions
 
-        return image_corruptions(spec.height) if spec.dtype == "uint8" else {}
+        return image_corruptions(spec.height)
 
     def regularisation(self, spec: ImageSpec) -> Mapping[str, tuple[float, float]]:
         """Augmentations that suit most pictures, and mixing; whether they suit these is for a trial to say."""
@@ -212,20 +214,17 @@ class ImageClassification(TargetTask):
 
 
 def _picture(samples: Samples, unit: int, spec: ImageSpec) -> np.ndarray[Any, Any]:
-    """(H, W, 1 or 3) uint8 of an image as the network sees it; 16 bits a pixel are stretched from least to greatest."""
+    """(H, W, 1 or 3) uint8 of an image as the network sees it."""
     window = samples.view_of(np.asarray([unit])).windows[:1]
-    image = np.asarray(samples.field("image", window))[0].astype(np.float64)
-    if spec.dtype == "uint16":
-        low, high = image.min(), max(float(image.max()), float(image.min()) + 1)
-        image = (image - low) / (high - low) * 255
+    image = np.asarray(samples.field("image", window))[0]
     shown = image[:3] if spec.channels >= 3 else image[:1]
-    return np.asarray(shown.transpose(1, 2, 0).astype(np.uint8))
+    return np.asarray(shown.transpose(1, 2, 0))
 
 
 def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[int, ...]], list[np.ndarray[Any, Any]]]:
     """Shapes (H, W, C) and pixels of up to `_LOOK_AT` training images, evenly spread."""
     from assay.sources._parallel import ordered_map
-    from assay.sources.decode import decode_image
+    from assay.sources.decode import decode_values
 
     index = records.index()
     rows = np.flatnonzero(train)
@@ -235,7 +234,7 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
 
     def decode(location: str) -> np.ndarray[Any, Any] | None:
         try:
-            return decode_image(load(location))
+            return decode_values(load(location))
         except AssayError:
             return None
 
@@ -245,11 +244,12 @@ def _look_at(records: Records, train: np.ndarray[Any, Any]) -> tuple[list[tuple[
     return [image.shape for image in images], images
 
 
-def _decode(records: Records, location: str, spec: ImageSpec) -> np.ndarray[Any, Any] | None:
-    """One image in the spec's form, (C, H, W); None where it cannot be decoded."""
-    from assay.sources.decode import decode_image
+def _decode(records: Records, location: str, spec: ImageSpec) -> tuple[np.ndarray[Any, Any], np.dtype[Any]] | None:
+    """One image in the spec's form, (C, H, W), and its own type of values; None where it cannot be decoded."""
+    from assay.sources.decode import decode_values
 
     try:
-        return bring(decode_image(records.loader(location), least_side=max(spec.height, spec.width)), spec)
+        image = decode_values(records.loader(location), least_side=max(spec.height, spec.width))
     except AssayError:
         return None
+    return bring(image, spec), image.dtype

@@ -17,23 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.samples.box_spec import BoxSpec
-from assay.task import (
-    Batch,
-    Confusion,
-    Corruption,
-    Doubt,
-    Doubts,
-    Drawing,
-    Encoded,
-    NetworkKind,
-    Recorder,
-    Support,
-    Task,
-    Things,
-    Traits,
-    no_targets,
-    number_of,
-)
+from assay.task import Batch, Recorder, Task, Traits, no_targets, number_of
+from assay.task_parts import Confusion, Corruption, Doubt, Doubts, Drawing, Encoded, NetworkKind, Support, Things
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +41,9 @@ if TYPE_CHECKING:
     from assay.sources.records import ProblemLog, Records
     from assay.sources.source import DataOptions, Recognition, Source
     from assay.training.plan import Plan
+
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +109,7 @@ class ObjectDetection(Task):
 
         return read_pictures_or_frames(source)
 
-    def fit_spec(self, records: Records, train: np.ndarray[Any, Any], options: DataOptions) -> BoxSpec:
+    def fit_spec(self, records: Records, train: Array, options: DataOptions) -> BoxSpec:
         """See `assay.samples.box_pictures`."""
         from assay.samples.box_pictures import fit_box_spec
 
@@ -188,19 +176,23 @@ class ObjectDetection(Task):
         found = (measures.BoxF1(), measures.BoxPrecision(), measures.BoxRecall())
         return (measures.MeanAveragePrecision(), measures.MeanAveragePrecision50(), *found)
 
-    def losses(self, outputs: Values, truths: Values, spec: BoxSpec) -> np.ndarray[Any, Any]:
+    def losses(self, outputs: Values, truths: Values, spec: BoxSpec) -> Array:
         """Objects that are missed, and the scores of the boxes found that are wrong."""
         from assay.evaluation.box_errors import picture_losses
 
         return picture_losses(outputs, truths)
 
-    def confidences(
-        self, outputs: Values, truths: Values, spec: BoxSpec
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """The F1 that a picture's scores promise, and its F1."""
-        from assay.evaluation.box_errors import picture_confidences
+    def sureness(self, outputs: Values, spec: BoxSpec) -> Array:
+        """The F1 that a picture's scores promise."""
+        from assay.evaluation.box_errors import promised_scores
 
-        return picture_confidences(outputs, truths)
+        return promised_scores(outputs)
+
+    def confidences(self, outputs: Values, truths: Values, spec: BoxSpec) -> tuple[Array, Array]:
+        """What `sureness` says, and the F1 of each picture."""
+        from assay.evaluation.box_errors import picture_scores
+
+        return self.sureness(outputs, spec), picture_scores(outputs, truths)
 
     def doubts(self, outputs: Values, truths: Values, spec: BoxSpec) -> Doubts:
         """See `assay.evaluation.box_doubts`."""
@@ -239,13 +231,13 @@ class ObjectDetection(Task):
 
         return (HogWindows(spec), UsualBoxes(spec))
 
-    def copied_rows(self, records: Records, progress: Progress) -> np.ndarray[Any, Any] | None:
+    def copied_rows(self, records: Records, progress: Progress) -> Array | None:
         """See `assay.samples.image_copies`."""
         from assay.samples.image_copies import copied_image_rows
 
         return copied_image_rows(records, progress)
 
-    def lookalikes(self, samples: Samples, asked: np.ndarray[Any, Any], budget_s: float) -> Lookalikes:
+    def lookalikes(self, samples: Samples, asked: Array, budget_s: float) -> Lookalikes:
         """See `assay.samples.lookalikes`."""
         from assay.samples.image_copies import image_lookalikes
 
@@ -262,7 +254,7 @@ class ObjectDetection(Task):
         augmentations = {"augment.mosaic": (0.0, 0.5), "augment.scale": (0.0, 0.5), "augment.flip": (0.0, 0.5)}
         return {**augmentations, **super().regularisation(spec)}
 
-    def parts(self, spec: BoxSpec) -> Mapping[str, np.ndarray[Any, Any]]:
+    def parts(self, spec: BoxSpec) -> Mapping[str, Array]:
         """See `assay.samples.image_places`."""
         from assay.samples.image_places import image_parts
 
@@ -286,7 +278,7 @@ class ObjectDetection(Task):
 
         return best_box_support(outputs, answered)
 
-    def explain(self, predictor: Answering, batch: BoxBatch) -> np.ndarray[Any, Any]:
+    def explain(self, predictor: Answering, batch: BoxBatch) -> Array:
         """See `assay.evidence.box_attribution`."""
         from assay.evidence.box_attribution import explain_boxes
 
@@ -298,7 +290,7 @@ class ObjectDetection(Task):
 
         return VideoSession(predictor)
 
-    def stream(self, samples: Samples, unit: int, spec: BoxSpec) -> np.ndarray[Any, Any]:
+    def stream(self, samples: Samples, unit: int, spec: BoxSpec) -> Array:
         """(1, H, W, C) uint8, the picture in the field as a video of one frame."""
         from assay.report.boxes import picture_of
 
@@ -342,7 +334,7 @@ class ObjectDetection(Task):
         return drawn_with_doubt(samples, unit, doubt.place[0], doubt.place[1], spec)
 
     def draw_explained(
-        self, samples: Samples, unit: int, weights: np.ndarray[Any, Any], spec: BoxSpec, window: int | None = None
+        self, samples: Samples, unit: int, weights: Array, spec: BoxSpec, window: int | None = None
     ) -> Drawing:
         """The picture in grey with what weighed in colour."""
         from assay.report.boxes import drawn_explained

@@ -222,7 +222,7 @@ class ScanDiagnosis(TargetTask):
         """Those of pictures with 8 bits a pixel; of volumes those that can befall each slice by itself."""
         from assay.samples.corruptions import image_corruptions
 
-        known = image_corruptions(spec.image.height) if spec.image.dtype == "uint8" else {}
+        known = image_corruptions(spec.image.height)
         return {name: one for name, one in known.items() if not spec.depth or name in _OF_SLICES}
 
     def regularisation(self, spec: ScanSpec) -> Mapping[str, tuple[float, float]]:

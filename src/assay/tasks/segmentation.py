@@ -207,11 +207,15 @@ class Segmentation(Task):
 
         return 1 - picture_ious(outputs, truths, spec)
 
+    def sureness(self, outputs: Values, spec: MaskSpec) -> Array:
+        """The mean probability of the classes answered."""
+        return np.asarray([min(1.0, output.confidence) for output in outputs])
+
     def confidences(self, outputs: Values, truths: Values, spec: MaskSpec) -> tuple[Array, Array]:
-        """The mean probability of the classes answered, and the share of the pixels that are right."""
+        """What `sureness` says, and the share of the pixels that are right."""
         from assay.evidence.mask_figures import accuracies
 
-        return np.asarray([min(1.0, output.confidence) for output in outputs]), accuracies(outputs, truths, spec)
+        return self.sureness(outputs, spec), accuracies(outputs, truths, spec)
 
     def confusions(self, outputs: Values, truths: Values, spec: MaskSpec) -> Sequence[Confusion]:
         """See `assay.evidence.mask_figures`."""

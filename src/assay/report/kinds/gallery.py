@@ -10,6 +10,9 @@ from assay.report._words import audio_source, escape, image_source
 from assay.report.spans import draw_spans
 
 MOST_ITEMS, LONGEST = 60, 1500
+#: So many cards have a key for all of them; what is always a card's own.
+_FEW = 2
+_OWN = frozenset({"true", "answered", "given", "label"})
 
 
 def draw(data: Mapping[str, Any], title: str, width: int) -> str:
@@ -29,7 +32,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     if not items:
         return art.nothing()
     longest = int(data.get("longest") or LONGEST)
-    cards = "".join(f"<li>{_card(item, longest)}</li>" for item in items[:MOST_ITEMS])
+    shared = _shared([list(map(str, item.get("lines") or ())) for item in items[:MOST_ITEMS]])
+    cards = "".join(f"<li>{_card(item, longest, shared)}</li>" for item in items[:MOST_ITEMS])
     pictures = any(image_source(item.get("image")) for item in items)
     double = any(image_source(item.get("beside")) for item in items)
     texts = any(item.get("spans") for item in items)
@@ -37,12 +41,24 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     large = "large" if any(item.get("large") for item in items) else ""
     shown = f"double {large}".strip() if double else large
     css = "heard" if heard else shown if pictures else "words texts" if texts else "words"
-    return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>' + art.left_out(
+    key = f'<p class="key">{escape("; ".join(shared))}</p>' if shared else ""
+    return f'<ul class="{f"gallery {css}".strip()}" aria-label="{escape(title)}">{cards}</ul>{key}' + art.left_out(
         len(items) - MOST_ITEMS, "more are not shown."
     )
 
 
-def _card(item: Mapping[str, Any], longest: int) -> str:
+def _shared(lines: Sequence[Sequence[str]]) -> list[str]:
+    """What the cards of pictures have in common and is no number, such as what colours mean: it is said once."""
+    if len(lines) < _FEW:
+        return []
+    return [one for one in lines[0] if all(one in other for other in lines[1:]) and _is_key(one)]
+
+
+def _is_key(line: str) -> bool:
+    return line.partition(": ")[0] not in _OWN and not any(map(str.isdecimal, line))
+
+
+def _card(item: Mapping[str, Any], longest: int, shared: Sequence[str] = ()) -> str:
     name = escape(item.get("title", ""))
     sources = [source for key in ("image", "beside") if (source := image_source(item.get(key)))]
     images = "".join(f'<img src="{source}" alt="{name if not place else ""}"/>' for place, source in enumerate(sources))
@@ -56,8 +72,9 @@ def _card(item: Mapping[str, Any], longest: int) -> str:
     )
     broken = name.replace("/", "/<wbr/>")  # names of files break behind a folder rather than anywhere
     heading = f'<p class="card-title">{broken}{wrong}</p>' if name or wrong else ""
+    lines = [one for one in item.get("lines") or () if str(one) not in shared]
     text = draw_spans(item["spans"], longest) if item.get("spans") else ""
-    return picture + player + f'<div class="card-text">{heading}{text}{_lines(item.get("lines") or ())}</div>'
+    return picture + player + f'<div class="card-text">{heading}{text}{_lines(lines)}</div>'
 
 
 def _lines(lines: Sequence[Any]) -> str:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.report import _svg as art
-from assay.report._words import escape, finite, in_per_cent, measure
+from assay.report._words import escape, finite, in_per_cent, measure, shared_decimals
 
 MOST_ROWS = 25
-_ROW = 26
+#: The height of a row, and of those where a label takes two lines; and how far these lines are apart.
+_ROW, _TALL_ROW, _LINE = 26, 36, 14
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class _Row:
     high: float | None
     group: str
     series: int
+    decimals: int | None = None
 
     def words(self, unit: str) -> str:
-        value, bounds = measure(self.value, self.low, self.high, unit)
+        value, bounds = measure(self.value, self.low, self.high, unit, decimals=self.decimals)
         return f"{value} {bounds}".strip()
 
 
@@ -48,12 +50,14 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
     at = finite(reference.get("value"))
     values = [value for row in rows for value in (row.value, row.low, row.high)]
     unit = str(data.get("unit") or "")
+    decimals = shared_decimals([(row.value, row.low, row.high) for row in rows], unit)
+    rows = [replace(row, decimals=decimals) for row in rows]
     left, right = _margins(rows, unit, width)
     scale = art.fit_scale([*values, at], left, width - right, round_to=5)
     if scale is None:
         return art.nothing()
-    if in_per_cent(unit) and all(0 <= value <= 1 for value in (*values, at) if value is not None):
-        scale = replace(scale, low=max(0.0, scale.low), high=min(1.0, scale.high))  # no share is above 100 %
+    if (in_per_cent(unit) or not unit) and all(0 <= value <= 1 for value in (*values, at) if value is not None):
+        scale = replace(scale, low=max(0.0, scale.low), high=min(1.0, scale.high))  # no share is above 1
     top = 26.0 if at is not None else 8.0
     body, bottom = _rows(rows, scale, top, unit, width)
     axis = art.x_axis(scale, top, bottom, data.get("x", ""), width, unit=unit, count=6 if width > art.NARROW else 3)
@@ -81,25 +85,29 @@ def _margins(rows: Sequence[_Row], unit: str, width: int) -> tuple[float, float]
 
 
 def _value(row: _Row, unit: str, width: int) -> str:
-    return row.words(unit) if width > art.NARROW else measure(row.value, row.low, row.high, unit)[0]
+    if width > art.NARROW:
+        return row.words(unit)
+    return measure(row.value, row.low, row.high, unit, decimals=row.decimals)[0]
 
 
 def _rows(rows: Sequence[_Row], scale: art.Scale, top: float, unit: str, width: int) -> tuple[str, float]:
     """All rows under their groups' names, and where the last one ends."""
     groups = list(dict.fromkeys(row.group for row in rows))
-    parts, y = [], top + _ROW / 2
+    tall = any(art.text_width(row.label) > scale.start - 14 + 0.01 for row in rows)
+    height = _TALL_ROW if tall else _ROW
+    parts, y = [], top + height / 2
     for group in groups:
         if group:
             parts.append(art.text(0, y + 4, art.shorten(group, scale.start + 60), "heading"))
             y += _ROW
         for row in (row for row in rows if row.group == group):
             parts.append(_drawn(row, scale, y, unit, width))
-            y += _ROW
-    return "".join(parts), y - _ROW / 2 + 2
+            y += height
+    return "".join(parts), y - height / 2 + 2
 
 
 def _drawn(row: _Row, scale: art.Scale, y: float, unit: str, width: int) -> str:
-    label = art.text(scale.start - 12, y + 4, art.shorten(row.label, scale.start - 14), anchor="end")
+    label = _label(row.label, scale.start - 12, y, scale.start - 14)
     told = art.text(width, y + 4, _value(row, unit, width), "value", anchor="end")
     if row.value is None:
         return label + told
@@ -110,6 +118,13 @@ def _drawn(row: _Row, scale: art.Scale, y: float, unit: str, width: int) -> str:
         parts += [art.line(end, y - 4, end, y + 4, "whisker") for end in (low, high)]
     parts.append(art.marker(row.series, scale(row.value), y, 5 if width > art.NARROW else 4))
     return label + f'<g class="s{row.series % art.SERIES}">{"".join(parts)}</g>' + told
+
+
+def _label(label: str, right: float, y: float, room: float) -> str:
+    """A label that ends at `right`, in two lines where it is wider than its room."""
+    lines = art.in_two(label, room)
+    first = y + 4 - (len(lines) - 1) * _LINE / 2
+    return "".join(art.text(right, first + place * _LINE, one, anchor="end") for place, one in enumerate(lines))
 
 
 def _reference(scale: art.Scale, at: float, label: str, top: float, bottom: float, width: int) -> str:
