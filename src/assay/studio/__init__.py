@@ -1,0 +1,1 @@
+"""`assay studio`: teaching, testing and looking inside a network in the browser, without code."""
