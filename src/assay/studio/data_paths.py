@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import mimetypes
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -18,6 +20,7 @@ from assay.studio.studio import Studio
 from assay.studio.workspace import Project
 
 _PAGE = 120
+_SMALL = 192
 _SHOWN = ("image/", "audio/", "video/")
 _MOST_TEXTS = 10_000
 
@@ -146,9 +149,11 @@ def _samples(router: APIRouter, studio: Studio) -> None:
         return Json({"samples": rows[start : start + _PAGE], "total": len(rows)})
 
     @router.get("/projects/{name}/sample")
-    def sample(name: str, id: str, aside: str = "") -> Response:
+    def sample(name: str, id: str, aside: str = "", small: str = "") -> Response:
         project = space.project(name)
         file = files.located(project.unlabelled if aside else project.data, id)
+        if small and (picture := _small(file)) is not None:
+            return Response(picture, media_type="image/webp", headers={"cache-control": "private, max-age=600"})
         kind = mimetypes.guess_type(file.name)[0] or ""
         # What could hold scripts of its own is never shown as a page.
         if not kind.startswith(_SHOWN) or "svg" in kind:
@@ -175,6 +180,22 @@ def _samples(router: APIRouter, studio: Studio) -> None:
             folder = project.unlabelled if asked.get("aside") else project.data
             await run_in_threadpool(files.remove, folder, names_in(asked))
         return Json({})
+
+
+def _small(file: Path) -> bytes | None:
+    """A small copy of a picture; None where it cannot be read."""
+    from PIL import Image, ImageOps
+
+    out = io.BytesIO()
+    try:
+        with Image.open(file) as opened:
+            opened.draft("RGB", (_SMALL, _SMALL))
+            picture = ImageOps.exif_transpose(opened)
+            picture.thumbnail((_SMALL, _SMALL))
+            picture.convert("RGB").save(out, "WEBP", quality=80)
+    except Exception:  # Pillow fails on damage in many ways; looking at the data tells of it
+        return None
+    return out.getvalue()
 
 
 def _uploads(router: APIRouter, studio: Studio) -> None:

@@ -42,6 +42,10 @@ def routes(studio: Studio) -> Sequence[APIRouter]:
 def _trainings(router: APIRouter, studio: Studio) -> None:
     trainings = studio.trainings
 
+    @router.get("/busy")
+    def busy() -> Response:
+        return Json({"busy": trainings.busy})
+
     @router.post("/projects/{name}/train")
     async def train(name: str, request: Request) -> Response:
         asked = await said(request, budget=str, evidence=str)
