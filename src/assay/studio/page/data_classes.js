@@ -3,7 +3,7 @@
 import { api, dropped, sendAll } from "./api.js";
 import { camera } from "./camera.js";
 import { acting, classHead, newClass, tell } from "./data.js";
-import { button, chooser, h, trying } from "./dom.js";
+import { button, chooser, h, put, trying } from "./dom.js";
 import { recorder } from "./recorder.js";
 
 const SHOWN = 12;
@@ -13,7 +13,7 @@ export async function edit(place, context) {
   const { project } = context;
   const names = Object.keys(project.classes);
   const cards = await Promise.all(names.map((label) => classCard(label, names, context)));
-  place.append(h("div", { class: "classes" }, cards.map((card) => card.element)),
+  put(place, h("div", { class: "classes" }, cards.map((card) => card.element)),
     newClass(context), advice(project));
   return () => { for (const card of cards) card.leave(); };
 }

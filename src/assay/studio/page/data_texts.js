@@ -3,14 +3,14 @@
 import { api } from "./api.js";
 import { advice } from "./data_classes.js";
 import { acting, classHead, newClass, tell } from "./data.js";
-import { button, field, h, trying, unique } from "./dom.js";
+import { button, field, h, put, trying, unique } from "./dom.js";
 
 const SHOWN = 6;
 
 export async function edit(place, context) {
   const names = Object.keys(context.project.classes);
   const cards = await Promise.all(names.map((label) => classCard(label, names, context)));
-  place.append(h("div", { class: "classes" }, cards), newClass(context), advice(context.project));
+  put(place, h("div", { class: "classes" }, cards), newClass(context), advice(context.project));
   return () => {};
 }
 

@@ -24,6 +24,11 @@ function fill(element, attributes, children) {
   return element;
 }
 
+/** Appends what is there of some parts. */
+export function put(place, ...parts) {
+  place.append(...parts.flat().filter((one) => one !== null && one !== undefined && one !== false));
+}
+
 export function icon(name, kind = "icon") {
   return s("svg", { class: kind, "aria-hidden": "true" }, s("use", { href: `#icon-${name}` }));
 }

@@ -1,7 +1,7 @@
 // What was found out about a network: each finding in a sentence, and the whole page.
 
 import { api } from "./api.js";
-import { h, icon, status } from "./dom.js";
+import { h, icon, put, status } from "./dom.js";
 import { metric } from "./home.js";
 import { chosenRun } from "./runs.js";
 
@@ -15,7 +15,7 @@ export async function view(context) {
   const known = findings.filter((one) => one.status !== "unknown").sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status));
   const unknown = findings.filter((one) => one.status === "unknown");
   const address = `/api/runs/${run}/report`;
-  place.append(
+  put(place,
     h("p", { class: "lead" }, `${metric(summary.metric)} on ${summary.samples.test.toLocaleString("en")} samples that it never saw, after learning from ${summary.samples.train.toLocaleString("en")}.`),
     h("ol", { class: "findings" }, known.map(card)),
     unknown.length ? h("details", { class: "panel" }, h("summary", {}, `${unknown.length} questions were not answered`),

@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { curves } from "./curves.js";
 import { advice } from "./data_classes.js";
-import { button, confirmed, duration, field, h, icon, poll, select, sentence, trying, unique } from "./dom.js";
+import { button, confirmed, duration, field, h, icon, poll, put, select, sentence, trying, unique } from "./dom.js";
 import { metric, standing } from "./home.js";
 
 const BUDGETS = [["20s", "20 seconds"], ["1m", "1 minute"], ["5m", "5 minutes"], ["15m", "15 minutes"], ["1h", "1 hour"]];
@@ -13,7 +13,7 @@ export async function view(context) {
   const { project, place, run } = context;
   const live = h("div", { class: "live-run" });
   const shown = run || project.runs[0]?.run;
-  place.append(starting(context), live, past(context, shown));
+  put(place, starting(context), live, past(context, shown));
   return shown ? following(live, shown, context) : undefined;
 }
 
