@@ -226,8 +226,8 @@ def shapes(folder: Path, count: int, side: int = 32) -> dict[str, list[Path]]:
     for label, files in made.items():
         (folder / label).mkdir(parents=True, exist_ok=True)
         for number in range(count):
-            colour = tuple(int(value) for value in random.integers(120, 255, 3))
-            picture = Image.new("RGB", (side, side), tuple(int(value) for value in random.integers(0, 70, 3)))
+            colour = tuple(int(value) for value in random.integers(150, 255, 3))
+            picture = Image.fromarray(random.integers(0, 130, (side, side, 3)).astype(np.uint8))
             size = int(random.integers(side // 3, side // 2))
             x, y = (int(value) for value in random.integers(1, side - size - 1, 2))
             draw = ImageDraw.Draw(picture)

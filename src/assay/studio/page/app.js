@@ -38,6 +38,7 @@ async function show(focus = true) {
     }
     leave = view.leave;
     main.replaceChildren(...view.parts);
+    lookAgain();
     document.title = view.title;
   } catch (error) {
     if (mine !== turn) return;
@@ -69,10 +70,13 @@ async function projectView(id, step, run) {
   return { title: `${title} · ${project.name} · Assay studio`, parts: [head, place], leave: ended };
 }
 
+let lookAgain = () => {};
+
+/** Says in the head what is being trained. */
 function watchBusy() {
   const place = document.getElementById("busy");
   let before = "";
-  poll(async () => {
+  const look = async () => {
     const { busy } = await api.get("busy");
     const text = busy ? `${busy.work === "train" ? "Training" : "Exporting"} ${busy.project}` : "";
     if (text !== before) {
@@ -80,7 +84,9 @@ function watchBusy() {
       place.replaceChildren(text ? h("a", { href: link(project, busy.work === "train" ? "train" : "export", busy.run) }, text) : "");
       before = text;
     }
-  }, 3000);
+  };
+  lookAgain = () => look().catch(() => {});
+  poll(look, 3000);
 }
 
 document.querySelector("a.skip").addEventListener("click", (event) => {

@@ -23,8 +23,8 @@ export function curves(data, until = 0) {
       s("text", { class: "tick", x: ROOM.left - 8, y: y(loss) + 4, "text-anchor": "end" }, String(Number(loss.toPrecision(2))))]),
     [0, 0.5, 1].map((share) => s("text", { class: "tick", x: x(share * last), y: height - ROOM.bottom + 18, "text-anchor": share === 1 ? "end" : share ? "middle" : "start" }, `${Number((share * last).toPrecision(2))} s`)),
     ["train", "validation"].map((name, index) => line(data[name], x, y, `s${index}`)));
-  const legend = h("ul", { class: "legend" }, ["train", "validation"].filter((name) => data[name].length).map((name, index) =>
-    h("li", { class: `series s${name === "train" ? 0 : 1}` }, h("span", { class: "swatch" }), `${NAMES[name]}: ${value(data[name])}`, index ? "" : "")));
+  const legend = h("ul", { class: "legend" }, ["train", "validation"].filter((name) => data[name].length).map((name) =>
+    h("li", { class: `series s${name === "train" ? 0 : 1}` }, h("span", { class: "swatch" }), `${NAMES[name]}: ${value(data[name])}`)));
   return h("figure", { class: "curves" }, h("figcaption", {}, "The loss: how wrong it is. Lower is better."), drawing, legend);
 }
 

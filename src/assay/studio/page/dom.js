@@ -111,6 +111,9 @@ export async function trying(work, own = null) {
   }
 }
 
+/** A text in which what stands between backticks is code. */
+export const prose = (text) => text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+
 export function sentence(text) {
   const tidy = text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?…]$/.test(tidy) ? tidy : `${tidy}.`;

@@ -1,7 +1,7 @@
 // What was found out about a network: each finding in a sentence, and the whole page.
 
 import { api } from "./api.js";
-import { h, icon, put, status } from "./dom.js";
+import { h, icon, prose, put, sentence, status } from "./dom.js";
 import { metric } from "./home.js";
 import { chosenRun } from "./runs.js";
 
@@ -16,7 +16,7 @@ export async function view(context) {
   const unknown = findings.filter((one) => one.status === "unknown");
   const address = `/api/runs/${run}/report`;
   put(place,
-    h("p", { class: "lead" }, `${metric(summary.metric)} on ${summary.samples.test.toLocaleString("en")} samples that it never saw, after learning from ${summary.samples.train.toLocaleString("en")}.`),
+    h("p", { class: "lead wide" }, `${sentence(metric(summary.metric)).slice(0, -1)} on ${summary.samples.test.toLocaleString("en")} samples that it never saw, after learning from ${summary.samples.train.toLocaleString("en")}.`),
     h("ol", { class: "findings" }, known.map(card)),
     unknown.length ? h("details", { class: "panel" }, h("summary", {}, `${unknown.length} questions were not answered`),
       h("ol", { class: "findings" }, unknown.map(card))) : null,
@@ -26,8 +26,14 @@ export async function view(context) {
 
 function card(one) {
   return h("li", { class: "finding-card" }, h("p", { class: "eyebrow" }, h("span", {}, one.name), status(one.status)),
-    h("h2", {}, one.question), h("p", {}, one.verdict),
-    one.next ? h("p", { class: "next" }, h("strong", {}, "What to do"), ` ${one.next}`) : null);
+    h("h2", {}, one.question), h("p", {}, prose(one.verdict)),
+    one.next ? h("p", { class: "next" }, h("strong", {}, "What to do"), " ", prose(here(one.next))) : null);
+}
+
+/** What findings say in the words of the command line, in those of this page. */
+function here(text) {
+  return text.replace(/Train (again )?with --evidence full\.?/, "Train again with full evidence.")
+    .replace(/`?assay label-next[^.;,]*/, "What to label next, on the page Data,");
 }
 
 /** The page with all figures, in a frame that reaches nothing of the studio. */
