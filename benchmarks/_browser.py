@@ -107,18 +107,24 @@ class Person:
         """Put files into a class."""
         card = self.page.locator(f'section[aria-label="Class {label}"]')
         card.locator("input[type=file]").set_input_files([str(file) for file in files])
-        self.page.locator(f'section[aria-label="Class {label}"] .class-head .quiet', has_text=str(len(files))).wait_for()
+        self.page.locator(
+            f'section[aria-label="Class {label}"] .class-head .quiet', has_text=str(len(files))
+        ).wait_for()
 
     def write(self, label: str, texts: Sequence[str]) -> None:
         """Write texts into a class."""
         card = self.page.locator(f'section[aria-label="Class {label}"]')
         card.get_by_label("New examples").fill("\n".join(texts))
         card.get_by_role("button", name="Add", exact=True).click()
-        self.page.locator(f'section[aria-label="Class {label}"] .class-head .quiet', has_text=str(len(texts))).wait_for()
+        self.page.locator(
+            f'section[aria-label="Class {label}"] .class-head .quiet', has_text=str(len(texts))
+        ).wait_for()
 
     def inspected(self) -> str:
         """What the studio says of the data."""
-        self.page.locator('section[aria-labelledby="found"] .numbers, section[aria-labelledby="found"] .problem').first.wait_for()
+        self.page.locator(
+            'section[aria-labelledby="found"] .numbers, section[aria-labelledby="found"] .problem'
+        ).first.wait_for()
         return str(self.page.locator('section[aria-labelledby="found"]').inner_text())
 
     def step(self, name: str) -> None:

@@ -1,1 +1,1 @@
-"""`assay studio`: teaching, testing and looking inside a network in the browser, without code."""
+"""A studio in the browser: `assay studio`."""

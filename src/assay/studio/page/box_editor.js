@@ -4,6 +4,8 @@ import { button, h, s, unique } from "./dom.js";
 
 const STEP = 0.01;
 const LEAST = 4;
+/** Pixels of the page: a smaller picture is enlarged, so that corners can be held. */
+const SMALL = 420;
 
 /** The editor of a picture; `keep` gets all boxes after a change. */
 export function boxEditor({ address, name, boxes, labels, keep }) {
@@ -146,7 +148,10 @@ export function boxEditor({ address, name, boxes, labels, keep }) {
     layer.addEventListener("pointermove", moving);
     layer.addEventListener("pointerup", ended, { once: true });
   });
-  image.addEventListener("load", () => draw(true));
+  image.addEventListener("load", () => {
+    if (width() < SMALL) image.style.width = `${SMALL}px`;
+    draw(true);
+  });
   const middle = () => add({ x0: width() / 4, y0: height() / 4, x1: (3 * width()) / 4, y1: (3 * height()) / 4 });
   const element = h("div", { class: "box-editor" },
     h("div", { class: "actions" }, h("span", { class: "joined" }, h("span", { class: "quiet" }, "Class"), label), known,

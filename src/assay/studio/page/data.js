@@ -71,9 +71,9 @@ function dropZone(context) {
 }
 
 export function tell(taken, what) {
-  const parts = [`${count(taken.added, "was", "were")} added`];
-  if (taken.there) parts.push(`${count(taken.there, "was", "were")} there already`);
-  if (taken.skipped) parts.push(`${count(taken.skipped, "was", "were")} left out, as ${taken.left.slice(0, 3).join(", ")}`);
+  const parts = [`${taken.added.toLocaleString("en")} of the ${what} added`];
+  if (taken.there) parts.push(`${taken.there.toLocaleString("en")} there already`);
+  if (taken.skipped) parts.push(`${taken.skipped.toLocaleString("en")} left out, such as ${taken.left[0]}`);
   const hint = taken.skipped && !taken.added ? ` Put ${what} into a class, or send folders named after classes.` : "";
   notice(`${sentence(parts.join(", "))}`, hint, taken.skipped > 0 && taken.added === 0);
 }

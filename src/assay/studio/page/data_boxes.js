@@ -19,6 +19,14 @@ export async function edit(place, context) {
     const done = pictures.filter((one) => one.boxes !== null).length;
     sum.textContent = `${count(done, "picture")} of ${pictures.length} labelled.`;
   };
+  /** How many boxes a picture has, for eyes and for screen readers. */
+  const mark = (index) => {
+    const { id, boxes } = pictures[index];
+    const about = boxes === null ? "new" : count(boxes, "box", "boxes");
+    const thumb = strip.children[index].firstChild;
+    thumb.querySelector(".tag").textContent = boxes === null ? "new" : String(boxes);
+    thumb.setAttribute("aria-label", `${id}: ${about}`);
+  };
   let leave = () => {};
   const open = async (index) => {
     await leave();
@@ -30,7 +38,7 @@ export async function edit(place, context) {
       keep: async (kept) => {
         await trying(() => api.post(`projects/${project.id}/boxes-of`, { id: picture.id, boxes: kept }));
         picture.boxes = kept.length;
-        strip.children[index].querySelector(".tag").textContent = String(kept.length);
+        mark(index);
         told();
         context.changed();
       },
@@ -46,10 +54,11 @@ export async function edit(place, context) {
       }, "quiet-button")));
   };
   strip.append(...pictures.map((picture, index) => h("li", {},
-    h("button", { type: "button", class: "thumb", "aria-pressed": "false", "aria-label": picture.id, onclick: () => open(index) },
+    h("button", { type: "button", class: "thumb", "aria-pressed": "false", onclick: () => open(index) },
       h("img", { src: sampleAddress(project, picture.id, true), alt: "", loading: "lazy" }),
-      h("span", { class: "tag" }, picture.boxes === null ? "–" : String(picture.boxes))))));
+      h("span", { class: "tag" })))));
   place.append(h("section", { class: "panel", "aria-labelledby": "draw" }, h("h2", { id: "draw", class: "section" }, "Draw boxes"), sum, strip, room));
+  pictures.forEach((_, index) => mark(index));
   told();
   await open(Math.max(0, pictures.findIndex((one) => one.boxes === null)));
   return () => leave();

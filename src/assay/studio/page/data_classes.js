@@ -70,6 +70,7 @@ async function classCard(label, names, context) {
   const fillAgain = async () => {
     const { classes } = await api.get(`projects/${project.id}`);
     project.classes[label] = classes[label] || 0;
+    element.querySelector(".class-head .quiet").textContent = project.classes[label].toLocaleString("en");
     samples = [];
     await fill(SHOWN);
     context.changed();
