@@ -274,7 +274,8 @@ def sentences(count: int) -> dict[str, list[str]]:
     words = {
         "weather": (("rain", "wind", "snow", "sunshine", "fog"), ("today", "tomorrow", "at night", "in the north"),
                     ("is expected", "clears up", "gets stronger", "comes from the sea")),
-        "food": (("the soup", "fresh bread", "the salad", "this cheese", "the cake"), ("for lunch", "for dinner", "at home", "in the kitchen"),
+        "food": (("the soup", "fresh bread", "the salad", "this cheese", "the cake"),
+                 ("for lunch", "for dinner", "at home", "in the kitchen"),
                  ("tastes of lemon", "needs more salt", "is baked", "is served warm")),
     }  # fmt: skip
     made: dict[str, list[str]] = {}

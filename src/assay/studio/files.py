@@ -85,8 +85,12 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def located(folder: Path, name: str) -> Path:
     """A file by its name in a folder; raises `SettingError` for what is not there, or lies outside."""
-    place = (folder / name).resolve()
-    if "\0" in name or not place.is_relative_to(folder.resolve()) or not place.is_file():
+    try:
+        place = (folder / name).resolve()
+        known = place.is_relative_to(folder.resolve()) and place.is_file()
+    except (OSError, ValueError):  # a name that is too long, or no name
+        known = False
+    if not known:
         raise SettingError("there is no such file", "It may have been deleted; load the page again.")
     return place
 
