@@ -57,6 +57,12 @@ def _projects(router: APIRouter, studio: Studio) -> None:
         found["columns"] = _columns(project)
         return Json({**found, "busy": studio.trainings.busy})
 
+    @router.get("/tasks")
+    def tasks() -> Response:
+        from assay.registry import load_tasks
+
+        return Json({"tasks": [[task.name, task.traits.title] for task in load_tasks()]})
+
     @router.post("/projects/{name}/settings")
     async def settings(name: str, request: Request) -> Response:
         asked = await said(request, target=(str, type(None)), task=(str, type(None)))

@@ -43,7 +43,7 @@ async def body_of(request: Request, most: int) -> bytes:
         async for chunk in request.stream():
             size += len(chunk)
             if size > most:
-                raise Refused(413, f"this is more than {most // _MIB} MiB", "Send less at once.")
+                raise Refused(413, f"this is more than {most // _MIB} MiB", "Send it as a zip, or in parts.")
             parts.append(chunk)
     except ClientDisconnect:
         raise Refused(400, "the upload was cut off", "Send it again.") from None

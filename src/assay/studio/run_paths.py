@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from assay.errors import RunError
-from assay.run import RunFolder
+from assay.run import RunFolder, reading
 from assay.serving.http.kinds import endings, in_json
 from assay.serving.http.refusals import Refused
 from assay.studio.requests import Json, names_in, said
@@ -27,6 +27,8 @@ _REPORT_POLICY = (
     "script-src 'unsafe-inline'; frame-ancestors 'self'"
 )
 _MOST_NEXT = 100
+#: The columns of the table of labels that look wrong; see `assay.evidence.labels`.
+_DOUBTED = ["sample", "label", "looks like"]
 
 
 def routes(studio: Studio) -> Sequence[APIRouter]:
@@ -84,6 +86,10 @@ def _evidence(router: APIRouter, studio: Studio) -> None:
         rows = [{name: finding.get(name) for name in shown} for finding in found]
         return Json({"findings": rows, "summary": folder.read(folder.summary)})
 
+    @router.get("/runs/{run}/doubts")
+    def doubts(run: str) -> Response:
+        return Json({"doubts": _doubted(studio, run)})
+
     @router.get("/runs/{run}/report")
     def report(run: str) -> Response:
         file = RunFolder(studio.run_folder(run)).report
@@ -91,6 +97,21 @@ def _evidence(router: APIRouter, studio: Studio) -> None:
             raise RunError("this run has no evidence page yet", "Wait until it is done, or resume it.")
         return Response(file.read_bytes(), media_type="text/html; charset=utf-8",
                         headers={"content-security-policy": _REPORT_POLICY})  # fmt: skip
+
+
+def _doubted(studio: Studio, run: str) -> list[dict[str, str]]:
+    """The labels that look wrong, of files that still have them: each with what it looks like."""
+    folder, data = RunFolder(studio.run_folder(run)), studio.workspace.project_of(run).data
+    with reading(folder.evidence):
+        findings = folder.read(folder.evidence, "findings")["findings"]
+        tables = [figure["data"] for one in findings if one["name"] == "labels" for figure in one["figures"]
+                  if figure["kind"] == "table" and figure["data"]["columns"] == _DOUBTED]  # fmt: skip
+        rows = [[str(value) for value in row] for table in tables for row in table["rows"]]
+    return [
+        {"id": name, "label": label, "better": better}
+        for name, label, better in rows
+        if name.rpartition("/")[0] == label and (data / name).is_file()
+    ]
 
 
 def _answers(router: APIRouter, studio: Studio) -> None:

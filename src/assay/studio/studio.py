@@ -42,6 +42,7 @@ class Studio:
         self.service = Service(House([], _load, lambda one: None, lambda error: None), ASKED, metrics or Metrics())
         self._models: OrderedDict[str, Model] = OrderedDict()
         self._loading = threading.Lock()
+        self._looking = threading.Lock()
         self._looks: dict[str, tuple[str, Child]] = {}
 
     def close(self) -> None:
@@ -87,20 +88,25 @@ class Studio:
             project: whose data.
             again: look anew where looking failed.
         """
-        state = data_state(project)
-        known = self._looks.get(project.id)
-        if known is None or known[0] != state or (again and known[1].state == "failed"):
-            if known is not None:
-                known[1].end(2.0)
-            child = Child(["inspect", str(project.data), *project.options(), "--json"], project.logs / "inspect.log")
-            known = self._looks[project.id] = (state, child)
-        child = known[1]
+        with self._looking:
+            child = self._looker(project, again)
         found = child.state
         if found == "running":
             return {"state": "running"}
         if found == "done":
             return {"state": "done", "found": child.json()}
         return {"state": "failed", "failure": vars(child.failure)}
+
+    def _looker(self, project: Project, again: bool) -> Child:
+        """What looks, or has looked, at the data as it is now."""
+        state, known = data_state(project), self._looks.get(project.id)
+        if known is not None and known[0] == state and not (again and known[1].state == "failed"):
+            return known[1]
+        if known is not None:
+            known[1].end(2.0)
+        child = Child(["inspect", str(project.data), *project.options(), "--json"], project.logs / "inspect.log")
+        self._looks[project.id] = (state, child)
+        return child
 
 
 def data_state(project: Project) -> str:

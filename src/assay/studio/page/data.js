@@ -1,7 +1,7 @@
 // What is learned from: the samples, what was found in them, what to label next.
 
 import { api, dropped, sendAll } from "./api.js";
-import { button, chooser, confirmed, count, h, icon, notice, poll, select, sentence, trying } from "./dom.js";
+import { button, chooser, confirmed, count, h, icon, notice, poll, put, select, sentence, trying } from "./dom.js";
 
 const EDITORS = {
   pictures: () => import("./data_classes.js"),
@@ -22,7 +22,7 @@ export async function view(context) {
   place.append(dropZone(context), editor, looked);
   endings.push(await (await EDITORS[project.kind]()).edit(editor, context));
   if (["pictures", "sounds"].includes(project.kind)) {
-    place.append(await (await import("./label_next.js")).labelNext(context));
+    put(place, await (await import("./doubts.js")).doubts(context), await (await import("./label_next.js")).labelNext(context));
   }
   place.append(h("div", { class: "ending" },
     h("a", { class: "button primary", href: context.link(project.id, "train") }, "On to the training"),

@@ -23,17 +23,20 @@ export async function edit(place, context) {
     place.append(h("section", { class: "panel", "aria-labelledby": "files" }, h("h2", { id: "files", class: "section" }, "Files"), list,
       total > SHOWN ? h("p", { class: "quiet" }, `and ${total - SHOWN} more`) : null, bar));
   }
-  if (project.columns.length) place.append(target(context));
+  if (total) place.append(await reading(context));
   return () => {};
 }
 
-/** Which column is to be predicted. */
-function target(context) {
+/** What the data is for, and which column is to be predicted. */
+async function reading(context) {
   const { project } = context;
+  const { tasks } = await api.get("tasks");
+  const task = select([["", "Let Assay see for itself"], ...tasks], project.task || "");
   const chosen = select([["", "Let Assay choose"], ...project.columns], project.target || "");
   const keep = button("Use it", () => trying(async () => {
-    await api.post(`projects/${project.id}/settings`, { target: chosen.value || null, task: project.task || null });
+    await api.post(`projects/${project.id}/settings`, { target: chosen.value || null, task: task.value || null });
     context.again();
   }, keep));
-  return h("section", { class: "panel" }, field("What shall be predicted?", chosen, "A column of the table."), h("div", { class: "actions" }, keep));
+  return h("section", { class: "panel", "aria-labelledby": "reading" }, h("h2", { id: "reading", class: "section" }, "How it is read"),
+    field("What is it?", task), project.columns.length ? field("What shall be predicted?", chosen, "A column of the table.") : null, h("div", { class: "actions" }, keep));
 }
