@@ -36,7 +36,7 @@ def test_a_folder_that_holds_a_file_is_its_class(asked: Asked, tmp_path: Path) -
     again = asked.upload(f"projects/{name}/files?label=cat", [("1.png", png(1)), ("1.png", png(3))])
     assert (again["added"], again["there"]) == (1, 1)
     assert asked.get(f"projects/{name}")["classes"] == {"cat": 2, "dog": 1}
-    assert _files(tmp_path / "studio/cats-dogs/data") == ["cat/1-2.png", "cat/1.png", "dog/1.png"]
+    assert _files(tmp_path / "studio/cats-dogs/data/cats-dogs") == ["cat/1-2.png", "cat/1.png", "dog/1.png"]
 
 
 def test_nothing_leaves_the_folder(asked: Asked, tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_texts_are_kept_in_one_table(asked: Asked, tmp_path: Path) -> None:
     assert asked.get(f"projects/{name}")["classes"] == {"ham": 3, "spam": 1}
     asked.post(f"projects/{name}/classes/delete", {"label": "spam"})
     assert asked.get(f"projects/{name}")["classes"] == {"ham": 3}
-    assert (tmp_path / "studio/mail/data/texts.csv").read_text().startswith("text,label\n")
+    assert (tmp_path / "studio/mail/data/mail/texts.csv").read_text().startswith("text,label\n")
 
 
 def test_boxes_are_read_as_they_were_drawn(asked: Asked, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_boxes_are_read_as_they_were_drawn(asked: Asked, tmp_path: Path) -> None
     assert found == [{"label": "cat", "x0": 3.0, "y0": 4.0, "x1": 20.0, "y1": 40.0}]
     listed = asked.get(f"projects/{name}/boxes")
     assert [one["boxes"] for one in listed["pictures"]] == [1, 0] and listed["labels"] == ["cat"]
-    assert recognise(open_source(tmp_path / "studio/find/data")) is not None
+    assert recognise(open_source(tmp_path / "studio/find/data/find")) is not None
     for bad in ([{"label": "cat"}], [{"label": "cat", "x0": 1, "y0": 1, "x1": 1, "y1": 5}], "no list", [1]):
         asked.post(f"projects/{name}/boxes-of", {"id": "a.png", "boxes": bad}, 422)
 

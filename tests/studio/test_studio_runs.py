@@ -42,7 +42,7 @@ def _begun(asked: Asked, run: str) -> None:
 @pytest.mark.slow
 def test_a_training_is_stopped_and_resumed_and_answers(asked: Asked) -> None:
     name = _project(asked)
-    run = asked.post(f"projects/{name}/train", {"budget": "8s", "evidence": "none"}, 201)["run"]
+    run = asked.post(f"projects/{name}/train", {"budget": "6s", "evidence": "quick"}, 201)["run"]
     told = asked.post(f"projects/{name}/train", {"budget": "2s", "evidence": "quick"}, 409)
     assert "'Light' is being trained" in told["error"] and told["hint"]
     asked.post(f"runs/{run}/delete", status=422)

@@ -1,4 +1,4 @@
-"""Texts with a class each, in one table: `data/texts.csv` with the columns text and label."""
+"""Texts with a class each, in one table, `texts.csv`, with the columns text and label."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The studio's folder: a folder for each project, with its data and its runs.
 
 FOLDER/PROJECT/project.json   what it is called, which kind of data it takes, and its settings
-FOLDER/PROJECT/data/          what is learned from, as `assay train` reads it
+FOLDER/PROJECT/data/PROJECT/  what is learned from, as `assay train` reads it
 FOLDER/PROJECT/unlabelled/    what may be labelled next
 FOLDER/PROJECT/runs/NUMBER/   run folders
 FOLDER/PROJECT/exports/       exported networks
@@ -61,7 +61,7 @@ class Project:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.id = path.name
-        self.data = path / "data"
+        self.data = path / "data" / path.name  # named so, since the evidence page is called after it
         self.unlabelled = path / "unlabelled"
         self.runs = path / "runs"
         self.exports = path / "exports"

@@ -3,6 +3,8 @@
 import { h } from "./dom.js";
 import { chosenRun } from "./runs.js";
 
+const SHEET = "/page/inside.css";
+
 export async function view(context) {
   const { api, place } = context;
   const run = chosenRun(context, "inside", "There is nothing to look into yet");
@@ -12,9 +14,7 @@ export async function view(context) {
     place.append(h("p", { class: "lead" }, "This installation has no view into the network; the evidence page shows its layers."));
     return undefined;
   }
-  for (const sheet of ["/page/inside.css"]) {
-    if (!document.querySelector(`link[href="${sheet}"]`)) document.head.append(h("link", { rel: "stylesheet", href: sheet }));
-  }
+  if (!document.querySelector(`link[href="${SHEET}"]`)) document.head.append(h("link", { rel: "stylesheet", href: SHEET }));
   const room = h("div", { class: "inside" });
   place.append(room);
   const { mountInside } = await import("./inside.js");
