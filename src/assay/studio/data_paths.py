@@ -184,7 +184,7 @@ def _samples(router: APIRouter, studio: Studio) -> None:
             await run_in_threadpool(texts.remove, texts.file_of(project), names_in(asked))
         else:
             folder = project.unlabelled if asked.get("aside") else project.data
-            await run_in_threadpool(files.remove, folder, names_in(asked))
+            await run_in_threadpool(files.remove, project, names_in(asked), folder)
         return Json({})
 
 

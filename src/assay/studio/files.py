@@ -211,13 +211,14 @@ def move(project: Project, names: Sequence[str], label: str, source: Path) -> in
     return len(names)
 
 
-def remove(folder: Path, names: Sequence[str]) -> int:
-    """Delete files of a folder; gives how many."""
+def remove(project: Project, names: Sequence[str], source: Path) -> int:
+    """Delete files of a folder, boxes with their pictures; gives how many."""
     for name in names:
-        file = located(folder, name)
+        file = located(source, name)
         with writing(file):
             file.unlink()
-            file.with_suffix(".xml").unlink(missing_ok=True)
+            if project.kind.task == "object-detection":
+                file.with_suffix(".xml").unlink(missing_ok=True)
     return len(names)
 
 

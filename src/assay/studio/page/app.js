@@ -37,7 +37,9 @@ async function show(focus = true) {
       return;
     }
     leave = view.leave;
+    const before = focus ? null : named(document.activeElement);
     main.replaceChildren(...view.parts);
+    if (before) [...main.querySelectorAll("button, input, select, textarea, a")].find((one) => named(one) === before)?.focus({ preventScroll: true });
     lookAgain();
     document.title = view.title;
   } catch (error) {
@@ -50,6 +52,9 @@ async function show(focus = true) {
     main.focus({ preventScroll: true });
   }
 }
+
+/** What tells a control from others, so that one that is drawn anew keeps the focus. */
+const named = (one) => (main.contains(one) ? `${one.tagName} ${one.closest("section")?.getAttribute("aria-label") || ""} ${one.getAttribute("aria-label") || one.textContent}` : null);
 
 async function homeView() {
   const { home } = await import("./home.js");

@@ -17,7 +17,7 @@ export async function view(context) {
   const address = `/api/runs/${run}/report`;
   put(place,
     h("p", { class: "lead wide" }, `${sentence(metric(summary.metric)).slice(0, -1)} on ${summary.samples.test.toLocaleString("en")} samples that it never saw, after learning from ${summary.samples.train.toLocaleString("en")}.`),
-    h("ol", { class: "findings" }, known.map(card)),
+    known.length ? h("ol", { class: "findings" }, known.map(card)) : h("p", {}, "No evidence was asked for. Train again with quick or full evidence."),
     unknown.length ? h("details", { class: "panel" }, h("summary", {}, `${unknown.length} questions were not answered`),
       h("ol", { class: "findings" }, unknown.map(card))) : null,
     whole(address));
