@@ -126,8 +126,11 @@ def _classes(router: APIRouter, studio: Studio) -> None:
     @router.post("/projects/{name}/classes/rename")
     async def rename(name: str, request: Request) -> Response:
         asked, project = await said(request, label=str, to=str), space.project(name)
-        change = texts.rename_class if "text" in project.kind.takes else files.rename_class
-        await run_in_threadpool(change, project, asked["label"], files.class_name(asked["to"]))
+        label, to = asked["label"], files.class_name(asked["to"])
+        if "text" in project.kind.takes:
+            await run_in_threadpool(texts.rename_class, project, label, to)
+        else:
+            await run_in_threadpool(files.rename_class, project, label, to)
         return Json({})
 
     @router.post("/projects/{name}/classes/delete")

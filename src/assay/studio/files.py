@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from assay.errors import DataError, SettingError
 from assay.run import writing
@@ -125,7 +126,7 @@ def put_aside(project: Project, files: Iterable[tuple[str, bytes]], limits: Limi
     return taken
 
 
-def put_zip(project: Project, content: BinaryIO, label: str | None, limits: Limits) -> Taken:
+def put_zip(project: Project, content: IO[bytes], label: str | None, limits: Limits) -> Taken:
     """Unpack a zip into a project's data, each member as `put` does; raises `Refused`."""
     taken = Taken()
     try:
@@ -155,15 +156,8 @@ def _fits(project: Project, name: str, head: bytes, limits: Limits) -> bool:
         return True
     if ending_of(last) not in endings(takes):
         return False
-    check_one(last, head, _Nothing(), limits)
+    check_one(last, head, io.BytesIO(), limits)  # of such files only the beginning is looked at
     return True
-
-
-class _Nothing:
-    """Stands for a file of which only the beginning is looked at."""
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
 
 
 def _place(project: Project, name: str, label: str | None, head: bytes, limits: Limits) -> Path | None:
