@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 import zipfile
 from pathlib import Path
@@ -143,3 +144,17 @@ def test_an_export_is_a_zip(asked: Asked) -> None:
     found = asked.client.get("/api/runs/light~1/exports/int8.zip", headers={"host": "127.0.0.1"})
     with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
         assert archive.namelist() == ["light-1-int8/model/model.onnx"]
+
+
+def test_labels_that_look_wrong_are_those_that_files_still_have(asked: Asked) -> None:
+    name = str(asked.post("projects", {"name": "Light", "kind": "pictures"}, 201)["id"])
+    asked.upload(f"projects/{name}/files?label=dark", [("a.png", png(1)), ("b.png", png(2))])
+    rows = [["dark/a.png", "dark", "bright"], ["dark/gone.png", "dark", "bright"], ["dark/b.png", "bright", "dark"]]
+    table = {"kind": "table", "data": {"columns": ["sample", "label", "looks like"], "rows": rows}}
+    folder = asked.studio.run_folder("light~1")
+    folder.mkdir(parents=True)
+    file = folder / "evidence.json"
+    file.write_text(json.dumps({"findings": [{"name": "labels", "figures": [{"kind": "gallery", "data": {}}, table]}]}))
+    assert asked.get("runs/light~1/doubts")["doubts"] == [{"id": "dark/a.png", "label": "dark", "better": "bright"}]
+    file.write_text('{"findings": [{"name": "labels"}]}')
+    assert "damaged" in asked.get("runs/light~1/doubts", 422)["error"]

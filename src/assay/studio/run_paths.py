@@ -105,7 +105,7 @@ def _doubted(studio: Studio, run: str) -> list[dict[str, str]]:
     with reading(folder.evidence):
         findings = folder.read(folder.evidence, "findings")["findings"]
         tables = [figure["data"] for one in findings if one["name"] == "labels" for figure in one["figures"]
-                  if figure["kind"] == "table" and figure["data"]["columns"] == _DOUBTED]  # fmt: skip
+                  if figure["kind"] == "table" and figure["data"].get("columns") == _DOUBTED]  # fmt: skip
         rows = [[str(value) for value in row] for table in tables for row in table["rows"]]
     return [
         {"id": name, "label": label, "better": better}
