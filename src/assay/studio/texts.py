@@ -110,7 +110,8 @@ def _of_table(name: str, text: str, comma: str, label: str | None) -> list[Row]:
     for number, row in enumerate(lines[1:], 2):
         if len(row) <= max(place, target or 0):
             raise DataError("has too few cells", "Give each row as many as the first.", file=name, row=number)
-        found.append((row[place], class_name(label if label is not None or target is None else row[target])))
+        own = label if label is not None else row[target] if target is not None else ""
+        found.append((row[place], class_name(own)))
     return found
 
 
