@@ -161,10 +161,7 @@ def _suggested(studio: Studio, run: str, count: int) -> dict[str, Any]:
     folder = studio.workspace.project_of(run).unlabelled
     model = studio.model(run)
     found = model.label_next(folder, count)
-    chosen = [folder / one.id for one in found.chosen]
-    answers = {one.id: answer_row(one.answer) for one in model.predictions(chosen)[0]} if chosen else {}
-    by_name = {Path(name).name: row for name, row in answers.items()}
-    rows = [{**vars(one), "answer": by_name.get(Path(one.id).name)} for one in found.chosen]
+    rows = [{**vars(one), "answer": answer_row(model.predict(folder / one.id)[0])} for one in found.chosen]
     return {"suggestions": rows, "looked": found.looked, "of": found.of}
 
 
