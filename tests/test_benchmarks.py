@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -46,6 +47,7 @@ _PEERS = {
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "tuning": ("optuna",),
+    "studio": ("fastapi", "uvicorn", "playwright", "onnxscript", "tokenizers"),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),
     "translation": ("tokenizers", "sacrebleu", "transformers", "accelerate"),
@@ -73,6 +75,8 @@ def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch:
     data = Path(os.environ.get("ASSAY_DATA", FOLDER.parent.parent / "shared" / "data")) / _DATA.get(name, "")
     if not data.exists() and name in _DATA:
         pytest.skip(f"needs {_DATA[name]} in ASSAY_DATA")
+    if name == "studio" and not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        pytest.skip("needs Chromium")
     if name in ("memory", "streaming") and not Path("/proc/self/status").exists():
         pytest.skip("needs /proc")
     file, words = FOLDER / f"{name}.py", ("--smoke", "--results", str(tmp_path))

@@ -27,6 +27,7 @@ from assay._arguments import (
 from assay._data_commands import data_app
 from assay._failing import fail, unexpected
 from assay._serve_options import serve
+from assay._studio_options import studio
 from assay._task_options import COMMANDS, READING, take_task_options
 from assay.errors import AssayError
 
@@ -229,6 +230,7 @@ def export(
 
 
 app.command()(serve)
+app.command()(studio)
 
 
 @app.command(epilog=MORE_ANSWERS)

@@ -22,7 +22,8 @@ Send = Callable[[Message], Awaitable[None]]
 PATHS = ("/predict", "/explain", "/models", "/health", "/ready", "/metrics", "/openapi.json", "/docs")
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
-_HEADERS = (
+#: What every answer says beside its own.
+HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
@@ -43,6 +44,8 @@ class Guard:
         local: the server is for this machine alone, so that a name that is not this machine's (DNS rebinding) is
             refused.
         origins: the sites whose pages may ask; none by default.
+        headers: of every answer, but for those that it names itself.
+        paths: those that are logged and counted by name.
     """
 
     def __init__(
@@ -54,9 +57,12 @@ class Guard:
         log: Log,
         local: bool,
         origins: tuple[str, ...],
+        headers: tuple[tuple[bytes, bytes], ...] = HEADERS,
+        paths: tuple[str, ...] = PATHS,
     ) -> None:
         self._inner, self._tokens, self._limits, self._metrics, self._log = inner, tokens, limits, metrics, log
         self._local, self._origins = local, origins
+        self._headers, self._paths = headers, paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -75,7 +81,10 @@ class Guard:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 said["status"] = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_HEADERS, (b"x-request-id", number.encode())]
+                own = list(message.get("headers", ()))
+                named = {name.lower() for name, _ in own}
+                ours = [header for header in self._headers if header[0] not in named]
+                message["headers"] = [*own, *ours, (b"x-request-id", number.encode())]
             elif message["type"] == "http.response.body":
                 said["bytes"] += len(message.get("body", b""))
             await send(message)
@@ -112,7 +121,7 @@ class Guard:
             raise too_large(self._limits)
 
     def _tell(self, scope: Scope, facts: dict[str, Any], said: dict[str, int], number: str, seconds: float) -> None:
-        path = scope["path"] if scope["path"] in PATHS else "other"
+        path = scope["path"] if scope["path"] in self._paths else "other"
         self._metrics.requests.labels(path, str(said["status"])).inc()
         self._metrics.seconds.labels(path).observe(seconds)
         if said["status"] >= 400:

@@ -70,13 +70,36 @@ def serve(
     check_address(host, tokens)
     opened = listening(host, port)
     try:
-        import uvicorn
-
         from assay.serving.http.app import make_app
-        from assay.serving.http.connections import bounded
     except ImportError as error:
         opened.close()
         raise MissingExtraError("assay serve", "serve") from error
+
+    def make(fatal: Callable[[Exception], None]) -> Any:
+        return make_app(hosted, load, limits=limits, tokens=tokens, local=is_loopback(host), origins=origins,
+                        fatal=fatal)  # fmt: skip
+
+    run(make, opened, limits, say)
+
+
+def run(
+    make: Callable[[Callable[[Exception], None]], Any],
+    opened: socket.socket,
+    limits: Limits,
+    say: Callable[[str], object],
+) -> None:
+    """Run an application on a socket until a signal ends it, and close the socket.
+
+    Args:
+        make: gives the application; it is given what ends the server with an error, which is raised here.
+        opened: listens.
+        limits: of the server.
+        say: is told the address.
+    """
+    import uvicorn
+
+    from assay.serving.http.connections import bounded
+
     os.environ.setdefault(*_VIDEO_SETTING)
     failures: list[Exception] = []
 
@@ -84,9 +107,8 @@ def serve(
         failures.append(error)
         server.should_exit = True
 
-    app = make_app(hosted, load, limits=limits, tokens=tokens, local=is_loopback(host), origins=origins, fatal=fatal)
     config = uvicorn.Config(
-        app, http=bounded(limits.time_s), log_config=None,
+        make(fatal), http=bounded(limits.time_s), log_config=None,
         access_log=False, server_header=False, proxy_headers=False, lifespan="on", ws="none",
         timeout_keep_alive=_KEPT_ALIVE_S, timeout_graceful_shutdown=int(limits.time_s) + 1, backlog=_BACKLOG,
     )  # fmt: skip

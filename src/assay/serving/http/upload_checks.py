@@ -47,7 +47,7 @@ def check_files(files: Sequence[tuple[str, bytes]], takes: Sequence[str], limits
             told = f"files that end in {ending[:20]!r} are not taken" if ending else "the file's name has no ending"
             raise Refused(415, told, f"Taken: {', '.join(known)}.")
         if ending_of(name) != ".zip":
-            _check_one(name, head, io.BytesIO(content), limits)
+            check_one(name, head, io.BytesIO(content), limits)
         elif len(files) > 1:
             raise Refused(422, "a zip is sent beside other files", "Send the zip alone.")
         else:
@@ -59,7 +59,7 @@ def is_dicom(head: bytes) -> bool:
     return head[128:132] == b"DICM"
 
 
-def _check_one(name: str, head: bytes, stream: BinaryIO, limits: Limits) -> None:
+def check_one(name: str, head: bytes, stream: BinaryIO, limits: Limits) -> None:
     """Raise `Refused` for a file that is not what its name says, and would be trouble."""
     if ending_of(name) == _GZIPPED:
         if (size := _unpacked(stream, limits.unpacked_bytes)) > limits.unpacked_bytes:
@@ -76,17 +76,23 @@ def _check_one(name: str, head: bytes, stream: BinaryIO, limits: Limits) -> None
         raise Refused(415, "deflated DICOM is not taken", "Save it with another transfer syntax.")
 
 
+def members_of(archive: zipfile.ZipFile, limits: Limits) -> list[zipfile.ZipInfo]:
+    """The files in a zip; raises `Refused` where they are too many, too large unpacked, or encrypted."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > limits.members:
+        raise Refused(413, f"the zip has more than {limits.members} members", "Send fewer at once.")
+    if sum(member.file_size for member in members) > limits.unpacked_bytes:
+        raise _too_large("zip", limits)
+    if any(member.flag_bits & 1 for member in members):
+        raise Refused(422, "the zip is encrypted", "Send it without a password.")
+    return members
+
+
 def _check_zip(content: bytes, known: Sequence[str], takes: Sequence[str], limits: Limits) -> None:
-    """Raise `Refused` where a zip has too many members, too large ones, or some that `_check_one` refuses."""
+    """Raise `Refused` where a zip has too many members, too large ones, or some that `check_one` refuses."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-            if len(members) > limits.members:
-                raise Refused(413, f"the zip has more than {limits.members} members", "Send fewer at once.")
-            if sum(member.file_size for member in members) > limits.unpacked_bytes:
-                raise _too_large("zip", limits)
-            if any(member.flag_bits & 1 for member in members):
-                raise Refused(422, "the zip is encrypted", "Send it without a password.")
+            members = members_of(archive, limits)
             if known and "scan" not in takes and not any(ending_of(one.filename) in known for one in members):
                 raise Refused(415, "the zip holds no file that is taken", f"Taken: {', '.join(known)}.")
             if any(ending_of(member.filename) == ".zip" for member in members):
@@ -95,7 +101,7 @@ def _check_zip(content: bytes, known: Sequence[str], takes: Sequence[str], limit
                 with archive.open(member) as stream:
                     head = stream.read(_HEAD)
                 with archive.open(member) as stream:
-                    _check_one(member.filename, head, stream, limits)  # type: ignore[arg-type]
+                    check_one(member.filename, head, stream, limits)  # type: ignore[arg-type]
     except Refused:
         raise
     except Exception as error:  # `zipfile` and its decompressors fail on damage in every way that Python knows
