@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from assay.errors import RunError, SettingError
 from assay.serving.steps import called_step, free_axes
 from assay.task_export import Step
 from export_examples import grown, shaken
+from translator_examples import translator_folder
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -137,4 +140,18 @@ def test_a_drive_and_speech_as_graphs() -> None:
     batches = [SimpleNamespace(sound=torch.randn(rows, length), mask=torch.ones(rows, length) > 0)
                for rows, length in ((2, 4000), (3, 3000))]  # fmt: skip
     for step in speech_export.steps(speech, batches):
+        agrees(step)
+
+
+@pytest.mark.parametrize("kind", ["marian", "t5"])
+def test_steps_of_a_pretrained_translator_become_graphs(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_loading import load_body
+    from assay.networks.hf_seq2seq import HfSeq2Seq, HfSeq2SeqSettings
+    from assay.serving import translation_export
+
+    model = load_body(HfSeq2SeqSettings(str(translator_folder(tmp_path, kind))), "AutoModelForSeq2SeqLM")
+    source = torch.randint(5, 22, (3, 7))
+    batches = [SimpleNamespace(tokens=source[:rows, :size], mask=None) for rows, size in ((2, 7), (3, 5))]
+    for step in translation_export.steps(HfSeq2Seq(model, [4], [2]).eval(), batches):
         agrees(step)

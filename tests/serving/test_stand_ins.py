@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from assay.serving import cell_export, language_export, motion_export, speech_ex
 from assay.serving.stand_in import StandIn, arrays_of, bind
 from assay.task import Batch, Task
 from export_examples import ModuleGraph, shaken
+from translator_examples import translator_folder
 
 MARKS = Marks(1, 2, 2)
 
@@ -66,6 +68,26 @@ def test_a_translator_finds_the_same(target_size: int | None) -> None:
     assert [[one.ids for one in text] for text in found] == [[one.ids for one in text] for text in wanted]
     scores = [[[one.score for one in text] for text in texts] for texts in (found, wanted)]
     assert np.concatenate(scores[0]) == pytest.approx(np.concatenate(scores[1]), abs=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "first"), [("marian", None), ("t5", None), ("marian", 7)])
+def test_a_pretrained_translator_finds_the_same(kind: str, first: int | None, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_loading import load_body
+    from assay.networks.hf_seq2seq import HfSeq2Seq, HfSeq2SeqSettings
+
+    model = load_body(HfSeq2SeqSettings(str(translator_folder(tmp_path, kind))), "AutoModelForSeq2SeqLM")
+    model.generation_config.forced_bos_token_id = first
+    network = HfSeq2Seq(model, [4], [2]).eval()
+    source, mask = torch.randint(5, 22, (4, 7)), torch.arange(7) < torch.tensor([[7], [3], [5], [1]])
+    batches = [SimpleNamespace(tokens=source[:rows, :size], mask=mask[:rows, :size]) for rows, size in ((2, 7), (3, 5))]
+    place = standing_in(translation_export, network, batches)
+    how, longest = Search(network.marks.begin, network.marks.end, beams=3, never=(0,)), [9, 4, 7, 5]
+    wanted = network.search(source, mask, longest, how)
+    found = place.search(source.numpy(), mask.numpy(), longest, how)
+    assert [[one.ids for one in text] for text in found] == [[one.ids for one in text] for text in wanted]
+    scores = [[one.score for text in texts for one in text] for texts in (found, wanted)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
 
 
 def test_a_drive_is_followed_frame_by_frame() -> None:
