@@ -22,7 +22,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
-def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False) -> None:
+def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False, more: int = 2) -> None:
     """That the graph of a step gives what its module gives, for more rows and other lengths than its examples'."""
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.onnx_writing import write_step
@@ -32,7 +32,7 @@ def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False) -> None:
     model = write_step(step, {"assay.task": "test"})
     graph = OnnxGraph((quantised(model, []) if int8 else model).SerializeToString(), 1)
     assert graph.outputs == step.outputs and graph.metadata["assay.task"] == "test"
-    fed = grown(step)
+    fed = grown(step, lambda name: 2 if name == "batch" else more)
     for ours, theirs in zip(module_outputs(step, fed), graph(**fed), strict=True):
         assert apart(ours, theirs) < tolerance
 
@@ -155,3 +155,15 @@ def test_steps_of_a_pretrained_translator_become_graphs(kind: str, tmp_path: Pat
     batches = [SimpleNamespace(tokens=source[:rows, :size], mask=None) for rows, size in ((2, 7), (3, 5))]
     for step in translation_export.steps(HfSeq2Seq(model, [4], [2]).eval(), batches):
         agrees(step)
+
+
+def test_steps_of_a_network_of_whispers_kind_become_graphs() -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_speech import HfSpeech
+    from assay.networks.speech_marks import SpeechMarks
+    from assay.serving import whisper_export
+    from whisper_examples import random_whisper
+
+    network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
+    for step in whisper_export.steps(network):
+        agrees(step, 2e-3, more=16_000 if step.name == "model" else 2)

@@ -129,6 +129,31 @@ def test_speech_is_heard_the_same_whatever_its_length() -> None:
     assert (place.rate, place.seconds_per_frame) == (8000, network.seconds_per_frame)
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_network_of_whispers_kind_writes_the_same_and_looks_at_the_same_places(beams: int) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_speech import HfSpeech
+    from assay.networks.speech_marks import SpeechMarks
+    from whisper_examples import random_whisper
+
+    network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
+    torch.manual_seed(0)
+    mask = torch.arange(20_000) < torch.tensor([[9000], [20_000], [15_000]])
+    sound = 0.1 * torch.randn(3, 20_000) * mask
+    place = standing_in(speech_export, network)
+    how, longest = Search(52, 51, beams, never=tuple(range(52, 60)), never_first=(51,)), [6, 11, 4]
+    wanted = network.transcripts(sound, mask, longest, how, True)
+    found = place.transcripts(sound.numpy(), mask.numpy(), longest, how, True)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.ids == other.ids and one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+        assert one.nats == pytest.approx(other.nats, abs=1e-3)
+        shares = np.asarray(other.shares)
+        assert one.shares[:, : len(one.ids) + 1] == pytest.approx(shares[..., : one.shares.shape[2]], abs=1e-4)
+    bare = place.transcripts(sound.numpy(), mask.numpy(), longest, how, False)
+    assert [one.ids for one in bare] == [one.ids for one in wanted] and bare[0].shares is None
+    assert (place.marks.end, place.most, place.vocabulary) == (51, network.most, 60)
+
+
 def test_cells_are_found_the_same_with_as_many_views_alone() -> None:
     from assay.networks.cell_decoding import Deciding, tile_cells
     from assay.networks.cell_network import CellNetwork

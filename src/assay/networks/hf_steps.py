@@ -43,8 +43,8 @@ class HfReading(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         """See the class."""
         said, there = self._said(tokens, mask)
-        first = tokens.new_full((len(tokens), 1), int(self.network.marks.begin))
-        nothing = [(said.new_zeros(len(tokens), heads, 0, width),) * 2 for heads, width in self.heads]
+        first = tokens.new_full((tokens.shape[0], 1), int(self.network.marks.begin))
+        nothing = [(said.new_zeros(tokens.shape[0], heads, 0, width),) * 2 for heads, width in self.heads]
         cache = _decoded(self.network.model, said, there, first, _cache(nothing, nothing))[1]
         return (there, *(value for pair in _layers(cache.cross_attention_cache) for value in pair))
 
@@ -75,9 +75,9 @@ class HfWritingStep(nn.Module):
         read, written = _pairs(rest[: 2 * self.depth]), _pairs(rest[2 * self.depth :])
         past, new = written[0][0].shape[2], tokens.shape[1]
         rows, columns = torch.arange(new)[:, None] + past, torch.arange(past + new)[None]
-        earlier = _added(columns <= rows)[None, None].expand(len(tokens), -1, -1, -1)
+        earlier = _added(columns <= rows)[None, None].expand(tokens.shape[0], -1, -1, -1)
         width = self.model.get_input_embeddings().weight.shape[1]
-        unused = read[0][0].new_zeros(len(tokens), there.shape[1], width)  # what was read stands in the cache
+        unused = read[0][0].new_zeros(tokens.shape[0], there.shape[1], width)  # what was read stands in the cache
         logits, cache = _decoded(self.model, unused, there, tokens, _cache(written, read), earlier)
         return (logits[:, -1], *(value for pair in _layers(cache.self_attention_cache) for value in pair))
 
