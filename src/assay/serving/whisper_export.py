@@ -65,9 +65,7 @@ class WhisperStandIn(StandIn):
         """See `SpeechMarks`."""
         return SimpleNamespace(**self.asked["marks"])
 
-    def transcripts(
-        self, sound: Array, mask: Array, longest: Sequence[int], how: Search, looks: bool
-    ) -> list[Written]:
+    def transcripts(self, sound: Array, mask: Array, longest: Sequence[int], how: Search, looks: bool) -> list[Written]:
         """See `HfSpeech.transcripts`; windows that are heard together are written together."""
         sizes = heard_values(mask.sum(axis=1), float(self.asked["context_s"]))
         found: dict[int, Written] = {}
@@ -124,9 +122,7 @@ class WatchedWriting(GraphWriting):
         prefix: tokens before the first that it is given.
     """
 
-    def __init__(
-        self, graph: Any, rows: int, longest: int, beside: Mapping[str, Array], prefix: Sequence[int]
-    ) -> None:
+    def __init__(self, graph: Any, rows: int, longest: int, beside: Mapping[str, Array], prefix: Sequence[int]) -> None:
         super().__init__(graph, rows, longest, beside=beside, following=self._seen, prefix=prefix)
         self._windows = np.arange(rows)
         self._logs: Array | None = None
