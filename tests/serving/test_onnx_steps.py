@@ -167,3 +167,12 @@ def test_steps_of_a_network_of_whispers_kind_become_graphs() -> None:
     network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
     for step in whisper_export.steps(network):
         agrees(step, 2e-3, more=16_000 if step.name == "model" else 2)
+
+
+def test_more_than_one_file_holds_is_told_beforehand() -> None:
+    from assay.serving.onnx_writing import write_step
+
+    module = nn.Module()
+    module.register_buffer("table", torch.empty(2**31, dtype=torch.int8, device="meta"))
+    with pytest.raises(RunError, match=r"2\.1 GB of weights"):
+        write_step(Step("model", module, {"x": torch.ones(2)}, {}, ("output",)), {})
