@@ -37,7 +37,7 @@ def run(command: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "data" / name).mkdir(parents=True)
         for number, frame in enumerate(scene((name, 3.0))):
             Image.fromarray(frame).save(folder / "data" / name / f"{number:02}.png")
-    how = ("--epochs", 8, "--network", "mlp", "--set", "width=16", "--evidence", "none", "--json")
+    how = ("--epochs", 60, "--network", "mlp", "--set", "width=16", "--evidence", "none", "--json")
     done = command("train", folder / "data", "--out", folder / "run", *how)
     assert done.code == 0, done.err
     return folder / "run"
