@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from assay.errors import DataError
 from assay.sources._video_chunks import VideoFrames
 from assay.sources._video_frames import load_cv2
 
-_SILENT_S = 5.0
+_SILENT_S, _POLL_S = 5.0, 0.1
 
 
 def camera_frames(number: int = 0, rate_hz: float = 0.0) -> Iterator[VideoFrames]:
@@ -75,17 +76,24 @@ class _Looking:
             is_there, pixels = self._capture.read()
             now = time.monotonic()
             begun = now if begun is None else begun
-            self._put((pixels, now - begun) if is_there else None)
             if not is_there:
+                self._end()
                 return
+            self._put((pixels, now - begun))
 
-    def _put(self, found: tuple[Any, float] | None) -> None:
-        while not self._ends.is_set():
+    def _put(self, found: tuple[Any, float]) -> None:
+        """In the place of a frame that nobody has fetched."""
+        while True:
             try:
                 self._newest.put_nowait(found)
                 return
             except queue.Full:
-                try:
+                with suppress(queue.Empty):
                     self._newest.get_nowait()
-                except queue.Empty:
-                    continue
+
+    def _end(self) -> None:
+        """Behind the last frame, which is still looked at."""
+        while not self._ends.is_set():
+            with suppress(queue.Full):
+                self._newest.put(None, timeout=_POLL_S)
+                return
