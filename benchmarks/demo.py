@@ -11,7 +11,7 @@ from _common import Json, Target, open_bench, spread
 
 _RUNS = 3
 #: For --smoke: the same command with a budget of half a second.
-_QUICK = "import assay.demo as d; d.DEMOS['digits'] = (*d.DEMOS['digits'][:2], 0.5); from assay.cli import main; main()"
+_QUICK = "import assay.demo as d; d.DEMOS['digits'] = (d.DEMOS['digits'][0], 0.5); from assay.cli import main; main()"
 
 
 def measure(smoke: bool) -> Json:

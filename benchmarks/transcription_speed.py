@@ -89,7 +89,7 @@ def speed(bench: Bench) -> Json:
 
 def as_it_comes(whisper: str, folder: Path) -> Path:
     """A run whose network learned nothing: it hears 30 s at a time, as it was trained."""
-    from assay.networks.hf_speech import LONGEST_S
+    from assay.networks.speech_frames import LONGEST_S
     from assay.networks.speech_marks import HfSpeechSettings, most_tokens
     from assay.networks.speech_networks import speech_networks
     from assay.run import RunFolder

@@ -44,6 +44,8 @@ _PEERS = {
     "security": ("fastapi", "uvicorn", "httpx", "soundfile", "soxr", "tokenizers"),
     "yesno": ("soundfile", "soxr", "jiwer"),
     "export_parity": ("onnx", "onnxruntime", "onnxscript"),
+    "run_extra": ("onnx", "onnxruntime", "onnxscript"),
+    "resize_in_graph": ("onnx", "onnxruntime"),
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "tuning": ("optuna",),

@@ -258,17 +258,44 @@ def test_data_get_says_how_to_train_on_it(command, tmp_path, monkeypatch):
 def test_demo(command, tmp_path, monkeypatch):
     from assay import demo
 
-    make, task, _ = demo.DEMOS["wine"]
-    monkeypatch.setitem(demo.DEMOS, "wine", (make, task, 0.5))
+    task, _ = demo.DEMOS["wine"]
+    monkeypatch.setitem(demo.DEMOS, "wine", (task, 0.5))
     run = tmp_path / "run"
     result = command("demo", "wine", "--out", run, "--json")
     assert result.code == 0, result.err
-    assert json.loads((run / "plan.json").read_text())["source"] is None
+    # the data can be opened again by that name, so that the run is worth as much as one on files
+    assert json.loads((run / "plan.json").read_text())["source"] == "demo:wine"
     assert command("resume", run).code == 0
     assert command("report", run).code == 0
     complains(command("demo", "whine"), "'wine'")
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    compared = command("compare", run, other, "--json").json
+    assert compared["differences"][0]["value"] == 0
+    evaluated = command("evaluate", run, "demo:wine", "--json").json
+    assert evaluated["samples"] == 178
+    assert command("export", run, "--json").json["parity"]["float"]["equal"] == 1
     (run / "summary.json").unlink()
-    complains(command("resume", run), "data in memory")
+    assert command("resume", run).code == 0
+    assert (run / "summary.json").exists()
+
+
+def test_data_of_the_installation_is_a_source(command, monkeypatch):
+    from assay.sources import demo_data
+
+    assert command("inspect", "demo:digits", "--json").json["task"] == "image-classification"
+    assert command("inspect", "demo:diabetes", "--target", "target", "--json").json["counts"]["samples"] == 442
+    complains(command("inspect", "demo:digit"), "demo:digit", "'digits'")
+    assert demo_data.demo_data("demo:driving") == (None, "simulator:CarRacing-v3")
+
+
+def test_a_run_on_data_in_memory_says_how_to_train_again(command, digits_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(digits_run[0], run)
+    plan = json.loads((run / "plan.json").read_text())
+    (run / "plan.json").write_text(json.dumps({**plan, "source": None}))
+    for words in (("export", run), ("compare", run, digits_run[0])):
+        complains(command(*words), "data in memory", "numpy.savez")
 
 
 # Stopping and going on ------------------------------------------------------------------------------------------------

@@ -65,8 +65,8 @@ def get_stand_in(name: str, folder: Path | None = None, **_: Any) -> Path:
 def test_the_commands_of_a_page_work(page: Path, command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets, "get", get_stand_in)
-    for name, (make, task, _) in demo.DEMOS.items():
-        monkeypatch.setitem(demo.DEMOS, name, (make, task, 0.5))
+    for name, (task, _) in demo.DEMOS.items():
+        monkeypatch.setitem(demo.DEMOS, name, (task, 0.5))
     for program, *given in commands(page):
         words = cut_short(program, given)
         if program == "python":

@@ -184,3 +184,21 @@ def test_what_a_file_lacks_is_told(tmp_path: Path, content: str, told: str) -> N
     run.plan.write_text(content)
     with pytest.raises(RunError, match=told):
         run.read(run.plan, "plan")
+
+
+def test_a_run_of_another_version_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    from importlib.metadata import version
+
+    from assay.run import reading
+
+    run, here = RunFolder(tmp_path), version("assay")
+    for written, told in ((here, "is damaged"), ("9.1.0", f"by Assay 9.1.0 and does not fit {here}"),
+                          ("9\x1b[2J", "is damaged"), (None, "is damaged")):  # fmt: skip
+        run.write(run.plan, {"format": 1, "versions": {"assay": written}})
+        for file in (run.plan, run.model / "model.json"):
+            with pytest.raises(RunError, match=told) as caught, reading(file):
+                raise TypeError("unexpected keyword argument 'depth'")
+            assert caught.value.hint and "'depth'" in caught.value.message
+    run.write(run.plan, {"format": 2})
+    with pytest.raises(RunError, match="newer Assay"):
+        run.read(run.plan)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 #: Stands under the help of commands that read data.
 MORE_OPTIONS = "Applications add options of their own, such as --image-size or --encoding: see assay tasks."
-SourceArgument = Annotated[str, typer.Argument(help="A folder, archive or file with data.")]
+SourceArgument = Annotated[
+    str, typer.Argument(help="A folder, archive or file with data; or demo:digits, data that comes along.")
+]
 RunArgument = Annotated[Path, typer.Argument(help="The folder of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 TaskOption = Annotated[str | None, typer.Option("--task", help="The application; recognised where not given.")]

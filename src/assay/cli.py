@@ -26,6 +26,7 @@ from assay._arguments import (
 )
 from assay._data_commands import data_app
 from assay._failing import fail, unexpected
+from assay._listen_options import listen, with_camera_number
 from assay._serve_options import serve
 from assay._studio_options import studio
 from assay._task_options import COMMANDS, READING, take_task_options
@@ -233,23 +234,7 @@ app.command()(serve)
 app.command()(studio)
 
 
-@app.command(epilog=MORE_ANSWERS)
-def listen(
-    context: typer.Context,
-    run: RunArgument,
-    wav: Annotated[Path | None, typer.Option("--wav", help="A recording to listen to.")] = None,
-    microphone: Annotated[bool, typer.Option("--microphone", help="Listen to a microphone.")] = False,
-    device: Annotated[str | None, typer.Option("--input", help="Which microphone: its number or name.")] = None,
-    actions: Annotated[Path | None, typer.Option("--actions", help="What follows from commands: actions.toml.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    threshold: Annotated[float | None, typer.Option("--threshold", help="The confidence that a command takes.")] = None,
-    json: Json = False,
-) -> None:
-    """Answer while sound arrives, and do what follows from commands."""
-    from assay.listening import Sound, listen_and_tell
-
-    options = dict(context.obj or {}) | ({} if threshold is None else {"threshold": threshold})
-    listen_and_tell(run, Sound(wav, microphone, device), actions, dry_run, json, options)
+app.command(epilog=MORE_ANSWERS)(listen)
 
 
 @app.command()
@@ -334,7 +319,7 @@ def main() -> None:
 
 def _words() -> tuple[list[str], dict[str, str]]:
     """The command line, and the options in it that applications add."""
-    words = sys.argv[1:]
+    words = with_camera_number(sys.argv[1:]) if sys.argv[1:2] == ["listen"] else sys.argv[1:]
     name = " ".join(words[: 2 if words[:1] == ["data"] else 1])
     if name not in COMMANDS:
         return words, {}

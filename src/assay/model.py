@@ -107,7 +107,7 @@ class Model:
             self._exported = load_exported(self.run.model, *self._described())
         return self._exported
 
-    def _quickest(self, options: Mapping[str, Any]) -> Predictor:
+    def quickest(self, options: Mapping[str, Any]) -> Predictor:
         """What answers: the export where there is one, else the network."""
         return replace(self.exported or self.predictor, options=options)
 
@@ -176,7 +176,7 @@ class Model:
 
         if type(self.task).growing is Task.growing:
             return None
-        predictor = self._quickest(answering_options(self.task, options))
+        predictor = self.quickest(answering_options(self.task, options))
         records = self.task.read_inputs(open_source(inputs), self.spec)
         return None if are_more_than(records, 1) else growing(predictor, records)
 
@@ -202,7 +202,7 @@ class Model:
         Raises:
             SettingError: the application answers whole inputs alone, or knows no such option.
         """
-        predictor = self._quickest(answering_options(self.task, options, session=True))
+        predictor = self.quickest(answering_options(self.task, options, session=True))
         with reading(self.run.model / "model.json"):  # what was settled may not be what the task wrote
             return self.task.session(predictor)
 
@@ -274,7 +274,7 @@ class Model:
             raise SettingError(f"the classical model has no option --{shown}", "Leave it out, or ask the network.")
         if baseline:
             return Classical(self.task, self.spec, self._baseline())
-        return self._quickest(chosen)
+        return self.quickest(chosen)
 
     def _baseline(self) -> Baseline:
         if self._classical is not None:

@@ -32,6 +32,9 @@ from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
 
 FORMAT = 1
+_FROM_FILES = (
+    "Save the data to a file, such as images and labels with numpy.savez, a table with to_parquet, and train on that."
+)
 #: Decoded samples, what a sample is, and what was wrong with them.
 Held = tuple[Samples, Spec, ProblemLog]
 
@@ -259,7 +262,7 @@ def prepare_again(run: RunFolder, written: Mapping[str, Any], data: DataOptions,
         RunError: the data has changed, or was in memory.
     """
     if written["source"] is None:
-        raise RunError(f"{run.path} was made from data in memory, which is gone", "Begin again, from files.")
+        raise RunError(f"{run.path} was made from data in memory, which is gone", _FROM_FILES)
     source = found_source(written["source"])
     prepared = prepare(source, replace(data, task=written["task"]), progress)
     if prepared.records.fingerprint != written["fingerprint"]:

@@ -7,6 +7,7 @@ import errno
 import json
 import math
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ from assay.errors import RunError
 
 #: What reading values out of a file that somebody damaged or made up can raise.
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError, MemoryError)
+#: Of all JSON files of a run.
+FORMAT = 1
 _RESTORE = "Restore it from a copy, or train again."
 
 
@@ -39,11 +42,41 @@ def writing(path: Path) -> Iterator[None]:
 
 @contextmanager
 def reading(file: Path) -> Iterator[None]:
-    """Turns what a damaged or made-up file leads to into a `RunError` that names it; errors of Assay pass through."""
+    """Turns what a damaged or made-up file leads to into a `RunError` that names it; errors of Assay pass through.
+
+    Where another version of Assay wrote the run, that is the likelier reason, and is told.
+    """
     try:
         yield
     except DAMAGE as error:
-        raise RunError(f"{file} is damaged ({error})", _RESTORE) from error
+        raise unfit(file, str(file), error) from error
+
+
+def unfit(file: Path, what: str, error: BaseException) -> RunError:
+    """That a file of a run does not hold what this Assay expects: since another version wrote it, or it is damaged.
+
+    Args:
+        file: in the run's folder or its `model/`.
+        what: how it is called.
+        error: what it led to.
+    """
+    from importlib.metadata import PackageNotFoundError, version
+
+    written = next((found for folder in file.parents[:2] if (found := _version_of(folder / "plan.json"))), None)
+    with suppress(PackageNotFoundError):
+        if written is not None and written != (here := version("assay")):
+            told = f"{what} was written by Assay {written} and does not fit {here} ({error})"
+            return RunError(told, f"Use that version (pip install assay=={written}), or train again.")
+    return RunError(f"{what} is damaged ({error})", _RESTORE)
+
+
+def _version_of(plan: Path) -> str | None:
+    """The version of Assay that wrote a plan; None where it does not say so."""
+    with suppress(*DAMAGE):
+        if plan.stat().st_size <= MOST_JSON_BYTES:
+            found = json.loads(plan.read_text(encoding="utf-8"))["versions"]["assay"]
+            return found if isinstance(found, str) and re.fullmatch(r"[\w.+!-]{1,40}", found) else None
+    return None
 
 
 @contextmanager
@@ -207,6 +240,9 @@ class RunFolder:
         lacking = [name for name in needed if name not in value]
         if lacking:
             raise RunError(f"{file} is damaged (it lacks {lacking[0]!r})", _RESTORE)
+        found = value.get("format")
+        if isinstance(found, int) and found > FORMAT:
+            raise RunError(f"{file} was written by a newer Assay", "Upgrade: pip install --upgrade assay.")
         return value
 
     def record(self, line: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assay._strange_run import MOST_JSON_BYTES, check_network, check_plain
 from assay.errors import MissingExtraError, RunError
 from assay.registry import load_task
-from assay.run import DAMAGE, to_json, write_text
+from assay.run import DAMAGE, to_json, unfit, write_text
 from assay.task import Task
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def read_network(folder: Path, task: Task | None = None) -> tuple[Task, Spec, nn
 
 
 def _damaged(folder: Path, error: BaseException) -> RunError:
-    return RunError(f"the model in {folder} is damaged ({error})", "Train again, or restore it from a copy.")
+    return unfit(folder / "model.json", f"the model in {folder}", error)
 
 
 def rebuild_network(facts: Mapping[str, Any], weights: bytes, task: Task | None = None) -> tuple[Task, Spec, nn.Module]:

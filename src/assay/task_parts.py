@@ -56,6 +56,8 @@ class Traits:
         asked: attributes of a network that `predict` asks for beside calling it; an export holds their values.
         exported_by: the module that says what an export's graphs are, where that is not `forward` as `predict` calls
             it: it has `steps`, `stand_in` and `ASKED`, see `assay.task_export`.
+        watched_by: the module that says what is seen in frames of a camera (`assay listen --camera`): it has
+            `sight(predictor)`, see `serving/watching.py`; empty where nothing is.
         private: no path of a source goes into a run, and no run is named after one: paths, too, tell who people are.
     """
 
@@ -77,6 +79,7 @@ class Traits:
     notice: str = ""
     asked: tuple[str, ...] = ()
     exported_by: str = ""
+    watched_by: str = ""
     private: bool = False
     takes: tuple[str, ...] = ()
 

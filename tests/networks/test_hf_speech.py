@@ -202,5 +202,5 @@ def test_medians_are_medians() -> None:
     shares = torch.randn(3, 5, 40)
     padded = torch.nn.functional.pad(shares, (3, 3), mode="reflect")
     expected = padded.unfold(-1, 7, 1).median(dim=-1).values
-    assert torch.equal(_median(shares), expected)
-    assert torch.equal(_median(shares[:, :, :3]), shares[:, :, :3])
+    assert np.array_equal(_median(shares.numpy()), expected.numpy())
+    assert np.array_equal(_median(shares.numpy()[:, :, :3]), shares.numpy()[:, :, :3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,14 @@ from assay.errors import RunError, SettingError
 from assay.serving.steps import called_step, free_axes
 from assay.task_export import Step
 from export_examples import grown, shaken
+from translator_examples import translator_folder
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
-def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False) -> None:
+def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False, more: int = 2) -> None:
     """That the graph of a step gives what its module gives, for more rows and other lengths than its examples'."""
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.onnx_writing import write_step
@@ -29,7 +32,7 @@ def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False) -> None:
     model = write_step(step, {"assay.task": "test"})
     graph = OnnxGraph((quantised(model, []) if int8 else model).SerializeToString(), 1)
     assert graph.outputs == step.outputs and graph.metadata["assay.task"] == "test"
-    fed = grown(step)
+    fed = grown(step, lambda name: 2 if name == "batch" else more)
     for ours, theirs in zip(module_outputs(step, fed), graph(**fed), strict=True):
         assert apart(ours, theirs) < tolerance
 
@@ -138,3 +141,38 @@ def test_a_drive_and_speech_as_graphs() -> None:
                for rows, length in ((2, 4000), (3, 3000))]  # fmt: skip
     for step in speech_export.steps(speech, batches):
         agrees(step)
+
+
+@pytest.mark.parametrize("kind", ["marian", "t5"])
+def test_steps_of_a_pretrained_translator_become_graphs(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_loading import load_body
+    from assay.networks.hf_seq2seq import HfSeq2Seq, HfSeq2SeqSettings
+    from assay.serving import translation_export
+
+    model = load_body(HfSeq2SeqSettings(str(translator_folder(tmp_path, kind))), "AutoModelForSeq2SeqLM")
+    source = torch.randint(5, 22, (3, 7))
+    batches = [SimpleNamespace(tokens=source[:rows, :size], mask=None) for rows, size in ((2, 7), (3, 5))]
+    for step in translation_export.steps(HfSeq2Seq(model, [4], [2]).eval(), batches):
+        agrees(step)
+
+
+def test_steps_of_a_network_of_whispers_kind_become_graphs() -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_speech import HfSpeech
+    from assay.networks.speech_marks import SpeechMarks
+    from assay.serving import whisper_export
+    from whisper_examples import random_whisper
+
+    network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
+    for step in whisper_export.steps(network):
+        agrees(step, 2e-3, more=16_000 if step.name == "model" else 2)
+
+
+def test_more_than_one_file_holds_is_told_beforehand() -> None:
+    from assay.serving.onnx_writing import write_step
+
+    module = nn.Module()
+    module.register_buffer("table", torch.empty(2**31, dtype=torch.int8, device="meta"))
+    with pytest.raises(RunError, match=r"2\.1 GB of weights"):
+        write_step(Step("model", module, {"x": torch.ones(2)}, {}, ("output",)), {})

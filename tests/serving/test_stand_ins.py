@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from assay.serving import cell_export, language_export, motion_export, speech_ex
 from assay.serving.stand_in import StandIn, arrays_of, bind
 from assay.task import Batch, Task
 from export_examples import ModuleGraph, shaken
+from translator_examples import translator_folder
 
 MARKS = Marks(1, 2, 2)
 
@@ -68,6 +70,26 @@ def test_a_translator_finds_the_same(target_size: int | None) -> None:
     assert np.concatenate(scores[0]) == pytest.approx(np.concatenate(scores[1]), abs=1e-4)
 
 
+@pytest.mark.parametrize(("kind", "first"), [("marian", None), ("t5", None), ("marian", 7)])
+def test_a_pretrained_translator_finds_the_same(kind: str, first: int | None, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_loading import load_body
+    from assay.networks.hf_seq2seq import HfSeq2Seq, HfSeq2SeqSettings
+
+    model = load_body(HfSeq2SeqSettings(str(translator_folder(tmp_path, kind))), "AutoModelForSeq2SeqLM")
+    model.generation_config.forced_bos_token_id = first
+    network = HfSeq2Seq(model, [4], [2]).eval()
+    source, mask = torch.randint(5, 22, (4, 7)), torch.arange(7) < torch.tensor([[7], [3], [5], [1]])
+    batches = [SimpleNamespace(tokens=source[:rows, :size], mask=mask[:rows, :size]) for rows, size in ((2, 7), (3, 5))]
+    place = standing_in(translation_export, network, batches)
+    how, longest = Search(network.marks.begin, network.marks.end, beams=3, never=(0,)), [9, 4, 7, 5]
+    wanted = network.search(source, mask, longest, how)
+    found = place.search(source.numpy(), mask.numpy(), longest, how)
+    assert [[one.ids for one in text] for text in found] == [[one.ids for one in text] for text in wanted]
+    scores = [[one.score for text in texts for one in text] for texts in (found, wanted)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)
+
+
 def test_a_drive_is_followed_frame_by_frame() -> None:
     from assay.networks.motion_net import MotionNet, MotionSettings
     from assay.samples.route_spec import RouteSpec
@@ -105,6 +127,31 @@ def test_speech_is_heard_the_same_whatever_its_length() -> None:
     assert place(sound.numpy()[:, :90], mask.numpy()[:, :90]).shape == short.shape
     assert place.frames(lengths.numpy()).tolist() == network.frames(lengths).tolist()  # type: ignore[operator]
     assert (place.rate, place.seconds_per_frame) == (8000, network.seconds_per_frame)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_network_of_whispers_kind_writes_the_same_and_looks_at_the_same_places(beams: int) -> None:
+    pytest.importorskip("transformers")
+    from assay.networks.hf_speech import HfSpeech
+    from assay.networks.speech_marks import SpeechMarks
+    from whisper_examples import random_whisper
+
+    network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
+    torch.manual_seed(0)
+    mask = torch.arange(20_000) < torch.tensor([[9000], [20_000], [15_000]])
+    sound = 0.1 * torch.randn(3, 20_000) * mask
+    place = standing_in(speech_export, network)
+    how, longest = Search(52, 51, beams, never=tuple(range(52, 60)), never_first=(51,)), [6, 11, 4]
+    wanted = network.transcripts(sound, mask, longest, how, True)
+    found = place.transcripts(sound.numpy(), mask.numpy(), longest, how, True)
+    for one, other in zip(found, wanted, strict=True):
+        assert one.ids == other.ids and one.log_probability == pytest.approx(other.log_probability, abs=1e-3)
+        assert one.nats == pytest.approx(other.nats, abs=1e-3)
+        shares = np.asarray(other.shares)
+        assert one.shares[:, : len(one.ids) + 1] == pytest.approx(shares[..., : one.shares.shape[2]], abs=1e-4)
+    bare = place.transcripts(sound.numpy(), mask.numpy(), longest, how, False)
+    assert [one.ids for one in bare] == [one.ids for one in wanted] and bare[0].shares is None
+    assert (place.marks.end, place.most, place.vocabulary) == (51, network.most, 60)
 
 
 def test_cells_are_found_the_same_with_as_many_views_alone() -> None:

@@ -136,9 +136,11 @@ def test_a_session_gives_what_the_whole_drive_gives(run: tuple[Path, Result], dr
 
 def test_the_demo_is_simulated_and_says_so(monkeypatch: pytest.MonkeyPatch, command: Command, tmp_path: Path) -> None:
     from assay import demo
+    from assay.sources.demo_data import DEMO_DATA
     from assay.sources.route_made import made_drives
 
-    monkeypatch.setitem(demo.DEMOS, "positioning", (lambda: made_drives(12, 40.0), "positioning", 1.0))
+    monkeypatch.setitem(demo.DEMOS, "positioning", ("positioning", 1.0))
+    monkeypatch.setitem(DEMO_DATA, "positioning", lambda: made_drives(12, 40.0))
     found = command("demo", "positioning", "--out", tmp_path / "run", "--json").json
     assert "SIMULATED" in found["findings"]["accuracy"]["verdict"]
     drive = made_drives(1, 40.0)[0]

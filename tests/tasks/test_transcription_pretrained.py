@@ -75,6 +75,23 @@ def test_a_pretrained_network_fulfils_the_contract(said: Path, whisper: Path, tm
     assert not bad, bad
 
 
+@pytest.mark.slow
+def test_an_export_hears_and_writes_what_the_network_does(
+    command: Any, said: Path, whisper: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    run, how = tmp_path / "run", ("--epochs", 2, "--evidence", "none", "--json")
+    assert command("train", said, "--network", f"hf/{whisper}", "--out", run, *how).code == 0
+    clip = next(said.glob("*.wav"))
+    before = command("predict", run, clip, "--json").json
+    exported = command("export", run, "--json")
+    assert exported.code == 0, exported.err
+    assert exported.json["parity"]["float"]["equal"] == 1.0
+    assert {file.name for file in (run / "model").glob("*.onnx")} == {"model.onnx", "model.step.onnx"}
+    after = command("predict", run, clip, "--json").json
+    assert (after["text"], len(after["words"])) == (before["text"], len(before["words"]))
+
+
 def test_a_transcript_too_long_for_the_network_is_told_and_left_out(said: Path, whisper: Path, tmp_path: Path) -> None:
     folder = tmp_path / "said"
     shutil.copytree(said, folder)

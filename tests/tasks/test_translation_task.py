@@ -153,3 +153,8 @@ def test_a_pretrained_translator_learns_on(command: Any, corpus: Path, tmp_path:
     told = command("predict", run, tmp_path / "new.en", "--json")
     assert told.code == 0, told.err
     assert set(told.json) >= {"id", "text", "confidence"}
+    pytest.importorskip("onnxscript")
+    exported = command("export", run, "--json")
+    assert exported.code == 0, exported.err
+    assert exported.json["parity"]["float"]["equal"] == 1.0
+    assert command("predict", run, tmp_path / "new.en", "--json").json["text"] == told.json["text"]

@@ -72,14 +72,14 @@ class HfSeq2Seq(nn.Module):
         wanted, mask = with_end(target, target_mask, self.marks.end)
         real = torch.ones_like(wanted, dtype=torch.bool) if mask is None else mask
         given = _with_first(wanted[:, :-1], [*self.prefix, self.marks.begin])
-        tokens, there = self._framed(source, source_mask)
+        tokens, there = self.framed(source, source_mask)
         output = self.model(input_ids=tokens, attention_mask=there.long(), decoder_input_ids=given, use_cache=False)
         logits = output.logits[:, len(self.prefix) :][real].float()
         return per_text(cross_entropy(logits, wanted[real], reduction="none", label_smoothing=smoothing), real)
 
     def decoding(self, source: Tensor, mask: Tensor | None, beams: int, longest: int) -> HfDecoding:
         """Begin to write `beams` rows for each source; their length is limited by the search alone."""
-        tokens, there = self._framed(source, mask)
+        tokens, there = self.framed(source, mask)
         said = self.model.get_encoder()(input_ids=tokens, attention_mask=there.long()).last_hidden_state
         return HfDecoding(
             self.model, said.repeat_interleave(beams, dim=0), there.repeat_interleave(beams, dim=0), self.prefix
@@ -90,7 +90,7 @@ class HfSeq2Seq(nn.Module):
         with torch.inference_mode():
             return beam_search(lambda beams: self.decoding(source, mask, beams, max(longest) + 1), longest, how)
 
-    def _framed(self, source: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    def framed(self, source: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Sources with their marks, and which tokens are real."""
         real = torch.ones_like(source, dtype=torch.bool) if mask is None else mask
         tokens = _with_first(source.long(), self.before)
@@ -113,8 +113,7 @@ class HfDecoding(Decoding):
 
     def __init__(self, model: Any, said: Tensor, real: Tensor, prefix: Sequence[int]) -> None:
         self._model, self._said, self._real, self._prefix = model, said, real, list(prefix)
-        known = inspect.signature(model.forward).parameters  # renamed in transformers 5
-        self._name = "cache" if "cache" in known else "past_key_values"
+        self._name = name_of_cache(model)
         self._cache: Any = None
 
     def step(self, tokens: Tensor) -> Tensor:
@@ -134,6 +133,11 @@ class HfDecoding(Decoding):
         """See `Decoding.keep`."""
         self._cache.batch_select_indices(rows)
         self._said, self._real = self._said[rows], self._real[rows]
+
+
+def name_of_cache(model: Any) -> str:
+    """What a network of transformers' calls keys and values of what was written: renamed in transformers 5."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 def _with_first(tokens: Tensor, first: Sequence[int]) -> Tensor:

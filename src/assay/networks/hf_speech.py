@@ -5,7 +5,8 @@ ones many times cheaper to learn from and to answer; a training accustoms the ne
 
 Source: A. Radford et al., "Robust speech recognition via large-scale weak supervision", ICML 2023.
 
-Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N tokens, V tokens of the vocabulary.
+Shapes: B windows, T values of sound, F frames of the encoder (50 a second), N tokens, V tokens of the vocabulary,
+K frequencies.
 """
 
 from __future__ import annotations
@@ -17,22 +18,20 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu, pad
+from torch.nn.functional import conv1d, cross_entropy, gelu, pad
+from torch.nn.utils.rnn import pad_sequence
 
 from assay.errors import SettingError
 from assay.networks.beam_search import Found, Search, beam_search
 from assay.networks.hf_loading import library
 from assay.networks.seq2seq import with_end
+from assay.networks.speech_frames import STEP, WHISPER_RATE, heard_together, heard_values
 from assay.networks.speech_marks import SpeechMarks, places_for
+from assay.networks.speech_words import Written
 from assay.networks.token_loss import per_text
-from assay.networks.whisper_decoding import WhisperDecoding, Written, write
+from assay.networks.whisper_decoding import WhisperDecoding, write
 
-RATE = 16_000
 _WINDOW, _HOP = 400, 160
-#: Values of silence after a window, and the steps in which its length grows, so that windows of about one length share
-#: a batch.
-_BEHIND, _STEP = RATE // 4, RATE
-LONGEST_S = 30.0
 
 
 class HfSpeech(nn.Module):
@@ -64,30 +63,31 @@ class HfSpeech(nn.Module):
         self.register_buffer("filters", _mel_filters(int(model.config.num_mel_bins)), persistent=False)
         self.register_buffer("hann", torch.hann_window(_WINDOW), persistent=False)
 
+    @property
+    def vocabulary(self) -> int:
+        """V."""
+        return int(self.model.config.vocab_size)
+
     def padded(self, lengths: Tensor) -> Tensor:
         """(B,) how many values the encoder hears of windows of so many (B,)."""
-        steps = torch.div(lengths + _BEHIND + _STEP - 1, _STEP, rounding_mode="floor") * _STEP
-        return steps.clamp(max(_STEP, round(self.context_s * RATE)), round(LONGEST_S * RATE))
+        return torch.from_numpy(heard_values(lengths.cpu().numpy(), self.context_s)).to(lengths.device)
 
     def alike(self, lengths: Tensor) -> list[Tensor]:
-        """The places of windows of so many values (B,) that hear equally much, no more than 30 s of them together.
-
-        That is kind to a processor's caches, and no window hears the silence that a longer one needs.
-        """
-        sizes = self.padded(lengths)
-        return [
-            rows
-            for size in sizes.unique().tolist()
-            for rows in (sizes == size).nonzero().flatten().split(max(1, round(LONGEST_S * RATE) // size))
-        ]
+        """The places of windows of so many values (B,) that are heard together; see `heard_together`."""
+        groups = heard_together(heard_values(lengths.cpu().numpy(), self.context_s))
+        return [torch.from_numpy(rows).to(lengths.device) for rows in groups]
 
     def heard(self, sound: Tensor, mask: Tensor | None = None) -> Tensor:
         """What the encoder says of windows (B, T) float32, (B, F, W); all hear as much as the longest needs."""
         lengths = _lengths(sound, mask)
-        size = int(self.padded(lengths).max()) if len(sound) else _STEP
+        size = int(self.padded(lengths).max()) if len(sound) else STEP
         sound = sound[:, :size]
+        return self.encoded(pad(sound, (0, size - sound.shape[1])))
+
+    def encoded(self, sound: Tensor) -> Tensor:
+        """What the encoder says of sounds (B, T) that are as long as they are heard, (B, F, W)."""
         encoder = self.model.get_encoder()
-        x = gelu(encoder.conv1(self._bands(pad(sound, (0, size - sound.shape[1])))))
+        x = gelu(encoder.conv1(self._bands(sound)))
         x = gelu(encoder.conv2(x)).transpose(1, 2)
         x = x + encoder.embed_positions.weight[: x.shape[1]]
         more = _unmasked(encoder.layers[0])
@@ -121,6 +121,22 @@ class HfSpeech(nn.Module):
         nats = cross_entropy(logits, wanted[order][real[order]], reduction="none", label_smoothing=smoothing)
         return per_text(nats, real[order])[order.argsort()]
 
+    @torch.inference_mode()
+    def transcripts(
+        self, sound: Tensor, mask: Tensor, longest: Sequence[int], how: Search, looks: bool
+    ) -> list[Written]:
+        """The best transcript of each window (B, T), of at most so many tokens; `looks` also asks where it looked.
+
+        What it hears of a window does not depend on the others. Windows are heard by groups, and all are written down
+        at once.
+        """
+        lengths, heard = mask.sum(dim=1), [sound[:0]] * len(sound)
+        for rows in self.alike(lengths):
+            most = int(lengths[rows].max())
+            for row, found in zip(rows.tolist(), self.heard(sound[rows, :most], mask[rows, :most]), strict=True):
+                heard[row] = found
+        return self.write(pad_sequence(heard, batch_first=True), longest, how, looks, [len(one) for one in heard])
+
     def search(
         self, heard: Tensor, longest: Sequence[int], how: Search, frames: Sequence[int] | None = None
     ) -> list[list[Found]]:
@@ -136,7 +152,7 @@ class HfSpeech(nn.Module):
     ) -> list[Written]:
         """The best transcript of each window, as `search` takes them; `looks` also asks where the network looked."""
         if how.beams == 1:
-            return write(self._decoding(heard, frames, 1, longest, self._heads() if looks else ()), longest, how)
+            return write(self._decoding(heard, frames, 1, longest, self.heads() if looks else ()), longest, how)
         best = [texts[0] for texts in self.search(heard, longest, how, frames)]
         if not looks:
             return [Written(one.ids, one.log_probability) for one in best]
@@ -159,7 +175,7 @@ class HfSpeech(nn.Module):
             (H, N + 1, F) shares of the heads that tell where a token is spoken, the end counted, and (N + 1,) nats.
         """
         taken: dict[int, Tensor] = {}
-        layers, heads = self.model.get_decoder().layers, self._heads()
+        layers, heads = self.model.get_decoder().layers, self.heads()
 
         def watch(number: int) -> Any:
             def keep(_: nn.Module, positional: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -193,7 +209,7 @@ class HfSpeech(nn.Module):
         most = len(self.prefix) + max(longest, default=0)
         return WhisperDecoding(self.model, heard, there, beams, self.prefix[:-1], most, watched)
 
-    def _heads(self) -> tuple[tuple[int, int], ...]:
+    def heads(self) -> tuple[tuple[int, int], ...]:
         """Layer and number of the heads that tell where a token is spoken."""
         return self.marks.heads or _later_heads(self.model.get_decoder().layers)
 
@@ -217,10 +233,20 @@ class HfSpeech(nn.Module):
 
     def _bands(self, sound: Tensor) -> Tensor:
         """Whisper's log-mel spectrum (B, M, 2 F) of sound whose length is a multiple of a frame's."""
-        spectrum = torch.stft(sound, _WINDOW, _HOP, window=self.hann, return_complex=True)[..., :-1].abs() ** 2
-        bands = (self.filters @ spectrum).clamp_min(1e-10).log10()
+        power = self._convolved(sound) if torch.onnx.is_in_onnx_export() else self._transformed(sound)
+        bands = (self.filters @ power).clamp_min(1e-10).log10()
         loudest = bands.amax(dim=(1, 2), keepdim=True)
         return (torch.maximum(bands, loudest - 8) + 4) / 4
+
+    def _transformed(self, sound: Tensor) -> Tensor:
+        """(B, K, 2 F) the power of each frequency."""
+        return torch.stft(sound, _WINDOW, _HOP, window=self.hann, return_complex=True)[..., :-1].abs() ** 2
+
+    def _convolved(self, sound: Tensor) -> Tensor:
+        """The same by convolutions, which every runtime knows."""
+        around = pad(sound[:, None], (_WINDOW // 2, _WINDOW // 2 - _HOP), mode="reflect")
+        real, imaginary = conv1d(around, _waves(self.hann), stride=_HOP).chunk(2, dim=1)
+        return real * real + imaginary * imaginary
 
 
 def _lengths(sound: Tensor, mask: Tensor | None) -> Tensor:
@@ -233,11 +259,19 @@ def _unmasked(layer: Any) -> dict[str, None]:
     return {"layer_head_mask": None} if "layer_head_mask" in inspect.signature(type(layer).forward).parameters else {}
 
 
+def _waves(hann: Tensor) -> Tensor:
+    """(2 K, 1, N) cosines, then sines, under a window (N,)."""
+    at = torch.arange(_WINDOW, dtype=torch.float64)
+    turns = 2 * math.pi * torch.outer(torch.arange(_WINDOW // 2 + 1, dtype=torch.float64), at) / _WINDOW
+    return (hann * torch.cat([turns.cos(), turns.sin()])).float()[:, None]
+
+
 def _mel_filters(bands: int) -> Tensor:
     library()
     from transformers.audio_utils import mel_filter_bank
 
-    found = mel_filter_bank(1 + _WINDOW // 2, bands, 0.0, RATE / 2, RATE, norm="slaney", mel_scale="slaney")
+    frequencies, highest = 1 + _WINDOW // 2, WHISPER_RATE / 2
+    found = mel_filter_bank(frequencies, bands, 0.0, highest, WHISPER_RATE, norm="slaney", mel_scale="slaney")
     return torch.from_numpy(found.T.copy()).float()
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 from torch import nn
 
 from assay.networks.hf_loading import PREFIX, load_body, portable
-from assay.networks.hf_speech import LONGEST_S, HfSpeech
+from assay.networks.hf_speech import HfSpeech
 from assay.networks.speech_ctc import SpeechCtc, SpeechCtcSettings
+from assay.networks.speech_frames import LONGEST_S
 from assay.networks.speech_marks import HfSpeechSettings, SpeechMarks, marks_of
 from assay.samples.transcript_spec import RATE, TranscriptSpec
 from assay.task import NetworkKind, Situation

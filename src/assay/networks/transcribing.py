@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from assay.networks.hf_speech import HfSpeech
     from assay.networks.speech_ctc import SpeechCtc
-    from assay.networks.whisper_decoding import Written
+    from assay.networks.speech_words import Written
 
 #: Where the user does not say otherwise.
 _CTC_BEAMS, _LANGUAGE_WEIGHT, _TOKEN_BONUS = 8, 0.4, 0.5
@@ -48,7 +48,7 @@ def transcribed(network: Any, sound: Any, mask: Any, spec: TranscriptSpec, optio
     """What is said in windows, with times from each window's own beginning.
 
     Args:
-        network: a `SpeechCtc` or an `HfSpeech`, in evaluation mode, or what stands in for the first.
+        network: a `SpeechCtc` or an `HfSpeech`, in evaluation mode, or what stands in for one.
         sound: (B, T) int16, or float32 from -1 to 1; a tensor, or for a stand-in an array.
         mask: (B, T) bool, True where a window is real, which padding follows; None for everywhere.
         spec: what a recording is.
@@ -65,7 +65,7 @@ def transcribed(network: Any, sound: Any, mask: Any, spec: TranscriptSpec, optio
     found = [Stretch("", 0.0, length / RATE, 0.0, 1) for length in lengths]
     if not rows:
         return found
-    if hasattr(network, "write"):
+    if hasattr(network, "transcripts"):
         told = _written(network, sound[rows], mask[rows], spec, options)
     elif hasattr(network, "frames"):
         told = _emitted(network, sound[rows], mask[rows], spec, options)
@@ -144,29 +144,17 @@ def _emitted_stretch(
 
 
 def _written(
-    network: HfSpeech, sound: Tensor, mask: Tensor, spec: TranscriptSpec, options: Mapping[str, Any]
+    network: HfSpeech, sound: Any, mask: Any, spec: TranscriptSpec, options: Mapping[str, Any]
 ) -> list[Stretch]:
-    """By a network of Whisper's kind; what it hears of a window does not depend on the others.
-
-    Windows are heard by groups, and all are written down at once.
-    """
-    from torch.nn.utils.rnn import pad_sequence
-
+    """By a network of Whisper's kind."""
     beams = int(number_of(options, "beams", 1, 1, 100, whole=True))
-    never = [*range(network.marks.end + 1, int(network.model.config.vocab_size))]
-    search = Search(network.prefix[-1], network.marks.end, beams, 1.0, tuple(never), network.marks.first)
-    lengths = mask.sum(dim=1)
-    heard: dict[int, Tensor] = {}
-    for rows in network.alike(lengths):
-        most = int(lengths[rows].max())
-        found = network.heard(sound[rows, :most] * mask[rows, :most], mask[rows, :most])
-        heard.update(zip(rows.tolist(), found, strict=True))
-    limits = [min(network.most, _most_tokens(length)) for length in lengths.tolist()]
-    together = [heard[row] for row in range(len(sound))]
-    best = network.write(pad_sequence(together, batch_first=True), limits, search, _with_words(options),
-                         [len(one) for one in together])  # fmt: skip
+    never = tuple(range(network.marks.end + 1, network.vocabulary))
+    search = Search(int(network.prefix[-1]), network.marks.end, beams, 1.0, never, tuple(network.marks.first))
+    lengths = mask.sum(axis=1).tolist()
+    limits = [min(network.most, _most_tokens(length)) for length in lengths]
+    best = network.transcripts(sound * mask, mask, limits, search, _with_words(options))
     told = [one if len(one.ids) < limit else _cut(one) for one, limit in zip(best, limits, strict=True)]
-    return [_written_stretch(one, length / RATE, spec) for one, length in zip(told, lengths.tolist(), strict=True)]
+    return [_written_stretch(one, length / RATE, spec) for one, length in zip(told, lengths, strict=True)]
 
 
 def _written_stretch(best: Written, seconds: float, spec: TranscriptSpec) -> Stretch:

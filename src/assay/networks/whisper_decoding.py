@@ -11,7 +11,6 @@ D of a head, A heads that tell where a token is spoken, N tokens of a transcript
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -21,26 +20,9 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 
 from assay.networks.beam_search import Search
 from assay.networks.decoding import Decoding
+from assay.networks.speech_words import Written
 
 _NEVER = float("-inf")
-
-
-@dataclass(frozen=True)
-class Written:
-    """A transcript that was written token by token.
-
-    Attributes:
-        ids: its tokens, without marks.
-        log_probability: of the tokens and the end, in nats.
-        nats: N + 1, that of each and of the end; none where nobody asked.
-        shares: (A, N + 1, F) how much the heads that tell where a token is spoken look at each frame for each of them;
-            None where nobody asked.
-    """
-
-    ids: tuple[int, ...]
-    log_probability: float
-    nats: tuple[float, ...] = ()
-    shares: Tensor | None = None
 
 
 class WhisperDecoding(Decoding):

@@ -6,7 +6,7 @@ vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class GraphWriting(Decoding):
         looks_back: how many tokens before it change what is said of a token.
         beside: by name, what the graph takes at every step, (R, ...), such as what is known of other texts.
         following: takes the logits, the tokens so far (R, E + T) and what else the graph gave, and gives other logits.
+        prefix: tokens before the first that it is given.
     """
 
     arrays = True
@@ -41,12 +42,14 @@ class GraphWriting(Decoding):
         looks_back: int = 0,
         beside: Mapping[str, Array] | None = None,
         following: Callable[[Array, Array, tuple[Array, ...]], Array] | None = None,
+        prefix: Sequence[int] = (),
     ) -> None:
         self._graph, self._longest, self._looks_back, self._following = graph, longest, looks_back, following
         self._beside = dict(beside or {})
         self._past = {name: np.zeros((rows, shape[1], 0, shape[3]), np.float32)
                       for name, shape in graph.shapes.items() if name.startswith(PAST)}  # fmt: skip
         self._earlier = np.zeros((rows, 0), np.int64)
+        self._prefix = np.asarray(prefix, np.int64)
         self._length = 0
 
     @property
@@ -56,6 +59,9 @@ class GraphWriting(Decoding):
 
     def step(self, tokens: Array) -> Array:
         """See `Decoding.step`."""
+        if len(self._prefix):
+            tokens = np.concatenate([np.broadcast_to(self._prefix, (len(tokens), len(self._prefix))), tokens], axis=1)
+            self._prefix = self._prefix[:0]
         fed = {"tokens": tokens, **self._beside, **self._past}
         if "earlier" in self._graph.inputs:
             fed["earlier"] = self._earlier

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 OPSET = 18
 #: Metadata of a node: which module it comes from.
 SCOPES = "pkg.torch.onnx.name_scopes"
+#: Bytes of weights that leave room for the graph.
+_MOST_BYTES = 2**31 - 2**24
 _HINT = "Train another --network; assay predict answers without an export, too."
 
 
@@ -46,6 +48,7 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("assay export", "export") from error
+    _check_size(step)
     if not step.inputs:
         return _constants(step, metadata)
     shapes: Any = tuple(dict(step.axes.get(name, {})) or None for name in step.inputs)
@@ -74,6 +77,15 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
     onnx.helper.set_model_props(model, dict(metadata))
     _check_free(model, step)
     return model
+
+
+def _check_size(step: Step) -> None:
+    """Raise `RunError` where the weights do not fit into one file: protocol buffers end at two gigabytes."""
+    held = {id(one): one.numel() * one.element_size() for one in (*step.module.parameters(), *step.module.buffers())}
+    size = sum(held.values())
+    if size > _MOST_BYTES:
+        told = f"the network has {size / 1e9:.1f} GB of weights, and a file of ONNX holds {_MOST_BYTES / 1e9:.1f}"
+        raise RunError(told, "Train a smaller --network; assay predict answers without an export, too.")
 
 
 def _constants(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:

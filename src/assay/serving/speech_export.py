@@ -1,5 +1,7 @@
 """The export of a network that says which token is spoken, or that none is: a graph; the search comes after it.
 
+A network of Whisper's kind is exported by `whisper_export`.
+
 Shapes: B windows, T values of sound.
 """
 
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.errors import SettingError
 from assay.networks.speech_frames import frames_of
+from assay.serving import whisper_export
 from assay.serving.stand_in import Array, StandIn
 
 if TYPE_CHECKING:
@@ -21,20 +23,20 @@ if TYPE_CHECKING:
     from assay.task_export import Step
 
 #: See `Traits.asked`.
-ASKED = ("rate", "framing", "seconds_per_frame")
+ASKED = ("rate", "framing", "seconds_per_frame", *whisper_export.ASKED)
 
 
 def steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
-    """One step: sounds and their mask to log-probabilities; raises `SettingError` for a pretrained network."""
+    """One step, sounds and their mask to log-probabilities; or those of a network of Whisper's kind."""
     import torch
 
-    from assay.networks.speech_ctc import SpeechCtc
+    from assay.networks.hf_speech import HfSpeech
     from assay.samples.sound_windows import as_waves
     from assay.serving.steps import Called, free_axes
     from assay.task_export import Step
 
-    if not isinstance(network, SpeechCtc):
-        raise SettingError("a pretrained network of speech cannot be exported yet", "Train with --network ctc.")
+    if isinstance(network, HfSpeech):
+        return whisper_export.steps(network)
 
     def given(batch: Any) -> dict[str, Tensor]:
         sound = as_waves(batch.sound)
@@ -63,4 +65,4 @@ class SpeechStandIn(StandIn):
 
 def stand_in(graphs: Mapping[str, Graph], asked: Mapping[str, Any]) -> StandIn:
     """See `TaskExport.stand_in`."""
-    return SpeechStandIn(graphs, asked)
+    return (whisper_export.WhisperStandIn if "step" in graphs else SpeechStandIn)(graphs, asked)

@@ -52,7 +52,6 @@ class VideoSession(Session):
         self._doubtful = min(_DOUBTFUL, found)
         self._tracker = Tracker(found, self._doubtful)
         self._predictor = predictor
-        self._form = form_of(predictor)
         if isinstance(predictor, Predictor):  # boxes of low scores are wanted, too
             others = {name: value for name, value in options.items() if name != "min_score"}
             self._predictor = replace(predictor, options=others)
@@ -94,10 +93,8 @@ class VideoSession(Session):
 
     def _boxes(self, pixels: Array) -> list[Array]:
         """The boxes (m, 6) of some frames."""
-        fields = {"index": np.arange(self._looked, self._looked + len(pixels)), **encode_frames(pixels, self.spec)}
+        found = boxes_of(self._predictor, pixels, self._looked)
         self._looked += len(pixels)
-        batch = self._predictor.task.batch_type(**{name: self._form(values) for name, values in fields.items()})
-        found = (np.asarray(boxes) for boxes in self._predictor.respond(batch))
         return [apart(boxes[boxes[:, 4] >= self._doubtful], self._overlap) for boxes in found]
 
     def _told(self, boxes: Array) -> tuple[FollowedObject, ...]:
@@ -106,6 +103,14 @@ class VideoSession(Session):
             FollowedObject(int(box[6]), self.spec.classes[int(box[5])], round(float(box[4]), 4), _corners(box))
             for box in boxes[np.argsort(boxes[:, 6], kind="stable")]
         )
+
+
+def boxes_of(predictor: Answering, pixels: Array, first: int = 0) -> list[Array]:
+    """The boxes (m, 6) of frames (n, H, W, C) uint8, the first of which has that number."""
+    form, spec = form_of(predictor), predictor.spec
+    fields = {"index": np.arange(first, first + len(pixels)), **encode_frames(pixels, spec)}
+    batch = predictor.task.batch_type(**{name: form(values) for name, values in fields.items()})
+    return [np.asarray(boxes) for boxes in predictor.respond(batch)]
 
 
 def _corners(box: Array) -> tuple[float, float, float, float]:

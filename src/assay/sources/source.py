@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.errors import DataError
 from assay.sources._remote import RemoteStore, is_url
+from assay.sources.demo_data import PREFIX, demo_data
 from assay.sources.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ class Source:
     Attributes:
         path: the file or folder, or None where the data is in memory.
         value: data in memory: an array, a pair of arrays, a data frame, an Arrow table, a list of rows; else None.
-        address: of what is no file here and can be opened again by its name, such as `simulator:CarRacing-v3` or
-            `s3://bucket/shards`; else None.
+        address: of what is no file here and can be opened again by its name, such as `simulator:CarRacing-v3`,
+            `demo:digits` or `s3://bucket/shards`; else None.
     """
 
     path: Path | None = None
@@ -108,6 +109,9 @@ def open_source(source: Any) -> Source:
         return source
     if isinstance(source, str) and source.startswith(ADDRESSES):
         return Source(address=source)
+    if isinstance(source, str) and source.startswith(PREFIX):
+        value, address = demo_data(source)
+        return Source(value=value, address=address)
     if isinstance(source, str) and is_url(source):
         return _behind_url(source)
     if isinstance(source, str | Path):

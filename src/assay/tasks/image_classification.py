@@ -52,6 +52,7 @@ class ImageClassification(TargetTask):
         "WebDataset, (OME-)TIFF",
         extra="image",
         takes=("picture",),
+        watched_by="assay.serving.image_sight",
         options={
             "image_size": "the side in pixels to which images are brought",
             "fit": "how: squash, cover (cut the longer side; the default of timm/…) or pad",

@@ -1,9 +1,8 @@
 """Objects in pictures: where each is, and of which class.
 
-What goes in are pictures of any size with boxes of any labelled layout (`assay.sources.boxes`); what comes out are the
-boxes found. An output is an array (n, 6) float32: x0, y0, x1, y1 in pixels of the picture, right and bottom exclusive,
-score, class; best first. A truth is an array (m, 6): x0, y0, x1, y1, class, difficult. A score of one half or more
-counts as found: networks and baselines choose on the validation side what scores so much.
+Pictures with boxes of any labelled layout (`assay.sources.boxes`) go in; the boxes found come out. An output (n, 6)
+float32 is x0, y0, x1, y1 in pixels of the picture, right and bottom exclusive, score, class; best first. A truth (m, 6)
+is x0, y0, x1, y1, class, difficult. A score of one half or more counts as found: models choose what scores so much.
 
 Shapes: B pictures, U units, C channels, H height and W width of the field, N objects.
 """
@@ -66,6 +65,7 @@ class ObjectDetection(Task):
         extra="detection",
         takes=("picture", "video"),
         asked=("threshold",),
+        watched_by="assay.serving.box_sight",
         default_budget_s=900.0,
         streams=True,
         classical_streams=True,

@@ -126,6 +126,22 @@ def test_a_body_that_does_not_come(tmp_path: Path, model: FakeModel) -> None:
         assert found.status_code == 408
 
 
+def test_an_upload_that_is_cut_off(fake: Running, capfd: pytest.CaptureFixture[str]) -> None:
+    where = httpx.URL(fake.url)
+    form = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nhalf of it'
+    for kind, body in ((b"application/json", b'{"inputs": ["a'), (b"multipart/form-data; boundary=x", form)):
+        before = len(fake.log())
+        with socket.create_connection((where.host, where.port or 80), timeout=30) as wire:
+            head = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n"
+            wire.sendall(head % kind + body)
+        _until(lambda before=before: len(fake.log()) > before)  # type: ignore[misc]
+        assert fake.log()[-1]["status"] == 400
+        whole = httpx.post(f"{fake.url}/predict", content=body, headers={"content-type": kind.decode()}, timeout=30)
+        assert whole.status_code in (400, 422) and set(whole.json()) >= {"error", "hint"}
+    assert httpx.get(f"{fake.url}/health", timeout=60).status_code == 200 and _in_flight(fake) <= 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_sizes(tmp_path: Path, model: FakeModel) -> None:
     limits = Limits(body_bytes=2000, inputs=3)
 

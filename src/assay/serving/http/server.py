@@ -17,6 +17,7 @@ from assay.serving.http.tokens import Tokens, check_address, is_loopback
 
 _KEPT_ALIVE_S = 15
 _BACKLOG = 2048
+_LAST_PORT = 65535
 _TAKEN = (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE))
 #: A video that turns out to be a playlist makes FFmpeg open nothing but files.
 _VIDEO_SETTING = ("OPENCV_FFMPEG_CAPTURE_OPTIONS", "protocol_whitelist;file")
@@ -39,7 +40,8 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         opened.close()
         if error.errno in _TAKEN:
-            raise SettingError(f"port {port} is in use", f"Choose another one, such as --port {port + 1}.") from error
+            other = port + 1 if port < _LAST_PORT else port - 1
+            raise SettingError(f"port {port} is in use", f"Choose another one, such as --port {other}.") from error
         if error.errno in (errno.EACCES, errno.EPERM):
             raise SettingError(f"port {port} is kept for the system", "Choose one from 1024 on with --port.") from error
         raise SettingError(
