@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples, hold_samples
 from assay.samples.split import TEST
 from assay.serving.stand_in import StandIn, arrays_of
-from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.records import Problem, ProblemLog, Records, those
 
 if TYPE_CHECKING:
     from torch import nn
@@ -224,7 +223,7 @@ def predict(
     streamed = streamed_answers(model, records, log, following or Following()) if may else {}
     if not streamed:
         return _held(model, records)
-    rest = _without(records, set(streamed))
+    rest = those(records, lambda name: name not in streamed)
     others, problems = _beside(model, rest, any(isinstance(one, Prediction) for one in streamed.values()))
     log.extend(problems)
     known = {one.id: one for one in others}
@@ -272,17 +271,6 @@ def _beside(model: Answering, rest: Records, answered: bool) -> tuple[list[Predi
             for name in batch.column("id").to_pylist():
                 log.add("unreadable-input", "skipped", name)
         return [], log.problems()
-
-
-def _without(records: Records, names: set[str]) -> Records:
-    """Records but those of some ids."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in records.batches():
-            kept = [name not in names for name in batch.column("id").to_pylist()]
-            yield batch.filter(pa.array(kept, pa.bool_()))
-
-    return replace(records, batches=batches)
 
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""A studio in the browser: `assay studio`."""
