@@ -10,7 +10,7 @@ from typing import Any
 POLICY = "default-src 'self'"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Inside</title>
-<link rel="stylesheet" href="/palette.css"><link rel="stylesheet" href="/inside.css">
+<link rel="stylesheet" href="/look.css"><link rel="stylesheet" href="/inside.css">
 <script type="module" src="/host.js"></script></head><body><main id="place"></main></body></html>"""
 HOST = """import { mountInside } from "./inside.js";
 async function parsed(answer) {
@@ -20,7 +20,7 @@ async function parsed(answer) {
 }
 const api = {
   get: async (path) => parsed(await fetch(`/api/${path}`)),
-  post: async (path, body) => parsed(await fetch(`/api/${path}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) })),
+  post: async (path, body) => parsed(await fetch(`/api/${path}`, { method: "POST", body: JSON.stringify(body) })),
 };
 mountInside(document.getElementById("place"), decodeURIComponent(location.hash.slice(1)), api);
 """
@@ -62,7 +62,8 @@ def make_app(studio: Studio) -> Any:
         response.headers["content-security-policy"] = POLICY
         return response
 
-    app.include_router(routes(studio))
+    for router in routes(studio):
+        app.include_router(router)
 
     @app.get("/")
     def page() -> Response:
@@ -70,10 +71,11 @@ def make_app(studio: Studio) -> Any:
 
     @app.get("/{name}")
     def file(name: str) -> Response:
-        if name == "palette.css":
+        if name == "look.css":
             style = (resources.files("assay.report") / "page.css").read_text(encoding="utf-8")
-            return Response(style[: style.index("/* The head */")] + "main{max-width:1180px;margin:0 auto;padding:24px}"
-                            "@media(max-width:640px){main{padding:16px}}", media_type="text/css")  # fmt: skip
+            return Response(style + "main{max-width:1056px;margin:0 auto;padding:20px 18px}", media_type="text/css")
+        if name == "favicon.ico":
+            return Response(status_code=204)
         text = HOST if name == "host.js" else (files / name).read_text(encoding="utf-8")
         return Response(text, media_type="text/css" if name.endswith(".css") else "text/javascript")
 

@@ -65,7 +65,7 @@ def write_page(explanation: Explanation, judged: str) -> str:
     shown.append(Figure("bars", "What weighed", data, caption))
     return _PAGE.format(
         title=escape(clean(explanation.id)),
-        style=figures.style() + resources.files("assay.report").joinpath("page.css").read_text(encoding="utf-8"),
+        style=resources.files("assay.report").joinpath("page.css").read_text(encoding="utf-8"),
         answer=escape(explanation.words),
         judged=escape(f"{part_of_several(explanation)} {judged}".strip()),
         figures="\n".join(figures.draw(figure) for figure in shown),

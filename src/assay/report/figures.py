@@ -6,7 +6,6 @@ Each kind is a file in `kinds/`; the docstring of its `draw` says what the figur
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import resources
 from typing import Any
 
 from assay.evidence.finding import Figure
@@ -55,8 +54,3 @@ def draw(figure: Figure) -> str:
         f'<figure class="figure kind-{figure.kind}"><figcaption>{escape(figure.title)}</figcaption>'
         f"{drawn}{caption}</figure>"
     )
-
-
-def style() -> str:
-    """The style sheet of what `draw` gives; its colours are custom properties, as the page defines them."""
-    return resources.files("assay.report").joinpath("figures.css").read_text(encoding="utf-8")

@@ -82,7 +82,7 @@ def render(
         made=list(_made(summary)),
         plan=list(_flat(summary.get("plan") or {})),
         versions=list(_flat(summary.get("versions") or {})),
-        style=figures.style() + _resource("page.css"),
+        style=_resource("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
     )

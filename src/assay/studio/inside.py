@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -195,14 +195,10 @@ def _columns(spec: Any) -> list[str]:
     return [str(column["name"]) for column in getattr(spec, "columns", ()) if "name" in column]
 
 
-def routes(studio: Studio) -> APIRouter:
+def routes(studio: Studio) -> Sequence[APIRouter]:
     """The paths of the view, all below `/api/`."""
     router, inside = APIRouter(prefix="/api"), Inside(studio)
     base = "/runs/{run}/inside"
-
-    @router.get("/inside/figures.css", include_in_schema=False)
-    def style() -> Response:
-        return Response(figures.style(), media_type="text/css")
 
     @router.get(f"{base}/about")
     def about(run: str) -> Response:
@@ -240,13 +236,10 @@ def routes(studio: Studio) -> APIRouter:
     async def begin(run: str, request: Request) -> Response:
         return await _posted(request, inside.limits, lambda asked: inside.begin(run, asked))
 
-    router.add_event_handler("shutdown", inside.trials.close)
-    return router
+    return (router,)
 
 
-async def _posted(
-    request: Request, limits: Limits, work: Callable[[Mapping[str, Any]], dict[str, Any]]
-) -> Response:
+async def _posted(request: Request, limits: Limits, work: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Response:
     """Read a body of JSON, no larger than a server takes, and do the work in a thread of its own."""
     import json
 

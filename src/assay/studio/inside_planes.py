@@ -6,6 +6,7 @@ Shapes: C channels, H rows, W columns, T steps.
 from __future__ import annotations
 
 import base64
+import itertools
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ def strongest(values: Array, most: int) -> Array:
     if len(values) <= most:
         return values
     bounds = np.linspace(0, len(values), most + 1).astype(np.int64)
-    parts = [values[first:end] for first, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [values[first:end] for first, end in itertools.pairwise(bounds)]
     return np.asarray([part[np.argmax(np.abs(part))] for part in parts])
 
 

@@ -161,5 +161,11 @@ def _answer(stored: str | None) -> str:
 def _short(value: Any) -> str:
     if value is None:
         return ""
-    text = f"{value:.4g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = (
+        f"{value:.4g}"
+        if isinstance(value, float)
+        else ", ".join(map(str, value))
+        if isinstance(value, list)
+        else str(value)
+    )
     return text if len(text) <= 80 else text[:79] + "…"

@@ -99,7 +99,8 @@ class Trials:
         epochs = found.passes(seconds)
         with self._lock:
             for one in self._known.values():
-                if one.state in ("running", "done") and (one.run, one.changes, one.epochs) == (run.path, changed, epochs):
+                same = (one.run, one.changes, one.epochs) == (run.path, changed, epochs)
+                if same and one.state in ("running", "done"):
                     return one
             for one in self._known.values():
                 _end(one)
@@ -135,7 +136,8 @@ def command(run: RunFolder, found: Chosen, changes: Mapping[str, str], epochs: f
     words += [word for name, value in data.get("extra", {}).items()
               for word in (f"--{name.replace('_', '-')}", str(value))]  # fmt: skip
     words += ["--device", options.get("device", "auto"), "--epochs", f"{epochs:g}", "--evidence", "none", "--json"]
-    return words + [word for name, value in {**found.as_set(), **changes}.items() for word in ("--set", f"{name}={value}")]
+    chosen = {**found.as_set(), **changes}
+    return words + [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
 
 
 def _launch(trial: Trial, words: list[str]) -> None:

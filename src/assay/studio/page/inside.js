@@ -7,7 +7,7 @@ import { weightsView } from "./inside_weights.js";
 
 const AT_ONCE = 12;
 
-/** Fill an element with the view of a run; `api` has `get(path)` and `post(path, body)` below `/api/`. */
+/** Fill an element with the view of a run, and give what ends it; `api` has `get(path)` and `post(path, body)`. */
 export async function mountInside(element, runId, api) {
   const path = `runs/${encodeURIComponent(runId)}/inside`;
   const root = h("div", { class: "inside" }, h("p", { class: "soft", role: "status", text: "Opening the network …" }));
@@ -19,6 +19,7 @@ export async function mountInside(element, runId, api) {
   } catch (error) {
     root.replaceChildren(problem(error));
   }
+  return () => root.remove();
 }
 
 function head(about) {

@@ -6,7 +6,10 @@ const STOPS = ["#440154", "#482878", "#3e4a89", "#31688e", "#26838f", "#1f9e89",
   "#fde725"].map((one) => [1, 3, 5].map((at) => parseInt(one.slice(at, at + 2), 16)));
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element; of the attributes `class`, `text`, `on…` and `hidden` are set as properties. */
+// Classes that the evidence page's style sheet knows; all others begin with `in-` in the page.
+const SHARED = new Set(["inside", "soft", "lead", "number"]);
+
+/** An element; `text`, `on…`, `value` and `hidden` are set as properties, and a `class` of this view gets its `in-`. */
 export function h(name, attributes = {}, ...children) {
   return filled(document.createElement(name), attributes, children);
 }
@@ -20,6 +23,7 @@ function filled(node, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (key === "text") node.textContent = value;
+    else if (key === "class") node.setAttribute("class", value.split(" ").map((one) => (SHARED.has(one) || !one ? one : `in-${one}`)).join(" "));
     else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (key === "hidden" || key === "disabled" || key === "checked" || key === "open") node[key] = true;
     else if (key === "value") node.value = value;

@@ -118,21 +118,21 @@ function breakable(name) {
 
 /** Light up the layers one after the other; gives what stops it. */
 export function playThrough(list, done) {
-  const rows = [...list.querySelectorAll(".layer:not(.passes)")].filter((row) => row.offsetParent !== null);
+  const rows = [...list.querySelectorAll(".in-layer:not(.in-passes)")].filter((row) => row.offsetParent !== null);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  list.classList.add("playing");
+  list.classList.add("in-playing");
   let place = -1;
   const stop = () => {
     clearInterval(timer);
-    list.classList.remove("playing");
-    rows.forEach((row) => row.classList.remove("reached", "now"));
+    list.classList.remove("in-playing");
+    rows.forEach((row) => row.classList.remove("in-reached", "in-now"));
     done();
   };
   const step = () => {
-    rows[place]?.classList.replace("now", "reached");
+    rows[place]?.classList.replace("in-now", "in-reached");
     place += 1;
     if (place >= rows.length) return stop();
-    rows[place].classList.add("now");
+    rows[place].classList.add("in-now");
     rows[place].scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
     return null;
   };

@@ -189,7 +189,7 @@ function slider(one, changed) {
     const value = valueNow();
     output.textContent = one.off && value === 0 ? "off" : plain(value);
     input.setAttribute("aria-valuetext", output.textContent);
-    output.classList.toggle("moved", !same(value, one.value));
+    output.classList.toggle("in-moved", !same(value, one.value));
   };
   const show = (value) => {
     input.value = placeOf(value ?? one.value);
