@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.evaluation.intervals import Estimate
     from assay.serving.explanation import Explanation
     from assay.serving.label_next import Suggestions
+    from assay.serving.likeness import Likeness
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.serving.streamed import Following
     from assay.sources.records import Problem, Records
@@ -96,7 +97,14 @@ class Model:
         from assay.serving.predictor import Predictor
 
         task, spec, network, facts = self._parts()
-        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
+        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
+                         likeness=self._likeness())  # fmt: skip
+
+    def _likeness(self) -> Likeness | None:
+        """What tells inputs that are unlike the training data; None where nothing does."""
+        from assay.serving.likeness import read_likeness
+
+        return read_likeness(self.run.model)
 
     @property
     def exported(self) -> Predictor | None:

@@ -103,6 +103,7 @@ def load_exported(folder: Path, task: Task, spec: Spec, facts: Mapping[str, Any]
         MissingExtraError: ONNX Runtime is not installed.
         RunError: the export was changed, or belongs to another model or version.
     """
+    from assay.serving.likeness import read_likeness
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.predictor import Predictor
 
@@ -117,7 +118,8 @@ def load_exported(folder: Path, task: Task, spec: Spec, facts: Mapping[str, Any]
                 raise RunError(f"{folder / item['file']} was changed since it was exported", _AGAIN)
             graphs[name] = OnnxGraph(content, label=item["file"])
         stand_in = task.stand_in(graphs, exported["asked"], spec)
-    return Predictor(task, spec, stand_in, temperature=facts["temperature"], settled=facts["settled"])
+    return Predictor(task, spec, stand_in, temperature=facts["temperature"], settled=facts["settled"],
+                     likeness=read_likeness(folder))  # fmt: skip
 
 
 def _content(file: Path) -> bytes:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.serving.likeness import Likeness
     from assay.serving.streamed import Following
     from assay.task import Spec, Task
 
@@ -33,10 +34,22 @@ FEW = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """A unit's name and its answer (a JSON-able dataclass of the task's)."""
+    """A unit's name, its answer (a JSON-able dataclass of the task's), and how far it is from the training data.
+
+    Attributes:
+        id: the name.
+        answer: the answer.
+        far: above 1 the input is unlike the training data (`assay.serving.likeness`); None where that is not known.
+    """
 
     id: str
     answer: Any
+    far: float | None = None
+
+    def likeness(self) -> dict[str, Any]:
+        """What JSON says of it beside the answer."""
+        far = self.far
+        return {"unlike": None if far is None else far > 1, "unlike_ratio": None if far is None else round(far, 4)}
 
 
 class Answering(Protocol):
@@ -69,6 +82,7 @@ class Predictor:
         temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
             as the network gives them.
         settled: what the task learned once the network was trained (`Task.settled`).
+        likeness: what tells inputs that are unlike the training data; None where nothing does.
     """
 
     task: Task
@@ -77,6 +91,7 @@ class Predictor:
     options: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     settled: Mapping[str, Any] = field(default_factory=dict)
+    likeness: Likeness | None = None
 
     def respond(self, batch: Any) -> Values:
         """The output of each window of a batch, which need not come from the samples.
@@ -250,10 +265,14 @@ def takes_arrays(model: Answering) -> bool:
 
 def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """Answers for records that are decoded before the first is answered."""
+    from assay.serving.likeness import answered
+
     with inputs(model.task, records, model.spec, takes_arrays(model)) as (samples, problems):
         view = samples.view(TEST)
-        pairs = zip(view.ids(), model.outputs(view), strict=True)
-        return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
+        outputs, far = answered(model, view) if isinstance(model, Predictor) else (model.outputs(view), None)
+        known = [None] * len(view) if far is None else [float(one) for one in far]
+        rows = zip(view.ids(), outputs, known, strict=True)
+        return [Prediction(name, model.task.answer(output, model.spec), one) for name, output, one in rows], problems
 
 
 def _beside(model: Answering, rest: Records, answered: bool) -> tuple[list[Prediction], tuple[Problem, ...]]:

@@ -89,6 +89,7 @@ function picker(view, flow) {
     } catch (error) {
       status.replaceChildren(problem(error));
     }
+    back.hidden = on.hidden = state.of <= AT_ONCE;
     back.disabled = state.first === 0;
     on.disabled = state.first + AT_ONCE >= state.of;
   }
@@ -129,7 +130,7 @@ async function show(view, place) {
       stop = playThrough(list, () => { stop = null; play.textContent = "Play"; });
       return null;
     });
-    place.replaceChildren(h("div", { class: "actions" }, play,
+    place.replaceChildren(h("div", { class: "actions play" }, play,
       h("span", { class: "soft" }, `${counted(flow.layers.length)} layers; dark is a layer's least value, bright its greatest`, h("span", { class: "ramp rising", "aria-hidden": "true" }))), list);
   } catch (error) {
     place.replaceChildren(problem(error));

@@ -51,7 +51,7 @@ function row(layer, enlarge) {
     if (open && !more.childElementCount) more.append(await enlarge(layer.name).then((found) => given(found, true)));
   });
   facts.append(h("p", { class: "range soft" }, `${plain(layer.low)} to ${plain(layer.high)}`,
-    layer.zero > 0.005 ? ` · ${Math.round(100 * layer.zero)} % zero` : ""), layer.form === "vector" && layer.names?.length ? "" : button);
+    layer.zero > 0.005 ? ` · ${Math.round(100 * layer.zero)} % zero` : "", layer.form === "vector" && layer.names?.length ? null : button));
   return h("div", { class: "layer", "data-form": layer.form }, facts, gives, more);
 }
 

@@ -169,7 +169,7 @@ function choice(one, changed) {
 
 /** A range whose places are hundredths of the way, or of the way of the logarithms; whole numbers are what they are. */
 function slider(one, changed) {
-  const places = one.step ? Math.round((one.high - one.low) / one.step) : 100, least = one.off ? -4 : 0;
+  const places = one.step ? Math.round((one.high - one.low) / one.step) : 100, least = one.off ? -1 : 0;
   const valueAt = (place) => {
     if (place < 0) return 0;
     if (one.step) return one.low + place * one.step;
