@@ -144,7 +144,8 @@ export function picture(uri, label) {
 /** How a sample looks: its picture, or its text and lines. */
 export function drawing(drawn, label, short = false) {
   if (!drawn) return h("div", { class: "drawing" });
-  const text = drawn.text || drawn.lines.slice(1).join("\n");
+  const lines = drawn.lines.slice(1);
+  const text = drawn.text || (lines.length === 1 ? lines[0].replace(/^\w+: /, "") : lines.join("\n")); // of one, no name
   return h("div", { class: "drawing" },
     drawn.image ? picture(drawn.image, label) : null,
     drawn.image ? null : h("p", { class: short ? "words short" : "words", dir: "auto", text: text || label }),
