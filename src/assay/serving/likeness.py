@@ -1,13 +1,16 @@
 """Whether an input is unlike the data that a network learned from, told by the network's own features.
 
-An input is as far away as its k-th nearest training sample, both brought to unit length (Y. Sun, Y. Ming, X. Zhu,
-Y. Li, "Out-of-distribution detection with deep nearest neighbors", ICML 2022). How far is too far is told by the
+An input is as far away as its k-th nearest training sample (Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-distribution
+detection with deep nearest neighbors", ICML 2022), among features that are made to vary alike in all directions, as in
+a Mahalanobis distance (K. Lee, K. Lee, H. Lee, J. Shin, "A simple unified framework for detecting out-of-distribution
+samples", NeurIPS 2018), by a covariance that is shrunk (O. Ledoit, M. Wolf, "A well-conditioned estimator for
+large-dimensional covariance matrices", Journal of Multivariate Analysis 88, 2004). How far is too far is told by the
 validation side: as far as all but the promised share of its samples, counted as conformal prediction counts them.
 `docs/log.md` tells what else was tried.
 
 It says nothing about inputs that lie among the training data and are answered wrongly all the same.
 
-Shapes: U units, W windows, N training samples that are kept, F features.
+Shapes: U units, W windows, N training samples that are kept, F features, K directions.
 """
 
 from __future__ import annotations
@@ -35,8 +38,8 @@ FILE = "likeness.npz"
 NEIGHBOUR = 5
 #: Training samples that are kept, and validation samples that are looked at.
 _KEPT, _LOOKED_AT = 1000, 2000
-#: More features than this are too many to keep.
-_MOST_FEATURES = 4096
+#: More features than this are too many, and so many directions of them are kept, those in which they vary most.
+_MOST_FEATURES, _DIRECTIONS = 4096, 512
 #: The share of samples like the validation side's that is told unlike, the smallest for which there are enough of them.
 _SHARES = (0.01, 0.05)
 #: Distances that are computed at once.
@@ -50,26 +53,26 @@ class Likeness:
 
     Attributes:
         centre: (F,) the mean of the training samples' features.
-        scale: (F,) their deviation.
-        known: (N, F) float32, training samples: features from the mean, in deviations, of unit length together.
+        whitening: (F, K) directions in which they then vary alike.
+        known: (N, K) training samples along these.
         limit: the distance from which on an input is told unlike.
         promised: the share of samples like the validation side's that is told so.
     """
 
     centre: Array
-    scale: Array
+    whitening: Array
     known: Array
     limit: float
     promised: float
 
     def ratios(self, features: Array) -> Array:
         """(W,) how far windows are by their features (W, F), in units of the limit: above 1 they are unlike."""
-        return _distances(_directions(features, self.centre, self.scale), self.known) / self.limit
+        return _distances(_along(features, self.centre, self.whitening), self.known) / self.limit
 
     def write(self, folder: Path) -> None:
         """Put it beside a model."""
         content = io.BytesIO()
-        values = {"centre": self.centre, "scale": self.scale, "known": self.known.astype(np.float16)}
+        values = {"centre": self.centre, "whitening": self.whitening, "known": self.known.astype(np.float16)}
         np.savez(content, limit=np.float64(self.limit), promised=np.float64(self.promised), **values)
         write_bytes(folder / FILE, content.getvalue())
 
@@ -83,10 +86,10 @@ def read_likeness(folder: Path) -> Likeness | None:
         if file.stat().st_size > _MOST_BYTES:
             raise ValueError("it is too large")
         with np.load(file, allow_pickle=False) as held:
-            found = Likeness(*(held[name].astype(np.float32) for name in ("centre", "scale", "known")),
+            found = Likeness(*(held[name].astype(np.float32) for name in ("centre", "whitening", "known")),
                              float(held["limit"]), float(held["promised"]))  # fmt: skip
-        width = found.known.shape[1]
-        if found.centre.shape != (width,) or found.scale.shape != (width,) or not 0 < found.limit < math.inf:
+        fitting = found.whitening.shape == (*found.centre.shape, found.known.shape[1])
+        if not fitting or not 0 < found.limit < math.inf:
             raise ValueError("its shapes do not fit together")
         return found
     except (*DAMAGE, EOFError) as error:
@@ -109,14 +112,12 @@ def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
     held = _features(predictor, judged.sample(_LOOKED_AT))
     if learned is None or held is None or len(learned[0]) <= NEIGHBOUR or learned[0].shape[1] > _MOST_FEATURES:
         return None
-    values = learned[0]
-    centre, scale = values.mean(axis=0), values.std(axis=0)
-    scale = np.where(scale > 1e-6 * max(float(scale.max()), 1e-12), scale, np.inf)
-    known = _directions(values, centre, scale).astype(np.float16).astype(np.float32)  # as it is stored
-    distances = _by_unit(_distances(_directions(held[0], centre, scale), known), held[1])
+    centre, whitening = _whitening(learned[0])
+    known = _along(learned[0], centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
+    distances = _by_unit(_distances(_along(held[0], centre, whitening), known), held[1])
     rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - share)))
     limit = float(np.sort(distances)[rank - 1])
-    return Likeness(centre, scale, known, limit, share) if 0 < limit < math.inf else None
+    return Likeness(centre, whitening, known, limit, share) if 0 < limit < math.inf else None
 
 
 def answered(predictor: Predictor, view: View) -> tuple[Values, Array | None]:
@@ -162,18 +163,27 @@ def _by_unit(distances: Array, unit: Array) -> Array:
     return np.asarray([np.median(part) for part in np.split(distances, starts[1:])])
 
 
-def _directions(features: Array, centre: Array, scale: Array) -> Array:
-    """Features from the mean, in deviations, of unit length together."""
-    away = (features.astype(np.float32) - centre) / scale
-    return np.asarray(away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12), np.float32)
+def _whitening(features: Array) -> tuple[Array, Array]:
+    """(F,) the mean, and (F, K) the directions along which features vary by one."""
+    from sklearn.covariance import LedoitWolf
+
+    found = LedoitWolf().fit(features.astype(np.float64))
+    sizes, directions = np.linalg.eigh(found.covariance_)  # ascending
+    sizes, directions = sizes[-_DIRECTIONS:], directions[:, -_DIRECTIONS:]
+    real = sizes > 1e-9 * max(float(sizes[-1]), 1e-30)
+    return found.location_.astype(np.float32), (directions[:, real] / np.sqrt(sizes[real])).astype(np.float32)
+
+
+def _along(features: Array, centre: Array, whitening: Array) -> Array:
+    return np.asarray((features.astype(np.float32) - centre) @ whitening, np.float32)
 
 
 def _distances(asked: Array, known: Array) -> Array:
     """(W,) how far the k-th nearest of what is known is."""
-    place = min(NEIGHBOUR, len(known)) - 1
+    place, sizes = min(NEIGHBOUR, len(known)) - 1, (known**2).sum(axis=1)
     found = []
     for first in range(0, len(asked), _AT_ONCE):
-        alike = asked[first : first + _AT_ONCE] @ known.T  # cosines, as all have unit length
-        nearest = -np.partition(-alike, place, axis=1)[:, place]
-        found.append(np.sqrt(np.maximum(2 - 2 * nearest, 0)))
+        some = asked[first : first + _AT_ONCE]
+        squares = (some**2).sum(axis=1)[:, None] - 2 * some @ known.T + sizes
+        found.append(np.sqrt(np.maximum(np.partition(squares, place, axis=1)[:, place], 0)))
     return np.concatenate(found) if found else np.zeros(0, np.float32)
