@@ -188,13 +188,12 @@ def measure(bench: Bench, kind: str) -> Json:
 
 
 def _test_side(run: Path) -> Array:
+    import assay
     from assay.planning import reopen
     from assay.progress import Progress
     from assay.run import RunFolder
     from assay.samples.split import TEST
     from assay.serving.likeness import answered
-
-    import assay
 
     far = answered(assay.load(run).predictor, reopen(RunFolder(run), Progress()).samples.view(TEST))[1]
     if far is None:

@@ -1,4 +1,4 @@
-"""How often inputs are told unlike the training data (`assay.serving.likeness`): those of the test side, and foreign ones.
+"""How often inputs are told unlike the training data (`assay.serving.likeness`): test samples, and foreign ones.
 
 What is foreign to the network is made of the test samples themselves: each place of an input, such as a pixel or a
 column, is taken from another sample at the same place. Every value is one that occurs there; nothing hangs together.

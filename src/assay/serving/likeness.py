@@ -164,14 +164,18 @@ def _by_unit(distances: Array, unit: Array) -> Array:
 
 
 def _whitening(features: Array) -> tuple[Array, Array]:
-    """(F,) the mean, and (F, K) the directions along which features vary by one."""
+    """(F,) the mean, and (F, K) the directions along which features vary by one; the widest of very many alone."""
     from sklearn.covariance import LedoitWolf
 
-    found = LedoitWolf().fit(features.astype(np.float64))
-    sizes, directions = np.linalg.eigh(found.covariance_)  # ascending
-    sizes, directions = sizes[-_DIRECTIONS:], directions[:, -_DIRECTIONS:]
+    centre = features.mean(axis=0, dtype=np.float64)
+    away = features - centre
+    axes = np.eye(len(centre))
+    if len(centre) > _DIRECTIONS:
+        axes = np.linalg.svd(away, full_matrices=False)[2][:_DIRECTIONS].T
+    sizes, directions = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(away @ axes).covariance_)
     real = sizes > 1e-9 * max(float(sizes[-1]), 1e-30)
-    return found.location_.astype(np.float32), (directions[:, real] / np.sqrt(sizes[real])).astype(np.float32)
+    whitening = axes @ (directions[:, real] / np.sqrt(sizes[real]))
+    return centre.astype(np.float32), whitening.astype(np.float32)
 
 
 def _along(features: Array, centre: Array, whitening: Array) -> Array:
