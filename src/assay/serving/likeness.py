@@ -39,7 +39,7 @@ NEIGHBOUR = 5
 #: Training samples that are kept, and validation samples that are looked at.
 _KEPT, _LOOKED_AT = 1000, 2000
 #: More features than this are too many, and so many directions of them are kept, those in which they vary most.
-_MOST_FEATURES, _DIRECTIONS = 4096, 512
+_MOST_FEATURES, _DIRECTIONS = 4096, 256
 #: The share of samples like the validation side's that is told unlike, the smallest for which there are enough of them.
 _SHARES = (0.01, 0.05)
 #: Distances that are computed at once.
