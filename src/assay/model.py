@@ -44,6 +44,7 @@ class Model:
         self._exported: Predictor | None = None
         self._loaded: tuple[Task, Spec, nn.Module, dict[str, Any]] | None = None
         self._classical: Baseline | None = None
+        self._known_likeness: tuple[Likeness | None] | None = None
 
     def _described(self) -> tuple[Task, Spec, dict[str, Any]]:
         """The application, its spec and what `model.json` holds; the network is not read for it."""
@@ -104,7 +105,9 @@ class Model:
         """What tells inputs that are unlike the training data; None where nothing does."""
         from assay.serving.likeness import read_likeness
 
-        return read_likeness(self.run.model)
+        if self._known_likeness is None:
+            self._known_likeness = (read_likeness(self.run.model),)
+        return self._known_likeness[0]
 
     @property
     def exported(self) -> Predictor | None:

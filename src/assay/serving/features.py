@@ -5,6 +5,7 @@ Shapes: W windows, B windows in a batch, F features.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,14 +25,21 @@ OUTPUT = "features"
 
 
 class Features:
-    """What was noted of each call of a network, in the order of the calls."""
+    """What was noted of each call of a network in this thread, in the order of the calls."""
 
     def __init__(self) -> None:
         self._parts: list[Array] = []
+        self._thread = threading.get_ident()
+
+    @property
+    def here(self) -> bool:
+        """Whether the call at hand is one of this thread, and none of another request."""
+        return threading.get_ident() == self._thread
 
     def note(self, values: Array) -> None:
         """Take note of one call's features (B, F)."""
-        self._parts.append(values)
+        if self.here:
+            self._parts.append(values)
 
     def of(self, windows: int) -> Array | None:
         """(W, F) of so many windows; None where there are not as many, or inputs differ in how many features they have.
@@ -49,11 +57,11 @@ def noted_features(predictor: Predictor) -> Iterator[Features]:
     found = Features()
     network = predictor.network
     if isinstance(network, StandIn):
-        network.beside = found.note
+        network.beside.append(found.note)
         try:
             yield found
         finally:
-            network.beside = None
+            network.beside.remove(found.note)
         return
     with _hooked(network, predictor.task.traits.variable_length, found):
         yield found
@@ -66,14 +74,19 @@ def _hooked(network: nn.Module, by_place: bool, found: Features) -> Iterator[Non
         yield
         return
 
+    def take(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if found.here:
+            given.append(inputs[0])
+
     def note(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+        if not found.here:
+            return
         values = pooled(given[0], inputs, by_place) if given and inputs else None
         given.clear()
         if values is not None:
             found.note(values.detach().float().cpu().numpy())
 
-    hooks = [last.register_forward_pre_hook(lambda module, inputs: given.append(inputs[0])),
-             network.register_forward_hook(note)]  # fmt: skip
+    hooks = [last.register_forward_pre_hook(take), network.register_forward_hook(note)]
     try:
         yield
     finally:

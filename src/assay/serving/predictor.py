@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,8 +49,9 @@ class Prediction:
 
     def likeness(self) -> dict[str, Any]:
         """What JSON says of it beside the answer."""
-        far = self.far
-        return {"unlike": None if far is None else far > 1, "unlike_ratio": None if far is None else round(far, 4)}
+        if self.far is None or not math.isfinite(self.far):
+            return {"unlike": None, "unlike_ratio": None}
+        return {"unlike": self.far > 1, "unlike_ratio": round(self.far, 4)}
 
 
 class Answering(Protocol):

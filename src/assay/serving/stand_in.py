@@ -32,15 +32,15 @@ class StandIn:
         asked: the network's attributes that `Traits.asked` names.
 
     Attributes:
-        beside: is given what the graph gives beside what the network gives (`assay.serving.features`).
+        beside: are given what the graph gives beside what the network gives (`assay.serving.features`).
     """
 
     training = False
-    beside: Callable[[Array], None] | None = None
 
     def __init__(self, graphs: Mapping[str, Graph], asked: Mapping[str, Any]) -> None:
         self.graphs = dict(graphs)
         self.asked = dict(asked)
+        self.beside: list[Callable[[Array], None]] = []
 
     def __getattr__(self, name: str) -> Any:
         asked = self.__dict__.get("asked", {})
@@ -54,8 +54,8 @@ class StandIn:
         graph = self.graphs["model"]
         found = graph(*values, **named)
         if len(found) > 1 and getattr(graph, "outputs", ())[-1:] == ("features",):
-            if self.beside is not None:
-                self.beside(found[-1])
+            for listener in self.beside:
+                listener(found[-1])
             found = found[:-1]
         return found[0] if len(found) == 1 else found
 
