@@ -40,8 +40,9 @@ NEIGHBOUR = 5
 _KEPT, _LOOKED_AT = 1000, 2000
 #: More features than this are too many, and so many directions of them are kept, those in which they vary most.
 _MOST_FEATURES, _DIRECTIONS = 4096, 256
-#: The share of samples like the validation side's that is told unlike, the smallest for which there are enough of them.
-_SHARES = (0.01, 0.05)
+#: The share of samples like the validation side's that is told unlike, by the number of them that it takes: so many that
+#: the limit does not rest on a single one, but where there are very few.
+_SHARES = {0.01: 500, 0.02: 100, 0.05: 19}
 #: Distances that are computed at once.
 _AT_ONCE = 512
 _MOST_BYTES = 64 << 20
@@ -105,7 +106,7 @@ def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
     from assay.samples.split import TRAIN, VALIDATION
 
     judged = samples.view(VALIDATION)
-    share = next((share for share in _SHARES if math.ceil((len(judged) + 1) * (1 - share)) <= len(judged)), None)
+    share = next((share for share, fewest in _SHARES.items() if len(judged) >= fewest), None)
     if share is None or predictor.task.in_loop(predictor.spec) or _features(predictor, judged.sample(1)) is None:
         return None
     learned = _features(predictor, samples.view(TRAIN).sample(_KEPT))
