@@ -40,8 +40,8 @@ NEIGHBOUR = 5
 _KEPT, _LOOKED_AT = 1000, 2000
 #: More features than this are too many, and so many directions of them are kept, those in which they vary most.
 _MOST_FEATURES, _DIRECTIONS = 4096, 256
-#: The share of samples like the validation side's that is told unlike, by the number of them that it takes: so many that
-#: the limit does not rest on a single one, but where there are very few.
+#: The share of samples like the validation side's that is told unlike, by the number of them that it takes: so many
+#: that the limit does not rest on a single one, but where there are very few.
 _SHARES = {0.01: 500, 0.02: 100, 0.05: 19}
 #: Distances that are computed at once.
 _AT_ONCE = 512
