@@ -83,6 +83,8 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         SettingError: another form is asked for.
         MissingExtraError: the packages that write ONNX are not installed.
     """
+    from assay.serving.likeness import limited_anew
+
     if form != "onnx":
         raise SettingError(f"--format {form} is not possible", did_you_mean(form, ("onnx",)))
     run.read(run.summary)  # the run is complete
@@ -100,6 +102,8 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         predictors["int8"] = work.exported(kept)
         told["int8"] = _proven_int8(work, predictors["int8"], trained)
     facts = _facts(work, kept, told, int8)
+    if int8 and (likeness := limited_anew(predictors["int8"], work.made.samples)) is not None:
+        facts["unlike_limit"] = likeness.limit
     progress.stage("Timing")
     facts |= _costs(work, run, predictors, {"float": models, **({"int8": kept} if int8 else {})})
     return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)

@@ -6,6 +6,7 @@ import html
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,6 @@ class Model:
         self._exported: Predictor | None = None
         self._loaded: tuple[Task, Spec, nn.Module, dict[str, Any]] | None = None
         self._classical: Baseline | None = None
-        self._known_likeness: tuple[Likeness | None] | None = None
 
     def _described(self) -> tuple[Task, Spec, dict[str, Any]]:
         """The application, its spec and what `model.json` holds; the network is not read for it."""
@@ -99,15 +99,13 @@ class Model:
 
         task, spec, network, facts = self._parts()
         return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
-                         likeness=self._likeness())  # fmt: skip
+                         likeness=self._likeness)  # fmt: skip
 
+    @cached_property
     def _likeness(self) -> Likeness | None:
-        """What tells inputs that are unlike the training data; None where nothing does."""
         from assay.serving.likeness import read_likeness
 
-        if self._known_likeness is None:
-            self._known_likeness = (read_likeness(self.run.model),)
-        return self._known_likeness[0]
+        return read_likeness(self.run.model)
 
     @property
     def exported(self) -> Predictor | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +115,29 @@ def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
         return None
     centre, whitening = _whitening(learned[0])
     known = _along(learned[0], centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
-    distances = _by_unit(_distances(_along(held[0], centre, whitening), known), held[1])
-    rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - share)))
+    return _limited(Likeness(centre, whitening, known, 1.0, share), held)
+
+
+def limited_anew(predictor: Predictor, samples: Samples) -> Likeness | None:
+    """A predictor's likeness with the limit that the validation side sets by its own features.
+
+    Weights of eight bits say the same a little differently, which whitened features show.
+    """
+    from assay.samples.split import VALIDATION
+
+    judged = samples.view(VALIDATION)
+    if predictor.likeness is None or not len(judged):
+        return predictor.likeness
+    held = _features(predictor, judged.sample(_LOOKED_AT))
+    return None if held is None else _limited(replace(predictor.likeness, limit=1.0), held)
+
+
+def _limited(likeness: Likeness, held: tuple[Array, Array]) -> Likeness | None:
+    """With the limit that all but the promised share of some samples keep; None where they are all the same."""
+    distances = _by_unit(likeness.ratios(held[0]), held[1])
+    rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - likeness.promised)))
     limit = float(np.sort(distances)[rank - 1])
-    return Likeness(centre, whitening, known, limit, share) if 0 < limit < math.inf else None
+    return replace(likeness, limit=limit) if 0 < limit < math.inf else None
 
 
 def answered(predictor: Predictor, view: View) -> tuple[Values, Array | None]:
