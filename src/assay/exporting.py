@@ -111,7 +111,6 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
 
 def _prepared(run: RunFolder, progress: Progress) -> Work:
     from assay.planning import reopen
-    from assay.serving.likeness import read_likeness
     from assay.serving.predictor import Predictor
     from assay.serving.steps import example_batches, with_features
     from assay.stored_network import read_network
@@ -119,7 +118,7 @@ def _prepared(run: RunFolder, progress: Progress) -> Work:
     made = reopen(run, progress)
     task, spec, network, facts = read_network(run.model, made.task)
     predictor = Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
-                          likeness=read_likeness(run.model))  # fmt: skip
+                          likeness=facts["likeness"])  # fmt: skip
     work = Work(made, predictor, facts, ())
     steps = task.steps(network, example_batches(made.samples, work.side()), spec)
     if predictor.likeness is not None and [step.name for step in steps] == ["model"]:

@@ -25,7 +25,7 @@ from assay.planning import Made
 from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
-from assay.serving.likeness import fit_likeness, read_likeness
+from assay.serving.likeness import fit_likeness
 from assay.serving.predictor import Classical, Predictor
 from assay.training.collecting import Collector
 from assay.training.loop import fit
@@ -87,7 +87,7 @@ def fitted(
             collect.restore(None)
         _, _, network, facts = read_network(run.model, made.task)
         return Predictor(made.task, made.spec, network, temperature=facts["temperature"], settled=facts["settled"],
-                         likeness=read_likeness(run.model))  # fmt: skip
+                         likeness=facts["likeness"])  # fmt: skip
     progress.stage(f"Training {made.network}", made.plan.steps)
     begun = time.perf_counter()
     network = made.build()

@@ -6,7 +6,6 @@ import html
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from assay.evaluation.intervals import Estimate
     from assay.serving.explanation import Explanation
     from assay.serving.label_next import Suggestions
-    from assay.serving.likeness import Likeness
     from assay.serving.predictor import Answering, Prediction, Predictor
     from assay.serving.streamed import Following
     from assay.sources.records import Problem, Records
@@ -99,13 +97,7 @@ class Model:
 
         task, spec, network, facts = self._parts()
         return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
-                         likeness=self._likeness)  # fmt: skip
-
-    @cached_property
-    def _likeness(self) -> Likeness | None:
-        from assay.serving.likeness import read_likeness
-
-        return read_likeness(self.run.model)
+                         likeness=facts["likeness"])  # fmt: skip
 
     @property
     def exported(self) -> Predictor | None:

@@ -104,7 +104,6 @@ def load_exported(folder: Path, task: Task, spec: Spec, facts: Mapping[str, Any]
         MissingExtraError: ONNX Runtime is not installed.
         RunError: the export was changed, or belongs to another model or version.
     """
-    from assay.serving.likeness import read_likeness
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.predictor import Predictor
 
@@ -119,7 +118,7 @@ def load_exported(folder: Path, task: Task, spec: Spec, facts: Mapping[str, Any]
                 raise RunError(f"{folder / item['file']} was changed since it was exported", _AGAIN)
             graphs[name] = OnnxGraph(content, label=item["file"])
         stand_in = task.stand_in(graphs, exported["asked"], spec)
-        likeness = read_likeness(folder)
+        likeness = facts["likeness"]
         if likeness is not None and exported.get("unlike_limit") is not None:
             likeness = replace(likeness, limit=float(exported["unlike_limit"]))
     return Predictor(task, spec, stand_in, temperature=facts["temperature"], settled=facts["settled"],
