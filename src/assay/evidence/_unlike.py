@@ -30,8 +30,10 @@ def unlike_numbers(context: Context) -> dict[str, Number]:
     from assay.samples.split import TEST
     from assay.serving.likeness import answered
 
+    if context.predictor.likeness is None:
+        return {}
     view = context.samples.view(TEST).sample(_MOST)
-    if context.predictor.likeness is None or len(view) < _FEWEST:
+    if len(view) < _FEWEST:
         return {}
     found: dict[str, Number] = {}
     for name, asked in ((OWN, view), (MIXED, view.changed(mixed_up))):
