@@ -107,11 +107,14 @@ def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
 
     judged = samples.view(VALIDATION)
     share = next((share for share, fewest in _SHARES.items() if len(judged) >= fewest), None)
-    if share is None or predictor.task.in_loop(predictor.spec) or _features(predictor, judged.sample(1)) is None:
+    if share is None or predictor.task.in_loop(predictor.spec):
+        return None
+    first = _features(predictor, judged.sample(1))
+    if first is None or first[0].shape[1] > _MOST_FEATURES:
         return None
     learned = _features(predictor, samples.view(TRAIN).sample(_KEPT))
     held = _features(predictor, judged.sample(_LOOKED_AT))
-    if learned is None or held is None or len(learned[0]) <= NEIGHBOUR or learned[0].shape[1] > _MOST_FEATURES:
+    if learned is None or held is None or len(learned[0]) <= NEIGHBOUR:
         return None
     centre, whitening = _whitening(learned[0])
     known = _along(learned[0], centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
