@@ -116,8 +116,10 @@ def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
     held = _features(predictor, judged.sample(_LOOKED_AT))
     if learned is None or held is None or len(learned[0]) <= NEIGHBOUR:
         return None
-    centre, whitening = _whitening(learned[0])
-    known = _along(learned[0], centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
+    rows = np.linspace(0, len(learned[0]) - 1, min(_KEPT, len(learned[0]))).astype(np.int64)  # units may have many
+    values = learned[0][rows]
+    centre, whitening = _whitening(values)
+    known = _along(values, centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
     return _limited(Likeness(centre, whitening, known, 1.0, share), held)
 
 
