@@ -98,8 +98,6 @@ def test_a_picture_of_ones_own_is_taken_and_a_text_is_not(digits_inside: Asked, 
 
 
 def test_weights_over_pixels_are_pictures_and_histograms_count_all(digits_inside: Asked) -> None:
-    name = digits_inside.get("samples?count=1")["samples"][0]["id"]
-    digits_inside.post("flow", {"id": name})  # by which it is seen what a picture is
     told = digits_inside.get("weights")
     filters = told["filters"]
     assert (filters["form"], filters["of"], filters["shape"]) == ("filters", 32, [32, 1, 8, 8])
