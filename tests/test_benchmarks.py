@@ -42,6 +42,7 @@ _PEERS = {
     "transcription": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "serving": ("fastapi", "uvicorn", "httpx", "onnxruntime", "onnxscript"),
     "security": ("fastapi", "uvicorn", "httpx", "soundfile", "soxr", "tokenizers"),
+    "unlike": ("pandas",),
     "yesno": ("soundfile", "soxr", "jiwer"),
     "export_parity": ("onnx", "onnxruntime", "onnxscript"),
     "run_extra": ("onnx", "onnxruntime", "onnxscript"),

@@ -63,8 +63,9 @@ def predict_and_tell(
         if as_json:
             print_answer(row)
         elif out is None:
-            shown = {key: value for key, value in row.items() if key != "probabilities" and key not in parts}
-            say("\t".join(map(_cell, shown.values())))
+            hidden = {"probabilities", "unlike", "unlike_ratio", *parts}
+            cells = [_cell(value) for key, value in row.items() if key not in hidden]
+            say("\t".join([*cells, "unlike the training data"] if row["unlike"] else cells))
     if out is not None:
         others = [row for row in rows if row["id"] not in recordings.written]
         if others or not recordings.written:
@@ -144,7 +145,7 @@ def _answers(
         for prediction in predictions:
             count += 1
             yield (
-                {"id": recordings.named(prediction.id), **answer_row(prediction.answer)},
+                {"id": recordings.named(prediction.id), **answer_row(prediction.answer), **prediction.likeness()},
                 part_names(prediction.answer),
             )
     if not count:

@@ -83,6 +83,8 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         SettingError: another form is asked for.
         MissingExtraError: the packages that write ONNX are not installed.
     """
+    from assay.serving.likeness import limited_anew
+
     if form != "onnx":
         raise SettingError(f"--format {form} is not possible", did_you_mean(form, ("onnx",)))
     run.read(run.summary)  # the run is complete
@@ -100,6 +102,8 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         predictors["int8"] = work.exported(kept)
         told["int8"] = _proven_int8(work, predictors["int8"], trained)
     facts = _facts(work, kept, told, int8)
+    if int8 and (likeness := limited_anew(predictors["int8"], work.made.samples)) is not None:
+        facts["unlike_limit"] = likeness.limit
     progress.stage("Timing")
     facts |= _costs(work, run, predictors, {"float": models, **({"int8": kept} if int8 else {})})
     return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)
@@ -108,14 +112,17 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
 def _prepared(run: RunFolder, progress: Progress) -> Work:
     from assay.planning import reopen
     from assay.serving.predictor import Predictor
-    from assay.serving.steps import example_batches
+    from assay.serving.steps import example_batches, with_features
     from assay.stored_network import read_network
 
     made = reopen(run, progress)
     task, spec, network, facts = read_network(run.model, made.task)
-    predictor = Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
+    predictor = Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
+                          likeness=facts["likeness"])  # fmt: skip
     work = Work(made, predictor, facts, ())
     steps = task.steps(network, example_batches(made.samples, work.side()), spec)
+    if predictor.likeness is not None and [step.name for step in steps] == ["model"]:
+        steps = [with_features(steps[0], network)]
     return Work(made, predictor, facts, tuple(steps))
 
 
@@ -268,6 +275,8 @@ def _keep(run: RunFolder, out: Path | None, graphs: Mapping[str, bytes], facts: 
 
 def _own_folder(run: RunFolder, out: Path) -> RunFolder:
     """A folder with what answering takes, beside the graphs: no weights of torch."""
+    from assay.serving.likeness import FILE as LIKENESS
+
     if out.resolve().is_relative_to(run.path.resolve()):
         raise RunError(f"{out} lies in the run that is exported", "Choose a folder elsewhere, or leave out --out.")
     target = RunFolder.create(out)
@@ -276,7 +285,9 @@ def _own_folder(run: RunFolder, out: Path) -> RunFolder:
         for file in (run.plan, run.summary, run.evidence, run.report):
             if file.exists():
                 shutil.copyfile(file, target.path / file.name)
-        shutil.copyfile(run.model / "model.json", target.model / "model.json")
+        for name in ("model.json", LIKENESS):
+            if (run.model / name).exists():
+                shutil.copyfile(run.model / name, target.model / name)
     return target
 
 

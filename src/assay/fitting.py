@@ -25,6 +25,7 @@ from assay.planning import Made
 from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
+from assay.serving.likeness import fit_likeness
 from assay.serving.predictor import Classical, Predictor
 from assay.training.collecting import Collector
 from assay.training.loop import fit
@@ -85,7 +86,8 @@ def fitted(
         if collect is not None:
             collect.restore(None)
         _, _, network, facts = read_network(run.model, made.task)
-        return Predictor(made.task, made.spec, network, temperature=facts["temperature"], settled=facts["settled"])
+        return Predictor(made.task, made.spec, network, temperature=facts["temperature"], settled=facts["settled"],
+                         likeness=facts["likeness"])  # fmt: skip
     progress.stage(f"Training {made.network}", made.plan.steps)
     begun = time.perf_counter()
     network = made.build()
@@ -114,8 +116,12 @@ def fitted(
     predictor.temperature = _temperature(predictor, made)
     progress.stage("Settling what the validation side teaches")
     predictor.settled = made.task.settled(predictor, made.samples)
+    predictor.likeness = fit_likeness(predictor, made.samples)
     learned = (network, predictor.temperature, predictor.settled)
     with writing(run.model):
+        if predictor.likeness is not None:
+            run.model.mkdir(parents=True, exist_ok=True)
+            predictor.likeness.write(run.model)
         write_network(run.model, made.task, made.spec, made.network, portable, *learned)
     return predictor
 

@@ -96,7 +96,8 @@ class Model:
         from assay.serving.predictor import Predictor
 
         task, spec, network, facts = self._parts()
-        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"])
+        return Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
+                         likeness=facts["likeness"])  # fmt: skip
 
     @property
     def exported(self) -> Predictor | None:

@@ -12,6 +12,7 @@ from assay._strange_run import MOST_JSON_BYTES, check_network, check_plain
 from assay.errors import MissingExtraError, RunError
 from assay.registry import load_task
 from assay.run import DAMAGE, to_json, unfit, write_text
+from assay.serving.likeness import read_likeness
 from assay.task import Task
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def write_network(
 
 
 def read_description(folder: Path, task: Task | None = None) -> tuple[Task, Spec, dict[str, Any]]:
-    """As `read_network` without the network, and without torch."""
+    """As `read_network` without the network, and without torch; with what tells unlike inputs as `likeness`."""
     file = folder / "model.json"
     if not file.exists():
         raise RunError(f"{folder} holds no trained model", "assay resume finishes a run that was stopped.")
@@ -79,6 +80,7 @@ def read_description(folder: Path, task: Task | None = None) -> tuple[Task, Spec
         facts["temperature"], facts["settled"] = temperature_of(facts), settled_of(facts)
     except DAMAGE as error:
         raise _damaged(folder, error) from error
+    facts["likeness"] = read_likeness(folder)
     return task, spec, facts
 
 

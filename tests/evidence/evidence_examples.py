@@ -175,7 +175,7 @@ def context(
         samples=SimpleNamespace(  # type: ignore[arg-type]
             view=lambda side: ("view", side), index=pa.table({}), side=np.zeros(0, np.int8)
         ),
-        predictor=SimpleNamespace(network=None),  # type: ignore[arg-type]
+        predictor=SimpleNamespace(network=None, likeness=None),  # type: ignore[arg-type]
         network="made-up",
         settings=settings or Settings(),
         plan=replace(Plan(), **(plan or {})),

@@ -152,7 +152,7 @@ def promised_scores(outputs: Values) -> Array:
         counted = scores[scores >= 0.5]
         sum_of = scores.sum()
         promised.append(2 * counted.sum() / (len(counted) + sum_of) if len(counted) else 1.0 / (1.0 + sum_of))
-    return np.clip(np.asarray(promised, float), 0, 1)
+    return np.asarray(promised, float).clip(0, 1)
 
 
 def picture_scores(outputs: Values, truths: Values) -> Array:
@@ -162,4 +162,4 @@ def picture_scores(outputs: Values, truths: Values) -> Array:
         one = match(found_boxes(found), objects, (0.5,))
         wanted, boxes = int((one.wanted != NOBODY).sum()), int((~one.ignored).sum())
         reached.append(2 * float(one.right.sum()) / (boxes + wanted) if boxes + wanted else 1.0)
-    return np.clip(np.asarray(reached, float), 0, 1)
+    return np.asarray(reached, float).clip(0, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,39 +61,30 @@ class Layer:
 
 def look_inside(context: Context) -> list[Layer]:
     """Run some samples through the network and note what each layer gives when it is first called."""
-    network = context.predictor.network
-    seen: dict[str, Layer] = {}
-    hooks = []
-    for name, module in network.named_modules():
-        own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-        matrix = any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
-        if matrix or type(module).__name__ in _ACTIVATIONS:
-            hooks.append(module.register_forward_hook(_noter(name or "network", own, seen)))
+    from assay.networks.met_layers import layers_met
+
+    seen: list[Layer] = []
     view = context.samples.view_of(context.shown.units[:SAMPLES])
-    try:
+    with layers_met(context.predictor.network, _is_looked_at, lambda *met: seen.append(_layer(*met))):
         context.predictor.respond(context.samples.batch(view.windows[:SAMPLES]))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return list(seen.values())
+    return seen
 
 
-def _noter(name: str, own: int, seen: dict[str, Layer]) -> Callable[[nn.Module, Any, Any], None]:
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        import torch
+def _is_looked_at(module: nn.Module) -> bool:
+    matrix = any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
+    return matrix or type(module).__name__ in _ACTIVATIONS
 
-        if name in seen or not isinstance(output, torch.Tensor) or not output.is_floating_point():
-            return
-        if output.dim() < 2 or not output.numel():
-            return
-        weights = [parameter for parameter in module.parameters(recurse=False) if parameter.dim() >= 2]
-        norm = float(torch.stack([weight.norm() for weight in weights]).norm()) if weights else None
-        shape = " × ".join(str(size) for size in output.shape[1:])
-        kind = type(module).__name__
-        first = output[0].float().cpu().numpy().copy()  # what follows may work in place
-        seen[name] = Layer(name, kind, shape, own, norm, sum(map(torch.numel, weights)), *_dead(output, kind), first)
 
-    return note
+def _layer(name: str, module: nn.Module, output: Tensor) -> Layer:
+    import torch
+
+    own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+    weights = [parameter for parameter in module.parameters(recurse=False) if parameter.dim() >= 2]
+    norm = float(torch.stack([weight.norm() for weight in weights]).norm()) if weights else None
+    shape = " × ".join(str(size) for size in output.shape[1:])
+    kind = type(module).__name__
+    first = output[0].float().cpu().numpy().copy()
+    return Layer(name, kind, shape, own, norm, sum(map(torch.numel, weights)), *_dead(output, kind), first)
 
 
 def _dead(output: Tensor, kind: str) -> tuple[int, int]:
@@ -119,8 +109,9 @@ def pictures_of(values: np.ndarray[Any, Any]) -> list[str]:
 def _pictures(values: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
     """The liveliest channels of (C, H, W), each (H, W), or the first values of any other shape as one picture."""
     if values.ndim == 3 and min(values.shape[1:]) > 1:
-        lively = np.argsort(-values.std(axis=(1, 2)), kind="stable")[:_PICTURES]
-        return [values[channel] for channel in sorted(lively)]
+        from assay.networks.met_layers import liveliest
+
+        return [values[channel] for channel in liveliest(values, _PICTURES)]
     flat = values.reshape(-1)[:256]
     columns = min(16, len(flat))
     rows = -(-len(flat) // columns)

@@ -33,7 +33,7 @@ def find(context: Context) -> Finding:
     parameters = sum(parameter.numel() for parameter in context.predictor.network.parameters())
     looked = min(SAMPLES, len(context.shown))
     status, told, step = _judge(context, layers, flow, looked)
-    figures = (_flow(context, layers), _heat(context.history), *_dead_by_layer(layers), _norms(layers))
+    figures = (_flow(context, layers), gradient_heat(context.history), *_dead_by_layer(layers), _norms(layers))
     owning = sum(1 for _ in layers_with_parameters(context.predictor.network))
     verdict = f"{parameters:,} parameters in {owning:,} layer{'' if owning == 1 else 's'}; {told}."
     numbers = {"parameters": Number(parameters), **_numbers(layers, flow)}
@@ -169,7 +169,8 @@ def _spread(items: Sequence[Item]) -> list[Item]:
     return [items[int(place)] for place in np.linspace(0, len(items) - 1, _MOST_LAYERS)]
 
 
-def _heat(history: Sequence[Mapping[str, Any]]) -> Figure:
+def gradient_heat(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """The norm of each layer's gradient over the steps that were noted."""
     lines = [line for line in history if line.get("gradient_norms")]
     lines = lines[:: max(1, len(lines) // 60)]
     names = _spread(list(lines[0]["gradient_norms"])) if lines else []
@@ -199,4 +200,4 @@ def _norms(layers: Sequence[Layer]) -> Figure:
     return Figure("bars", "Weight norm by layer", {"rows": rows, "x": "norm", "unit": ""})
 
 
-__all__ = ["find", "look_inside"]
+__all__ = ["find", "gradient_heat", "look_inside"]

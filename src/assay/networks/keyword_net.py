@@ -89,7 +89,9 @@ class KeywordNet(nn.Module):
 
     def judge(self, energies: Tensor) -> Tensor:
         """Log-energies (B, M, F), as `front` gives them, to logits (B, O)."""
-        if not self.training and not torch.is_grad_enabled() and not torch.onnx.is_in_onnx_export():
+        head = self.head
+        watched = head._forward_hooks or head._forward_pre_hooks  # somebody looks at what the layers give
+        if not (self.training or torch.is_grad_enabled() or torch.onnx.is_in_onnx_export() or watched):
             self._folded = fold(self, self._folded)
             return judged(self._folded, normalised(energies))
         return self._learned(normalised(energies))

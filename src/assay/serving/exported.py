@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,11 @@ def load_exported(folder: Path, task: Task, spec: Spec, facts: Mapping[str, Any]
                 raise RunError(f"{folder / item['file']} was changed since it was exported", _AGAIN)
             graphs[name] = OnnxGraph(content, label=item["file"])
         stand_in = task.stand_in(graphs, exported["asked"], spec)
-    return Predictor(task, spec, stand_in, temperature=facts["temperature"], settled=facts["settled"])
+        likeness = facts["likeness"]
+        if likeness is not None and exported.get("unlike_limit") is not None:
+            likeness = replace(likeness, limit=float(exported["unlike_limit"]))
+    return Predictor(task, spec, stand_in, temperature=facts["temperature"], settled=facts["settled"],
+                     likeness=likeness)  # fmt: skip
 
 
 def _content(file: Path) -> bytes:

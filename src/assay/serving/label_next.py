@@ -23,11 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import SettingError
+from assay.serving.features import noted_features
 from assay.serving.predictor import Predictor, inputs, window_bounds
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from assay.evaluation.metrics import Values
     from assay.samples.samples import View
     from assay.sources.records import Problem, Records
@@ -141,24 +140,14 @@ def look(predictor: Predictor, view: View) -> tuple[Array, Array]:
     Of a unit of several windows the features are those of the window that its answer rests on most.
     """
     outputs: list[Any] = []
-    features: list[Array] = []
-    last = _last_linear(predictor.network)
-
-    def note(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        features.append(given[0].detach().float().flatten(1).cpu().numpy())
-
-    hook = last.register_forward_pre_hook(note) if last is not None else None
-    try:
+    with noted_features(predictor) as noted:
         for batch in view.batches(_BATCH):
             outputs.extend(predictor.respond(batch))
             if len(outputs) == len(batch.index):
                 _probabilities(predictor, outputs)  # raises at once where there are none
-    finally:
-        if hook is not None:
-            hook.remove()
     scores, windows = _by_unit(predictor, view, outputs)
-    fits = len({part.shape[1] for part in features}) == 1 and sum(map(len, features)) == len(outputs)
-    return scores, np.concatenate(features)[windows] if fits else np.ones((len(scores), 1))
+    features = noted.of(len(outputs))
+    return scores, np.ones((len(scores), 1)) if features is None else features[windows]
 
 
 def _by_unit(predictor: Predictor, view: View, outputs: list[Any]) -> tuple[Array, Array]:
@@ -214,13 +203,6 @@ def _of_each_kind(features: Array, doubt: Array, count: int) -> Array:
     far = ((features - groups.cluster_centers_[groups.labels_]) ** 2).sum(axis=1)
     order = np.lexsort((far / doubt, groups.labels_))
     return np.asarray(order[np.unique(groups.labels_[order], return_index=True)[1]])
-
-
-def _last_linear(network: nn.Module) -> nn.Module | None:
-    from torch import nn as layers
-
-    found = [module for module in network.modules() if isinstance(module, layers.Linear)]
-    return found[-1] if found else None
 
 
 def _told(predictor: Predictor, name: str, scores: Array, turn: int) -> Suggestion:

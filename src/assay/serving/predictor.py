@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pyarrow as pa
 
 from assay.errors import DataError
 from assay.samples.samples import Samples, View, build_samples, hold_samples
 from assay.samples.split import TEST
 from assay.serving.stand_in import StandIn, arrays_of
-from assay.sources.records import Problem, ProblemLog, Records
+from assay.sources.records import Problem, ProblemLog, Records, those
 
 if TYPE_CHECKING:
     from torch import nn
 
     from assay.baselines.baseline import Baseline
     from assay.evaluation.metrics import Values
+    from assay.serving.likeness import Likeness
     from assay.serving.streamed import Following
     from assay.task import Spec, Task
 
@@ -34,10 +35,23 @@ FEW = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """A unit's name and its answer (a JSON-able dataclass of the task's)."""
+    """A unit's name, its answer (a JSON-able dataclass of the task's), and how far it is from the training data.
+
+    Attributes:
+        id: the name.
+        answer: the answer.
+        far: above 1 the input is unlike the training data (`assay.serving.likeness`); None where that is not known.
+    """
 
     id: str
     answer: Any
+    far: float | None = None
+
+    def likeness(self) -> dict[str, Any]:
+        """What JSON says of it beside the answer."""
+        if self.far is None or not math.isfinite(self.far):
+            return {"unlike": None, "unlike_ratio": None}
+        return {"unlike": self.far > 1, "unlike_ratio": round(self.far, 4)}
 
 
 class Answering(Protocol):
@@ -70,6 +84,7 @@ class Predictor:
         temperature: of the probabilities of a unit, as fitted on the validation side (`Task.sharpened`); 1 leaves them
             as the network gives them.
         settled: what the task learned once the network was trained (`Task.settled`).
+        likeness: what tells inputs that are unlike the training data; None where nothing does.
     """
 
     task: Task
@@ -78,6 +93,7 @@ class Predictor:
     options: Mapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     settled: Mapping[str, Any] = field(default_factory=dict)
+    likeness: Likeness | None = None
 
     def respond(self, batch: Any) -> Values:
         """The output of each window of a batch, which need not come from the samples.
@@ -224,7 +240,7 @@ def predict(
     streamed = streamed_answers(model, records, log, following or Following()) if may else {}
     if not streamed:
         return _held(model, records)
-    rest = _without(records, set(streamed))
+    rest = those(records, lambda name: name not in streamed)
     others, problems = _beside(model, rest, any(isinstance(one, Prediction) for one in streamed.values()))
     log.extend(problems)
     known = {one.id: one for one in others}
@@ -251,10 +267,14 @@ def takes_arrays(model: Answering) -> bool:
 
 def _held(model: Answering, records: Records) -> tuple[list[Prediction], tuple[Problem, ...]]:
     """Answers for records that are decoded before the first is answered."""
+    from assay.serving.likeness import answered
+
     with inputs(model.task, records, model.spec, takes_arrays(model)) as (samples, problems):
         view = samples.view(TEST)
-        pairs = zip(view.ids(), model.outputs(view), strict=True)
-        return [Prediction(name, model.task.answer(output, model.spec)) for name, output in pairs], problems
+        outputs, far = answered(model, view) if isinstance(model, Predictor) else (model.outputs(view), None)
+        known = [None] * len(view) if far is None else [float(one) for one in far]
+        rows = zip(view.ids(), outputs, known, strict=True)
+        return [Prediction(name, model.task.answer(output, model.spec), one) for name, output, one in rows], problems
 
 
 def _beside(model: Answering, rest: Records, answered: bool) -> tuple[list[Prediction], tuple[Problem, ...]]:
@@ -272,17 +292,6 @@ def _beside(model: Answering, rest: Records, answered: bool) -> tuple[list[Predi
             for name in batch.column("id").to_pylist():
                 log.add("unreadable-input", "skipped", name)
         return [], log.problems()
-
-
-def _without(records: Records, names: set[str]) -> Records:
-    """Records but those of some ids."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in records.batches():
-            kept = [name not in names for name in batch.column("id").to_pylist()]
-            yield batch.filter(pa.array(kept, pa.bool_()))
-
-    return replace(records, batches=batches)
 
 
 def growing(predictor: Predictor, records: Records) -> Iterator[str]:

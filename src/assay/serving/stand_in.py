@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +30,9 @@ class StandIn:
     Args:
         graphs: by the names of `Task.steps`.
         asked: the network's attributes that `Traits.asked` names.
+
+    Attributes:
+        beside: are given what the graph gives beside what the network gives (`assay.serving.features`).
     """
 
     training = False
@@ -37,6 +40,7 @@ class StandIn:
     def __init__(self, graphs: Mapping[str, Graph], asked: Mapping[str, Any]) -> None:
         self.graphs = dict(graphs)
         self.asked = dict(asked)
+        self.beside: list[Callable[[Array], None]] = []
 
     def __getattr__(self, name: str) -> Any:
         asked = self.__dict__.get("asked", {})
@@ -47,7 +51,12 @@ class StandIn:
 
     def __call__(self, *values: Any, **named: Any) -> Any:
         """As `forward`: an array, or a tuple of several."""
-        found = self.graphs["model"](*values, **named)
+        graph = self.graphs["model"]
+        found = graph(*values, **named)
+        if len(found) > 1 and getattr(graph, "outputs", ())[-1:] == ("features",):
+            for listener in self.beside:
+                listener(found[-1])
+            found = found[:-1]
         return found[0] if len(found) == 1 else found
 
 

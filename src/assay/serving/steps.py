@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import SettingError
+from assay.serving.features import OUTPUT, last_linear
 from assay.task_export import Step
 
 if TYPE_CHECKING:
@@ -56,6 +57,40 @@ def called_step(task: Any, network: nn.Module, batches: Sequence[Any], spec: Spe
         module = Called(network, tuple(tensors), constants).eval()
         found = network(**first)
     return Step(name, module, tensors, free_axes(tensors, second), output_names(found))
+
+
+class WithFeatures(nn.Module):
+    """A step that gives, beside what it gives, what the network's last linear layer is given (B, F).
+
+    Args:
+        inner: the step's module.
+        last: the layer.
+    """
+
+    def __init__(self, inner: nn.Module, last: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+        self.last = [last]  # in a list, so that it is no second name of a part of `inner`
+
+    def forward(self, *values: Tensor) -> Any:
+        """See the class."""
+        given: list[Tensor] = []
+        hook = self.last[0].register_forward_pre_hook(lambda module, inputs: given.append(inputs[0]))
+        try:
+            found = self.inner(*values)
+        finally:
+            hook.remove()
+        features = given[0][: values[0].shape[0]].flatten(1)
+        return (*(found if isinstance(found, tuple) else (found,)), features)
+
+
+def with_features(step: Step, network: nn.Module) -> Step:
+    """The step with the features beside its outputs."""
+    last = last_linear(network)
+    if last is None:
+        return step
+    module = WithFeatures(step.module, last).eval()
+    return dataclasses.replace(step, module=module, outputs=(*step.outputs, OUTPUT))
 
 
 def _call(task: Any, network: nn.Module, batch: Any, spec: Spec) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -144,6 +144,17 @@ class Records:
         if not rows:
             return pa.table({"id": pa.array([], pa.string())})
         return pa.Table.from_batches(rows)
+
+
+def those(records: Records, wanted: Callable[[str], bool]) -> Records:
+    """The records of some ids alone, with the fingerprint of all."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in records.batches():
+            kept = [wanted(name) for name in batch.column("id").to_pylist()]
+            yield batch.filter(pa.array(kept, pa.bool_()))
+
+    return replace(records, batches=batches)
 
 
 def records_from_table(table: pa.Table, fingerprint: str, *, rows_per_batch: int = 4096, **others: Any) -> Records:

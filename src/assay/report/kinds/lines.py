@@ -59,6 +59,7 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
         x, y: the axes' labels.
         unit?: "%": the values of y are shares from 0 to 1, written in per cent.
         log_x?, log_y?: bool; what is not positive is then left out.
+        span?: list of numbers that the y axis holds at least, so that figures beside one another can be compared.
         marks?: list of {"x": number, "label": str}, vertical lines such as the place where two lines cross.
     """
     given = list(data.get("series") or ())
@@ -138,6 +139,7 @@ def _frame(
     top = 34.0 + 20 * rows + _MARK_ROW * len(marks)
     bottom = top + (200 if narrow else 260)
     values = [value for one in series for point in one.known for value in point[1:]]
+    values += [_drawable(value, bool(data.get("log_y"))) for value in data.get("span") or ()] if values else []
     y = art.fit_scale(values, bottom, top, log=bool(data.get("log_y")), round_to=0 if data.get("log_y") else 5)
     if y is None:
         return None

@@ -22,6 +22,7 @@ from assay.sources.source import Source
 if TYPE_CHECKING:
     from assay.serving.http.hosted import Hosted, House
     from assay.sources.records import Records
+    from assay.task import Task
 
 JSON, FORM = "application/json", "multipart/form-data"
 
@@ -77,10 +78,26 @@ def read_request(content_type: str, body: bytes, house: House, root: UploadRoot,
         options = answering_options(task, said.options)
     except AssayError as error:
         raise told(error) from error
+    source, upload = put_down(task, said.values, said.files, root, limits)
+    return Asked(hosted, source, options, upload)
+
+
+def put_down(
+    task: Task, values: Sequence[Any], files: Sequence[tuple[str, bytes]], root: UploadRoot, limits: Limits
+) -> tuple[Source, Upload | None]:
+    """Inputs as readers take them: in memory, or as files in a folder of their own; raises `Refused`.
+
+    Args:
+        task: the application that is asked.
+        values: texts, rows or questions; or, where it takes files, each as `{"name": …, "base64": …}`.
+        files: by their names, where they came as they are.
+        root: where files are put.
+        limits: of the server.
+    """
     value_kind = in_json(task.traits.takes)
-    if said.values and value_kind is not None:
-        return Asked(hosted, Source(value=_values(said.values, value_kind, limits)), options)
-    files = said.files or _encoded_files(said.values, limits)
+    if values and value_kind is not None:
+        return Source(value=_values(values, value_kind, limits)), None
+    files = files or _encoded_files(values, limits)
     check_files(files, task.traits.takes, limits)
     upload = root.upload()
     try:
@@ -91,7 +108,7 @@ def read_request(content_type: str, body: bytes, house: House, root: UploadRoot,
         raise
     # Readers look beside a table that lies by itself for the files that it names, wherever these are.
     by_itself = value_kind is not None or not any(is_table_name(name) for name, _ in files)
-    return Asked(hosted, Source(path=upload.source if by_itself else upload.folder), options, upload)
+    return Source(path=upload.source if by_itself else upload.folder), upload
 
 
 def read_inputs(asked: Asked, limits: Limits) -> tuple[Records, int]:

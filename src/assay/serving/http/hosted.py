@@ -241,7 +241,7 @@ def _told(records: Records, predictions: Sequence[Prediction], problems: Sequenc
 
     rows = [
         {"id": one.id, **{name: to_json(value) if is_long(value) else value
-                          for name, value in answer_row(one.answer).items()}}
+                          for name, value in answer_row(one.answer).items()}, **one.likeness()}
         for one in predictions
     ]  # fmt: skip
     noted = [to_json(problem) for problem in problems]

@@ -1,0 +1,63 @@
+"""How often inputs are told unlike the training data (`assay.serving.likeness`): test samples, and foreign ones.
+
+What is foreign to the network is made of the test samples themselves: each place of an input, such as a pixel or a
+column, is taken from another sample at the same place. Every value is one that occurs there; nothing hangs together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from assay.evaluation.conformal import Mean
+from assay.evaluation.intervals import estimate
+from assay.evidence.context import Context
+from assay.evidence.finding import Number
+from assay.evidence.words import number
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: Units of each kind that are looked at, and fewer than which say nothing.
+_MOST, _FEWEST = 200, 20
+OWN, MIXED = "test inputs told unlike the training data", "mixed-up inputs told unlike the training data"
+
+
+def unlike_numbers(context: Context) -> dict[str, Number]:
+    """The shares of test inputs and of mixed-up ones that are told unlike; none where that is not known."""
+    from assay.samples.split import TEST
+    from assay.serving.likeness import answered
+
+    if context.predictor.likeness is None:
+        return {}
+    view = context.samples.view(TEST).sample(_MOST)
+    if len(view) < _FEWEST:
+        return {}
+    found: dict[str, Number] = {}
+    for name, asked in ((OWN, view), (MIXED, view.changed(mixed_up))):
+        far = answered(context.predictor, asked)[1]
+        if far is not None:
+            told = np.asarray(far > 1, float)
+            found[name] = number(estimate(Mean(), told, np.zeros(len(told)), view.groups()), "%")
+    return found
+
+
+def mixed_up(batch: Any) -> Any:
+    """A batch each place of which comes from another of its samples; one of a single sample stays as it is."""
+    named = [item.name for item in fields(batch) if item.default is MISSING and item.name != "index"]
+    return replace(batch, **{name: _from_others(getattr(batch, name), turn) for turn, name in enumerate(named)})
+
+
+def _from_others(values: Tensor, seed: int) -> Tensor:
+    """(B, …) whose every place is moved on by as many samples as is drawn for it."""
+    import torch
+
+    count = len(values)
+    if count < 2 or values.dim() < 2:
+        return values
+    flat = values.flatten(1)
+    shifts = torch.from_numpy(np.random.default_rng(seed).integers(1, count, flat.shape[1]))
+    rows = (torch.arange(count)[:, None] + shifts) % count
+    return flat.gather(0, rows).view_as(values)
