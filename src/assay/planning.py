@@ -30,6 +30,7 @@ from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.buffers import keep_buffers
 from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
+from assay.work import Subject
 
 FORMAT = 1
 #: Decoded samples, what a sample is, and what was wrong with them.
@@ -56,6 +57,11 @@ class Made:
     def task(self) -> Task:
         """The application."""
         return self.prepared.task
+
+    @property
+    def subject(self) -> Subject:
+        """What the small trainings beside this one are about."""
+        return Subject(self.task, self.spec, self.samples, self.kind, self.settings, self.plan)
 
     def build(self) -> nn.Module:
         """The network with its first weights, which follow from the seed alone."""
@@ -123,11 +129,6 @@ def planned(
     budget = budget_of(options, prepared.task)
     kind, settings, plan, measured = proposed(prepared.task, held, options, budget)
     settings, plan = changed(settings, plan)
-    if options.devices > 1 and samples.on_demand is not None:
-        raise SettingError(
-            "samples that are decoded while they are read cannot be divided among processes yet",
-            "Leave --devices out, or raise ASSAY_CACHE_GB so that they can be decoded beforehand.",
-        )
     check_batch(options.devices, plan.accumulate, min(plan.batch_size, len(samples.view(TRAIN).windows)))
     useful = replace(plan, shards=_shards(kind, spec, settings, plan, options))
     plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
