@@ -34,6 +34,7 @@ def train(
     device: str = "auto",
     devices: int = 1,
     log: str | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train a network on a source and find out what it is worth.
@@ -57,6 +58,7 @@ def train(
         device: `auto`, `cpu` or `cuda`: where the network is trained.
         devices: how many processes train it together, one a GPU.
         log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`.
+        cluster: the address of a Ray cluster, or `local` for one of its own; None for this machine.
         progress: is told how far it is.
 
     Returns:
@@ -67,7 +69,7 @@ def train(
     """
     budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log, cluster)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
 
@@ -92,6 +94,7 @@ def tune(
     evidence: str = "full",
     sampler: str = "tpe",
     pruning: bool = True,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Search hyper-parameters on the validation side, and make the best a trained model.
@@ -116,6 +119,7 @@ def tune(
         evidence: `full`, `quick` or `none`.
         sampler: `tpe`, or `random` for comparison.
         pruning: stop trials early that are behind.
+        cluster: the address of a Ray cluster, or `local`: as many trials at a time as it has cores.
         progress: is told how far it is.
 
     Returns:
@@ -132,7 +136,9 @@ def tune(
     texts = {name: str(value) for name, value in (settings or {}).items()}
     ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
     budget_s = fitting_time(budget, None)[0]
-    options = TuneOptions(trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning)
+    options = TuneOptions(
+        trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
+    )
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     return Model(tune_run(source, chosen, options, Path(out) if out is not None else None, progress))
 

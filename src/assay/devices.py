@@ -186,9 +186,9 @@ def _write_job(folder: Path, network: nn.Module, made: Made, job: Job, threads: 
     """Leave all that the workers need in their folder, and nothing of workers before."""
     from safetensors.torch import save
 
-    from assay.planning import versions
     from assay.registry import known_tasks
     from assay.stored_network import unique_weights
+    from assay.versions import versions
 
     decoded = made.samples.folder
     if made.task.name not in known_tasks() or (decoded is None and made.samples.on_demand is None):

@@ -18,7 +18,6 @@ from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.evidence.tuned import Tuned
 from assay.fitting_baselines import fit_baselines, fit_seconds, folder_bytes, last_known
-from assay.flow import Stop
 from assay.logs import logged
 from assay.memory import watched
 from assay.planning import Made
@@ -26,10 +25,11 @@ from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.predictor import Predictor
+from assay.stopping import Stop
 from assay.training.collecting import Collector
 from assay.training.loop import fit
 from assay.work import Mapper
-from assay.workforce import Workforce
+from assay.workforce import ThisMachine, Workforce
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,8 +62,8 @@ def finish(
             number of steps.
         force: who does the work; this machine by default.
     """
-    force = force or Workforce()
-    mapper = force.mapper(made, run)
+    force = force or ThisMachine()
+    mapper = force.mapper(made)
     with logged(made, run, progress) as log:
         predictor = fitted(made, run, progress, stop, log, force)
         baseline = floor = None
@@ -107,7 +107,7 @@ def fitted(
     job.record = told
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
-        position, memory_bytes = _fit(network, made, run, job, log, force or Workforce())
+        position, memory_bytes = _fit(network, made, run, job, log, force or ThisMachine())
     begun = time.perf_counter()
     if made.kind.conclude is not None:
         progress.stage("Concluding the training")

@@ -81,7 +81,7 @@ def listen_and_tell(
         options: of answers, by name.
     """
     from assay.api import load
-    from assay.flow import stopping_on_signals
+    from assay.stopping import stopping_on_signals
 
     sound.check()
     if dry_run and actions is None:

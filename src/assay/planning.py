@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.buffers import keep_buffers
 from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
+from assay.versions import versions
 from assay.work import Subject
 
 FORMAT = 1
@@ -225,23 +225,6 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python, Assay and the libraries on which a training depends."""
-    named = ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow", "optuna")
-    return {"python": platform.python_version(), **installed(named)}
-
-
-def installed(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in packages:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def reopen(run: RunFolder, progress: Progress) -> Made:

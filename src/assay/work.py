@@ -57,16 +57,25 @@ class Work(ABC, Generic[Result]):
         """What was packed elsewhere."""
 
 
-class Mapper:
-    """Does pieces of work one after the other, each when its result is asked for.
+class Mapper(ABC):
+    """Does several pieces of work about one subject."""
 
-    Attributes:
-        width: how many are done at a time.
-    """
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """How many are done at a time."""
+
+    @abstractmethod
+    def __call__(self, subject: Subject, work: Sequence[Work[Result]]) -> Iterator[Result]:
+        """What comes of each, in their order."""
+
+
+class InTurn(Mapper):
+    """Does them one after the other, each when its result is asked for."""
 
     width = 1
 
     def __call__(self, subject: Subject, work: Sequence[Work[Result]]) -> Iterator[Result]:
-        """What comes of each, in their order."""
+        """See `Mapper`."""
         for one in work:
             yield one.do(subject)

@@ -143,9 +143,9 @@ def joined(folder: Path, facts: Mapping[str, Any], rank: int, size: int, local_r
     """Make this process ready to train as one of `size`; raises `SettingError` where its versions are other ones."""
     import torch
 
-    from assay.planning import versions
     from assay.training.buffers import keep_buffers
     from assay.training.ranks import Ranks
+    from assay.versions import versions
 
     keep_buffers()
     write_bytes(folder / f"process-{rank}.json", json.dumps({"pid": os.getpid()}).encode())
@@ -199,11 +199,13 @@ def _job(folder: Path, facts: Mapping[str, Any], ranks: Ranks, again: int) -> tu
 
     run, task = RunFolder.open(folder.parent.parent), load_task(facts["task"])
     spec = task.spec_type.from_json(facts["spec"])
-    samples = _samples(run, task, spec, np.load(folder / "side.npy", allow_pickle=False), facts["samples"])
+    plan_json = run.read(run.plan)
+    side = np.load(folder / "side.npy", allow_pickle=False)
+    samples = open_again(task, spec, side, facts["samples"], plan_json)
     kind, _ = pick_network(task, spec, facts["network"]["name"])
     network = build(kind, spec, kind.settings(**facts["network"]["settings"]))
     load_unique(network, load_file(folder / "first.safetensors"))
-    _, options, plan, timing = written_plan(run, run.read(run.plan))
+    _, options, plan, timing = written_plan(run, plan_json)
     job = in_folder(Job(task, spec, samples, plan, ranks=ranks), run, timing, options.devices)
     job.stop = StopFile(folder / "stop")
     job.spent = facts["spent"] + time.time() - facts["launched"]
@@ -215,8 +217,19 @@ def _job(folder: Path, facts: Mapping[str, Any], ranks: Ranks, again: int) -> tu
     return network.to(ranks.device), job
 
 
-def _samples(run: RunFolder, task: Task, spec: Spec, side: Array, folder: str | None) -> Samples:
-    """The samples that the main process decoded; or, where they are decoded on demand, the source opened once more."""
+def open_again(task: Task, spec: Spec, side: Array, folder: str | None, origin: Mapping[str, Any]) -> Samples:
+    """The samples that another process has prepared.
+
+    Args:
+        task: the application.
+        spec: what a sample is.
+        side: (rows,) the side of each row of the records.
+        folder: where they lie decoded; None where they are decoded on demand, for which their source is opened again.
+        origin: that `source`, how its `data` is to be read, and its `fingerprint`, as a run's plan holds them.
+
+    Raises:
+        RunError: the source has changed.
+    """
     from dataclasses import replace
 
     from assay.flow import read
@@ -226,11 +239,10 @@ def _samples(run: RunFolder, task: Task, spec: Spec, side: Array, folder: str | 
 
     if folder is not None:
         return open_samples(task, spec, side, Path(folder))
-    written = run.read(run.plan, "source", "data", "fingerprint")
-    data = replace(DataOptions(**written["data"]), task=task.name)
-    records = read(task, open_source(found_source(written["source"])), data)
-    if records.fingerprint != written["fingerprint"]:
-        raise RunError(f"the data in {written['source']} has changed since the run began", "Train again.")
+    data = replace(DataOptions(**origin["data"]), task=task.name)
+    records = read(task, open_source(found_source(origin["source"])), data)
+    if records.fingerprint != origin["fingerprint"]:
+        raise RunError(f"the data in {origin['source']} has changed since the run began", "Train again.")
     return build_samples(task, records, spec, side)
 
 

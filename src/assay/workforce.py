@@ -8,12 +8,13 @@ Whatever a run does that others could do goes through one of its methods.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from assay.devices import Launcher, Torchrun
-from assay.work import Mapper
+from assay.work import InTurn, Mapper
 
 if TYPE_CHECKING:
     import threading
@@ -21,29 +22,45 @@ if TYPE_CHECKING:
     from assay.flow import TrainOptions
     from assay.planning import Made
     from assay.progress import Progress
-    from assay.run import RunFolder
     from assay.tuning.search import Search
 
 
-class Workforce:
-    """This machine.
+class Workforce(ABC):
+    """See the module."""
 
-    Attributes:
-        launcher: starts the processes of a training, where it is not done in this one.
-    """
+    @property
+    @abstractmethod
+    def launcher(self) -> Launcher:
+        """Starts the processes of a training that is not done in this one."""
+
+    @abstractmethod
+    def trains_elsewhere(self, options: TrainOptions) -> bool:
+        """Whether a training is not done in this process."""
+
+    @abstractmethod
+    def mapper(self, made: Made) -> Mapper:
+        """What does the small trainings beside the main one."""
+
+    @abstractmethod
+    def search(self, search: Search, progress: Progress, stop: threading.Event) -> None:
+        """Do the trials of a search."""
+
+
+class ThisMachine(Workforce):
+    """This process, and for a training on several devices others beside it."""
 
     launcher: Launcher = Torchrun()
 
     def trains_elsewhere(self, options: TrainOptions) -> bool:
-        """Whether a training is not done in this process."""
+        """See `Workforce.trains_elsewhere`."""
         return options.devices > 1 or options.device == "cuda"
 
-    def mapper(self, made: Made, run: RunFolder) -> Mapper:
-        """What does the small trainings beside the main one."""
-        return Mapper()
+    def mapper(self, made: Made) -> Mapper:
+        """See `Workforce.mapper`."""
+        return InTurn()
 
     def search(self, search: Search, progress: Progress, stop: threading.Event) -> None:
-        """Do the trials of a search."""
+        """See `Workforce.search`."""
         search.run(progress, stop)
 
 
@@ -56,9 +73,9 @@ def workforce(cluster: str | None) -> Iterator[Workforce]:
         SettingError: there is no cluster at that address, or not such a one.
     """
     if cluster is None:
-        yield Workforce()
+        yield ThisMachine()
         return
-    from assay.cluster.connection import connected
+    from assay.cluster.force import connected
 
     with connected(cluster) as force:
         yield force

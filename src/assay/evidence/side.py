@@ -33,7 +33,7 @@ from assay.evidence.context import FittedBaseline
 from assay.samples.draws import order
 from assay.samples.split import TEST, TRAIN
 from assay.serving.predictor import Classical, Predictor
-from assay.work import Mapper, Subject
+from assay.work import InTurn, Mapper, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -105,7 +105,7 @@ class Side:
     ) -> None:
         self.task, self.spec, self.samples = task, spec, samples
         self._kind, self._settings, self._plan = kind, settings, plan
-        self._folder, self._say, self._mapper = folder, say, mapper or Mapper()
+        self._folder, self._say, self._mapper = folder, say, mapper or InTurn()
         self._known: dict[str, SideRun] = {}
         self._fitted: dict[bytes, Fitted] = {}
 
