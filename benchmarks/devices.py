@@ -35,7 +35,7 @@ _MLP = ("--network", "mlp", "--set", "normalise=false", "--set", "dropout=0.2")
 #: In all digits: sums in bfloat16 differ in the third one, whatever their order.
 _CONVNET = ("--network", "convnet", "--set", "precision=float32")
 #: What is trained: the data, the network with its settings, and whether the issue's number is about it.
-_CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
+CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "mlp": ("images", (*_MLP, "--set", "activation=gelu"), True),
     "mlp-relu": ("images", _MLP, False),
     "textconv": ("texts", ("--network", "textconv"), True),
@@ -45,7 +45,7 @@ _CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cases", default=",".join(_CASES), help="which networks, separated by commas")
+    parser.add_argument("--cases", default=",".join(CASES), help="which networks, separated by commas")
     parser.add_argument("--kills", type=int, default=_KILLS, help="how often a worker is killed")
     parser.add_argument("--seed", default="0", help="of the trainings")
 
@@ -70,7 +70,7 @@ def source_of(bench: Bench, kind: str) -> Path:
 
 def options_of(bench: Bench, name: str, epochs: float) -> list[object]:
     """The command of a training without its folder and processes."""
-    kind, how, _ = _CASES[name]
+    kind, how, _ = CASES[name]
     batch = () if kind == "texts" else ("--set", "batch_size=16" if bench.smoke else "batch_size=128")
     plan = ("--epochs", epochs, "--seed", bench.options.seed, "--evidence", "none", "--json")
     return ["train", source_of(bench, kind), *how, *batch, *plan]
@@ -100,7 +100,7 @@ def trained(bench: Bench, name: str, devices: int, epochs: float) -> Json:
 
 def compared(bench: Bench, name: str) -> Json:
     """One process and two, over a little less than 200 steps, so that the history has a line a step."""
-    rows = {"images": 9600 / 128, "texts": 4459 / 32}[_CASES[name][0]]
+    rows = {"images": 9600 / 128, "texts": 4459 / 32}[CASES[name][0]]
     epochs = 1.0 if bench.smoke else 150 / rows
     one, two = (trained(bench, name, devices, epochs) for devices in (1, 2))
     pairs = list(zip(one["losses"], two["losses"], strict=True))[:_COMPARED]
@@ -214,7 +214,7 @@ def main() -> None:
     targets = [
         Target(f"{name}: most apart in the first {_COMPARED} steps", one["most_apart"], "<=", _WANTED)
         for name, one in found.items()
-        if _CASES[name][2]
+        if CASES[name][2]
     ]
     targets += [
         Target("kills", len(lost["kills"]), ">=", kills),

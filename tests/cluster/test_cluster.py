@@ -1,4 +1,4 @@
-"""Work on a Ray of one's own: the losses of one process, also where a worker is killed; the same small trainings; trials."""
+"""Work on a Ray of one's own: the losses of one process, also where a worker is killed; small trainings; trials."""
 
 from __future__ import annotations
 
