@@ -46,6 +46,7 @@ _PEERS = {
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "tuning": ("optuna",),
+    "cluster": ("ray", "pandas", "fsspec", "optuna"),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),
     "translation": ("tokenizers", "sacrebleu", "transformers", "accelerate"),

@@ -187,6 +187,7 @@ def _write_job(folder: Path, network: nn.Module, made: Made, job: Job, threads: 
     from safetensors.torch import save
 
     from assay.registry import known_tasks
+    from assay.samples.cache import limit_bytes
     from assay.stored_network import unique_weights
     from assay.versions import versions
 
@@ -206,6 +207,7 @@ def _write_job(folder: Path, network: nn.Module, made: Made, job: Job, threads: 
         "spec": made.spec.to_json(),
         "network": {"name": made.network, "settings": made.settings},
         "samples": None if decoded is None else str(decoded.resolve()),
+        "cache_gb": limit_bytes() / 1e9,
         "device": "cuda" if made.options.device == "cuda" else "cpu",
         "threads": threads,
         "versions": versions(),

@@ -201,7 +201,7 @@ def _job(folder: Path, facts: Mapping[str, Any], ranks: Ranks, again: int) -> tu
     spec = task.spec_type.from_json(facts["spec"])
     plan_json = run.read(run.plan)
     side = np.load(folder / "side.npy", allow_pickle=False)
-    samples = open_again(task, spec, side, facts["samples"], plan_json)
+    samples = open_again(task, spec, side, facts["samples"], {**plan_json, "cache_gb": facts["cache_gb"]})
     kind, _ = pick_network(task, spec, facts["network"]["name"])
     network = build(kind, spec, kind.settings(**facts["network"]["settings"]))
     load_unique(network, load_file(folder / "first.safetensors"))
@@ -225,7 +225,8 @@ def open_again(task: Task, spec: Spec, side: Array, folder: str | None, origin: 
         spec: what a sample is.
         side: (rows,) the side of each row of the records.
         folder: where they lie decoded; None where they are decoded on demand, for which their source is opened again.
-        origin: that `source`, how its `data` is to be read, and its `fingerprint`, as a run's plan holds them.
+        origin: that `source`, how its `data` is to be read, and its `fingerprint`, as a run's plan holds them; and how
+            many `cache_gb` the other process may fill, by which it decided how to read them.
 
     Raises:
         RunError: the source has changed.
@@ -239,6 +240,7 @@ def open_again(task: Task, spec: Spec, side: Array, folder: str | None, origin: 
 
     if folder is not None:
         return open_samples(task, spec, side, Path(folder))
+    os.environ["ASSAY_CACHE_GB"] = str(origin["cache_gb"])
     data = replace(DataOptions(**origin["data"]), task=task.name)
     records = read(task, open_source(found_source(origin["source"])), data)
     if records.fingerprint != origin["fingerprint"]:

@@ -32,7 +32,7 @@ class Address:
         spec: its sample spec.
         samples: the folder of the decoded samples; None where they are decoded on demand from the run's source.
         side: (rows,) the side of each row of the records.
-        origin: the source, how it is read and its fingerprint, as a run's plan holds them.
+        origin: the source and how it is read; see `assay.worker.open_again`.
     """
 
     task: str
@@ -86,6 +86,7 @@ class SubjectAddress:
 def address_of(prepared: Prepared, data: DataOptions, spec: Spec, samples: Samples) -> Address:
     """The address of samples; raises `SettingError` where a process elsewhere could not open them."""
     from assay.planning import named_source
+    from assay.samples.cache import limit_bytes
 
     task = prepared.task
     if task.name not in known_tasks() or (samples.folder is None and samples.on_demand is None):
@@ -94,8 +95,8 @@ def address_of(prepared: Prepared, data: DataOptions, spec: Spec, samples: Sampl
             "Name it in the entry-point group assay.tasks, or leave out --cluster.",
         )
     folder = None if samples.folder is None else str(samples.folder.resolve())
-    fingerprint = prepared.records.fingerprint
-    origin = {"source": named_source(prepared), "data": to_json(data), "fingerprint": fingerprint}
+    origin = {"source": named_source(prepared), "data": to_json(data), "fingerprint": prepared.records.fingerprint,
+              "cache_gb": limit_bytes() / 1e9}  # fmt: skip
     return Address(task.name, spec.to_json(), folder, prepared.split.side, origin)
 
 
