@@ -27,7 +27,7 @@ from assay.samples.cache import cache_root
 from assay.sources._remote import filesystem, patiently, without_password
 
 _BEAT_S, _DEAD_S = 20.0, 90.0
-_OWNER, _NOTE = "owner.json", "remote.json"
+_OWNER, _NOTE = "owner.json", ".assay-remote.json"
 #: What is of no use elsewhere: locks, half-written files, what Ray Train notes for itself.
 _LEFT_OUT = re.compile(r"(^|/)(\.lock|[^/]*\.partial|ray)(/|$)")
 #: `Path` makes one slash out of the two of a URL.
@@ -177,9 +177,13 @@ def working_folder(url: str, who: str = "run") -> Path:
 
 
 def remote_of(run: Path) -> str | None:
-    """The URL of which a run's folder is the working folder; None for one that is just here."""
-    note = run.parent / _NOTE
-    return str(json.loads(note.read_text(encoding="utf-8"))["url"]) if note.exists() else None
+    """The URL of which a run's folder is the working folder, or lies in one; None for one that is just here."""
+    for folder in (run, *run.parents[:2]):  # the two trainings in full of a search lie two levels down
+        note = folder.parent / _NOTE
+        if note.exists():
+            url = str(json.loads(note.read_text(encoding="utf-8"))["url"])
+            return "/".join([url, *run.relative_to(folder).parts])
+    return None
 
 
 @contextmanager

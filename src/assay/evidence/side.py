@@ -155,7 +155,8 @@ class Side:
         }
 
     def _curve_steps(self, divisor: int) -> int:
-        return max(_FEWEST_STEPS, int(round(self._plan.steps * divisor**-CURVE_POWER)))
+        share: float = divisor**-CURVE_POWER
+        return max(_FEWEST_STEPS, round(self._plan.steps * share))
 
     def ahead(self, curve: bool, halves: bool, classical_s: float | None) -> None:
         """Make what is going to be asked for, as many at a time as the mapper can.
