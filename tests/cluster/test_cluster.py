@@ -29,7 +29,9 @@ def cluster() -> Iterator[Any]:
     """A Ray that all tests of this module share, as `--cluster local` takes one that is there."""
     from assay.cluster.force import Cluster
 
+    before = signal.getsignal(signal.SIGTERM)
     with ray_at(LOCAL) as ray:
+        assert signal.getsignal(signal.SIGTERM) == before, "a training that is asked to stop ends behind a step"
         yield Cluster(ray)
 
 

@@ -6,8 +6,10 @@ import importlib.util
 import logging
 import os
 import platform
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ _ENVIRONMENT = {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.25",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "180",
+    "RAY_agent_register_timeout_ms": "180000",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -88,10 +91,24 @@ def ray_at(address: str) -> Iterator[Any]:
         return
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        _start(ray, quiet) if address == LOCAL else _join(ray, address, quiet)
+        with _own_signals():
+            _start(ray, quiet) if address == LOCAL else _join(ray, address, quiet)
         yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep what SIGTERM does here: Ray would end the process at once, and a training ends behind a whole step."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str) -> None:
@@ -118,7 +135,7 @@ def _start(ray: Any, quiet: dict[str, Any]) -> None:
     """Start a Ray of our own with all cores."""
     for attempt in range(_STARTS):
         try:
-            ray.init(num_cpus=cores(), include_dashboard=False, **quiet)
+            ray.init("local", num_cpus=cores(), include_dashboard=False, **quiet)  # whatever RAY_ADDRESS says
             return
         except Exception as error:  # Ray's own words, in a plain Exception
             ray.shutdown()
