@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from assay.cluster.copies import placed
 from assay.errors import SettingError
 from assay.flow import TrainOptions, parse_duration
 from assay.flow import train as train_run
@@ -48,7 +50,7 @@ def train(
         split: `80/10/10`, or the name of a column that gives each sample's side.
         split_seed: moves samples between the sides.
         data: options that the task adds, such as `{"image_size": 64}`.
-        out: the run folder, which must not exist; by default the next free one in `runs/`.
+        out: the run folder, which must not exist, or a URL; by default the next free one in `runs/`.
         budget: time for fitting, in seconds or as `5m`.
         epochs: passes over the training samples, instead of a budget.
         network: the network's name, such as `convnet` or `timm/resnet18`.
@@ -71,7 +73,9 @@ def train(
     texts = {name: str(value) for name, value in (settings or {}).items()}
     options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log, cluster)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
-    return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
+    with _placed(out) as folder:
+        run = train_run(source, chosen, options, folder, progress)
+    return Model(run)
 
 
 def tune(
@@ -140,7 +144,14 @@ def tune(
         trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
     )
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
-    return Model(tune_run(source, chosen, options, Path(out) if out is not None else None, progress))
+    with _placed(out) as folder:
+        run = tune_run(source, chosen, options, folder, progress)
+    return Model(run)
+
+
+def _placed(out: str | Path | None) -> AbstractContextManager[Path | None]:
+    """The folder in which a run works: a URL has one below the cache."""
+    return nullcontext() if out is None else placed(Path(out))
 
 
 def fitting_time(budget: str | float | None, epochs: float | None) -> tuple[float | None, float | None]:
