@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -161,6 +162,8 @@ def train_worker(config: dict[str, Any]) -> None:
         if post:
             post.copy.push(f"{_WORKERS}/error.json")
         raise RuntimeError(f"{error}") from None  # the error itself is in the folder
+    if post:
+        post.close()
 
 
 class Post:
@@ -176,11 +179,16 @@ class Post:
         self.copy.pull("plan.json", "metrics.jsonl", "checkpoint")
         self.folder = self.copy.folder / _WORKERS
         self._first = rank == 0
+        self._over = threading.Event()
         threading.Thread(target=self._exchange, daemon=True).start()
 
+    def close(self) -> None:
+        """What is left here has been sent."""
+        self._over.set()
+        shutil.rmtree(self.copy.folder, ignore_errors=True)
+
     def _exchange(self) -> None:
-        while True:
-            time.sleep(_LOOK_S)
+        while not self._over.wait(_LOOK_S):
             self.copy.pull(f"{_WORKERS}/stop", f"{_WORKERS}/abort")
             if self._first:
                 self.copy.push(f"{_WORKERS}/progress.jsonl")
