@@ -66,6 +66,8 @@ class Cluster(Workforce):
         if self._machines is None:
             found = machines(self.ray)
             check_machines(found)
+            if not any(one.cores + one.gpus for one in found):
+                raise SettingError("no machine of the cluster answers that could work", "See what `ray status` says.")
             self._machines = found
         return self._machines
 
