@@ -175,7 +175,7 @@ def reading(bench: Bench, photos: int) -> Json:
     source, shards, cache = (bench.work / f"{name}-{photos}" for name in ("photos", "shards", "cache"))
     for folder in (source, shards, cache):
         shutil.rmtree(folder, ignore_errors=True)
-    count = write_photos(source, photos * 8_000.0)
+    count = write_photos(source, photos * 16_000.0)
     run_assay("data", "shard", source, shards, "--json", cache=cache)
     shutil.rmtree(source)
     watching = {} if bench.smoke else {"watch": True}
@@ -314,7 +314,7 @@ def main() -> None:
     scales = {name: bench.piece(f"noise-{name}", partial(noise, bench, name)) for name in names}
     summed = bench.piece("all-reduce", partial(all_reduce, bench))
     reals = {name: bench.piece(f"real-{name}", partial(real, bench, name)) for name in names}
-    photos = (30, 60) if bench.smoke else _PHOTOS
+    photos = (150, 250) if bench.smoke else _PHOTOS
     read = [bench.piece(f"photos-{count}", partial(reading, bench, count)) for count in photos]
     summary = summary_of(steps, scales, reals, summed, read)
     targets = [
