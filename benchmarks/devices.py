@@ -35,7 +35,7 @@ _MLP = ("--network", "mlp", "--set", "normalise=false", "--set", "dropout=0.2")
 #: In all digits: sums in bfloat16 differ in the third one, whatever their order.
 _CONVNET = ("--network", "convnet", "--set", "precision=float32")
 #: What is trained: the data, the network with its settings, and whether the issue's number is about it.
-_CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
+CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "mlp": ("images", (*_MLP, "--set", "activation=gelu"), True),
     "mlp-relu": ("images", _MLP, False),
     "textconv": ("texts", ("--network", "textconv"), True),
@@ -45,7 +45,7 @@ _CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cases", default=",".join(_CASES), help="which networks, separated by commas")
+    parser.add_argument("--cases", default=",".join(CASES), help="which networks, separated by commas")
     parser.add_argument("--kills", type=int, default=_KILLS, help="how often a worker is killed")
     parser.add_argument("--seed", default="0", help="of the trainings")
 
@@ -70,7 +70,7 @@ def source_of(bench: Bench, kind: str) -> Path:
 
 def options_of(bench: Bench, name: str, epochs: float) -> list[object]:
     """The command of a training without its folder and processes."""
-    kind, how, _ = _CASES[name]
+    kind, how, _ = CASES[name]
     batch = () if kind == "texts" else ("--set", "batch_size=16" if bench.smoke else "batch_size=128")
     plan = ("--epochs", epochs, "--seed", bench.options.seed, "--evidence", "none", "--json")
     return ["train", source_of(bench, kind), *how, *batch, *plan]
@@ -100,7 +100,7 @@ def trained(bench: Bench, name: str, devices: int, epochs: float) -> Json:
 
 def compared(bench: Bench, name: str) -> Json:
     """One process and two, over a little less than 200 steps, so that the history has a line a step."""
-    rows = {"images": 9600 / 128, "texts": 4459 / 32}[_CASES[name][0]]
+    rows = {"images": 9600 / 128, "texts": 4459 / 32}[CASES[name][0]]
     epochs = 1.0 if bench.smoke else 150 / rows
     one, two = (trained(bench, name, devices, epochs) for devices in (1, 2))
     pairs = list(zip(one["losses"], two["losses"], strict=True))[:_COMPARED]
@@ -128,7 +128,7 @@ def killed(bench: Bench, kills: int) -> Json:
     if code:
         raise SystemExit(f"assay train ended with {code}: see {log.name}")
     made = [one for one in seen if one is not None]
-    for one, event in zip(made, _events(runs["killed"]), strict=True):
+    for one, event in zip(made, lost_at(runs["killed"]), strict=True):
         one["went_on_from"] = event
     return {"kills": made, "equal": digest(runs["whole"]) == digest(runs["killed"]),
             "whole_wall_s": whole.wall_s, "killed_wall_s": wall_s}  # fmt: skip
@@ -136,41 +136,41 @@ def killed(bench: Bench, kills: int) -> Json:
 
 def _kill(process: subprocess.Popen[bytes], run: Path, moments: random.Random, smoke: bool) -> Json | None:
     """Kill one of the two workers some time after they began; None where the training is over by then."""
-    already, who = len(_events(run)), moments.choice((0, 1))
-    while process.poll() is None and (_pid(run, who) is None or not _steps(run)):
+    already, who = len(lost_at(run)), moments.choice((0, 1))
+    while process.poll() is None and (pid_of(run, who) is None or not last_step(run)):
         time.sleep(0.01)
     wait_s = 0.0 if smoke else moments.uniform(2, 15)
     end = time.monotonic() + wait_s
     while process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
-    pid, saved = _pid(run, who), _checkpoint(run)
+    pid, saved = pid_of(run, who), checkpoint_step(run)
     if process.poll() is not None or pid is None:
         return None
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return None
-    reached = _steps(run)
-    while process.poll() is None and len(_events(run)) == already:
+    reached = last_step(run)
+    while process.poll() is None and len(lost_at(run)) == already:
         time.sleep(0.02)
     return {"rank": who, "after_s": wait_s, "checkpoint_step": saved, "reached_step": reached}
 
 
-def _pid(run: Path, rank: int) -> int | None:
+def pid_of(run: Path, rank: int) -> int | None:
     try:
         return int(json.loads((run / "checkpoint" / "workers" / f"process-{rank}.json").read_text())["pid"])
     except (OSError, ValueError):
         return None
 
 
-def _checkpoint(run: Path) -> int:
+def checkpoint_step(run: Path) -> int:
     from assay.training.state import Snapshot
 
     saved = Snapshot.read(run / "checkpoint")
     return int(saved.facts["position"]["step"]) if saved else 0
 
 
-def _lines(run: Path) -> list[Json]:
+def lines_of(run: Path) -> list[Json]:
     found: list[Json] = []
     file = run / "metrics.jsonl"
     for text in file.read_text().splitlines() if file.exists() else []:
@@ -181,13 +181,13 @@ def _lines(run: Path) -> list[Json]:
     return found
 
 
-def _steps(run: Path) -> int:
-    return max((line["step"] for line in _lines(run) if "train_loss" in line), default=0)
+def last_step(run: Path) -> int:
+    return max((line["step"] for line in lines_of(run) if "train_loss" in line), default=0)
 
 
-def _events(run: Path) -> list[int]:
+def lost_at(run: Path) -> list[int]:
     """The steps from which workers went on after one was lost."""
-    return [line["step"] for line in _lines(run) if "was lost" in line.get("event", "")]
+    return [line["step"] for line in lines_of(run) if "was lost" in line.get("event", "")]
 
 
 def main() -> None:
@@ -214,7 +214,7 @@ def main() -> None:
     targets = [
         Target(f"{name}: most apart in the first {_COMPARED} steps", one["most_apart"], "<=", _WANTED)
         for name, one in found.items()
-        if _CASES[name][2]
+        if CASES[name][2]
     ]
     targets += [
         Target("kills", len(lost["kills"]), ">=", kills),

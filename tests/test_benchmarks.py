@@ -50,6 +50,7 @@ _PEERS = {
     "transcription_speed": ("soundfile", "soxr", "jiwer", "tokenizers", "transformers"),
     "sentences": ("tokenizers",),
     "tuning": ("optuna",),
+    "cluster": ("ray", "pandas", "fsspec", "optuna"),
     "studio": ("fastapi", "uvicorn", "playwright", "onnxscript", "tokenizers"),
     "questions": ("tokenizers",),
     "shakespeare": ("tokenizers",),

@@ -101,9 +101,9 @@ def test_a_step_too_small_to_divide_names_the_size_that_would_do() -> None:
 
 
 def test_a_worker_with_other_versions_is_refused() -> None:
-    check_versions({"torch": "2.14.0", "assay": "1"}, {"torch": "2.14.0", "assay": "1"}, 1)
+    check_versions({"torch": "2.14.0", "assay": "1"}, {"torch": "2.14.0", "assay": "1"}, "worker 1")
     with pytest.raises(SettingError, match=r"worker 1 .*torch 2.13.0 instead of 2.14.0") as found:
-        check_versions({"torch": "2.14.0", "assay": "1"}, {"torch": "2.13.0", "assay": "1"}, 1)
+        check_versions({"torch": "2.14.0", "assay": "1"}, {"torch": "2.13.0", "assay": "1"}, "worker 1")
     assert "same versions" in found.value.hint
 
 

@@ -15,7 +15,7 @@ import sys
 import pytest
 
 #: Slow to import, or absent from a core installation.
-HEAVY = ("torch", "torchvision", "timm", "sklearn", "skimage", "scipy", "lightgbm", "pandas", "pyarrow", "PIL")
+HEAVY = ("torch", "torchvision", "timm", "sklearn", "skimage", "scipy", "lightgbm", "pandas", "pyarrow", "PIL", "ray")
 
 _PROGRAM = """
 import importlib, json, sys

@@ -30,7 +30,11 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="A hyper-para
 
 
 RunOutOption = Annotated[
-    Path | None, typer.Option("--out", help="The run folder; the next free one in runs/ by default.")
+    Path | None, typer.Option("--out", help="The run folder, or a URL; the next free one in runs/ by default.")
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Work on a Ray cluster: HOST:PORT, auto, or local for one of its own."),
 ]
 EvidenceOption = Annotated[str, typer.Option("--evidence", help="full, quick or none.")]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from assay.cluster.copies import placed
 from assay.errors import SettingError
 from assay.flow import TrainOptions, parse_duration
 from assay.flow import train as train_run
@@ -34,6 +36,7 @@ def train(
     device: str = "auto",
     devices: int = 1,
     log: str | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Train a network on a source and find out what it is worth.
@@ -47,7 +50,7 @@ def train(
         split: `80/10/10`, or the name of a column that gives each sample's side.
         split_seed: moves samples between the sides.
         data: options that the task adds, such as `{"image_size": 64}`.
-        out: the run folder, which must not exist; by default the next free one in `runs/`.
+        out: the run folder, which must not exist, or a URL; by default the next free one in `runs/`.
         budget: time for fitting, in seconds or as `5m`.
         epochs: passes over the training samples, instead of a budget.
         network: the network's name, such as `convnet` or `timm/resnet18`.
@@ -57,6 +60,7 @@ def train(
         device: `auto`, `cpu` or `cuda`: where the network is trained.
         devices: how many processes train it together, one a GPU.
         log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`.
+        cluster: the address of a Ray cluster, or `local` for one of its own; None for this machine.
         progress: is told how far it is.
 
     Returns:
@@ -67,9 +71,11 @@ def train(
     """
     budget_s, epochs = fitting_time(budget, epochs)
     texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log, cluster)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
-    return Model(train_run(source, chosen, options, Path(out) if out is not None else None, progress))
+    with _placed(out) as folder:
+        run = train_run(source, chosen, options, folder, progress)
+    return Model(run)
 
 
 def tune(
@@ -92,6 +98,7 @@ def tune(
     evidence: str = "full",
     sampler: str = "tpe",
     pruning: bool = True,
+    cluster: str | None = None,
     progress: Progress | None = None,
 ) -> Model:
     """Search hyper-parameters on the validation side, and make the best a trained model.
@@ -116,6 +123,7 @@ def tune(
         evidence: `full`, `quick` or `none`.
         sampler: `tpe`, or `random` for comparison.
         pruning: stop trials early that are behind.
+        cluster: the address of a Ray cluster, or `local`: as many trials at a time as it has cores.
         progress: is told how far it is.
 
     Returns:
@@ -132,9 +140,18 @@ def tune(
     texts = {name: str(value) for name, value in (settings or {}).items()}
     ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
     budget_s = fitting_time(budget, None)[0]
-    options = TuneOptions(trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning)
+    options = TuneOptions(
+        trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
+    )
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
-    return Model(tune_run(source, chosen, options, Path(out) if out is not None else None, progress))
+    with _placed(out) as folder:
+        run = tune_run(source, chosen, options, folder, progress)
+    return Model(run)
+
+
+def _placed(out: str | Path | None) -> AbstractContextManager[Path | None]:
+    """The folder in which a run works: a URL has one below the cache."""
+    return nullcontext() if out is None else placed(Path(out))
 
 
 def fitting_time(budget: str | float | None, epochs: float | None) -> tuple[float | None, float | None]:

@@ -10,6 +10,7 @@ import typer
 
 from assay._arguments import (
     MORE_OPTIONS,
+    ClusterOption,
     EvidenceOption,
     Group,
     Json,
@@ -99,6 +100,7 @@ def train(
     accumulate: Annotated[
         int | None, typer.Option("--accumulate", help="Parts in which a step is computed, to need less memory.")
     ] = None,
+    cluster: ClusterOption = None,
     log: Annotated[str | None, typer.Option("--log", help="tensorboard:FOLDER or mlflow:URI.")] = None,
     task: TaskOption = None,
     target: Target = None,
@@ -115,7 +117,7 @@ def train(
     data, given = data_options(context, task, target, group, split, split_seed), settings_of(settings)
     if accumulate is not None:
         given["accumulate"] = str(accumulate)
-    options = TrainOptions(*fitting_time(budget, epochs), network, given, seed, evidence, device, devices, log)
+    options = TrainOptions(*fitting_time(budget, epochs), network, given, seed, evidence, device, devices, log, cluster)
     train_and_tell(source, data, options, out, json)
 
 
@@ -138,6 +140,7 @@ def tune(
     evidence: EvidenceOption = "full",
     sampler: Annotated[str, typer.Option("--sampler", help="tpe, or random for comparison.")] = "tpe",
     pruning: Annotated[bool, typer.Option("--pruning/--no-pruning", help="Stop trials that are behind.")] = True,
+    cluster: ClusterOption = None,
     task: TaskOption = None,
     target: Target = None,
     group: Group = None,
@@ -153,16 +156,16 @@ def tune(
     ranges = {name: where for name, _, where in (text.partition("=") for text in search or ())}
     data = data_options(context, task, target, group, split, split_seed)
     options = TuneOptions(trials, fitting_time(budget, None)[0], storage, tuple(network or ()), settings_of(settings),
-                          ranges, seed, evidence, sampler, pruning)  # fmt: skip
+                          ranges, seed, evidence, sampler, pruning, cluster)  # fmt: skip
     tune_and_tell(source, data, options, out, json)
 
 
 @app.command()
-def resume(run: RunArgument, json: Json = False) -> None:
+def resume(run: RunArgument, cluster: ClusterOption = None, json: Json = False) -> None:
     """Finish a run that was stopped or killed."""
     from assay.shell import resume_and_tell
 
-    resume_and_tell(run, json)
+    resume_and_tell(run, json, cluster)
 
 
 @app.command(epilog=MORE_OPTIONS)

@@ -13,7 +13,7 @@ The command line prints one `error:` line and one `hint:` line and exits with st
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _MOST_LISTED = 30
 
@@ -66,6 +66,17 @@ class MissingExtraError(AssayError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs a package that is not installed.", f'pip install "assay[{extra}]"')
+
+
+def told(error: AssayError) -> dict[str, str]:
+    """An error as plain values, for another process to raise by `raised`: pickling would lose its hint."""
+    return {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+
+
+def raised(values: Mapping[str, str]) -> AssayError:
+    """The error that `told` another process' values are of."""
+    kinds = {kind.__name__: kind for kind in (DataError, SettingError, RunError, TrainingError)}
+    return kinds.get(values["kind"], AssayError)(values["message"], values["hint"])
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:

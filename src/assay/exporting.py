@@ -127,9 +127,9 @@ def _prepared(run: RunFolder, progress: Progress) -> Work:
 
 
 def _written(work: Work) -> dict[str, onnx.ModelProto]:
-    from assay.planning import installed
     from assay.serving.exported import metadata_of
     from assay.serving.onnx_writing import OPSET, write_step
+    from assay.versions import installed
 
     task, spec = work.predictor.task, work.predictor.spec
     told = {
@@ -223,9 +223,9 @@ def _fed(work: Work, exported: Predictor) -> dict[str, list[dict[str, np.ndarray
 
 
 def _facts(work: Work, models: Mapping[str, onnx.ModelProto], told: Mapping[str, Parity], int8: bool) -> dict[str, Any]:
-    from assay.planning import installed
     from assay.serving.exported import model_digest
     from assay.serving.onnx_writing import opset_of
+    from assay.versions import installed
 
     task, spec = work.predictor.task, work.predictor.spec
     return {
@@ -292,7 +292,7 @@ def _own_folder(run: RunFolder, out: Path) -> RunFolder:
 
 
 def _assay() -> str:
-    from assay.planning import installed
+    from assay.versions import installed
 
     return installed(("assay",)).get("assay", "unknown")
 

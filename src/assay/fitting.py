@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evidence.context import Context, FittedBaseline
 from assay.evidence.side import Side
 from assay.evidence.tuned import Tuned
-from assay.flow import Stop
+from assay.fitting_baselines import fit_baselines, fit_seconds, folder_bytes, last_known
 from assay.logs import logged
 from assay.memory import watched
 from assay.planning import Made
@@ -26,9 +25,12 @@ from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
 from assay.serving.likeness import fit_likeness
-from assay.serving.predictor import Classical, Predictor
+from assay.serving.predictor import Predictor
+from assay.stopping import Stop
 from assay.training.collecting import Collector
 from assay.training.loop import fit
+from assay.work import Mapper
+from assay.workforce import ThisMachine, Workforce
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
 #: that this may take where the test side takes less.
 _LEAST_EVALUATED, _MOST_EVALUATED = 200, 5000
 _EVALUATED_SHARE, _EVALUATED_LEAST_S = 0.1, 5.0
-#: The baseline's time as a share of the training's, with full and with quick evidence.
-_FULL_SHARE, _QUICK_SHARE = 0.3, 0.045
 
 
 def finish(
@@ -50,6 +50,7 @@ def finish(
     progress: Progress,
     stop: threading.Event,
     tuned: Callable[[Evaluation, int], Tuned] | None = None,
+    force: Workforce | None = None,
 ) -> RunFolder:
     """Fit, compare, find out and tell, each unless it is done already.
 
@@ -60,13 +61,16 @@ def finish(
         stop: see `train`.
         tuned: of a search's best trial: makes what the search left behind out of the answers on the test side and the
             number of steps.
+        force: who does the work; this machine by default.
     """
+    force = force or ThisMachine()
+    mapper = force.mapper(made)
     with logged(made, run, progress) as log:
-        predictor = fitted(made, run, progress, stop, log)
+        predictor = fitted(made, run, progress, stop, log, force)
         baseline = floor = None
         if made.options.evidence != "none":
-            baseline, floor = _baselines(made, run, progress)
-        _conclude(made, run, predictor, baseline, floor, progress, tuned)
+            baseline, floor = fit_baselines(made, run, progress, mapper)
+        _conclude(made, run, predictor, baseline, floor, progress, tuned, mapper)
         run.finish()
     return run
 
@@ -77,6 +81,7 @@ def fitted(
     progress: Progress,
     stop: threading.Event,
     log: Callable[[Mapping[str, Any]], None] = lambda line: None,
+    force: Workforce | None = None,
 ) -> Predictor:
     """The trained network with its confidence scaled, from `model/` where it is there already."""
     from assay.stored_network import read_network, write_network
@@ -104,7 +109,7 @@ def fitted(
     job.record = told
     job.spent, job.stop, job.progress, job.collect = time.perf_counter() - begun, stop, progress, collect
     with writing(run.checkpoint), stop.awaited() if isinstance(stop, Stop) else nullcontext():
-        position, memory_bytes = _fit(network, made, run, job, log)
+        position, memory_bytes = _fit(network, made, run, job, log, force or ThisMachine())
     begun = time.perf_counter()
     if made.kind.conclude is not None:
         progress.stage("Concluding the training")
@@ -127,14 +132,14 @@ def fitted(
 
 
 def _fit(
-    network: nn.Module, made: Made, run: RunFolder, job: Job, log: Callable[[Mapping[str, Any]], None]
+    network: nn.Module, made: Made, run: RunFolder, job: Job, log: Callable[[Mapping[str, Any]], None], force: Workforce
 ) -> tuple[Position, int | None]:
     """Train in this process or in several others; gives where that ended, and the bytes that it took."""
-    if made.options.devices > 1 or made.options.device == "cuda":
+    if force.trains_elsewhere(made.options):
         from assay.devices import fit_on_devices
 
         known = len(run.history())
-        found = fit_on_devices(network, made, run, job)
+        found = fit_on_devices(network, made, run, job, force.launcher)
         for line in run.history()[known:]:  # written by another process
             log(line)
         if job.collect is not None:
@@ -177,38 +182,6 @@ def _collector(made: Made, run: RunFolder) -> Collector | None:
     return Collector(made.task, made.spec, made.samples, run.checkpoint / "collected", made.plan.seed)
 
 
-def _baselines(made: Made, run: RunFolder, progress: Progress) -> tuple[FittedBaseline | None, FittedBaseline | None]:
-    """The classical model and the dummy floor, fitted (or read back) and asked about the test side."""
-    fit_s = fit_seconds(run)
-    budget = fit_s * (_FULL_SHARE if made.options.evidence == "full" else _QUICK_SHARE)
-    found: dict[bool, FittedBaseline] = {}
-    for model in made.task.baselines(made.spec):
-        if model.floor in found:
-            continue
-        progress.stage(f"Classical baseline: {model.name}" if not model.floor else "The floor: guessing")
-        folder = run.model / ("floor" if model.floor else "baseline")
-        note_file = folder / "fit.json"
-        if note_file.exists():
-            model.load(folder)
-            facts = run.read(note_file)
-        else:
-            model.load_libraries()
-            with watched() as memory:
-                begun = time.perf_counter()
-                note = model.fit(made.samples.view(TRAIN), made.samples.view(VALIDATION), budget, made.plan.seed)
-                seconds = time.perf_counter() - begun
-            facts = {"note": note, "seconds": seconds, "name": model.name, "memory_bytes": memory.most}
-            with writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                model.save(folder)
-            run.write(note_file, facts)
-        test = made.task.evaluate(Classical(made.task, made.spec, model), made.samples.view(TEST))
-        found[model.floor] = FittedBaseline(
-            model, test, facts["seconds"], facts["note"], folder_bytes(folder), facts.get("memory_bytes")
-        )
-    return found.get(False), found.get(True)
-
-
 def _conclude(
     made: Made,
     run: RunFolder,
@@ -216,7 +189,8 @@ def _conclude(
     baseline: FittedBaseline | None,
     floor: FittedBaseline | None,
     progress: Progress,
-    tuned: Callable[[Evaluation, int], Tuned] | None = None,
+    tuned: Callable[[Evaluation, int], Tuned] | None,
+    mapper: Mapper,
 ) -> None:
     """Evaluate, find, and write samples, evidence, page and summary."""
     from assay.conclusion import write_conclusion
@@ -249,9 +223,9 @@ def _conclude(
         "" if baseline else _why_no_baseline(made),
         folder_bytes(run.model, deep=False),
         _peak_memory(),
-        _side(made, run, progress),
+        _side(made, run, progress, mapper),
         made.options.evidence == "full",
-        _last(run, "fit_memory_bytes"),
+        last_known(run, "fit_memory_bytes"),
         made.kind.features(made.settings),
         tuned(sides["test"], _steps_taken(made, run)) if tuned and made.options.evidence != "none" else None,
     )
@@ -285,7 +259,7 @@ def _why_no_baseline(made: Made) -> str:
     return made.task.why_no_baseline(made.spec) or f"no classical model is known for {made.task.name}"
 
 
-def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
+def _side(made: Made, run: RunFolder, progress: Progress, mapper: Mapper) -> Side | None:
     """The side trainings that full evidence asks for; None where there are none."""
     if made.options.evidence != "full":
         return None
@@ -299,28 +273,13 @@ def _side(made: Made, run: RunFolder, progress: Progress) -> Side | None:
         plan,
         run.checkpoint / "side",
         lambda name: progress.say(f"Side training {name}"),
+        mapper,
     )
 
 
 def _steps_taken(made: Made, run: RunFolder) -> int:
     """The steps that the training took in the end."""
     return int(next((line["step"] for line in reversed(run.history()) if "fit_seconds" in line), made.plan.steps))
-
-
-def fit_seconds(run: RunFolder) -> float:
-    """What fitting took, from the history."""
-    return float(_last(run, "fit_seconds") or 0.0)
-
-
-def _last(run: RunFolder, name: str) -> Any:
-    """The newest value of a name in the history; None where it is not there."""
-    return next((line[name] for line in reversed(run.history()) if name in line), None)
-
-
-def folder_bytes(folder: Path, deep: bool = True) -> int:
-    """The bytes of a folder's files."""
-    files = folder.rglob("*") if deep else folder.glob("*")
-    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _peak_memory() -> int:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import signal
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.progress import Progress
 from assay.registry import load_task, load_tasks
-from assay.run import RunFolder, to_json
+from assay.run import RunFolder, owned, to_json
 from assay.samples.near_duplicates import find_near_duplicates
 from assay.samples.split import Split, check_sides, parse_shares, split
 from assay.sources.records import Problem, ProblemLog, Records
@@ -28,6 +26,7 @@ from assay.sources.source import DataOptions, Recognition, Source, open_source
 
 if TYPE_CHECKING:
     from assay.task import Task
+    from assay.workforce import Workforce
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class TrainOptions:
         device: `auto`, `cpu` or `cuda`: where the network is trained.
         devices: how many processes train it together, one a GPU.
         log: where the history goes besides, `tensorboard:FOLDER` or `mlflow:URI`; None for nowhere.
+        cluster: the address of a Ray cluster, or `local`; None for this machine.
     """
 
     budget_s: float | None = None
@@ -55,6 +55,7 @@ class TrainOptions:
     device: str = "auto"
     devices: int = 1
     log: str | None = None
+    cluster: str | None = None
 
 
 @dataclass(frozen=True)
@@ -205,12 +206,9 @@ def train(
         AssayError: data, settings or folder cannot be used.
         Interrupted: `stop` was set; `resume` finishes the run.
     """
-    from assay.devices import check_devices
-    from assay.fitting import finish
     from assay.logs import check_log
-    from assay.planning import choose
+    from assay.workforce import workforce
 
-    check_devices(options.device, options.devices)
     if options.evidence not in ("full", "quick", "none"):
         raise SettingError(
             f"--evidence {options.evidence} is not possible", did_you_mean(options.evidence, ("full", "quick", "none"))
@@ -219,15 +217,37 @@ def train(
     progress = progress or Progress()
     source = open_source(source)
     options = dataclasses.replace(options, network=_anywhere(options.network))
+    with workforce(options.cluster) as force:
+        return _train(source, data, options, out, progress, stop or threading.Event(), force)
+
+
+def _train(
+    source: Source,
+    data: DataOptions,
+    options: TrainOptions,
+    out: Path | None,
+    progress: Progress,
+    stop: threading.Event,
+    force: Workforce,
+) -> RunFolder:
+    """See `train`, whose options were looked at."""
+    from assay.devices import check_devices
+    from assay.fitting import finish
+    from assay.planning import choose
+
+    check_devices(options.device, options.devices, force.launcher)
     run = RunFolder.create(out or next_run_folder(source, data.task))
     try:
-        data = dataclasses.replace(data, network=options.network)
-        prepared = prepare(source, data, progress)
-        made = choose(prepared, data, options, run, progress)
+        with owned(run.checkpoint, make=True):
+            data = dataclasses.replace(data, network=options.network)
+            prepared = prepare(source, data, progress)
+            made = choose(prepared, data, options, run, progress)
+            finish(made, run, progress, stop, force=force)
     except BaseException:
         run.drop_if_empty()
         raise
-    return finish(made, run, progress, stop or threading.Event())
+    run.finish()
+    return run
 
 
 def next_run_folder(source: Any, asked: str | None = None) -> Path:
@@ -247,58 +267,36 @@ def _anywhere(network: str | None) -> str | None:
     return f"{kind}/{Path(argument).resolve()}" if slash and Path(argument).is_dir() else network
 
 
-def resume(path: Path, progress: Progress | None = None, stop: threading.Event | None = None) -> RunFolder:
-    """Finish a run that was stopped, from its last checkpoint; a complete run is left as it is."""
+def resume(
+    path: Path, progress: Progress | None = None, stop: threading.Event | None = None, cluster: str | None = None
+) -> RunFolder:
+    """Finish a run that was stopped, from its last checkpoint; a complete run is left as it is.
+
+    Args:
+        path: the run.
+        progress: is told how far it is.
+        stop: see `train`.
+        cluster: another one than the run was begun with.
+    """
     from assay.fitting import finish
     from assay.planning import reopen
+    from assay.workforce import workforce
 
     if (path / "tuning" / "tuning.json").exists():
         from assay.tuning.flow import resume as resume_tuning
         from assay.tuning.options import need_optuna
 
         need_optuna()
-        return resume_tuning(path, progress or Progress(), stop or threading.Event())
+        return resume_tuning(path, progress or Progress(), stop or threading.Event(), cluster=cluster)
     run = RunFolder.open(path)
     if run.summary.exists():
         return run
     progress = progress or Progress()
-    return finish(reopen(run, progress), run, progress, stop or threading.Event())
-
-
-class Stop(threading.Event):
-    """Set to stop a training; says whether the work at hand wants to stop by itself, behind a whole step."""
-
-    waiting = False
-
-    @contextmanager
-    def awaited(self) -> Iterator[None]:
-        """Work that looks at this event and stops by itself."""
-        self.waiting = True
-        try:
-            yield
-        finally:
-            self.waiting = False
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[Stop]:
-    """An event that Ctrl-C or a termination signal sets: fitting stops behind a whole step, anything else at once."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if stop.is_set() or not stop.waiting:
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    made = reopen(run, progress)
+    with owned(run.checkpoint, make=True), workforce(cluster or made.options.cluster) as force:
+        finish(made, run, progress, stop or threading.Event(), force=force)
+    run.finish()
+    return run
 
 
 def parse_duration(text: str) -> float:

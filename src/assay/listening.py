@@ -171,7 +171,7 @@ def listen_and_tell(
         options: of answers, by name.
     """
     from assay.api import load
-    from assay.flow import stopping_on_signals
+    from assay.stopping import stopping_on_signals
 
     given.check()
     if dry_run and actions is None:

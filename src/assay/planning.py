@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,8 @@ from assay.task import NetworkKind, Settings, Situation, Spec, Task
 from assay.training.buffers import keep_buffers
 from assay.training.loop import Job
 from assay.training.plan import Plan, apply_settings
+from assay.versions import versions
+from assay.work import Subject
 
 FORMAT = 1
 _FROM_FILES = (
@@ -59,6 +60,11 @@ class Made:
     def task(self) -> Task:
         """The application."""
         return self.prepared.task
+
+    @property
+    def subject(self) -> Subject:
+        """What the small trainings beside this one are about."""
+        return Subject(self.task, self.spec, self.samples, self.kind, self.settings, self.plan)
 
     def build(self) -> nn.Module:
         """The network with its first weights, which follow from the seed alone."""
@@ -126,11 +132,6 @@ def planned(
     budget = budget_of(options, prepared.task)
     kind, settings, plan, measured = proposed(prepared.task, held, options, budget)
     settings, plan = changed(settings, plan)
-    if options.devices > 1 and samples.on_demand is not None:
-        raise SettingError(
-            "samples that are decoded while they are read cannot be divided among processes yet",
-            "Leave --devices out, or raise ASSAY_CACHE_GB so that they can be decoded beforehand.",
-        )
     check_batch(options.devices, plan.accumulate, min(plan.batch_size, len(samples.view(TRAIN).windows)))
     useful = replace(plan, shards=_shards(kind, spec, settings, plan, options))
     plan, timing = plan_steps(useful, settings, samples, measured, budget, options.epochs, begun)
@@ -227,23 +228,6 @@ def _plan_json(made: Made, budget_s: float | None) -> dict[str, Any]:
         "versions": versions(),
         "machine": {"system": platform.system(), "processor": platform.machine(), "threads": torch.get_num_threads()},
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python, Assay and the libraries on which a training depends."""
-    named = ("assay", "torch", "numpy", "scikit-learn", "lightgbm", "timm", "pillow", "optuna")
-    return {"python": platform.python_version(), **installed(named)}
-
-
-def installed(packages: Sequence[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {}
-    for name in packages:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def reopen(run: RunFolder, progress: Progress) -> Made:

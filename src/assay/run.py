@@ -80,13 +80,19 @@ def _version_of(plan: Path) -> str | None:
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
+def owned(folder: Path, make: bool = False) -> Iterator[None]:
     """A folder for this process alone; raises `RunError` where another one is writing it.
 
     The system gives it back when the process is done or dies, so that no run stays locked.
+
+    Args:
+        folder: the folder.
+        make: make it where it is not there, and remove it in the end where nothing was written into it.
     """
     file = folder / ".lock"
     with writing(file):
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
         opened = open(file, "a+b")  # noqa: SIM115
     with opened:
         try:
@@ -94,7 +100,13 @@ def owned(folder: Path) -> Iterator[None]:
         except OSError as error:
             hint = "Wait until it is done, or choose another folder with --out."
             raise RunError(f"another process is writing {folder}", hint) from error
-        yield
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                if make and os.listdir(folder) == [file.name]:
+                    file.unlink()
+                    folder.rmdir()
 
 
 def _lock(number: int) -> None:
@@ -179,7 +191,8 @@ class RunFolder:
         """A new folder for a run; raises `RunError` where one is there or the place cannot be written."""
         run = RunFolder(path)
         with writing(path):
-            taken = path.is_dir() and any(path.iterdir())
+            # What was killed before it had a plan leaves a lock behind, and what has none yet holds it.
+            taken = path.is_dir() and any(one.name != "checkpoint" for one in path.iterdir())
         if taken:
             begun = run.plan.exists() or (path / "tuning" / "tuning.json").exists()
             if begun and not run.summary.exists():

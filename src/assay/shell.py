@@ -75,47 +75,54 @@ def train_and_tell(
     source: Any, data: DataOptions, options: TrainOptions, out: Path | None, as_json: bool, label: str | None = None
 ) -> None:
     """Train, and print the verdicts or the summary."""
-    from assay.flow import next_run_folder, stopping_on_signals, train
+    from assay.cluster.copies import placed
+    from assay.flow import next_run_folder, train
     from assay.sources.source import open_source
+    from assay.stopping import stopping_on_signals
 
     opened = open_source(source)
     folder = out or (RunFolder.next_name(Path("runs"), label) if label else next_run_folder(opened, data.task))
-    progress = listener()
-    try:
-        with stopping_on_signals() as stop:
-            uninterrupted(lambda: train(opened, data, options, folder, progress, stop), folder)
-    finally:
-        progress.close()
-    tell(RunFolder(folder), as_json)
+    with placed(folder) as here:
+        progress = listener()
+        try:
+            with stopping_on_signals() as stop:
+                uninterrupted(lambda: train(opened, data, options, here, progress, stop), here, folder)
+        finally:
+            progress.close()
+        tell(RunFolder(here), as_json)
 
 
-def resume_and_tell(path: Path, as_json: bool) -> None:
+def resume_and_tell(path: Path, as_json: bool, cluster: str | None = None) -> None:
     """Finish a run, and print its verdicts or summary."""
-    _finish(path)
-    tell(RunFolder(path), as_json)
+    from assay.cluster.copies import placed
+
+    with placed(path, resuming=True) as here:
+        _finish(here, path, cluster)
+        tell(RunFolder(here), as_json)
 
 
-def _finish(path: Path) -> None:
+def _finish(path: Path, named: Path, cluster: str | None = None) -> None:
     """Do what a stopped run still lacks."""
-    from assay.flow import resume, stopping_on_signals
+    from assay.flow import resume
+    from assay.stopping import stopping_on_signals
 
     progress = listener()
     try:
         with stopping_on_signals() as stop:
-            uninterrupted(lambda: resume(path, progress, stop), path)
+            uninterrupted(lambda: resume(path, progress, stop, cluster), path, named)
     finally:
         progress.close()
 
 
-def uninterrupted(work: Callable[[], object], folder: Path) -> None:
-    """Do the work; where it is stopped, say how to go on, and raise `KeyboardInterrupt`."""
+def uninterrupted(work: Callable[[], object], folder: Path, named: Path) -> None:
+    """Do the work; where it is stopped, say how to go on with what the user `named`, and raise `KeyboardInterrupt`."""
     from assay.training.loop import Interrupted
 
     try:
         work()
     except (Interrupted, KeyboardInterrupt):
         kept = RunFolder(folder).plan.exists() or (folder / "tuning" / "tuning.json").exists()
-        sys.stderr.write("\nstopped.\n" + (f"hint: assay resume {folder}\n" if kept else ""))
+        sys.stderr.write("\nstopped.\n" + (f"hint: assay resume {named}\n" if kept else ""))
         raise KeyboardInterrupt from None
 
 
@@ -238,7 +245,7 @@ def report_and_tell(path: Path, show: bool, as_json: bool) -> None:
 
     run = RunFolder.open(path)
     if (run.model / "model.json").exists() and not run.summary.exists():
-        _finish(path)
+        _finish(path, path)
     else:
         write_page_again(run)
     if as_json:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.baselines.fit import Fitted
+from assay.evidence._side_training import Training
 from assay.evidence.side import CLASSICAL_TIME, FEWEST_OF_SHARE, Side
 from assay.training.plan import Plan
+from assay.work import Mapper
 
 
 class Samples:
@@ -90,3 +93,23 @@ def test_the_first_half_of_the_classical_model_is_a_point_of_its_curve() -> None
     assert asked == [(4000, 0.5 * time), (1000, 0.125 * time), (4000, 0.5 * time)]
     assert first.model is curve[2].model and second.model is not first.model
     assert side.halves is not None and others is side.halves[1] and those is side.halves[0]
+
+
+def test_what_will_be_asked_for_is_made_at_once() -> None:
+    calls: list[list[Any]] = []
+
+    class Wide(Mapper):
+        width = 4
+
+        def __call__(self, subject: Any, work: Any) -> Any:
+            calls.append([one.name if isinstance(one, Training) else len(one.units) for one in work])
+            for one in work:
+                model: Any = SimpleNamespace()
+                network = SimpleNamespace(eval=lambda: None)
+                yield network if isinstance(one, Training) else Fitted(model, 1.0, "", None)
+
+    side = Side(None, None, Samples(8000), None, None, Plan(steps=1000), mapper=Wide())  # type: ignore[arg-type]
+    side.ahead(curve=True, halves=True, classical_s=16.0)
+    assert calls == [["curve-8", "2-0", "2-1"], [4000, 1000, 4000]]
+    assert list(side.nested()) == [8] and len(side.out_of_fold()) == 2 and len(side.classical_out_of_fold(16.0)) == 2
+    assert sum(map(bool, calls)) == 2, "nothing is made again"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from assay.errors import DataError
 from assay.flow import TrainOptions, prepare, resume, train
+from assay.run import RunFolder
 from assay.samples.on_demand import OnDemand
 from assay.samples.samples import Samples, TrainStream, build_samples
 from assay.samples.split import TEST, TRAIN
@@ -55,6 +57,18 @@ def test_a_training_is_the_same_on_a_folder_on_shards_and_on_demand(
     weights = [(tmp_path / f"run-{number}" / "model" / "model.safetensors").read_bytes() for number in range(3)]
     assert weights[0] == weights[1] == weights[2]
     assert (tmp_path / "cache-1" / "samples").exists() and not (tmp_path / "cache-2" / "samples").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_decode_on_demand_what_one_does(shards: Path, no_room: None, tmp_path: Path) -> None:
+    for devices in (1, 2):
+        settings = {**OPTIONS.settings, "activation": "gelu"}  # the kink of ReLU turns a rounding into a step
+        train(shards, DATA, replace(OPTIONS, devices=devices, settings=settings), tmp_path / f"run-{devices}")
+    losses = [
+        [line["train_loss"] for line in RunFolder(tmp_path / f"run-{devices}").history() if "train_loss" in line]
+        for devices in (1, 2)
+    ]
+    assert len(losses[0]) > 10 and losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_batches_on_demand_are_those_of_the_cache(shards: Path, no_room: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ _LITTLE_OF_ERROR, _MUCH_OF_ERROR = 0.05, 0.1
 
 def find(context: Context) -> Finding:
     """The metric against nested shares of the training data, a power law, and what twice the data would bring."""
-    reason = _too_few(context)
+    reason = too_few(context)
     whole = context.task.amount(context.samples, np.flatnonzero(context.samples.side == TRAIN), context.spec)
     if reason:
         return _unknown(reason, whole)
@@ -80,7 +80,7 @@ def _unknown(reason: str, whole: Amount | None) -> Finding:
     return Finding("data", QUESTION, "act" if little else "unknown", f"{little} {reason}".strip(), numbers, next=step)
 
 
-def _too_few(context: Context) -> str:
+def too_few(context: Context) -> str:
     """Why the question cannot be answered; empty where it can."""
     if context.side is None:
         return "Nothing was trained on less data, so nobody knows what more would bring."

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from assay.errors import AssayError
+from assay.evidence.ahead import train_ahead
 from assay.evidence.context import Context
 from assay.evidence.finding import Finding
 from assay.progress import Progress
@@ -56,6 +57,8 @@ def find_all(
     found = {finding.name: finding for finding in known}
     wanted = {name: place for name, place in FINDINGS.items() if name != "tuning" or context.tuned is not None}
     progress.stage("Evidence", len(wanted))
+    if len(found) < len(wanted):
+        train_ahead(context)
     for number, (name, place) in enumerate(wanted.items(), 1):
         if name not in found:
             begun = time.perf_counter()

@@ -114,11 +114,9 @@ def suspects(seen: _Seen) -> LabelIssues:
 
 def out_of_sample(context: Context) -> _Seen | None:
     """Probabilities of all units from models that did not see them; None where that cannot be had."""
-    if context.side is None or not context.side.halves:
+    if context.side is None or not context.side.halves or not _with_probabilities(context):
         return None
     sides = [(side.units, side.outputs) for side in (context.validation, context.test) if len(side)]
-    if any(context.task.probabilities(outputs, context.spec) is None for _, outputs in sides):
-        return None  # before anything is trained for it
     folds = [(units, _asked(context, run.predictor, units)) for run, units in _folds(context)]
     parts = [(units, context.task.probabilities(outputs, context.spec)) for units, outputs in [*folds, *sides]]
     if any(told is None for _, told in parts):
@@ -128,6 +126,22 @@ def out_of_sample(context: Context) -> _Seen | None:
     probabilities = np.concatenate([np.asarray(told) for _, told in parts])[place]
     labels = np.asarray(context.samples.view_of(units[place]).truths(), np.int64)
     return _Seen(units[place], _with_classical(context, units[place], probabilities, labels), labels)
+
+
+def _with_probabilities(context: Context) -> bool:
+    """Whether answers are probabilities of classes: looked at before anything is trained for it."""
+    sides = [side for side in (context.validation, context.test) if len(side)]
+    return all(context.task.probabilities(side.outputs, context.spec) is not None for side in sides)
+
+
+def asks_halves(context: Context) -> bool:
+    """Whether the networks of the two halves will be asked."""
+    side, known = context.side, [one for one in (context.validation, context.test) if len(one)]
+    if side is None or not side.halves or not known:
+        return False
+    if _with_probabilities(context):
+        return True
+    return side.worth(0.5) and context.task.doubts(known[0].outputs, known[0].truths, context.spec) is not None
 
 
 def _doubts(context: Context) -> tuple[Array, Doubts, str] | None:

@@ -1,5 +1,7 @@
 """Side trainings: small trainings after the main one, each of which serves several findings.
 
+Each is made when it is first asked for; `ahead` makes several at once where a mapper can do that (`assay.work`).
+
 Which there are, and what they cost beside the main training:
 
 * the two halves of the training side: what one half's network, and one half's classical model, say of the other half is
@@ -16,9 +18,7 @@ or its slope would speak of steps and not of samples: it takes the share `1 / di
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,10 +27,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.baselines.fit import Fit, Fitted
+from assay.evidence._side_training import Training
 from assay.evidence.context import FittedBaseline
 from assay.samples.draws import order
-from assay.samples.split import TEST, TRAIN, VALIDATION
+from assay.samples.split import TEST, TRAIN
 from assay.serving.predictor import Classical, Predictor
+from assay.work import InTurn, Mapper, Subject
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -56,7 +59,6 @@ FEWEST_OF_SHARE = 20
 _FEWEST_STEPS = 20
 #: A side training that takes more than this share of the main one's steps is too long beside it.
 _LONGEST = 0.25
-_NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class Side:
         plan: how the main network was trained; `steps` are those that it took.
         folder: where their weights are kept until the run is complete; None for nowhere.
         say: is told which one is being trained.
+        mapper: does the trainings.
     """
 
     def __init__(
@@ -98,12 +101,22 @@ class Side:
         plan: Plan,
         folder: Path | None = None,
         say: Callable[[str], None] = lambda name: None,
+        mapper: Mapper | None = None,
     ) -> None:
         self.task, self.spec, self.samples = task, spec, samples
         self._kind, self._settings, self._plan = kind, settings, plan
-        self._folder, self._say = folder, say
+        self._folder, self._say, self._mapper = folder, say, mapper or InTurn()
         self._known: dict[str, SideRun] = {}
-        self._fitted: dict[bytes, tuple[Classical, float, str]] = {}
+        self._fitted: dict[bytes, Fitted] = {}
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(self.task, self.spec, self.samples, self._kind, self._settings, self._plan)
+
+    @property
+    def width(self) -> int:
+        """How many side trainings are made at a time."""
+        return self._mapper.width
 
     @property
     def steps(self) -> int:
@@ -136,11 +149,35 @@ class Side:
         Divisors that would leave fewer than `FEWEST_OF_SHARE` units are left out; empty where the units are too few to
         be divided.
         """
-        found: dict[int, tuple[SideRun, ...]] = {}
-        for divisor, part in self.shares(SHARES).items():
-            steps = max(_FEWEST_STEPS, round(self._plan.steps * divisor**-CURVE_POWER))
-            found[divisor] = (self.train(f"curve-{divisor}", part, plan={"steps": steps}),)
-        return found
+        return {
+            divisor: (self.train(f"curve-{divisor}", part, plan={"steps": self._curve_steps(divisor)}),)
+            for divisor, part in self.shares(SHARES).items()
+        }
+
+    def _curve_steps(self, divisor: int) -> int:
+        share: float = divisor**-CURVE_POWER
+        return max(_FEWEST_STEPS, round(self._plan.steps * share))
+
+    def ahead(self, curve: bool, halves: bool, classical_s: float | None) -> None:
+        """Make what is going to be asked for, as many at a time as the mapper can.
+
+        Args:
+            curve: `nested` will be asked for.
+            halves: `out_of_fold` will be.
+            classical_s: see `classical`, which will be asked for, and where `halves` is true `classical_out_of_fold`;
+                None where neither will be.
+        """
+        trainings: list[Training] = []
+        if curve:
+            trainings += [self._asked(f"curve-{divisor}", part, plan={"steps": self._curve_steps(divisor)})
+                          for divisor, part in self.shares(SHARES).items()]  # fmt: skip
+        if halves and self.halves is not None:
+            trainings += [self._asked(f"2-{number}", half) for number, half in enumerate(self._shuffled)]
+        self._do(trainings)
+        if classical_s is not None:
+            parts = list(self.shares(CLASSICAL_SHARES).values())
+            parts += self._shuffled[1:] if halves else ()
+            self._do_classical(parts, classical_s)
 
     def shares(self, divisors: Sequence[int]) -> dict[int, Array]:
         """By divisor: the units (U',) of that share of the training side; a smaller one lies inside a larger one."""
@@ -183,14 +220,43 @@ class Side:
             start: the weights to go on from; None for fresh ones.
         """
         if name not in self._known:
-            network = self._build(replace(self._settings, **(settings or {})))
-            task = self.task if kept is None else seeing(self.task, kept)
-            if not self._read(name, network):
-                self._say(name)
-                self._fit(task, network, units, share, plan or {}, start)
-                self._write(name, network)
-            self._known[name] = SideRun(name, units, Predictor(task, self.spec, network.eval()))
+            self._do([self._asked(name, units, share, kept, settings, plan, start)])
         return self._known[name]
+
+    def _asked(
+        self,
+        name: str,
+        units: Array,
+        share: float = 1.0,
+        kept: Array | None = None,
+        settings: Mapping[str, Any] | None = None,
+        plan: Mapping[str, Any] | None = None,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> Training:
+        """A side training, written down; see `train`."""
+        part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
+        short = {"steps": self._planned(part, share), "checks": 1, "keep": "last", "early_stopping": 0}
+        return Training(name, units, replace(self._plan, **{**short, **(plan or {})}), kept, settings, start)
+
+    def _do(self, trainings: Sequence[Training]) -> None:
+        """Read back those that are there, and make the others."""
+        subject, left = self._subject, []
+        for one in trainings:
+            network = self._read(one, subject)
+            if network is None:
+                left.append(one)
+            else:
+                self._keep(one, network)
+        done = self._mapper(subject, left)
+        for one in left:
+            self._say(one.name)
+            network = next(done)
+            self._write(one.name, network)
+            self._keep(one, network)
+
+    def _keep(self, one: Training, network: nn.Module) -> None:
+        predictor = Predictor(one.task(self._subject), self.spec, network.eval())
+        self._known[one.name] = SideRun(one.name, one.units, predictor)
 
     def classical(self, seconds: float, asked: Array | None = None) -> dict[int, FittedBaseline]:
         """By divisor: the task's classical model fitted on the first share of that size.
@@ -201,70 +267,38 @@ class Side:
         """
         found: dict[int, FittedBaseline] = {}
         for divisor, part in self.shares(CLASSICAL_SHARES).items():
-            fitted, taken, note = self._classical(part, seconds)
-            found[divisor] = FittedBaseline(fitted.model, self._tested(fitted, asked), taken, note)
+            fitted = self._classical(part, seconds)
+            test = self._tested(self._answering(fitted), asked)
+            found[divisor] = FittedBaseline(fitted.model, test, fitted.seconds, fitted.note)
         return found
 
     def classical_out_of_fold(self, seconds: float) -> tuple[tuple[Classical, Array], ...]:
         """As `out_of_fold`, with the task's classical model; `seconds` as in `classical`."""
         if self.halves is None:
             return ()
-        first, second = (self._classical(half, seconds)[0] for half in self._shuffled)
+        first, second = (self._answering(self._classical(half, seconds)) for half in self._shuffled)
         return (first, self.halves[1]), (second, self.halves[0])
 
-    def _classical(self, units: Array, seconds: float) -> tuple[Classical, float, str]:
-        """The classical model fitted on some units, the seconds that it took, and its note."""
-        known = units.tobytes()  # the first half is asked for under two names
-        if known not in self._fitted:
-            model = next(iter(self.task.baselines(self.spec)))
-            part = len(units) / max(1, len(self.samples.view(TRAIN)))
-            view = self.samples.view_of(np.sort(units))
-            model.load_libraries()
-            begun = time.perf_counter()
-            note = model.fit(view, self.samples.view(VALIDATION), CLASSICAL_TIME * part * seconds, self._plan.seed)
-            taken = time.perf_counter() - begun
-            self._fitted[known] = Classical(self.task, self.spec, model), taken, note
-        return self._fitted[known]
+    def _classical(self, units: Array, seconds: float) -> Fitted:
+        """The classical model fitted on some units."""
+        self._do_classical([units], seconds)
+        return self._fitted[units.tobytes()]
+
+    def _do_classical(self, parts: Sequence[Array], seconds: float) -> None:
+        """Fit the classical model on each of some parts of the units, as far as that is not done."""
+        # The first half is asked for under two names.
+        left = {units.tobytes(): units for units in parts if units.tobytes() not in self._fitted}
+        each_s = CLASSICAL_TIME * seconds / max(1, len(self.samples.view(TRAIN)))
+        fits = [Fit(0, each_s * len(units), self._plan.seed, units) for units in left.values()]
+        for known, fitted in zip(left, self._mapper(self._subject, fits), strict=True):
+            self._fitted[known] = fitted
+
+    def _answering(self, fitted: Fitted) -> Classical:
+        return Classical(self.task, self.spec, fitted.model)
 
     def _tested(self, fitted: Classical, asked: Array | None) -> Evaluation:
         view = self.samples.view(TEST) if asked is None else self.samples.view_of(asked)
         return self.task.evaluate(fitted, view)
-
-    def _build(self, settings: Settings) -> nn.Module:
-        import torch
-
-        from assay.samples.draws import key_of
-
-        torch.manual_seed(int(key_of(self._plan.seed, "weights")) >> 1)
-        return self._kind.build(self.spec, settings)
-
-    def _fit(
-        self,
-        task: Task,
-        network: nn.Module,
-        units: Array,
-        share: float,
-        changed: Mapping[str, Any],
-        start: Mapping[str, Tensor] | None,
-    ) -> None:
-        from assay.training.loop import Job, fit
-
-        side = np.full(len(self.samples.side), _NOWHERE, np.int8)
-        side[units] = TRAIN
-        samples = self.samples.with_side(side)
-        part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
-        plan = replace(
-            self._plan,
-            **{"steps": self._planned(part, share), "checks": 1, "keep": "last", "early_stopping": 0, **changed},
-        )
-        if start is not None:
-            network.load_state_dict(start)
-        elif self._kind.prepare is not None:
-            self._kind.prepare(network, samples, plan)
-        fit(network, Job(task, self.spec, samples, plan))
-        if self._kind.conclude is not None:
-            side[self.samples.side == VALIDATION] = VALIDATION
-            self._kind.conclude(network, self.samples.with_side(side), plan)
 
     def _write(self, name: str, network: nn.Module) -> None:
         if self._folder is None:
@@ -281,34 +315,15 @@ class Side:
             save_file({key: value.contiguous() for key, value in network.state_dict().items()}, work)
             os.replace(work, self._folder / f"{name}.safetensors")
 
-    def _read(self, name: str, network: nn.Module) -> bool:
-        file = self._folder / f"{name}.safetensors" if self._folder is not None else None
+    def _read(self, one: Training, subject: Subject) -> nn.Module | None:
+        """The network of a training of an interrupted call; None where it is not there."""
+        file = self._folder / f"{one.name}.safetensors" if self._folder is not None else None
         if file is None or not file.exists():
-            return False
+            return None
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
-            network.load_state_dict(load_file(file))
+            return one.unpacked(load_file(file), subject)
         except (SafetensorError, OSError, RuntimeError):
-            return False
-        return True
-
-
-def seeing(task: Task, kept: Array) -> Task:
-    """The same task for a network that sees a part of the input alone, in training and in prediction."""
-    import torch
-
-    base: Any = type(task)
-    part = torch.from_numpy(np.asarray(kept, bool))
-
-    class Seeing(base):  # type: ignore[misc]
-        def objective(self, network: nn.Module, batch: Any, plan: Plan, spec: Spec) -> Any:
-            return base.objective(self, network, self.masked(batch, part, spec), plan, spec)
-
-        def predict(self, network: nn.Module, batch: Any, spec: Spec, options: Mapping[str, Any]) -> Any:
-            return base.predict(self, network, self.masked(batch, part, spec), spec, options)
-
-    other = copy.copy(task)
-    other.__class__ = Seeing
-    return other
+            return None

@@ -5,6 +5,7 @@ Shapes: B windows in a batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,15 +35,18 @@ class TrainStream:
         view: the training side.
         batch_size: windows in a batch; all of them where there are fewer.
         seed: the run's seed.
+        own: which windows of a batch (B,) this process will ask for; all of them by default.
 
     Raises:
         DataError: the view is empty.
     """
 
-    def __init__(self, view: View, batch_size: int, seed: int) -> None:
+    def __init__(
+        self, view: View, batch_size: int, seed: int, own: Callable[[Array], Array] = lambda windows: windows
+    ) -> None:
         if not len(view.windows):
             raise DataError("no training sample is left", "See the problems that assay inspect lists.")
-        self.view, self.seed = view, seed
+        self.view, self.seed, self._own = view, seed, own
         self.batch_size = min(batch_size, len(view.windows))
         self.steps_per_epoch = max(1, len(view.windows) // self.batch_size)
         self._orders: dict[int, Array] = {}
@@ -53,8 +57,8 @@ class TrainStream:
     def windows(self, step: int) -> tuple[int, Array]:
         """The epoch of a step and the windows (B,) of its batch."""
         if self._on_demand is not None:
-            next_ones = [self._windows(step + number)[1] for number in range(self._ahead + 1)]
-            self._on_demand.expect(next_ones, self._windows(step + self._reach)[1])
+            next_ones = [self._own(self._windows(step + number)[1]) for number in range(self._ahead + 1)]
+            self._on_demand.expect(next_ones, self._own(self._windows(step + self._reach)[1]))
         return self._windows(step)
 
     def _windows(self, step: int) -> tuple[int, Array]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from assay.training.ranks import Ranks
 from assay.training.repeatable import repeatable
 from assay.training.shards import prepared, read_checkpoint, write_checkpoint
 from assay.training.state import Position, Snapshot, State, copy_weights, local
-from assay.training.step import Step
+from assay.training.step import Step, own_windows
 
 if TYPE_CHECKING:
     from assay.task import Spec, Task
@@ -75,6 +76,7 @@ class Job:
         judge: is shown the network at each check, with the number of the check, from 1, and the validation loss; True
             ends the training there.
         windows_checked: windows of the validation side that a check looks at, at most; None for as usual.
+        written: called by each process when a checkpoint is on disk.
     """
 
     task: Task
@@ -92,6 +94,7 @@ class Job:
     ranks: Ranks = field(default_factory=Ranks)
     judge: Callable[[nn.Module, int, float], bool] | None = None
     windows_checked: int | None = None
+    written: Callable[[], None] = lambda: None
 
     @property
     def divided(self) -> bool:
@@ -142,6 +145,7 @@ def fit(network: nn.Module, job: Job) -> State:
             last = snapshot
             if job.folder and (step.stopping or job.ranks.decided(float(time.monotonic() - written > 5))):
                 write_checkpoint(last, job)
+                job.written()
                 written = time.monotonic()
             if step.stopping:
                 raise Interrupted
@@ -230,7 +234,8 @@ def layers_with_parameters(network: nn.Module) -> Iterator[tuple[str, list[nn.Pa
 
 
 def _stream(job: Job, state: State) -> TrainStream:
-    return TrainStream(job.samples.view(TRAIN), job.plan.batch_size, job.plan.seed + state.position.collected)
+    seed = job.plan.seed + state.position.collected
+    return TrainStream(job.samples.view(TRAIN), job.plan.batch_size, seed, partial(own_windows, job))
 
 
 def _check_due(position: Position, plan: Plan) -> bool:

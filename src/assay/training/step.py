@@ -156,6 +156,11 @@ class Step:
         return rows_of(batch, rows) if len(taken) > rows.stop - rows.start else batch
 
 
+def own_windows(job: Job, windows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The windows of a step (B,) that this process needs: its part, unless augmentation mixes all of them."""
+    return windows if _looks_around(job.task, job.plan) else windows[job.ranks.parts(len(windows))[0]]
+
+
 def rows_of(batch: Any, rows: slice) -> Any:
     """Some of the windows of a batch."""
     values = {item.name: getattr(batch, item.name) for item in fields(batch)}

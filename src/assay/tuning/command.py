@@ -14,16 +14,18 @@ def tune_and_tell(source: Any, data: DataOptions, options: TuneOptions, out: Pat
     """Search hyper-parameters, make the best a run, and print its verdicts or summary."""
     need_optuna()
     options.check()
-    from assay.flow import stopping_on_signals
+    from assay.cluster.copies import placed
     from assay.run import RunFolder
+    from assay.stopping import stopping_on_signals
     from assay.tuning.flow import run_folder, tune
 
     opened = open_source(source)
     folder = out or run_folder(opened, data, options)
-    progress = listener()
-    try:
-        with stopping_on_signals() as stop:
-            uninterrupted(lambda: tune(opened, data, options, folder, progress, stop), folder)
-    finally:
-        progress.close()
-    tell(RunFolder(folder), as_json)
+    with placed(folder) as here:
+        progress = listener()
+        try:
+            with stopping_on_signals() as stop:
+                uninterrupted(lambda: tune(opened, data, options, here, progress, stop), here, folder)
+        finally:
+            progress.close()
+        tell(RunFolder(here), as_json)

@@ -26,7 +26,7 @@ from typing import Any
 from assay.errors import RunError
 from assay.fitting import finish, fitted
 from assay.flow import Prepared, TrainOptions, next_run_folder, prepare
-from assay.planning import Held, Made, decode, named_source, planned, prepare_again, remade, versions, write_plan
+from assay.planning import Held, Made, decode, named_source, planned, prepare_again, remade, write_plan
 from assay.progress import Progress
 from assay.run import RunFolder, owned, reading, to_json, writing
 from assay.serving.predictor import Predictor
@@ -37,8 +37,10 @@ from assay.tuning.facts import tuned_facts
 from assay.tuning.options import TuneOptions
 from assay.tuning.plan import SearchPlan, fixed_of, make_plan
 from assay.tuning.score import Score
-from assay.tuning.search import Search, best_of, open_study
+from assay.tuning.search import Origin, Search, best_of, open_study
 from assay.tuning.storage import has_password, hidden, open_storage
+from assay.versions import versions
+from assay.workforce import Workforce, workforce
 
 FORMAT = 1
 FOUND, DEFAULTS = "found", "defaults"
@@ -75,8 +77,9 @@ class Asked:
     @property
     def study(self) -> str:
         """The name by which processes that are asked the same find the same study, whatever their time and folder."""
-        options = replace(self.options, trials=None, budget_s=None, storage=None, evidence="")
-        asked = [self.prepared.task.name, self.prepared.records.fingerprint, to_json(self.data), to_json(options)]
+        options = to_json(replace(self.options, trials=None, budget_s=None, storage=None, evidence=""))
+        del options["cluster"]
+        asked = [self.prepared.task.name, self.prepared.records.fingerprint, to_json(self.data), options]
         return f"assay-{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
@@ -103,26 +106,42 @@ def tune(
     folder = Folder(RunFolder(out or run_folder(opened, data, options)))
     if folder.request.exists():
         _check_same(folder, opened, data, options)
-        return resume(folder.run.path, progress, stop, options.storage)
+        return resume(folder.run.path, progress, stop, options.storage, options.cluster)
     RunFolder.create(folder.run.path)
     try:
         with writing(folder.path):
             folder.path.mkdir(exist_ok=True)
-        with owned(folder.path):
+        with owned(folder.path), workforce(options.cluster) as force:
             asked = _begin(folder, opened, data, options, progress)
-            return _go_on(folder, asked, progress, stop)
+            return _go_on(folder, asked, progress, stop, force)
     except BaseException:
         _drop_if_unused(folder)
         raise
 
 
-def resume(path: Path, progress: Progress, stop: threading.Event, storage: str | None = None) -> RunFolder:
-    """Go on with a search that was stopped; `storage` is its address where that was not written down."""
+def resume(
+    path: Path,
+    progress: Progress,
+    stop: threading.Event,
+    storage: str | None = None,
+    cluster: str | None = None,
+) -> RunFolder:
+    """Go on with a search that was stopped.
+
+    Args:
+        path: the run's folder.
+        progress: is told how far it is.
+        stop: see `tune`.
+        storage: its address where that was not written down.
+        cluster: another one than the search was begun with.
+    """
     folder = Folder(RunFolder(path))
     if folder.run.summary.exists():
         return folder.run
     with owned(folder.path):
-        return _go_on(folder, _reopened(folder, progress, storage), progress, stop)
+        asked = _reopened(folder, progress, storage)
+        with workforce(cluster or asked.options.cluster) as force:
+            return _go_on(folder, asked, progress, stop, force)
 
 
 def run_folder(source: Source, data: DataOptions, options: TuneOptions) -> Path:
@@ -144,7 +163,7 @@ def _request(source: Source, data: DataOptions, options: TuneOptions) -> dict[st
     """What tells one search from another."""
     path = source.path
     named = source.address if path is None else pseudonym(privacy_key(), "source", str(path.resolve()))
-    shown = replace(options, storage=None if options.storage is None else hidden(options.storage))
+    shown = replace(options, storage=None if options.storage is None else hidden(options.storage), cluster=None)
     asked: dict[str, Any] = to_json({"source": named, "data": data, "options": shown})
     return asked
 
@@ -214,26 +233,29 @@ def _address(folder: Folder, written: str | None, given: str | None) -> str | No
     )
 
 
-def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Event) -> RunFolder:
+def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Event, force: Workforce) -> RunFolder:
     """Everything that is not done yet."""
     search = _search(folder, asked)
     if not folder.kept.exists():
-        search.run(progress, stop)
-        _train_in_full(folder, asked, search, progress, stop)
+        force.search(search, progress, stop)
+        _train_in_full(folder, asked, search, progress, stop, force)
     kept = folder.run.read(folder.kept, "kept", "validation", "best")
     _move(folder, str(kept["kept"]))
     made = remade(folder.run, asked.prepared, asked.held)
-    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)))
+    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)), force)
 
 
 def _search(folder: Folder, asked: Asked) -> Search:
     storage = open_storage(asked.options.storage, folder.journal)
     task = asked.prepared.task
     study, plan = open_study(asked.study, storage, asked.plan, asked.options, task, asked.held)
-    return Search(task, asked.held, asked.options, plan, study, asked.owner, asked.options.storage is not None)
+    origin, shared = Origin(asked.prepared, asked.data, folder.journal), asked.options.storage is not None
+    return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin)
 
 
-def _train_in_full(folder: Folder, asked: Asked, search: Search, progress: Progress, stop: threading.Event) -> None:
+def _train_in_full(
+    folder: Folder, asked: Asked, search: Search, progress: Progress, stop: threading.Event, force: Workforce
+) -> None:
     """The best trial, and the defaults beside it, each with half of what is left of the time; which is better."""
     found = search.trials()
     best = best_of(found)
@@ -245,7 +267,7 @@ def _train_in_full(folder: Folder, asked: Asked, search: Search, progress: Progr
     for name in names:
         made = _candidate(folder.candidate(name), asked, search, best if name == FOUND else None, left_s)
         progress.say("The best trial in full" if name == FOUND else "The defaults for the same time")
-        predictor = fitted(made, folder.candidate(name), progress, stop)
+        predictor = fitted(made, folder.candidate(name), progress, stop, force=force)
         values[name] = score.of(predictor.network, made.plan)
         asked.held[0].forget_appended(0)
     kept = min(names, key=lambda name: (values[name], name))

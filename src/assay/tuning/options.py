@@ -27,6 +27,7 @@ class TuneOptions:
         evidence: `full`, `quick` or `none`, of the run in the end.
         sampler: `tpe`, or `random` for comparison.
         pruning: stop trials early that are behind.
+        cluster: the address of a Ray cluster, or `local`; None for this process alone.
     """
 
     trials: int | None = None
@@ -39,6 +40,7 @@ class TuneOptions:
     evidence: str = "full"
     sampler: str = "tpe"
     pruning: bool = True
+    cluster: str | None = None
 
     def check(self) -> None:
         """Raise `SettingError` for what is not possible."""

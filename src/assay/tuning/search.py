@@ -7,7 +7,7 @@ import datetime
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from assay.errors import AssayError, SettingError, TrainingError
-from assay.flow import Stop
 from assay.pacing import Stopwatch, build
 from assay.planning import Held
 from assay.progress import Progress
 from assay.samples.draws import key_of
+from assay.stopping import Stop
 from assay.task import Task
 from assay.training.loop import Interrupted, Job, fit
 from assay.tuning.branches import NETWORK, Branch, defaults_of, suggested
@@ -33,7 +33,12 @@ from assay.tuning.score import Score
 from assay.tuning.storage import reaching
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
+
+    from assay.flow import Prepared
+    from assay.sources.source import DataOptions
 
 #: So many trials that all fail are enough to give up.
 _ENOUGH_FAILED = 5
@@ -44,6 +49,21 @@ _DEAD_AFTER = 20
 #: How long to wait for the process that began a search to write down what it decided, in seconds.
 _PATIENCE_S = 30.0
 _PLAN = "plan"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a search comes from, for processes elsewhere that do trials of it.
+
+    Attributes:
+        prepared: the data and its split.
+        data: how it was asked to be read.
+        journal: the file of the trials, where no storage was given.
+    """
+
+    prepared: Prepared
+    data: DataOptions
+    journal: Path
 
 
 @dataclass
@@ -58,6 +78,8 @@ class Search:
         study: Optuna's.
         owner: tells this run's trials from those of other processes.
         shared: other processes may have trials in the same storage.
+        origin: what its samples came from and where its journal is; None in a process that does single trials.
+        at_once: how many trials of this run are done at a time.
     """
 
     task: Task
@@ -67,6 +89,8 @@ class Search:
     study: Study
     owner: str
     shared: bool
+    origin: Origin | None = None
+    at_once: int = 1
 
     def __post_init__(self) -> None:
         samples, spec, _ = self.held
@@ -91,22 +115,31 @@ class Search:
     def run(self, progress: Progress, stop: threading.Event) -> FrozenTrial:
         """Do trials, and give the best; raises `TrainingError` where all fail, `Interrupted` where asked to stop."""
         begun = time.monotonic()
-        while (trial := self._next(begun)) is not None:
-            self._do(trial, progress, stop)
+        while (trial := self.next(begun)) is not None:
+            self.do(trial, progress, stop)
         return best_of(self.trials())
 
-    def _next(self, begun: float) -> Trial | None:
-        """A trial of ours that was interrupted, or a new one; None where there are enough."""
+    def next(self, begun: float, besides: Collection[int] = ()) -> Trial | None:
+        """A trial of ours that was interrupted, or a new one; None where there are enough.
+
+        Args:
+            begun: when this run's trials began.
+            besides: trials that are being done.
+        """
         found = self.trials()
         for one in found:
-            if one.state == TrialState.RUNNING and (not self.shared or one.user_attrs.get("owner") == self.owner):
+            if one._trial_id in besides or one.state != TrialState.RUNNING:
+                continue
+            if not self.shared or one.user_attrs.get("owner") == self.owner:
                 with self._reaching():
                     return Trial(self.study, one._trial_id)
         give_up_on(found, self.options.trials)
         if self._enough(found):
             return None
         with self._reaching():
-            return self.study.ask()
+            asked = self.study.ask()
+            asked.set_user_attr("owner", self.owner)
+        return asked
 
     def _enough(self, found: list[FrozenTrial]) -> bool:
         finished = [one for one in found if one.state.is_finished()]
@@ -126,9 +159,9 @@ class Search:
     def spent(self, found: list[FrozenTrial]) -> float:
         """Seconds of this run so far: its planning and its finished trials."""
         mine = [one for one in found if one.user_attrs.get("owner") == self.owner]
-        return self.plan.setup_s + float(sum(one.user_attrs.get("seconds", 0.0) for one in mine))
+        return self.plan.setup_s + float(sum(one.user_attrs.get("seconds", 0.0) for one in mine)) / self.at_once
 
-    def _do(self, trial: Trial, progress: Progress, stop: threading.Event) -> None:
+    def do(self, trial: Trial, progress: Progress, stop: threading.Event) -> None:
         """One trial, from its parameters to what is told of it."""
         if stop.is_set():
             raise Interrupted

@@ -1,0 +1,79 @@
+"""A cluster that is not there, is not one, or has other versions: one error with one hint, soon."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.cluster import connection
+from assay.cluster.connection import Machine, check_machines
+from assay.errors import MissingExtraError, SettingError
+from assay.versions import versions
+from programs import Result
+
+Command = Callable[..., Result]
+
+
+def needs_ray() -> None:
+    for name in ("ray", "pandas", "fsspec"):
+        pytest.importorskip(name, reason=f"--cluster needs {name}")
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("nowhere", "is not an address"),
+        ("host:99999", "is not an address"),
+        ("ray://127.0.0.1:10001", "a client's address"),
+    ],
+)
+def test_what_is_no_address(command: Command, wine: Path, tmp_path: Path, address: str, told: str) -> None:
+    needs_ray()
+    done = command("train", wine, "--target", "cultivar", "--cluster", address, "--out", tmp_path / "run")
+    assert done.code == 1 and told in done.err and "HOST:PORT" in done.err
+    assert done.err.count("error:") == 1 and done.err.count("hint:") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_cluster_that_is_not_there_is_told_within_seconds(command: Command, wine: Path, tmp_path: Path) -> None:
+    needs_ray()
+    begun = time.monotonic()
+    words = ("--target", "cultivar", "--cluster", "127.0.0.1:1", "--out", tmp_path / "run")
+    for name in ("train", "tune"):
+        done = command(name, wine, *words)
+        assert done.code == 1 and "there is no Ray cluster at 127.0.0.1:1" in done.err and "ray start" in done.err
+    assert time.monotonic() - begun < 30
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_answers_but_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_ray()
+    monkeypatch.setattr(connection, "_ANSWER_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(SettingError, match="what answers there is not Ray"), connection.ray_at(address):
+            pass
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> Any:
+        return None
+
+    monkeypatch.setattr(connection.importlib.util, "find_spec", find)
+    with pytest.raises(MissingExtraError) as found, connection.ray_at("local"):
+        pass
+    assert "assay[cluster]" in found.value.hint
+
+
+def test_a_machine_with_other_versions_is_named() -> None:
+    own = {name: value for name, value in versions().items() if name in ("python", "assay", "torch")}
+    check_machines([Machine("a", "here", 2, 0, own, ())])
+    other = Machine("b", "node-7", 2, 0, {**own, "torch": "1.0"}, ())
+    with pytest.raises(SettingError, match=r"node-7 has other versions .*torch 1\.0 instead of") as found:
+        check_machines([other])
+    assert "same versions" in found.value.hint
