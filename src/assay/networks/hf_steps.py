@@ -111,7 +111,7 @@ def _cache(written: Layers, read: Layers) -> Any:
     def holding(layers: Layers) -> Any:
         cache = cache_utils.DynamicCache()
         for keys, values in layers:
-            layer: Any = cache_utils.DynamicLayer()
+            layer: Any = cache_utils.DynamicLayer()  # type: ignore[no-untyped-call]
             layer.keys, layer.values, layer.is_initialized = keys, values, True
             layer.dtype, layer.device = keys.dtype, keys.device
             cache.layers.append(layer)

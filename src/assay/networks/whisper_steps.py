@@ -66,7 +66,7 @@ class WhisperStep(nn.Module):
             said, *kept = _written(layer.self_attn, layer.self_attn_layer_norm(x), keys, values_, earlier)
             x = x + said
             asked = _asked(layer.encoder_attn, layer.encoder_attn_layer_norm(x))
-            found = _looked(asked, *read[2 * number : 2 * number + 2], there[:, None, None])
+            found = _looked(asked, read[2 * number], read[2 * number + 1], there[:, None, None])
             x = x + _joined(layer.encoder_attn, found)
             x = x + layer.fc2(layer.activation_fn(layer.fc1(layer.final_layer_norm(x))))
             written += kept

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,8 +74,9 @@ class Likeness:
     def write(self, folder: Path) -> None:
         """Put it beside a model."""
         content = io.BytesIO()
-        values = {"centre": self.centre, "whitening": self.whitening, "known": self.known.astype(np.float16)}
-        np.savez(content, limit=np.float64(self.limit), promised=np.float64(self.promised), **values)
+        limits = {"limit": np.float64(self.limit), "promised": np.float64(self.promised)}
+        known = self.known.astype(np.float16)
+        np.savez(content, centre=self.centre, whitening=self.whitening, known=known, **limits)  # type: ignore[arg-type]
         write_bytes(folder / FILE, content.getvalue())
 
 
@@ -84,16 +86,17 @@ def read_likeness(folder: Path) -> Likeness | None:
     if not file.exists():
         return None
     try:
-        if file.stat().st_size > _MOST_BYTES:
-            raise ValueError("it is too large")
+        with zipfile.ZipFile(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
+                raise ValueError("it is too large")
         with np.load(file, allow_pickle=False) as held:
-            found = Likeness(*(held[name].astype(np.float32) for name in ("centre", "whitening", "known")),
-                             float(held["limit"]), float(held["promised"]))  # fmt: skip
+            centre, whitening, known = (held[name].astype(np.float32) for name in ("centre", "whitening", "known"))
+            found = Likeness(centre, whitening, known, float(held["limit"]), float(held["promised"]))
         fitting = found.whitening.shape == (*found.centre.shape, found.known.shape[1])
         if not fitting or not 0 < found.limit < math.inf:
             raise ValueError("its shapes do not fit together")
         return found
-    except (*DAMAGE, EOFError) as error:
+    except (*DAMAGE, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{file} is damaged ({error})", "Delete it, or restore it from a copy.") from error
 
 

@@ -39,8 +39,8 @@ def steps(network: nn.Module, batches: Sequence[Any]) -> list[Step]:
 
     reader, writer, heads = (_pretrained if isinstance(network, HfSeq2Seq) else _own)(network)
     return [
-        _step("model", reader.eval(), *(read(batch) for batch in batches), ("source_mask", *_names("source", heads))),
-        _step("step", writer.eval(), *(_written(heads, *sizes) for sizes in ((2, 3, 5, 4), (3, 2, 7, 6))),
+        _step("model", reader.eval(), [read(batch) for batch in batches], ("source_mask", *_names("source", heads))),
+        _step("step", writer.eval(), [_written(heads, *sizes) for sizes in ((2, 3, 5, 4), (3, 2, 7, 6))],
               ("logits", *(f"{name}_next" for name in _names("past", heads)))),
     ]  # fmt: skip
 
@@ -79,12 +79,11 @@ def _written(heads: Sequence[tuple[int, int]], rows: int, new: int, source: int,
     return {"tokens": tokens, "source_mask": there, **held}
 
 
-def _step(
-    name: str, module: nn.Module, first: dict[str, Tensor], second: dict[str, Tensor], outputs: tuple[str, ...]
-) -> Step:
+def _step(name: str, module: nn.Module, examples: Sequence[dict[str, Tensor]], outputs: tuple[str, ...]) -> Step:
     from assay.serving.steps import free_axes
     from assay.task_export import Step
 
+    first, second = examples
     return Step(name, module, first, free_axes(first, second), outputs)
 
 

@@ -55,7 +55,7 @@ class Chosen:
 
 def chosen(run: RunFolder, model: Model) -> Chosen:
     """How a run was trained, out of what it wrote down."""
-    from assay.fitting import fit_seconds
+    from assay.fitting_baselines import fit_seconds
     from assay.planning import pick_network, written_plan
 
     written = run.read(run.plan, "network", "data", "options", "plan", "timing")
