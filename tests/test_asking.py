@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -97,7 +98,7 @@ def test_label_next_needs_probabilities(command: Any, tmp_path: Path) -> None:
     (tmp_path / "numbers.csv").write_text("a,b,y\n" + rows)
     how = ("--target", "y", "--epochs", 1, "--network", "mlp", "--evidence", "none", "--out", tmp_path / "run")
     assert command("train", tmp_path / "numbers.csv", *how).code == 0
-    complains(command("label-next", tmp_path / "run", tmp_path / "numbers.csv"), "probabilities")
+    complains(command("label-next", tmp_path / "run", tmp_path / "numbers.csv"), "how sure it is")
 
 
 def test_unsure_samples_come_first_and_differ() -> None:
@@ -154,6 +155,8 @@ class Told:
 
 class Grower:
     """Writes its answer to one input in pieces, and answers several at once."""
+
+    task = SimpleNamespace(traits=SimpleNamespace(private=False))
 
     def stream(self, inputs: str, options: dict[str, str]) -> Iterator[str] | None:
         return iter(("gro", "w\u201c")) if inputs == "one" else None

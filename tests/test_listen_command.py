@@ -305,12 +305,12 @@ def test_the_microphone_of_this_machine(command: Any, run: Path) -> None:
 
 
 def test_ctrl_c_ends_what_runs(command: Any, run: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def blocks(self: Any, rate_hz: int) -> Iterator[np.ndarray]:
+    def chunks(self: Any, session: Any) -> Iterator[np.ndarray]:
         yield tones.mixed(WORDS, 7.0)
         time.sleep(1)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("assay.listening.Sound.blocks", blocks)
+    monkeypatch.setattr("assay.listening.Sound.chunks", chunks)
     file = tmp_path / "actions.toml"
     sleeping = f"run = ['{sys.executable}', '-c', 'import time; time.sleep(300)']"
     file.write_text(f"[actions.lamp]\ncommand = 'high'\ntimeout_s = 300\n{sleeping}\n")

@@ -75,7 +75,9 @@ def write_predictions(
     elif out.suffix.lower() == ".json":
         write_json(out, rows)
     else:
-        write_answers(out, [{key: value for key, value in row.items() if key not in parts} for row in rows])
+        known = any(row.get("unlike") is not None for row in rows)
+        left_out = set(parts) if known else {*parts, "unlike", "unlike_ratio"}
+        write_answers(out, [{key: value for key, value in row.items() if key not in left_out} for row in rows])
 
 
 def _write_each(folder: Path, rows: Sequence[Mapping[str, Any]], forms: Mapping[str, Form], names: AnswerNames) -> None:

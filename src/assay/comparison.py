@@ -13,12 +13,10 @@ from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.intervals import Estimate, difference, estimate
 from assay.evaluation.metrics import Values
 from assay.model import Model
-from assay.planning import prepare_again
+from assay.planning import samples_again
 from assay.progress import Progress
-from assay.run import RunFolder, reading
-from assay.samples.samples import build_samples
+from assay.run import RunFolder
 from assay.samples.split import TEST
-from assay.sources.source import DataOptions
 
 
 def compare_runs(paths: Sequence[Path]) -> dict[str, Any]:
@@ -93,9 +91,5 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _test_answers(model: Model) -> tuple[list[str], Evaluation]:
     """The ids and answers of a run's own test side, asked again."""
-    plan = model.run.read(model.run.plan, "source", "data", "task", "fingerprint")
-    with reading(model.run.plan):
-        options = DataOptions(**plan["data"])
-    prepared = prepare_again(model.run, plan, options, Progress())
-    view = build_samples(model.task, prepared.records, model.spec, prepared.split.side).view(TEST)
+    view = samples_again(model.run, model.task, model.spec, Progress()).view(TEST)
     return view.ids(), model.task.evaluate(model.predictor, view)

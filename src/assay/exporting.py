@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
     from assay.evaluation.evaluation import Evaluation
-    from assay.planning import Made
-    from assay.samples.samples import View
+    from assay.samples.samples import Samples, View
     from assay.serving.latency import Latency
     from assay.serving.parity import Parity
     from assay.serving.predictor import Predictor
@@ -39,13 +38,13 @@ class Work:
     """What an export is made of.
 
     Attributes:
-        made: the run's data and plan.
+        samples: the run's data.
         predictor: the trained network.
         facts: what `model.json` holds.
         steps: one for each graph.
     """
 
-    made: Made
+    samples: Samples
     predictor: Predictor
     facts: Mapping[str, Any]
     steps: Sequence[Step]
@@ -65,7 +64,7 @@ class Work:
 
     def side(self) -> View:
         """The test side; raises `RunError` where it is empty."""
-        view = self.made.samples.view(TEST)
+        view = self.samples.view(TEST)
         if not len(view):
             raise RunError("this run has no test side, on which an export is proven", "Train with one: --split.")
         return view
@@ -102,7 +101,7 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
         predictors["int8"] = work.exported(kept)
         told["int8"] = _proven_int8(work, predictors["int8"], trained)
     facts = _facts(work, kept, told, int8)
-    if int8 and (likeness := limited_anew(predictors["int8"], work.made.samples)) is not None:
+    if int8 and (likeness := limited_anew(predictors["int8"], work.samples)) is not None:
         facts["unlike_limit"] = likeness.limit
     progress.stage("Timing")
     facts |= _costs(work, run, predictors, {"float": models, **({"int8": kept} if int8 else {})})
@@ -110,20 +109,21 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
 
 
 def _prepared(run: RunFolder, progress: Progress) -> Work:
-    from assay.planning import reopen
+    from assay.planning import samples_again
     from assay.serving.predictor import Predictor
     from assay.serving.steps import example_batches, with_features
     from assay.stored_network import read_network
 
-    made = reopen(run, progress)
-    task, spec, network, facts = read_network(run.model, made.task)
+    task, spec, network, facts = read_network(run.model)
+    progress.stage("Decoding the samples")
+    samples = samples_again(run, task, spec, progress)
     predictor = Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
                           likeness=facts["likeness"])  # fmt: skip
-    work = Work(made, predictor, facts, ())
-    steps = task.steps(network, example_batches(made.samples, work.side()), spec)
+    work = Work(samples, predictor, facts, ())
+    steps = task.steps(network, example_batches(samples, work.side()), spec)
     if predictor.likeness is not None and [step.name for step in steps] == ["model"]:
         steps = [with_features(steps[0], network)]
-    return Work(made, predictor, facts, tuple(steps))
+    return Work(samples, predictor, facts, tuple(steps))
 
 
 def _written(work: Work) -> dict[str, onnx.ModelProto]:
@@ -193,7 +193,7 @@ def _reduced(work: Work, models: Mapping[str, onnx.ModelProto], exported: Predic
 
     fed = _fed(work, exported)
     found: list[tuple[float, dict[str, Any]]] = []
-    view = work.made.samples.view(VALIDATION)
+    view = work.samples.view(VALIDATION)
     known = None
     for spares in (False, True):
         reduced = {name: quantised(model, fed[name], outer_nodes(model) if spares else ())
@@ -214,7 +214,7 @@ def _fed(work: Work, exported: Predictor) -> dict[str, list[dict[str, np.ndarray
     graphs = graphs_of(exported)
     for graph in graphs.values():
         graph.noting, graph.calls = _CALIBRATION, []
-    for batch in work.made.samples.view(TRAIN).sample(_CALIBRATION).batches(_TOGETHER):
+    for batch in work.samples.view(TRAIN).sample(_CALIBRATION).batches(_TOGETHER):
         exported.respond(batch)
     fed = {name: [call[0] for call in graph.calls] for name, graph in graphs.items()}
     for graph in graphs.values():
@@ -250,7 +250,7 @@ def _costs(
     from assay.serving.latency import latencies
 
     view = work.side()
-    found = latencies(list(predictors.values()), work.made.samples, view.units)
+    found = latencies(list(predictors.values()), work.samples, view.units)
     sizes = {"trained": (run.model / "model.safetensors").stat().st_size}
     sizes |= {name: sum(model.ByteSize() for model in graphs.values()) for name, graphs in models.items()}
     return {"latency": {name: _milliseconds(one) for name, one in zip(predictors, found, strict=True)}, "bytes": sizes}

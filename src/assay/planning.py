@@ -254,6 +254,15 @@ def prepare_again(run: RunFolder, written: Mapping[str, Any], data: DataOptions,
     return prepared
 
 
+def samples_again(run: RunFolder, task: Task, spec: Spec, progress: Progress) -> Samples:
+    """The samples of a run that is complete, in the form that its network learned from; raises as `prepare_again`."""
+    plan_json = run.read(run.plan, "source", "data", "task", "fingerprint")
+    with reading(run.plan):
+        data = DataOptions(**plan_json["data"])
+    prepared = prepare_again(run, plan_json, data, progress)
+    return build_samples(task, prepared.records, spec, prepared.split.side, progress=progress)
+
+
 def remade(run: RunFolder, prepared: Prepared, held: Held) -> Made:
     """What was planned for a run, read back from its `plan.json`, on samples that are at hand."""
     plan_json = run.read(run.plan, "data", "network", "options", "plan", "timing")

@@ -12,7 +12,7 @@ from assay.evidence import accuracy, cost, evidence
 from assay.evidence.finding import Finding
 from assay.progress import Progress
 
-CONTEXT: Any = SimpleNamespace(thorough=True)
+CONTEXT: Any = SimpleNamespace(thorough=True, side=None, baseline=None)
 
 
 def failing(error: Exception) -> Any:
