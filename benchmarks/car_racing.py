@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drives", default="60", help="tracks on which the expert shows how to drive")
     parser.add_argument("--collect", default="100", help="drives of the policy with the expert's advice")
     parser.add_argument("--tests", default="50", help="tracks to be tested on")
+    parser.add_argument("--parts", default="drivers,step,worse", help="what is measured beside the trainings")
 
 
 def small(bench: Bench) -> dict[str, str]:
@@ -154,15 +155,16 @@ def main() -> None:
     bench = open_bench("car_racing", __doc__, add_options)
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     runs = [bench.piece(f"learn-{seed}", partial(learn, bench, seed)) for seed in seeds]
-    beside = bench.piece("drivers", partial(drivers, bench, seeds[0]))
-    took = bench.piece("step", partial(step, bench, seeds[0]))
-    changed = bench.piece("worse", partial(worse, bench, seeds[0]))
+    beside, took, changed = (
+        bench.piece(name, partial(measure, bench, seeds[0])) if name in bench.options.parts.split(",") else {}
+        for name, measure in (("drivers", drivers), ("step", step), ("worse", worse))
+    )
     summary: Json = {
         "by_seed": {str(run["seed"]): scores_of(run["scores"], run["finished"]) for run in runs},
         **{name: scores_of(one["scores"], one["finished"]) for name, one in beside.items()},
         "learned_s": [run["learned_s"] for run in runs],
         "fit_s": spread([run["fit_s"] for run in runs]),
-        "step_ms": took["ms"],
+        "step_ms": took.get("ms"),
         "worse": changed,
         "published": PUBLISHED,
     }
@@ -170,9 +172,9 @@ def main() -> None:
     times = [run["learned_s"] for run in runs]
     targets = [
         Target("least mean score of a seed on tracks never driven in training", min(means), ">=", 880.0),
-        Target("the expert's mean score", summary["expert"]["mean"], ">", 900.0),
+        Target("the expert's mean score", summary["expert"]["mean"] if beside else None, ">", 900.0),
         Target("seconds to learn, everything included", None if None in times else max(times), "<=", 3600.0),
-        Target("milliseconds of a step on one core", took["ms"], "<=", 5.0),
+        Target("milliseconds of a step on one core", took.get("ms"), "<=", 5.0),
     ]
     bench.settings = {**small(bench), "budget": bench.options.budget, "simulator": SIMULATOR, "steps a drive": 1000}
     bench.finish(summary, targets, seeds=seeds, packages=["gymnasium", "box2d", "pygame"], hidden=("stages",))
