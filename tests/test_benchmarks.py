@@ -6,7 +6,6 @@ import csv
 import importlib.util
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 from programs import run_file, told
+from real_data import DATA
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 NAMES = sorted(
@@ -76,7 +76,7 @@ _OF_PROCESSES = ("cell_slides", "kill_resume", "memory", "streaming", "videos")
 def test_runs_on_tiny_data(name: str, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if missing := _missing(_ALL + _PEERS.get(name, ())):
         pytest.skip(f"needs {', '.join(missing)}")
-    data = Path(os.environ.get("ASSAY_DATA", FOLDER.parent.parent / "shared" / "data")) / _DATA.get(name, "")
+    data = DATA / _DATA.get(name, "")
     if not data.exists() and name in _DATA:
         pytest.skip(f"needs {_DATA[name]} in ASSAY_DATA")
     if name == "studio" and not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from real_data import DATA
 
 pytest.importorskip("soundfile")
 pytest.importorskip("soxr")
@@ -33,9 +34,7 @@ from assay.sources.source import DataOptions, open_source
 from assay.tasks.transcription import Transcription
 from speech_examples import write_sentences
 
-PROMPTS = (
-    Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2].parent / "shared" / "data")) / "asterisk_prompts_en"
-)
+PROMPTS = DATA / "asterisk_prompts_en"
 
 
 def samples_of(folder: Path, where: Path, **extra: str) -> Samples:

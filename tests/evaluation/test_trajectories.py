@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,8 +19,9 @@ from assay.evaluation.trajectories import (
     travelled,
     umeyama,
 )
+from real_data import DATA
 
-ESTIMATES = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "kitti_odometry_poses" / "seq00_estimates"
+ESTIMATES = DATA / "kitti_odometry_poses" / "seq00_estimates"
 
 
 def kitti(name: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from assay.samples._encoding import Segment
 from assay.samples.cache import Ragged
 from assay.samples.samples import Samples, View
 from assay.task import Batch
-
-DATA = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+from real_data import DATA
 
 
 def needs(name: str) -> Any:

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from real_data import DATA
+
 pytest.importorskip("transformers")
 
 import transformers
@@ -24,7 +26,7 @@ from whisper_examples import random_whisper
 MARKS = SpeechMarks(start=50, end=51, plain=52, heads=((0, 1), (1, 0)))
 PREFIX, NEVER = [50], tuple(range(52, 60))
 FOLDER = Path(os.environ.get("ASSAY_WHISPER", Path(__file__).parents[2] / ".pretrained" / "whisper-tiny.en"))
-PROMPTS = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[3] / "shared" / "data")) / "asterisk_prompts_en"
+PROMPTS = DATA / "asterisk_prompts_en"
 
 
 @pytest.fixture(scope="module")

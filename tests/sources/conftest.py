@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from real_data import DATA
 
 Encode = Callable[..., bytes]
 
@@ -48,7 +49,7 @@ def data_set() -> Callable[[str], Path]:
     """The place of a real data set by its name; the test is skipped where it is not here."""
 
     def found(name: str) -> Path:
-        root = Path(os.environ.get("ASSAY_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
+        root = DATA
         if not (root / name).exists():
             pytest.skip(f"the data set {name} is not here; ASSAY_DATA names the folder that holds it")
         return root / name

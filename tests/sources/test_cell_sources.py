@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 import zipfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from assay.sources.cells import read_cells, recognise_cells
 from assay.sources.records import Records
 from assay.sources.source import DataOptions, open_source
 from cell_examples import example, write_masks, write_points
+from real_data import DATA
 
 
 def read(path: Path, **options: object) -> Records:
@@ -291,7 +291,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_real_nuclei() -> None:
-    folder = Path(os.environ.get("ASSAY_DATA", "")) / "crc_nuclei"
+    folder = DATA / "crc_nuclei"
     if not (folder / "nuclei.csv").exists():
         pytest.skip("needs crc_nuclei in ASSAY_DATA")
     records = read(folder, extra={"first_pixel": "1"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from assay.sources._route import Drive
 from assay.sources.records import Records
 from assay.sources.routes import read_drive_inputs, read_drives, recognise_drives
 from assay.sources.source import DataOptions, open_source
+from real_data import DATA
 from route_examples import LAT, LON, made_drive, write_csv, write_drive, write_drives
-
-DATA = Path(os.environ.get("ASSAY_DATA", "../shared/data"))
 
 
 def read(path: Path, **extra: object) -> Records:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,13 @@ from assay.sources._dicom import read_dicom
 from assay.sources._nifti import header_names, is_nifti_name, read_nifti
 from assay.sources._scan_grid import in_window, stack_slices, upright
 from assay.sources.scan import UnreadableScan
+from real_data import DATA
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
 
 Array = np.ndarray[Any, Any]
-_SAMPLES = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "dicom_nifti_samples"
+_SAMPLES = DATA / "dicom_nifti_samples"
 
 
 def files_below(folder: Path) -> list[Path]:
