@@ -121,6 +121,7 @@ def fitted(
     predictor.temperature = _temperature(predictor, made)
     progress.stage("Settling what the validation side teaches")
     predictor.settled = made.task.settled(predictor, made.samples)
+    progress.stage("Learning what the training data looks like")
     predictor.likeness = fit_likeness(predictor, made.samples)
     learned = (network, predictor.temperature, predictor.settled)
     with writing(run.model):

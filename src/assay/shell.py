@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from assay.flow import TrainOptions
     from assay.sources.records import Problem
     from assay.sources.source import DataOptions
+    from assay.stopping import Stop
     from assay.task import Task
 
 #: Kinds of problems that are worth a word with every answer, though the input was used.
@@ -75,41 +76,47 @@ def train_and_tell(
     source: Any, data: DataOptions, options: TrainOptions, out: Path | None, as_json: bool, label: str | None = None
 ) -> None:
     """Train, and print the verdicts or the summary."""
-    from assay.cluster.copies import placed
     from assay.flow import next_run_folder, train
     from assay.sources.source import open_source
-    from assay.stopping import stopping_on_signals
 
     opened = open_source(source)
     folder = out or (RunFolder.next_name(Path("runs"), label) if label else next_run_folder(opened, data.task))
-    with placed(folder) as here:
-        progress = listener()
-        try:
-            with stopping_on_signals() as stop:
-                uninterrupted(lambda: train(opened, data, options, here, progress, stop), here, folder)
-        finally:
-            progress.close()
-        tell(RunFolder(here), as_json)
+    done_and_told(folder, as_json, lambda here, *how: train(opened, data, options, here, *how))
 
 
 def resume_and_tell(path: Path, as_json: bool, cluster: str | None = None) -> None:
     """Finish a run, and print its verdicts or summary."""
+    from assay.flow import resume
+
+    done_and_told(path, as_json, lambda here, progress, stop: resume(here, progress, stop, cluster), resuming=True)
+
+
+def done_and_told(
+    folder: Path, as_json: bool, work: Callable[[Path, Progress, Stop], object], resuming: bool = False
+) -> None:
+    """Do the work of a run folder, which a signal may stop, and print its verdicts or summary.
+
+    Args:
+        folder: as the user named it; it may be a URL.
+        as_json: print the summary.
+        work: is given the folder on this machine, who is told how far it is, and what stops it.
+        resuming: the folder is there already.
+    """
     from assay.cluster.copies import placed
 
-    with placed(path, resuming=True) as here:
-        _finish(here, path, cluster)
+    with placed(folder, resuming=resuming) as here:
+        _done(here, folder, work)
         tell(RunFolder(here), as_json)
 
 
-def _finish(path: Path, named: Path, cluster: str | None = None) -> None:
-    """Do what a stopped run still lacks."""
-    from assay.flow import resume
+def _done(here: Path, named: Path, work: Callable[[Path, Progress, Stop], object]) -> None:
+    """The work of `done_and_told` alone, in a folder on this machine that the user `named`."""
     from assay.stopping import stopping_on_signals
 
     progress = listener()
     try:
         with stopping_on_signals() as stop:
-            uninterrupted(lambda: resume(path, progress, stop, cluster), path, named)
+            uninterrupted(lambda: work(here, progress, stop), here, named)
     finally:
         progress.close()
 
@@ -242,10 +249,11 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
 def report_and_tell(path: Path, show: bool, as_json: bool) -> None:
     """Write the page anew out of what the run holds; evidence that was interrupted is gone on with where it stopped."""
     from assay.conclusion import write_page_again
+    from assay.flow import resume
 
     run = RunFolder.open(path)
     if (run.model / "model.json").exists() and not run.summary.exists():
-        _finish(path, path)
+        _done(path, path, resume)
     else:
         write_page_again(run)
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,11 +38,11 @@ def side_of(samples: Samples, steps: int = 1000) -> tuple[Side, dict[str, Any]]:
     side = Side(None, None, samples, None, None, plan)  # type: ignore[arg-type]
     trained: dict[str, Any] = {}
 
-    def train(name: str, units: Any, plan: Mapping[str, Any]) -> SimpleNamespace:
-        trained[name] = (units, plan["steps"])
-        return SimpleNamespace(name=name, units=units)
+    def made(training: Training) -> SimpleNamespace:
+        trained[training.name] = (training.units, training.plan.steps)
+        return SimpleNamespace(name=training.name, units=training.units)
 
-    side.train = train  # type: ignore[assignment, method-assign]
+    side._made = made  # type: ignore[assignment, method-assign]
     return side, trained
 
 

@@ -149,14 +149,20 @@ class Side:
         Divisors that would leave fewer than `FEWEST_OF_SHARE` units are left out; empty where the units are too few to
         be divided.
         """
-        return {
-            divisor: (self.train(f"curve-{divisor}", part, plan={"steps": self._curve_steps(divisor)}),)
-            for divisor, part in self.shares(SHARES).items()
-        }
+        return {divisor: (self._made(training),) for divisor, training in self._curve().items()}
 
-    def _curve_steps(self, divisor: int) -> int:
-        share: float = divisor**-CURVE_POWER
-        return max(_FEWEST_STEPS, round(self._plan.steps * share))
+    def _curve(self) -> dict[int, Training]:
+        """The trainings of the learning curve, by divisor."""
+        found = {}
+        for divisor, part in self.shares(SHARES).items():
+            share: float = divisor**-CURVE_POWER
+            steps = max(_FEWEST_STEPS, round(self._plan.steps * share))
+            found[divisor] = Training(f"curve-{divisor}", part, self._short(part, plan={"steps": steps}))
+        return found
+
+    def _folds(self) -> list[Training]:
+        """The trainings of the halves."""
+        return [Training(f"2-{number}", half, self._short(half)) for number, half in enumerate(self._shuffled)]
 
     def ahead(self, curve: bool, halves: bool, classical_s: float | None) -> None:
         """Make what is going to be asked for, as many at a time as the mapper can.
@@ -169,10 +175,9 @@ class Side:
         """
         trainings: list[Training] = []
         if curve:
-            trainings += [self._asked(f"curve-{divisor}", part, plan={"steps": self._curve_steps(divisor)})
-                          for divisor, part in self.shares(SHARES).items()]  # fmt: skip
+            trainings += self._curve().values()
         if halves and self.halves is not None:
-            trainings += [self._asked(f"2-{number}", half) for number, half in enumerate(self._shuffled)]
+            trainings += self._folds()
         self._do(trainings)
         if classical_s is not None:
             parts = list(self.shares(CLASSICAL_SHARES).values())
@@ -195,7 +200,7 @@ class Side:
         """Each half's network with the units (U',) of the other half, which it never saw; empty without halves."""
         if self.halves is None:
             return ()
-        runs = [self.train(f"2-{number}", half) for number, half in enumerate(self._shuffled)]
+        runs = [self._made(training) for training in self._folds()]
         return (runs[0], self.halves[1]), (runs[1], self.halves[0])
 
     def train(
@@ -219,24 +224,18 @@ class Side:
             plan: hyper-parameters of the training that differ.
             start: the weights to go on from; None for fresh ones.
         """
-        if name not in self._known:
-            self._do([self._asked(name, units, share, kept, settings, plan, start)])
-        return self._known[name]
+        return self._made(Training(name, units, self._short(units, share, plan), kept, settings, start))
 
-    def _asked(
-        self,
-        name: str,
-        units: Array,
-        share: float = 1.0,
-        kept: Array | None = None,
-        settings: Mapping[str, Any] | None = None,
-        plan: Mapping[str, Any] | None = None,
-        start: Mapping[str, Tensor] | None = None,
-    ) -> Training:
-        """A side training, written down; see `train`."""
+    def _made(self, training: Training) -> SideRun:
+        if training.name not in self._known:
+            self._do([training])
+        return self._known[training.name]
+
+    def _short(self, units: Array, share: float = 1.0, plan: Mapping[str, Any] | None = None) -> Plan:
+        """The run's plan for a side training; see `train`."""
         part = len(units) / max(1, int((self.samples.side == TRAIN).sum()))
         short = {"steps": self._planned(part, share), "checks": 1, "keep": "last", "early_stopping": 0}
-        return Training(name, units, replace(self._plan, **{**short, **(plan or {})}), kept, settings, start)
+        return replace(self._plan, **{**short, **(plan or {})})
 
     def _do(self, trainings: Sequence[Training]) -> None:
         """Read back those that are there, and make the others."""

@@ -22,11 +22,14 @@ Send = Callable[[Message], Awaitable[None]]
 PATHS = ("/predict", "/explain", "/models", "/health", "/ready", "/metrics", "/openapi.json", "/docs")
 _METHODS = ("GET", "POST", "HEAD", "OPTIONS")
 _LOCAL = ("localhost", "127.0.0.1", "::1", "")
-#: What every answer says beside its own.
-HEADERS = (
+#: What every answer says beside its own, in the studio, too.
+ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),
+)
+HEADERS = (
+    *ALWAYS,
     (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
 )
