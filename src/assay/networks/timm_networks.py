@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import MissingExtraError, SettingError, did_you_mean
+from assay.networks.depthwise import quicken
 from assay.networks.head import set_head
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
@@ -191,7 +192,7 @@ def create_timm(
         raise MissingExtraError("a network of timm's", "timm") from error
     folder, options = Path(architecture), {**options, "in_chans": channels}
     if (folder / "config.json").exists():
-        return _from_folder(timm, folder, options, pretrained)
+        return _quick(*_from_folder(timm, folder, options, pretrained))
     if not timm.is_model(architecture.split(".")[0]):
         raise SettingError(
             f"timm knows no network {architecture!r}", did_you_mean(architecture, timm.list_models()[:2000])
@@ -203,7 +204,12 @@ def create_timm(
             f"pretrained weights of {architecture!r} could not be fetched",
             "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.",
         ) from error
-    return model, dict(model.pretrained_cfg)
+    return _quick(model, dict(model.pretrained_cfg))
+
+
+def _quick(model: Any, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    quicken(model)
+    return model, config
 
 
 @contextmanager
