@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from assay.errors import SettingError
 from assay.networks.convnet import Block, ConvUnit
+from assay.networks.quick_convolutions import quicken
 from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 
 #: The maps of a detector, each at twice the stride of the one before.
@@ -86,6 +87,7 @@ class TimmBackbone(nn.Module):
             self.model, self.config = create_timm(name, pretrained, channels, options)
         self.channels: tuple[int, ...] = tuple(self.model.feature_info.channels())
         self.keep_statistics = pretrained and keep_statistics
+        quicken(self.model, channels, self.keep_statistics)
         if pretrained:
             train_gently(self.model.parameters(), body_rate, trained)
 

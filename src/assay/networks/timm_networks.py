@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from assay.errors import MissingExtraError, SettingError, did_you_mean
-from assay.networks.depthwise import quicken
 from assay.networks.head import set_head
+from assay.networks.quick_convolutions import quicken
 from assay.samples.image_spec import ImageSpec
 from assay.task import NetworkKind, Situation
 from assay.training.plan import Plan
@@ -103,6 +103,7 @@ def timm_kind(wrap: Callable[..., nn.Module]) -> NetworkKind:
             options["drop_path_rate"] = settings.stochastic_depth
         model, config = create_timm(settings.architecture, settings.pretrained, spec.channels, options)
         mean, deviation = wanted_scale(config, spec.channels, 255.0)
+        quicken(model, spec.channels, settings.pretrained and settings.keep_statistics)
         return wrap(spec, TimmBody(model, settings), mean, deviation)
 
     summary = "any network of timm's, pretrained (timm/NAME or timm/FOLDER)"
@@ -192,7 +193,7 @@ def create_timm(
         raise MissingExtraError("a network of timm's", "timm") from error
     folder, options = Path(architecture), {**options, "in_chans": channels}
     if (folder / "config.json").exists():
-        return _quick(*_from_folder(timm, folder, options, pretrained))
+        return _from_folder(timm, folder, options, pretrained)
     if not timm.is_model(architecture.split(".")[0]):
         raise SettingError(
             f"timm knows no network {architecture!r}", did_you_mean(architecture, timm.list_models()[:2000])
@@ -204,12 +205,7 @@ def create_timm(
             f"pretrained weights of {architecture!r} could not be fetched",
             "Check the network, give a local folder as timm/FOLDER, or --set pretrained=false.",
         ) from error
-    return _quick(model, dict(model.pretrained_cfg))
-
-
-def _quick(model: Any, config: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    quicken(model)
-    return model, config
+    return model, dict(model.pretrained_cfg)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from assay.networks.activations import activation
 from assay.networks.exporting import exporting
+from assay.networks.quick_convolutions import quicken
 from assay.networks.timm_networks import create_timm, normalise_by_statistics, train_gently, unwarned
 from assay.networks.views import VIEWS
 
@@ -199,6 +200,7 @@ class TimmEncoder(nn.Module):
         self.channels: list[int] = list(model.feature_info.channels())
         self.reductions: list[int] = list(model.feature_info.reduction())
         self.keep_statistics = pretrained and keep_statistics
+        quicken(model, inputs, self.keep_statistics)
         if pretrained:
             train_gently(model.parameters(), learning_rate_scale)
 
