@@ -38,7 +38,8 @@ def quicken(model: nn.Module, channels: int, kept: bool) -> None:
     """
     for module in list(model.modules()):
         if isinstance(module, nn.Conv2d) and not isinstance(module, QuickConv) and not isinstance(module.padding, str):
-            module.__class__ = _quick(type(module))
+            kind: Any = type(module)
+            module.__class__ = _quick(kind)
     if kept:
         _fold(model, channels)
 
@@ -87,9 +88,10 @@ class _PaddingConv(QuickConv):
     """The same for timm's convolutions that pad their input by themselves, as TensorFlow does."""
 
     def _padded(self, x: Tensor) -> Tensor:
-        from timm.layers import pad_same
+        from timm.layers.padding import pad_same
 
-        return pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        padded: Tensor = pad_same(x, list(self.kernel_size), list(self.stride), list(self.dilation))
+        return padded
 
 
 class _FoldedNorm(nn.BatchNorm2d):
@@ -111,13 +113,13 @@ def _same(x: Tensor) -> Tensor:
 
 
 @cache
-def _quick(kind: type) -> type:
+def _quick(kind: Any) -> Any:
     pads = any(base.__name__ == "Conv2dSame" for base in kind.__mro__)
     return type(kind.__name__, (_PaddingConv if pads else QuickConv, kind), {"__module__": kind.__module__})
 
 
 @cache
-def _folding(kind: type) -> type:
+def _folding(kind: Any) -> Any:
     return type(kind.__name__, (_FoldedNorm, kind), {"__module__": kind.__module__})
 
 
@@ -150,7 +152,8 @@ def _fold(model: nn.Module, channels: int) -> None:
             return  # it wants images of another size
         for convolution, norm in pairs:
             convolution.norm, norm.convolution = (norm,), (convolution,)
-            norm.__class__ = _folding(type(norm))
+            kind: Any = type(norm)
+            norm.__class__ = _folding(kind)
             convolution.training = True
         found = _tensors(model(image))
     if all(_alike(one, other) for one, other in zip(found, plain, strict=True)):

@@ -40,7 +40,7 @@ class Depthwise(torch.autograd.Function):
         return functional.conv2d(x, weight, bias, stride, padding, 1, len(weight))
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         """See the module."""
         x, weight = ctx.saved_tensors
@@ -64,7 +64,8 @@ def input_gradient(gradient: Tensor, x: Tensor, weight: Tensor, stride: int, pad
         padding: zeros on each side.
     """
     if stride == 1:
-        return _asked(gradient, x, weight, stride, padding, (True, False, False))[0]
+        found: Tensor = _asked(gradient, x, weight, stride, padding, (True, False, False))[0]
+        return found
     (batch, channels, height, width), side = x.shape, weight.shape[2]
     high, wide = (length + 2 * padding - side + 1 for length in (height, width))
     spread = gradient.new_zeros(batch, high, wide, channels).permute(0, 3, 1, 2)
@@ -80,22 +81,20 @@ def weight_gradient(
     if side == _QUICK:
         return _asked(gradient, x, weight, stride, padding, (False, True, True))[1:]
     found, bias = torch.empty_like(weight), None
+    # What the weights cover, and of it for each block what a block covers.
+    high, wide = ((outputs - 1) * stride + side for outputs in gradient.shape[2:])
+    beyond = (wide - padding - x.shape[3], high - padding - x.shape[2])
+    covered = functional.pad(x, (padding, beyond[0], padding, beyond[1]))
     starts = [*range(0, side - _QUICK, _QUICK), side - _QUICK]
     block = weight[:, :, :_QUICK, :_QUICK].contiguous()
     for row in starts:
-        top, bottom = _margins(x.shape[2], gradient.shape[2], row - padding, stride)
+        rows = covered[:, :, row : row + high - side + _QUICK]
         for column in starts:
-            left, right = _margins(x.shape[3], gradient.shape[3], column - padding, stride)
-            shifted = functional.pad(x, (left, right, top, bottom))
-            _, part, summed = _asked(gradient, shifted, block, stride, 0, (False, True, bias is None))
+            seen = rows[..., column : column + wide - side + _QUICK]
+            _, part, summed = _asked(gradient, seen, block, stride, 0, (False, True, bias is None))
             found[:, :, row : row + _QUICK, column : column + _QUICK] = part
             bias = summed if bias is None else bias
     return found, bias
-
-
-def _margins(length: int, outputs: int, first: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after (fewer than none: what is cut) where 3-wide weights begin at `first` of the input."""
-    return -first, first + (outputs - 1) * stride + _QUICK - length
 
 
 def _asked(
