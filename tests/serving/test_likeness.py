@@ -17,7 +17,8 @@ import assay
 from assay.errors import RunError
 from assay.evidence._unlike import mixed_up
 from assay.serving.features import Features, noted_features, pooled
-from assay.serving.likeness import FILE, Likeness, _along, _by_unit, _distances, _whitening, read_likeness
+from assay.serving._neighbours import Neighbours, along, nearest, whitened
+from assay.serving.likeness import FILE, Likeness, by_unit, read_likeness
 from assay.serving.stand_in import StandIn
 from assay.tasks.table import TableBatch
 
@@ -26,23 +27,23 @@ def test_distances_are_those_to_the_fifth_nearest() -> None:
     draws = np.random.default_rng(0)
     asked, known = draws.normal(size=(7, 3)), draws.normal(size=(40, 3))
     slow = [np.sort(np.linalg.norm(known - one, axis=1))[4] for one in asked]
-    assert np.allclose(_distances(asked.astype(np.float32), known.astype(np.float32)), slow, atol=1e-3)
+    assert np.allclose(nearest(asked.astype(np.float32), known.astype(np.float32)), slow, atol=1e-3)
 
 
 def test_whitened_features_vary_alike_in_all_directions() -> None:
     draws = np.random.default_rng(1)
     values = draws.normal(size=(3000, 3)) * [1, 2, 4] @ np.linalg.qr(draws.normal(size=(3, 3)))[0] + 5
     values = np.c_[values, np.full(len(values), 2.0)]  # a unit that never moves
-    centre, whitening = _whitening(values)
-    along = _along(values, centre, whitening)
+    centre, whitening = whitened(values)
+    along = along(values, centre, whitening)
     assert np.isfinite(along).all() and np.allclose(along.mean(axis=0), 0, atol=1e-2)
     assert np.allclose(np.sort(along.var(axis=0))[-3:], 1, atol=0.05)
-    wide = _whitening(draws.normal(size=(40, 700)))[1]
+    wide = whitened(draws.normal(size=(40, 700)))[1]
     assert wide.shape[0] == 700 and wide.shape[1] <= 256 and np.isfinite(wide).all()
 
 
 def test_of_several_windows_the_middle_one_counts() -> None:
-    assert _by_unit(np.asarray([1.0, 9.0, 2.0, 5.0]), np.asarray([0, 0, 0, 1])).tolist() == [2.0, 5.0]
+    assert by_unit(np.asarray([1.0, 9.0, 2.0, 5.0]), np.asarray([0, 0, 0, 1])).tolist() == [2.0, 5.0]
 
 
 class Last(nn.Module):
@@ -95,11 +96,16 @@ def test_an_export_hides_its_features_and_tells_them_where_asked() -> None:
 
 
 def test_it_is_kept_without_pickles_and_damage_is_told(tmp_path: Path) -> None:
-    kept = Likeness(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32), 0.5, 0.01)
+    around = Neighbours(np.zeros(2, np.float32), np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32))
+    kept = Likeness(around, 0.5, 0.01, learned=2, judged=30)
     assert read_likeness(tmp_path) is None
     kept.write(tmp_path)
     found = read_likeness(tmp_path)
-    assert found is not None and found.limit == 0.5 and found.ratios(np.ones((1, 2)))[0] == pytest.approx(2.0)
+    assert found is not None and (found.limit, found.learned, found.judged, found.by) == (0.5, 2, 30, "features")
+    assert found.known.distances(np.ones((1, 2)))[0] == pytest.approx(1.0)
+    np.savez(tmp_path / FILE, **around.arrays(), limit=1.0, promised=0.01)  # of a time before it said on how many
+    old = read_likeness(tmp_path)
+    assert old is not None and (old.learned, old.judged) == (2, 0)
     np.savez(tmp_path / FILE, centre=np.zeros(3), whitening=np.eye(2), known=np.eye(2), limit=1.0, promised=0.01)
     with pytest.raises(RunError, match="do not fit"):
         read_likeness(tmp_path)
