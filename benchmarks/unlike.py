@@ -142,7 +142,9 @@ def _messages() -> list[str]:
 def _reviews(labelled: bool = False) -> list[Any]:
     """Sentences, those for and those against in turn; with their labels where they are asked for."""
     file = data_root() / "sentence_classification" / "rt-polarity.all"
-    lines = [line.strip().split(" ", 1) for line in file.read_text(encoding="latin-1").splitlines()]
+    lines = [
+        line.strip().split(" ", 1) for line in file.read_text(encoding="latin-1").split("\n") if " " in line.strip()
+    ]
     order = np.random.default_rng(0).permutation(len(lines))
     return [lines[place][::-1] if labelled else lines[place][1] for place in order]
 

@@ -16,8 +16,8 @@ from torch import nn
 import assay
 from assay.errors import RunError
 from assay.evidence._unlike import mixed_up
-from assay.serving.features import Features, noted_features, pooled
 from assay.serving._neighbours import Neighbours, along, nearest, whitened
+from assay.serving.features import Features, noted_features, pooled
 from assay.serving.likeness import FILE, Likeness, by_unit, read_likeness
 from assay.serving.stand_in import StandIn
 from assay.tasks.table import TableBatch
@@ -201,7 +201,9 @@ def test_too_small_a_validation_side_tells_nothing(digits_run: Any) -> None:
     assert why["by"] is None and "needed" in why["why"]
 
 
-def test_no_pass_through_the_network_is_taken_for_it(familiar: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pass_through_the_network_is_taken_for_it(
+    familiar: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from assay.samples.split import TRAIN, VALIDATION
     from assay.serving.likeness_learning import LikenessLearner
 

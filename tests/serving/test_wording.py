@@ -16,16 +16,19 @@ from assay.ngrams.kneser_ney import build, estimated
 from assay.serving._wording import _AT_ONCE, _END, Wording, fit_wording, wording_of
 from assay.serving.likeness import FILE, Likeness, read_likeness
 
-_KINDS = {"food": ("soup bread butter cheese apples pears onions salt".split(), "please cook eat buy bring".split()),
-          "trips": ("train ferry bicycle tram harbour station road bridge".split(), "take cross leave reach".split())}  # fmt: skip
+_THINGS = {
+    "food": "soup bread butter cheese apples pears onions salt",
+    "trips": "train ferry bicycle tram harbour station road bridge",
+}
+_DEEDS = {"food": "please cook eat buy bring", "trips": "take cross leave reach"}
 
 
 def _sentences(count: int, seed: int) -> list[tuple[str, str]]:
     draws = np.random.default_rng(seed)
     found = []
     for _ in range(count):
-        kind = str(draws.choice(list(_KINDS)))
-        things, deeds = _KINDS[kind]
+        kind = str(draws.choice(list(_THINGS)))
+        things, deeds = _THINGS[kind].split(), _DEEDS[kind].split()
         words = [str(draws.choice(deeds)), "the", str(draws.choice(things)), "and the", str(draws.choice(things))]
         found.append((" ".join(words), kind))
     return found

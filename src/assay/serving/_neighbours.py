@@ -80,7 +80,8 @@ def whitened(features: Array) -> tuple[Array, Array]:
 
 def _widest(away: Array) -> Array:
     """(F, K) the directions in which centred features (N, F) vary most, by the products of the samples, which are fewer
-    than the features where that takes long."""
+    than the features where that takes long.
+    """
     if len(away) > away.shape[1]:
         return np.asarray(np.linalg.eigh(away.T @ away)[1][:, -_DIRECTIONS:])
     sizes, vectors = np.linalg.eigh(away @ away.T)
