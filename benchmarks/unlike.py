@@ -1,9 +1,9 @@
 """Inputs unlike the training data: how many foreign ones are told, and how many of the network's own are told falsely.
 
 Digits, voice commands, messages, film reviews, sentences to translate, and wines; foreign to them are other pictures,
-other sounds, texts of other kinds and languages, and rows of noise. The limit of each run comes from its validation side
-alone, before anything foreign is seen. How texts are told was chosen on other ones: questions (TREC, XQuAD), English and
-French captions, and a play.
+other sounds, texts of other kinds and languages, and rows of noise. The limit of each run comes from its validation
+side alone, before anything foreign is seen. How texts are told was chosen on other ones: questions (TREC, XQuAD),
+English and French captions, and a play.
 """
 
 from __future__ import annotations
@@ -142,9 +142,8 @@ def _messages() -> list[str]:
 def _reviews(labelled: bool = False) -> list[Any]:
     """Sentences, those for and those against in turn; with their labels where they are asked for."""
     file = data_root() / "sentence_classification" / "rt-polarity.all"
-    lines = [
-        line.strip().split(" ", 1) for line in file.read_text(encoding="latin-1").split("\n") if " " in line.strip()
-    ]
+    lines = [line.strip().split(" ", 1) for line in file.read_text(encoding="latin-1").split("\n")]
+    lines = [line for line in lines if len(line) == 2]
     order = np.random.default_rng(0).permutation(len(lines))
     return [lines[place][::-1] if labelled else lines[place][1] for place in order]
 

@@ -79,11 +79,10 @@ def whitened(features: Array) -> tuple[Array, Array]:
 
 
 def _widest(away: Array) -> Array:
-    """(F, K) the directions in which centred features (N, F) vary most, by the products of the samples, which are fewer
-    than the features where that takes long.
-    """
+    """(F, K) the directions in which centred features (N, F) vary most."""
     if len(away) > away.shape[1]:
         return np.asarray(np.linalg.eigh(away.T @ away)[1][:, -_DIRECTIONS:])
+    # The samples are fewer than the features where that takes long: by their products it is quicker.
     sizes, vectors = np.linalg.eigh(away @ away.T)
     real = np.flatnonzero(sizes > 1e-12 * max(float(sizes[-1]), 1e-30))[-_DIRECTIONS:]
     return np.asarray(away.T @ (vectors[:, real] / np.sqrt(sizes[real])))

@@ -2,12 +2,12 @@
 
 The training texts make a language model of bytes, interpolated modified Kneser-Ney (`assay.ngrams`); a text is as far
 away as the nats that a byte of it takes in the mean, drawn towards the usual ones where it is short. That a text of
-another kind is improbable to such a model is old in sorting texts by language (W. Cavnar, J. Trenkle, "N-gram-based text
-categorization", SDAIR 1994) and in choosing training texts (R. Moore, W. Lewis, "Intelligent selection of language model
-training data", ACL 2010). The network is not asked: what it does not know lies in the middle of its features, not far
-out (`docs/log.md`).
+another kind is improbable to such a model is how texts are sorted by language (W. Cavnar, J. Trenkle, "N-gram-based
+text categorization", SDAIR 1994) and how training texts are chosen (R. Moore, W. Lewis, "Intelligent selection of
+language model training data", ACL 2010). The network is not asked: what it does not know lies in the middle of its
+features, not far out (`docs/log.md`).
 
-Shapes: U units, T bytes of all texts with their marks, G n-grams of an order, C contexts (the n-grams of the order below).
+Shapes: U units, N texts, G n-grams of an order, K orders, C contexts (the n-grams of the order below).
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def training_bytes(view: View, fields: Sequence[str]) -> tuple[list[bytes], int]
 
 
 def worded(view: View, fields: Sequence[str]) -> list[list[bytes]]:
-    """The text in each of some fields of each unit of a view; of several windows the texts of all, one after another."""
+    """The text in each of some fields of each unit of a view; of several windows those of all, joined."""
     from assay.samples.unit_texts import unit_bytes
 
     return [list(texts) for texts in zip(*(unit_bytes(view, name) for name in fields), strict=True)]

@@ -65,7 +65,7 @@ class Likeness:
         return "wording" if isinstance(self.known, Wording) else "features"
 
     def limited(self, distances: Array) -> Likeness | None:
-        """With the limit that all but the promised share of some samples (U,) keep; None where they are all the same."""
+        """With the limit that all but the promised share of samples (U,) keep; None where all are the same."""
         if not len(distances):
             return None
         rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - self.promised)))

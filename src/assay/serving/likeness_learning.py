@@ -61,7 +61,7 @@ class LikenessLearner:
             self._noted[side] = found, unit, len(np.unique(unit))
 
     def learned(self) -> Likeness | None:
-        """What the training data looks like, with the limit that the validation side sets; None, and `why`, for none."""
+        """What the training data looks like, with the limit that the validation side sets; None where `why` tells."""
         if self.predictor.likeness is not None:
             return self.predictor.likeness
         share = self._share()
