@@ -74,10 +74,10 @@ class Bench:
     def smoke(self) -> bool:
         return bool(self.options.smoke)
 
-    def piece(self, key: str, measure: Callable[[], Json]) -> Json:
-        """What `measure` gives, or gave in an earlier call."""
+    def piece(self, key: str, measure: Callable[[], Json], anew: bool = False) -> Json:
+        """What `measure` gives, or gave in an earlier call; `anew`: not what the result that is there has."""
         file = self.work.parent / f"{key}.json"
-        known = self._known(key, file)
+        known = self._known(key, file, anew)
         if known is not None:
             found = known
             if found["commit"] != commit():
@@ -94,12 +94,20 @@ class Bench:
         self._pieces[key] = found
         return dict(found["result"])
 
-    def _known(self, key: str, file: Path) -> Json | None:
+    def holds(self, key: str) -> bool:
+        """Whether the result that is there has a piece."""
+        return self._told(key) is not None
+
+    def _known(self, key: str, file: Path, anew: bool) -> Json | None:
         """A piece of a call that was stopped, or under `--add` of the result that is there; None for neither."""
         if file.exists():
             return dict(json.loads(file.read_text(encoding="utf-8")))
+        return self._told(key) if self.options.add and not anew else None
+
+    def _told(self, key: str) -> Json | None:
+        """A piece of the result that is there."""
         result = Path(self.options.results) / f"{self.name}.json"
-        if not self.options.add or not result.exists():
+        if not result.exists():
             return None
         piece = json.loads(result.read_text(encoding="utf-8"))["pieces"].get(key)
         return None if piece is None or piece.get("shortened") else dict(piece)

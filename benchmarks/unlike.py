@@ -1,7 +1,9 @@
 """Inputs unlike the training data: how many foreign ones are told, and how many of the network's own are told falsely.
 
-Digits, voice commands, messages and wines; foreign to them are other pictures, other sounds, other languages and rows
-of noise. The limit of each run comes from its validation side alone, before anything foreign is seen.
+Digits, voice commands, messages, film reviews, sentences to translate, and wines; foreign to them are other pictures,
+other sounds, texts of other kinds and languages, and rows of noise. The limit of each run comes from its validation
+side alone, before anything foreign is seen. How texts are told was chosen on other ones: questions (TREC, XQuAD),
+English and French captions, and a play.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import json
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -25,6 +28,8 @@ _FOREIGN, _RATE = 200, 8000
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", default="60s", help="the time of fitting of each run")
     parser.add_argument("--seed", default="0", help="of the trainings and of the noise")
+    told = f"measure these anew, separated by commas ({', '.join(KINDS)}), and take over the others"
+    parser.add_argument("--only", default="", help=told)
 
 
 def digits(folder: Path, smoke: bool) -> tuple[Path, Json]:
@@ -78,18 +83,84 @@ def messages(folder: Path, smoke: bool) -> tuple[Path, Json]:
 
 
 def other_texts(folder: Path, seed: int, smoke: bool) -> Mapping[str, Path]:
-    """German captions, and messages whose letters are drawn by lot."""
+    """Letters drawn by lot, German captions, Japanese questions, film reviews."""
     own = [line.split("\t")[-1].strip() for line in (folder / "sms.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    kinds = {"letters by lot": _by_lot(own, seed), "German captions": _captions("de"),
+             "Japanese questions": _japanese(), "film reviews": _reviews()}  # fmt: skip
+    return _written(folder, kinds)
+
+
+def reviews(folder: Path, smoke: bool) -> tuple[Path, Json]:
+    """10,662 sentences of film reviews, for or against."""
+    return _labelled(folder / "reviews.csv", _reviews(labelled=True)[:: 20 if smoke else 1])
+
+
+def other_reviews(folder: Path, seed: int, smoke: bool) -> Mapping[str, Path]:
+    """Letters drawn by lot, German captions, Japanese questions, text messages."""
+    kinds = {"letters by lot": _by_lot(_reviews(), seed), "German captions": _captions("de"),
+             "Japanese questions": _japanese(), "text messages": _messages()}  # fmt: skip
+    return _written(folder, kinds)
+
+
+def sentences(folder: Path, smoke: bool) -> tuple[Path, Json]:
+    """4,000 German captions and their English translations."""
+    pairs = list(zip(_captions("de", "train"), _captions("en", "train"), strict=True))[: 300 if smoke else 4000]
+    file = folder / "pairs.tsv"
+    file.write_text("\n".join(["de\ten", *("\t".join(pair) for pair in pairs)]) + "\n", encoding="utf-8")
+    return file, {"target": "en", "data": {"text": "de"}}
+
+
+def other_sentences(folder: Path, seed: int, smoke: bool) -> Mapping[str, Path]:
+    """English captions (of the same pictures), Japanese questions, text messages, words of the captions by lot."""
+    words = " ".join(_captions("de")).split()
+    drawn = np.random.default_rng(seed).choice(words, (_FOREIGN, 11))
+    kinds = {"English captions": _captions("en"), "Japanese questions": _japanese(), "text messages": _messages(),
+             "words by lot": [" ".join(line) for line in drawn]}  # fmt: skip
+    return _written(folder, kinds)
+
+
+def _by_lot(own: list[str], seed: int) -> list[str]:
     draws, letters = np.random.default_rng(seed), np.asarray(list("abcdefghijklmnopqrstuvwxyz ,.!?"))
-    made = {"letters by lot": ["".join(draws.choice(letters, max(8, len(one)))) for one in own[:_FOREIGN]]}
-    german = data_root() / "multi30k" / "test_2016_flickr.de.gz"
-    if german.exists():
-        made["German captions"] = gzip.decompress(german.read_bytes()).decode("utf-8").splitlines()[:_FOREIGN]
+    return ["".join(draws.choice(letters, max(8, len(one)))) for one in own[:_FOREIGN]]
+
+
+def _captions(language: str, name: str = "test_2016_flickr") -> list[str]:
+    return gzip.decompress((data_root() / "multi30k" / f"{name}.{language}.gz").read_bytes()).decode().splitlines()
+
+
+def _japanese() -> list[str]:
+    with zipfile.ZipFile(data_root() / "jaquad" / "jaquad.zip") as archive:
+        articles = json.loads(archive.read("dev/jaquad_dev_0000.json"))["data"]
+    return [one["question"] for article in articles for part in article["paragraphs"] for one in part["qas"]]
+
+
+def _messages() -> list[str]:
+    lines = (data_root() / "sms_spam" / "sms.tsv").read_text(encoding="utf-8").splitlines()
+    return [line.split("\t")[-1] for line in lines[:_FOREIGN]]
+
+
+def _reviews(labelled: bool = False) -> list[Any]:
+    """Sentences, those for and those against in turn; with their labels where they are asked for."""
+    file = data_root() / "sentence_classification" / "rt-polarity.all"
+    lines = [line.strip().split(" ", 1) for line in file.read_text(encoding="latin-1").split("\n")]
+    lines = [line for line in lines if len(line) == 2]
+    order = np.random.default_rng(0).permutation(len(lines))
+    return [lines[place][::-1] if labelled else lines[place][1] for place in order]
+
+
+def _labelled(file: Path, rows: list[Any]) -> tuple[Path, Json]:
+    with file.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows([["text", "label"], *rows])
+    return file, {"target": "label", "data": {"target_kind": "class"}}
+
+
+def _written(folder: Path, kinds: Mapping[str, list[str]]) -> Mapping[str, Path]:
+    """A table of texts for each kind."""
     found = {}
-    for name, texts in made.items():
+    for name, texts in kinds.items():
         found[name] = folder / f"{name}.csv"
         with found[name].open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["text"], *([text] for text in texts)])
+            csv.writer(file).writerows([["text"], *([text] for text in texts[:_FOREIGN])])
     return found
 
 
@@ -154,6 +225,8 @@ Foreign = Callable[[Path, int, bool], Mapping[str, Path]]
 KINDS: dict[str, tuple[str, Own, Foreign]] = {
     "pictures": ("image-classification", digits, other_pictures),
     "texts": ("text-classification", messages, other_texts),
+    "reviews": ("text-classification", reviews, other_reviews),
+    "sentences": ("translation", sentences, other_sentences),
     "rows": ("table", wines, other_rows),
     "sounds": ("voice-commands", commands, other_sounds),
 }
@@ -180,6 +253,9 @@ def measure(bench: Bench, kind: str) -> Json:
     return {
         "metric": model.summary["metric"],
         "promised": likeness.promised,
+        "by": likeness.by,
+        "learned on": likeness.learned,
+        "calibrated on": likeness.judged,
         "samples": len(test),
         "told falsely": float(np.mean(test > 1)),
         "told": {name: float(np.mean(far > 1)) for name, far in others.items()},
@@ -216,7 +292,12 @@ def _auroc(own: Array, foreign: Array) -> float:
 def main() -> None:
     bench = open_bench("unlike", __doc__, add_options)
     kinds = ("pictures", "rows") if bench.smoke else tuple(KINDS)  # which need no data set
-    found = {kind: bench.piece(kind, partial(measure, bench, kind)) for kind in kinds}
+    only = set(filter(None, bench.options.only.split(",")))
+    if unknown := only - set(KINDS):
+        raise SystemExit(f"--only: there is no {', '.join(sorted(unknown))}")
+    bench.options.add = bench.options.add or bool(only)
+    kinds = tuple(kind for kind in kinds if not only or kind in only or bench.holds(kind))
+    found = {kind: bench.piece(kind, partial(measure, bench, kind), anew=kind in only) for kind in kinds}
     told = {kind: one for kind, one in found.items() if one["told"] is not None}
     summary = {kind: {"told falsely": one["told falsely"], "least told": min(one["told"].values()),
                       "least auroc": min(one["auroc"].values())} for kind, one in told.items()}  # fmt: skip
@@ -224,6 +305,9 @@ def main() -> None:
     targets = [Target(f"{kind}: told falsely", one["told falsely"], "<=", 0.05) for kind, one in told.items()]
     pictures = told.get("pictures", {}).get("auroc", {})
     targets += [Target(f"pictures: AUROC of {name}", value, ">=", 0.95) for name, value in pictures.items()]
+    texts = [(kind, *one) for kind in ("texts", "reviews", "sentences") if kind in told
+             for one in told[kind]["auroc"].items()]  # fmt: skip
+    targets += [Target(f"{kind}: AUROC of {name}", value, ">=", 0.95) for kind, name, value in texts]
     bench.finish(summary, targets, seeds=[int(bench.options.seed)], packages=["scikit-learn", "torch"])
 
 

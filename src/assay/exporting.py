@@ -121,7 +121,8 @@ def _prepared(run: RunFolder, progress: Progress) -> Work:
                           likeness=facts["likeness"])  # fmt: skip
     work = Work(samples, predictor, facts, ())
     steps = task.steps(network, example_batches(samples, work.side()), spec)
-    if predictor.likeness is not None and [step.name for step in steps] == ["model"]:
+    by_features = predictor.likeness is not None and predictor.likeness.by == "features"
+    if by_features and [step.name for step in steps] == ["model"]:
         steps = [with_features(steps[0], network)]
     return Work(samples, predictor, facts, tuple(steps))
 

@@ -24,7 +24,7 @@ from assay.planning import Made
 from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
-from assay.serving.likeness import fit_likeness
+from assay.serving.likeness_learning import LikenessLearner
 from assay.serving.predictor import Predictor
 from assay.stopping import Stop
 from assay.training.collecting import Collector
@@ -121,13 +121,8 @@ def fitted(
     predictor.temperature = _temperature(predictor, made)
     progress.stage("Settling what the validation side teaches")
     predictor.settled = made.task.settled(predictor, made.samples)
-    progress.stage("Learning what the training data looks like")
-    predictor.likeness = fit_likeness(predictor, made.samples)
     learned = (network, predictor.temperature, predictor.settled)
     with writing(run.model):
-        if predictor.likeness is not None:
-            run.model.mkdir(parents=True, exist_ok=True)
-            predictor.likeness.write(run.model)
         write_network(run.model, made.task, made.spec, made.network, portable, *learned)
     return predictor
 
@@ -198,14 +193,7 @@ def _conclude(
 
     progress.stage("Evaluating")
     samples, task = made.samples, made.task
-    sides = {
-        "test": task.evaluate(predictor, samples.view(TEST)),
-        "validation": task.evaluate(predictor, samples.view(VALIDATION)),
-    }
-    least = len(sides["test"]) if task.in_loop(made.spec) else _LEAST_EVALUATED  # rollouts are few and slow
-    count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run), least)
-    learned = replace(predictor, options={**predictor.options, **task.traits.of_learned})
-    sides["train"] = task.evaluate(learned, samples.view(TRAIN).sample(count))
+    sides, why = _evaluated(made, run, predictor)
     context = Context(
         task,
         made.spec,
@@ -229,8 +217,30 @@ def _conclude(
         last_known(run, "fit_memory_bytes"),
         made.kind.features(made.settings),
         tuned(sides["test"], _steps_taken(made, run)) if tuned and made.options.evidence != "none" else None,
+        why,
     )
     write_conclusion(context, made, run, progress)
+
+
+def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> tuple[dict[str, Evaluation], str]:
+    """The answers on each side, from which it is learned, too, what is unlike the training data; or why it is not."""
+    samples, task = made.samples, made.task
+    learner = LikenessLearner(predictor, samples)
+    sides = {"test": task.evaluate(predictor, samples.view(TEST))}
+    judged = samples.view(VALIDATION)
+    with learner.noting(judged, VALIDATION):
+        sides["validation"] = task.evaluate(predictor, judged)
+    least = len(sides["test"]) if task.in_loop(made.spec) else _LEAST_EVALUATED  # rollouts are few and slow
+    count = train_units_to_evaluate(sides["test"], sides["validation"], fit_seconds(run), least)
+    learned = replace(predictor, options={**predictor.options, **task.traits.of_learned})
+    known = samples.view(TRAIN).sample(count)
+    with learner.noting(known, TRAIN):
+        sides["train"] = task.evaluate(learned, known)
+    predictor.likeness = learner.learned()
+    if predictor.likeness is not None:
+        with writing(run.model):
+            predictor.likeness.write(run.model)
+    return sides, learner.why
 
 
 def train_units_to_evaluate(

@@ -53,6 +53,9 @@ class Traits:
         takes: what an input is for who asks over a network or in a browser, the usual first: "picture", "video",
             "scan", "sound", "text", "question" (with its context), "row" of a table, "log" of a drive. What a server
             lets in follows from it; where it is empty, any file.
+        worded: the fields of a batch (B, N) uint8 that hold an input's text in UTF-8, beside its first window or in
+            each: by their wording it is told whether an input is unlike the training data (`assay.serving.likeness`).
+            Empty where inputs are no texts; then the network's features tell it.
         asked: attributes of a network that `predict` asks for beside calling it; an export holds their values.
         exported_by: the module that says what an export's graphs are, where that is not `forward` as `predict` calls
             it: it has `steps`, `stand_in` and `ASKED`, see `assay.task_export`.
@@ -82,6 +85,7 @@ class Traits:
     watched_by: str = ""
     private: bool = False
     takes: tuple[str, ...] = ()
+    worded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,9 @@ column, is taken from another sample at the same place. Every value is one that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +37,9 @@ def unlike_numbers(context: Context) -> dict[str, Number]:
     view = context.samples.view(TEST).sample(_MOST)
     if len(view) < _FEWEST:
         return {}
+    mixed = partial(mixed_up, worded=context.task.traits.worded)
     found: dict[str, Number] = {}
-    for name, asked in ((OWN, view), (MIXED, view.changed(mixed_up))):
+    for name, asked in ((OWN, view), (MIXED, view.changed(mixed))):
         far = answered(context.predictor, asked)[1]
         if far is not None:
             told = np.asarray(far > 1, float)
@@ -44,20 +47,35 @@ def unlike_numbers(context: Context) -> dict[str, Number]:
     return found
 
 
-def mixed_up(batch: Any) -> Any:
-    """A batch each place of which comes from another of its samples; one of a single sample stays as it is."""
-    named = [item.name for item in fields(batch) if item.default is MISSING and item.name != "index"]
-    return replace(batch, **{name: _from_others(getattr(batch, name), turn) for turn, name in enumerate(named)})
+def mixed_up(batch: Any, worded: Sequence[str] = ()) -> Any:
+    """A batch each place of which comes from another of its samples; one of a single sample stays as it is.
+
+    Args:
+        batch: the inputs.
+        worded: fields that are mixed, too, though a network does without them (`Traits.worded`).
+    """
+    known = {item.name for item in fields(batch)}
+    inputs = {item.name for item in fields(batch) if item.default is MISSING and item.name != "index"}
+    inputs |= {name for name in worded if getattr(batch, name) is not None}
+    mixed = {}
+    for turn, name in enumerate(sorted(name for name in inputs if not name.endswith("_mask"))):
+        mask = getattr(batch, f"{name}_mask" if f"{name}_mask" in known else "mask")
+        mixed[name] = _from_others(getattr(batch, name), mask, turn)
+    return replace(batch, **mixed)
 
 
-def _from_others(values: Tensor, seed: int) -> Tensor:
-    """(B, …) whose every place is moved on by as many samples as is drawn for it."""
+def _from_others(values: Tensor, mask: Tensor | None, seed: int) -> Tensor:
+    """(B, …) whose every place is moved on by as many samples as is drawn for it, but where one of both is padded."""
     import torch
 
     count = len(values)
     if count < 2 or values.dim() < 2:
         return values
-    flat = values.flatten(1)
+    ragged = mask is not None and mask.shape == values.shape[:2]
+    flat = values[..., None].flatten(2) if ragged else values.flatten(1)[..., None]
     shifts = torch.from_numpy(np.random.default_rng(seed).integers(1, count, flat.shape[1]))
     rows = (torch.arange(count)[:, None] + shifts) % count
-    return flat.gather(0, rows).view_as(values)
+    mixed = flat.gather(0, rows[..., None].expand_as(flat))
+    if ragged:
+        mixed = torch.where((mask & mask.gather(0, rows))[..., None], mixed, flat)  # type: ignore[operator,union-attr]
+    return mixed.view_as(values)

@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 #: The name under which an export's graph gives them beside what the network gives.
 OUTPUT = "features"
+#: Where only some windows are kept for later, more features of one than this are too many.
+MOST_FEATURES = 4096
 
 
 class Features:
-    """What was noted of each call of a network in this thread, in the order of the calls."""
+    """What was noted of each call of a network in this thread, in the order of the calls.
 
-    def __init__(self) -> None:
+    Args:
+        kept: (W,) bool, the windows whose features are kept, in the order in which they are answered; None for all.
+    """
+
+    def __init__(self, kept: Array | None = None) -> None:
         self._parts: list[Array] = []
+        self._kept, self._seen = kept, 0  # how many windows were answered
         self._thread = threading.get_ident()
 
     @property
@@ -38,23 +45,33 @@ class Features:
 
     def note(self, values: Array) -> None:
         """Take note of one call's features (B, F)."""
-        if self.here:
+        if not self.here:
+            return
+        first, self._seen = self._seen, self._seen + len(values)
+        if self._kept is None:
             self._parts.append(values)
+        elif self._seen <= len(self._kept) and values[0].size <= MOST_FEATURES:
+            self._parts.append(values[self._kept[first : self._seen]])
 
     def of(self, windows: int) -> Array | None:
-        """(W, F) of so many windows; None where there are not as many, or inputs differ in how many features they have.
+        """(W, F) of those kept of so many windows; None where there are not as many, or they differ in their features.
 
         Such are networks that give something for each place of an input, and searches that ask more than once.
         """
-        if not self._parts or sum(map(len, self._parts)) != windows:
+        if not self._parts or self._seen != windows:
             return None
         return np.concatenate(self._parts) if len({part.shape[1:] for part in self._parts}) == 1 else None
 
 
 @contextmanager
-def noted_features(predictor: Predictor) -> Iterator[Features]:
-    """While this lasts, the features of every call of the network, or of the export in its place, are noted."""
-    found = Features()
+def noted_features(predictor: Predictor, kept: Array | None = None) -> Iterator[Features]:
+    """While this lasts, the features of every call of the network, or of the export in its place, are noted.
+
+    Args:
+        predictor: the network or export.
+        kept: see `Features`.
+    """
+    found = Features(kept)
     network = predictor.network
     if isinstance(network, StandIn):
         network.beside.append(found.note)

@@ -1,16 +1,12 @@
-"""Whether an input is unlike the data that a network learned from, told by the network's own features.
+"""Whether an input is unlike the data that a network learned from.
 
-An input is as far away as its k-th nearest training sample (Y. Sun, Y. Ming, X. Zhu, Y. Li, "Out-of-distribution
-detection with deep nearest neighbors", ICML 2022), among features that are made to vary alike in all directions, as in
-a Mahalanobis distance (K. Lee, K. Lee, H. Lee, J. Shin, "A simple unified framework for detecting out-of-distribution
-samples", NeurIPS 2018), by a covariance that is shrunk (O. Ledoit, M. Wolf, "A well-conditioned estimator for
-large-dimensional covariance matrices", Journal of Multivariate Analysis 88, 2004). How far is too far is told by the
-validation side: as far as all but the promised share of its samples, counted as conformal prediction counts them.
-`docs/log.md` tells what else was tried.
+How far away it is, is told by the network's own features (`_neighbours.py`), or of texts by their wording
+(`_wording.py`). How far is too far is told by the validation side: as far as all but the promised share of its samples,
+counted as conformal prediction counts them.
 
 It says nothing about inputs that lie among the training data and are answered wrongly all the same.
 
-Shapes: U units, W windows, N training samples that are kept, F features, K directions.
+Shapes: U units, W windows, F features.
 """
 
 from __future__ import annotations
@@ -26,6 +22,8 @@ import numpy as np
 
 from assay.errors import RunError
 from assay.run import DAMAGE, write_bytes
+from assay.serving._neighbours import Neighbours, neighbours_of
+from assay.serving._wording import Wording, worded, wording_of
 from assay.serving.features import noted_features
 
 if TYPE_CHECKING:
@@ -35,48 +33,51 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 FILE = "likeness.npz"
-#: The nearest sample that counts.
-NEIGHBOUR = 5
-#: Training samples that are kept, and validation samples that are looked at.
-_KEPT, _LOOKED_AT = 1000, 2000
-#: More features than this are too many, and so many directions of them are kept, those in which they vary most.
-_MOST_FEATURES, _DIRECTIONS = 4096, 256
 #: The share of samples like the validation side's that is told unlike, by the number of them that it takes: so many
 #: that the limit does not rest on a single one, but where there are very few.
-_SHARES = {0.01: 500, 0.02: 100, 0.05: 19}
-#: Distances that are computed at once.
-_AT_ONCE = 512
+SHARES = {0.01: 500, 0.02: 100, 0.05: 19}
+#: Validation samples by which an export's limit is measured anew.
+_ANEW = 500
 _MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """What the training data looks like to a network.
+    """What the training data looks like.
 
     Attributes:
-        centre: (F,) the mean of the training samples' features.
-        whitening: (F, K) directions in which they then vary alike.
-        known: (N, K) training samples along these.
+        known: what training samples look like, and how far others are from them.
         limit: the distance from which on an input is told unlike.
         promised: the share of samples like the validation side's that is told so.
+        learned: how many training samples are known.
+        judged: by how many validation samples the limit was set; 0 where that is not known.
     """
 
-    centre: Array
-    whitening: Array
-    known: Array
+    known: Neighbours | Wording
     limit: float
     promised: float
+    learned: int = 0
+    judged: int = 0
 
-    def ratios(self, features: Array) -> Array:
-        """(W,) how far windows are by their features (W, F), in units of the limit: above 1 they are unlike."""
-        return _distances(_along(features, self.centre, self.whitening), self.known) / self.limit
+    @property
+    def by(self) -> str:
+        """What tells it: "features" of the network, or the "wording" of texts."""
+        return "wording" if isinstance(self.known, Wording) else "features"
+
+    def limited(self, distances: Array) -> Likeness | None:
+        """With the limit that all but the promised share of samples (U,) keep; None where all are the same."""
+        if not len(distances):
+            return None
+        rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - self.promised)))
+        limit = float(np.sort(distances)[rank - 1])
+        return replace(self, limit=limit, judged=len(distances)) if 0 < limit < math.inf else None
 
     def write(self, folder: Path) -> None:
         """Put it beside a model."""
         content = io.BytesIO()
-        limits = {"limit": np.float64(self.limit), "promised": np.float64(self.promised)}
-        known = self.known.astype(np.float16)
-        np.savez(content, centre=self.centre, whitening=self.whitening, known=known, **limits)  # type: ignore[arg-type]
+        numbers = {"limit": np.float64(self.limit), "promised": np.float64(self.promised),
+                   "learned": np.int64(self.learned), "judged": np.int64(self.judged)}  # fmt: skip
+        np.savez_compressed(content, **{**self.known.arrays(), **numbers})  # type: ignore[arg-type]
         write_bytes(folder / FILE, content.getvalue())
 
 
@@ -90,40 +91,15 @@ def read_likeness(folder: Path) -> Likeness | None:
             if sum(member.file_size for member in archive.infolist()) > _MOST_BYTES:
                 raise ValueError("it is too large")
         with np.load(file, allow_pickle=False) as held:
-            centre, whitening, known = (held[name].astype(np.float32) for name in ("centre", "whitening", "known"))
-            found = Likeness(centre, whitening, known, float(held["limit"]), float(held["promised"]))
-        fitting = found.whitening.shape == (*found.centre.shape, found.known.shape[1])
-        if not fitting or not 0 < found.limit < math.inf:
-            raise ValueError("its shapes do not fit together")
+            known: Neighbours | Wording = wording_of(held) if "discounts" in held else neighbours_of(held)
+            learned = int(held["learned"]) if "learned" in held else len(held["known"])  # of a time before it was told
+            judged = int(held["judged"]) if "judged" in held else 0
+            found = Likeness(known, float(held["limit"]), float(held["promised"]), learned, judged)
+        if not 0 < found.limit < math.inf:
+            raise ValueError("its limit is none")
         return found
     except (*DAMAGE, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{file} is damaged ({error})", "Delete it, or restore it from a copy.") from error
-
-
-def fit_likeness(predictor: Predictor, samples: Samples) -> Likeness | None:
-    """What the training side looks like to a network, with the limit that the validation side sets.
-
-    Returns:
-        None where the network has no features of a whole input, or the validation side is too small.
-    """
-    from assay.samples.split import TRAIN, VALIDATION
-
-    judged = samples.view(VALIDATION)
-    share = next((share for share, fewest in _SHARES.items() if len(judged) >= fewest), None)
-    if share is None or predictor.task.in_loop(predictor.spec):
-        return None
-    first = _features(predictor, judged.sample(1))
-    if first is None or first[0].shape[1] > _MOST_FEATURES:
-        return None
-    learned = _features(predictor, samples.view(TRAIN).sample(_KEPT))
-    held = _features(predictor, judged.sample(_LOOKED_AT))
-    if learned is None or held is None or len(learned[0]) <= NEIGHBOUR:
-        return None
-    rows = np.linspace(0, len(learned[0]) - 1, min(_KEPT, len(learned[0]))).astype(np.int64)  # units may have many
-    values = learned[0][rows]
-    centre, whitening = _whitening(values)
-    known = _along(values, centre, whitening).astype(np.float16).astype(np.float32)  # as it is stored
-    return _limited(Likeness(centre, whitening, known, 1.0, share), held)
 
 
 def limited_anew(predictor: Predictor, samples: Samples) -> Likeness | None:
@@ -133,19 +109,11 @@ def limited_anew(predictor: Predictor, samples: Samples) -> Likeness | None:
     """
     from assay.samples.split import VALIDATION
 
-    judged = samples.view(VALIDATION)
-    if predictor.likeness is None or not len(judged):
-        return predictor.likeness
-    held = _features(predictor, judged.sample(_LOOKED_AT))
-    return None if held is None else _limited(replace(predictor.likeness, limit=1.0), held)
-
-
-def _limited(likeness: Likeness, held: tuple[Array, Array]) -> Likeness | None:
-    """With the limit that all but the promised share of some samples keep; None where they are all the same."""
-    distances = _by_unit(likeness.ratios(held[0]), held[1])
-    rank = min(len(distances), math.ceil((len(distances) + 1) * (1 - likeness.promised)))
-    limit = float(np.sort(distances)[rank - 1])
-    return replace(likeness, limit=limit) if 0 < limit < math.inf else None
+    likeness, judged = predictor.likeness, samples.view(VALIDATION)
+    if likeness is None or isinstance(likeness.known, Wording) or not len(judged):
+        return likeness
+    far = answered(replace(predictor, likeness=replace(likeness, limit=1.0)), judged.sample(_ANEW))[1]
+    return None if far is None or not np.isfinite(far).all() else likeness.limited(far)
 
 
 def answered(predictor: Predictor, view: View) -> tuple[Values, Array | None]:
@@ -156,66 +124,33 @@ def answered(predictor: Predictor, view: View) -> tuple[Values, Array | None]:
     likeness = predictor.likeness
     if likeness is None:
         return predictor.outputs(view), None
+    if isinstance(likeness.known, Wording):
+        fields = predictor.task.traits.worded
+        far = likeness.known.distances(worded(view, fields)) / likeness.limit if fields else None
+        return predictor.outputs(view), far
     with noted_features(predictor) as noted:
         outputs = predictor.outputs(view)
-    features = _in_order(noted.of(len(view.windows)), view)
-    if features is None or features.shape[1] != len(likeness.centre):
+    features = in_order(noted.of(len(view.windows)), view)
+    if features is None or features.shape[1] != len(likeness.known.centre):
         return outputs, None
-    return outputs, _by_unit(likeness.ratios(features), _units(view))
+    return outputs, by_unit(likeness.known.distances(features) / likeness.limit, units_of(view))
 
 
-def _features(predictor: Predictor, view: View) -> tuple[Array, Array] | None:
-    """(W, F) features of a view's windows, and (W,) which of its units each belongs to."""
-    with noted_features(predictor) as noted:
-        predictor.outputs(view)
-    features = _in_order(noted.of(len(view.windows)), view)
-    return None if features is None or not np.isfinite(features).all() else (features, _units(view))
-
-
-def _in_order(features: Array | None, view: View) -> Array | None:
+def in_order(features: Array | None, view: View) -> Array | None:
     """Features in the order of a view's windows: they are answered by length."""
     places = view.by_length()
     return features if features is None or places is None else features[np.argsort(places)]
 
 
-def _units(view: View) -> Array:
+def units_of(view: View) -> Array:
+    """(W,) which of a view's units each of its windows belongs to."""
     unit = view.samples.unit[view.windows]
     return np.cumsum(np.r_[False, unit[1:] != unit[:-1]])
 
 
-def _by_unit(distances: Array, unit: Array) -> Array:
+def by_unit(distances: Array, unit: Array) -> Array:
     """(U,) the middle of the distances of each unit's windows."""
     if len(distances) == 0 or unit[-1] + 1 == len(unit):
         return distances
     starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
     return np.asarray([np.median(part) for part in np.split(distances, starts[1:])])
-
-
-def _whitening(features: Array) -> tuple[Array, Array]:
-    """(F,) the mean, and (F, K) the directions along which features vary by one; the widest of very many alone."""
-    from sklearn.covariance import LedoitWolf
-
-    centre = features.mean(axis=0, dtype=np.float64)
-    away = features - centre
-    axes = np.eye(len(centre))
-    if len(centre) > _DIRECTIONS:
-        axes = np.linalg.svd(away, full_matrices=False)[2][:_DIRECTIONS].T
-    sizes, directions = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(away @ axes).covariance_)
-    real = sizes > 1e-9 * max(float(sizes[-1]), 1e-30)
-    whitening = axes @ (directions[:, real] / np.sqrt(sizes[real]))
-    return centre.astype(np.float32), whitening.astype(np.float32)
-
-
-def _along(features: Array, centre: Array, whitening: Array) -> Array:
-    return np.asarray((features.astype(np.float32) - centre) @ whitening, np.float32)
-
-
-def _distances(asked: Array, known: Array) -> Array:
-    """(W,) how far the k-th nearest of what is known is."""
-    place, sizes = min(NEIGHBOUR, len(known)) - 1, (known**2).sum(axis=1)
-    found = []
-    for first in range(0, len(asked), _AT_ONCE):
-        some = asked[first : first + _AT_ONCE]
-        squares = (some**2).sum(axis=1)[:, None] - 2 * some @ known.T + sizes
-        found.append(np.sqrt(np.maximum(np.partition(squares, place, axis=1)[:, place], 0)))
-    return np.concatenate(found) if found else np.zeros(0, np.float32)

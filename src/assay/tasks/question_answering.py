@@ -86,6 +86,7 @@ class QuestionAnswering(Task):
         data="SQuAD JSON (1.1, 2.0); CSV, JSONL or Parquet with columns of question, context and answer",
         extra="text",
         takes=("question",),
+        worded=("question", "text"),
         variable_length=True,
         several_windows=True,
         options={"encoding": "of the text files, such as cp1252"},

@@ -62,6 +62,7 @@ class TextClassification(TargetTask):
         data="CSV, TSV, JSONL or Parquet with a column of text and one to predict; a folder of texts per class",
         extra="text",
         takes=("text",),
+        worded=("text",),
         variable_length=True,
         several_windows=True,
         options={

@@ -81,6 +81,7 @@ class Translation(Task):
         data="two aligned text files (train.en, train.de), TSV, CSV or JSONL with two columns, TMX, gettext PO",
         extra="text",
         takes=("text",),
+        worded=("source_text",),
         exported_by="assay.serving.translation_export",
         default_budget_s=600.0,
         variable_length=True,
