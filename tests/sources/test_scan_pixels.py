@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
 from pathlib import Path
@@ -56,7 +57,8 @@ def test_pixels_of_dicom_files_are_those_of_pydicom(folder: str) -> None:
             found = read_dicom(file.read_bytes(), file.name)
         except UnreadableScan as error:
             assert expected is None or file.name in REFUSED, f"{file.name}: {error}"
-            assert error.kind in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file")
+            assert error.kind in ("no-pixel-data", "no-dicom", "undecodable-pixels", "truncated-file",
+                                  "unknown-compression")  # fmt: skip
             continue
         assert expected is not None, file.name
         assert np.allclose(found.values.reshape(expected.shape), expected, rtol=1e-6, atol=1e-3), file.name
@@ -190,3 +192,29 @@ def test_an_error_says_what_kind_of_problem_it_is(payload: bytes, kind: str) -> 
     with pytest.raises(UnreadableScan, match=kind) as told:
         read_dicom(payload, "a.dcm")
     assert told.value.kind == kind and told.value.hint and told.value.file == "a.dcm"
+
+
+def _compressed(syntax: str, payload: bytes) -> bytes:
+    """A file whose pixels are that payload in a transfer syntax."""
+    data = scans.dataset(scans.voxels(1)[0], "a")
+    file = io.BytesIO()
+    data.PixelData = pydicom.encaps.encapsulate([payload])
+    data["PixelData"].is_undefined_length = True
+    data.file_meta.TransferSyntaxUID = syntax
+    data.save_as(file, enforce_file_format=True, little_endian=True, implicit_vr=False)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("syntax", ["1.2.3.4", "1.2.840.10008.1.2.4.102"])
+def test_an_unknown_transfer_syntax_is_told_apart_from_damaged_pixels(syntax: str) -> None:
+    with pytest.raises(UnreadableScan, match="unknown-compression") as told:
+        read_dicom(_compressed(syntax, b"\0" * 64), "a.dcm")
+    assert "transfer syntax" in told.value.hint and told.value.file == "a.dcm"
+    with pytest.raises(UnreadableScan, match="undecodable-pixels"):
+        read_dicom(_compressed("1.2.840.10008.1.2.4.80", b"\0" * 64), "a.dcm")
+
+
+def test_a_compressed_file_that_is_cut_off_is_still_known_as_dicom() -> None:
+    whole = _compressed("1.2.840.10008.1.2.4.80", b"\0" * 4096)
+    with pytest.raises(UnreadableScan, match="truncated-file"):
+        read_dicom(whole[:-2000], "a.dcm")

@@ -192,9 +192,9 @@ def test_pictures_of_a_patient_in_a_table_are_one_unit_and_exams_part_them(tmp_p
 
 def test_an_input_that_cannot_be_used_is_told_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "head.nii.gz").write_bytes(b"")
-    with pytest.raises(DataError, match="this file cannot be used") as told:
+    with pytest.raises(DataError, match="the scan cannot be read") as told:
         read_scan_inputs(open_source(tmp_path / "head.nii.gz"))
-    assert "another program opens them" in told.value.hint
+    assert "export it again" in told.value.hint
 
 
 def test_a_damaged_picture_among_scans_is_counted_by_a_kind_and_not_by_words_of_its_message(tmp_path: Path) -> None:

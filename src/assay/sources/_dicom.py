@@ -17,6 +17,7 @@ import re
 import warnings
 import zlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
 
     Raises:
         UnreadableScan: the file is no DICOM (`no-dicom`), has no pixels (`no-pixel-data`), or they cannot be decoded
-            (`undecodable-pixels`, `truncated-file`).
-        MissingExtraError: pydicom is not installed.
+            (`undecodable-pixels`, `truncated-file`, `unknown-compression`).
+        MissingExtraError: pydicom, or what decodes such pixels, is not installed.
     """
     try:
         import pydicom
@@ -96,12 +97,31 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
     try:
         data = pydicom.dcmread(io.BytesIO(payload), force=True)
         if not any(element in data for element in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            raise UnreadableScan("no-pixel-data" if len(data) else "no-dicom", name)
+            cut = not len(data) and is_dicom(payload[:132])  # pydicom drops all elements where compressed pixels end early
+            raise UnreadableScan("truncated-file" if cut else "no-pixel-data" if len(data) else "no-dicom", name)
+        _check_compression(data, name)
         return _image(data, name)
-    except UnreadableScan:
+    except (UnreadableScan, MissingExtraError):
         raise
     except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
         raise UnreadableScan("undecodable-pixels", name) from error
+
+
+def _check_compression(data: Dataset, name: str) -> None:
+    """Tell pixels in a form that nothing here decodes from damaged ones, and from those that an extra would decode."""
+    from pydicom.pixels import get_decoder
+
+    syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
+    if syntax is None:
+        return
+    try:
+        if get_decoder(syntax).is_available:
+            return
+    except NotImplementedError as error:
+        raise UnreadableScan("unknown-compression", name) from error
+    if find_spec("gdcm") is None:
+        raise MissingExtraError("decoding compressed DICOM files", "scan")
+    raise UnreadableScan("unknown-compression", name)
 
 
 def silence(package: str) -> None:

@@ -5,6 +5,7 @@ Shapes: H rows, W columns, C channels, D slices.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,23 @@ import numpy as np
 from assay.errors import DataError
 
 Array = np.ndarray[Any, Any]
+
+
+#: What to do about a kind of problem; about all others the last.
+_WAYS = {
+    "unknown-compression": "No decoder for its transfer syntax is known: export it uncompressed, or as JPEG 2000, by the "
+    "program that wrote it.",
+    "truncated-file": "It ends too early: copy or export it again.",
+    "empty-file": "It holds nothing: copy or export it again.",
+    "no-pixel-data": "It holds no picture, such as a report or a plan: leave it out.",
+}
+_USUAL_WAY = "Look whether a viewer opens it, and export it again; else leave it out."
+
+
+def way_out(kinds: Iterable[str]) -> str:
+    """A hint of what to do about files that have problems of these kinds."""
+    found = set(kinds)
+    return _WAYS.get(found.pop(), _USUAL_WAY) if len(found) == 1 else _USUAL_WAY
 
 
 class UnreadableScan(DataError):
@@ -24,8 +42,7 @@ class UnreadableScan(DataError):
     """
 
     def __init__(self, kind: str, name: str) -> None:
-        hint = "Look whether a viewer opens it, and export it again; else leave it out."
-        super().__init__(f"the scan cannot be read ({kind})", hint, file=name)
+        super().__init__(f"the scan cannot be read ({kind})", way_out([kind]), file=name)
         self.kind = kind
 
 

@@ -16,6 +16,7 @@ from assay.sources._scan_records import scan_records
 from assay.sources._scan_table import read_scan_table
 from assay.sources._splits import asks_for_shares
 from assay.sources.records import ProblemLog, Records
+from assay.sources.scan import way_out
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store
 
@@ -138,9 +139,11 @@ def _records(
         raise DataError("there are no DICOM or NIfTI files.", "Expected .dcm, .nii or .nii.gz.", file=source.label)
     pieces = pieces_of(store, files, log)
     if not pieces:
-        problems = ", ".join(f"{one.count} {one.kind}" for one in log.problems() if one.action == "skipped")
-        hint = "Check that the files are whole and hold pictures: that another program opens them."
-        which = f"none of the {len(files)} files can" if len(files) > 1 else "this file cannot"
-        raise DataError(f"{which} be used ({problems}).", hint, file=source.label)
+        skipped = [one for one in log.problems() if one.action == "skipped"]
+        several = ", ".join(f"{one.count} {one.kind}" for one in skipped)
+        hint = way_out(one.kind for one in skipped)
+        if len(files) == 1:
+            raise DataError(f"the scan cannot be read ({skipped[0].kind}).", hint, file=source.label)
+        raise DataError(f"none of the {len(files)} files can be used ({several}).", hint, file=source.label)
     opener = scan_opener(store, {piece.name: piece.files for piece in pieces}, window)
     return scan_records(source, pieces, opener, log.problems(), {"target": target})
