@@ -18,8 +18,7 @@ from assay.arrow.plain_types import (
     types,
 )
 
-ChunkedArray = StringArray = ListArray = StructArray = Array
-ListScalar = Scalar
+ChunkedArray = Array
 list_, struct, schema, field = list_of, struct_of, Schema, Field
 _NAMES = {"null": "null", "bool_": "bool", "float64": "double", "float32": "float", "string": "string",
           "large_string": "large_string", "binary": "binary", "large_binary": "large_binary",
@@ -33,7 +32,7 @@ def timestamp(unit: str, tz: str | None = None) -> DataType:
     return TIME
 
 
-def PythonFile(stream: Any, mode: str | None = None) -> Any:  # noqa: N802 - as in Arrow
+def PythonFile(stream: Any, mode: str | None = None) -> Any:
     """The stream itself."""
     return stream
 
@@ -47,6 +46,5 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = ["Array", "ArrowException", "ArrowInvalid", "ArrowTypeError", "ChunkedArray", "DataType", "Field",
-           "ListArray", "ListScalar", "PythonFile", "RecordBatch", "Scalar", "Schema", "StringArray", "StructArray",
-           "Table", "array", "concat_arrays", "concat_tables", "field", "list_", "nulls", "scalar", "schema", "struct",
-           "table", "timestamp", "types"]  # fmt: skip
+           "PythonFile", "RecordBatch", "Scalar", "Schema", "Table", "array", "concat_arrays", "concat_tables", "field",
+           "list_", "nulls", "scalar", "schema", "struct", "table", "timestamp", "types"]  # fmt: skip

@@ -6,29 +6,26 @@ import itertools
 import math
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from assay.arrow.missing import missing
 from assay.arrow.plain_types import (
-    _BYTES,
-    _FLOATS,
-    _TEXTS,
-    _WHOLE,
     BOOL,
+    BYTES,
+    FLOATS,
     NULL,
     STRING,
+    TEXTS,
     TIME,
+    WHOLE,
     ArrowInvalid,
     DataType,
-    list_of,
     shown,
     stored,
-    struct_of,
     type_of,
-    types,
 )
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
@@ -112,7 +109,7 @@ class Array:
         """The values as an array; of numbers NaN where missing."""
         if self.type == TIME:
             return np.asarray([_NAT if value is None else value for value in self.stored], np.int64).view("M8[us]")
-        if self.type.name in (*_WHOLE, *_FLOATS) and self.null_count:
+        if self.type.name in (*WHOLE, *FLOATS) and self.null_count:
             return np.asarray([math.nan if value is None else value for value in self.stored], float)
         if self.type.name in _NUMPY and not self.null_count:
             return np.asarray(self.stored, _NUMPY[self.type.name])
@@ -183,7 +180,7 @@ class Array:
 
 
 _NAT = np.iinfo(np.int64).min
-_NUMPY = {"double": "f8", "float": "f4", "halffloat": "f2", "bool": "?", **{name: name for name in _WHOLE}}
+_NUMPY = {"double": "f8", "float": "f4", "halffloat": "f2", "bool": "?", **{name: name for name in WHOLE}}
 
 
 def array(values: Any, type: DataType | None = None, from_pandas: bool = False) -> Array:
@@ -239,17 +236,17 @@ def as_column(value: Any) -> Array:
 
 
 def _cast(value: Any, old: DataType, new: DataType, safe: bool) -> Any:
-    if old.name in _TEXTS and new.name in (*_FLOATS, *_WHOLE):
+    if old.name in TEXTS and new.name in (*FLOATS, *WHOLE):
         if not _NUMBER.fullmatch(value):
             raise ArrowInvalid(f"{value!r} is no number")
-        return float(value) if new.name in _FLOATS else _whole_of(value)
-    if new.name in _TEXTS:
-        return value.decode() if old.name in _BYTES else written(value, old)
-    if old.name in _TEXTS and new.name in _BYTES:
+        return float(value) if new.name in FLOATS else _whole_of(value)
+    if new.name in TEXTS:
+        return value.decode() if old.name in BYTES else written(value, old)
+    if old.name in TEXTS and new.name in BYTES:
         return value.encode()
-    if new.name in _FLOATS and old.name in (*_FLOATS, *_WHOLE, "bool", "timestamp[us]"):
+    if new.name in FLOATS and old.name in (*FLOATS, *WHOLE, "bool", "timestamp[us]"):
         return float(value)
-    if new.name in _WHOLE and old.name in (*_FLOATS, *_WHOLE, "bool", "timestamp[us]"):
+    if new.name in WHOLE and old.name in (*FLOATS, *WHOLE, "bool", "timestamp[us]"):
         return stored(int(value) if not safe else value, new)
     if new.name == "list" and old.name == "list":
         return [None if one is None else _cast(one, old.value_type, new.value_type, safe) for one in value]
@@ -269,7 +266,7 @@ def written(value: Any, kind: DataType) -> str:
     """A value as Arrow writes it."""
     if kind == BOOL:
         return "true" if value else "false"
-    if kind.name not in _FLOATS:
+    if kind.name not in FLOATS:
         return str(shown(value, kind))
     if not math.isfinite(value):
         return str(value)
@@ -292,7 +289,3 @@ def _digits(value: float) -> tuple[str, str, int]:
     digits = (whole + rest).lstrip("0")
     kept = digits.rstrip("0")
     return (sign, kept, int(power or 0) - len(rest) + len(digits) - len(kept)) if kept else (sign, "0", 0)
-
-
-__all__ = ["Array", "Scalar", "Sequence", "array", "as_column", "concat_arrays", "list_of", "nulls", "scalar",
-           "struct_of", "types", "written"]  # fmt: skip

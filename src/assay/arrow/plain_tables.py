@@ -110,9 +110,7 @@ class Table:
     @property
     def schema(self) -> Schema:
         """The names and types of the columns."""
-        return Schema(
-            Field(name, column.type) for name, column in zip(self.column_names, self.columns, strict=True)
-        )
+        return Schema(Field(name, column.type) for name, column in zip(self.column_names, self.columns, strict=True))
 
     @property
     def num_columns(self) -> int:

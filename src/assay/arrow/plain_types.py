@@ -46,10 +46,10 @@ class DataType:
 
 NULL, BOOL, INT64, DOUBLE = DataType("null"), DataType("bool"), DataType("int64"), DataType("double")
 STRING, LARGE_STRING, TIME = DataType("string"), DataType("large_string"), DataType("timestamp[us]")
-_TEXTS = ("string", "large_string")
-_BYTES = ("binary", "large_binary")
-_WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
-_FLOATS = ("halffloat", "float", "double")
+TEXTS = ("string", "large_string")
+BYTES = ("binary", "large_binary")
+WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
+FLOATS = ("halffloat", "float", "double")
 _INT64 = range(-(1 << 63), 1 << 63)
 _ZERO = datetime.datetime(1970, 1, 1)
 
@@ -68,11 +68,11 @@ def _named(*names: str) -> Callable[[DataType], bool]:
     return lambda kind: kind.name in names
 
 
-class types:  # noqa: N801 - as `pyarrow.types`
+class types:
     """Whether a type is of a kind."""
 
     is_null, is_boolean = staticmethod(_named("null")), staticmethod(_named("bool"))
-    is_integer, is_floating = staticmethod(_named(*_WHOLE)), staticmethod(_named(*_FLOATS))
+    is_integer, is_floating = staticmethod(_named(*WHOLE)), staticmethod(_named(*FLOATS))
     is_string, is_large_string = staticmethod(_named("string")), staticmethod(_named("large_string"))
     is_binary, is_large_binary = staticmethod(_named("binary")), staticmethod(_named("large_binary"))
     is_timestamp = is_temporal = staticmethod(_named("timestamp[us]"))
@@ -85,14 +85,14 @@ def stored(value: Any, kind: DataType) -> Any:
     """A value as a column of a type keeps it: moments as microseconds; raises what Arrow raises where it is another."""
     if value is None or kind == NULL:
         return None
-    if kind.name in _TEXTS:
+    if kind.name in TEXTS:
         if not isinstance(value, str):
             raise ArrowTypeError(f"expected a text, got a {type(value).__name__}")
         value.encode()  # a half of a surrogate pair is no text
         return value
-    if kind.name in _FLOATS:
+    if kind.name in FLOATS:
         return _float(value)
-    if kind.name in _WHOLE:
+    if kind.name in WHOLE:
         return _whole(value)
     if kind == TIME:
         return _microseconds(value)
@@ -135,8 +135,8 @@ def type_of(values: Sequence[Any]) -> DataType:
 
 def _type_of(value: Any) -> DataType:
     """The type of a single value."""
-    for kinds, found in ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE),
-                         (str, STRING), (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME)):  # fmt: skip
+    for kinds, found in ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE), (str, STRING),
+                         (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME)):  # fmt: skip
         if isinstance(value, kinds):
             return found
     if isinstance(value, list | tuple | np.ndarray):

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._columns import Column, holds_media, keep_all, profile
 from assay.sources._digest import Fingerprint, row_digests
