@@ -52,6 +52,8 @@ WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 6
 FLOATS = ("halffloat", "float", "double")
 _INT64 = range(-(1 << 63), 1 << 63)
 _ZERO = datetime.datetime(1970, 1, 1)
+_KINDS = ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE), (str, STRING),
+          (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME))  # fmt: skip
 
 
 def list_of(kind: DataType) -> DataType:
@@ -135,8 +137,7 @@ def type_of(values: Sequence[Any]) -> DataType:
 
 def _type_of(value: Any) -> DataType:
     """The type of a single value."""
-    for kinds, found in ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE), (str, STRING),
-                         (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME)):  # fmt: skip
+    for kinds, found in _KINDS:
         if isinstance(value, kinds):
             return found
     if isinstance(value, list | tuple | np.ndarray):
