@@ -50,9 +50,9 @@ def bert_form(facts: Mapping[str, Any]) -> Callable[[Letters], Letters]:
     @cache
     def change(letter: str) -> str:
         if facts["clean_text"]:
-            letter = " " if letter in "\t\n\r" or _is_space(letter) else letter
-            if letter in "\0\ufffd" or unicodedata.category(letter)[0] == "C":
+            if letter not in "\t\n\r" and (letter == "\ufffd" or unicodedata.category(letter)[0] == "C"):
                 return ""
+            letter = " " if _is_space(letter) else letter
         text = f" {letter} " if facts["handle_chinese_chars"] and _is_chinese(letter) else letter
         if accents:
             text = "".join(one for one in unicodedata.normalize("NFD", text) if unicodedata.category(one) != "Mn")

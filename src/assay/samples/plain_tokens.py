@@ -3,14 +3,15 @@
 Read are the tokenisers that Assay trains and those of the kinds of BERT and GPT-2; others need the package. Answers are
 the same (`tests/samples/test_plain_tokens.py`), and come more slowly, which matters for a corpus, not for a question.
 
-Sources: R. Sennrich, B. Haddow, A. Birch, "Neural machine translation of rare words with subword units", ACL 2016; Y. Wu
-et al., "Google's neural machine translation system", 2016 (word pieces).
+Sources: R. Sennrich, B. Haddow, A. Birch, "Neural machine translation of rare words with subword units", ACL 2016;
+Y. Wu et al., "Google's neural machine translation system", 2016 (word pieces).
 
 Shapes: T tokens of a text.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -99,12 +100,8 @@ class PlainTokenizer:
         offsets: list[tuple[int, int]] = []
         letters = Letters(text, [(place, place + 1) for place in range(len(text))])
         for word in self._words(self._form(letters)):
-            first = 0
-            for token, size in self._pieces(word.text):
-                start, end = word.places[first][0], word.places[first + size - 1][1]
-                first += size
-                if token is None:
-                    continue
+            for token, first, last in self._pieces(word.text):
+                start, end = word.places[first][0], word.places[last][1]
                 ids.append(token)
                 offsets.append(self._trimmed(self._token[token], start, end, len(ids) == 1))
         return Encoded(ids, offsets, [0] * len(ids))
@@ -145,11 +142,13 @@ def _words_of(facts: Mapping[str, Any] | None) -> Callable[[Letters], list[Lette
     return bert_words if facts["type"] == "BertPreTokenizer" else _other()
 
 
-Pieces = Callable[[str], tuple[tuple[int | None, int], ...]]
+#: A token, and the first and the last letter of the word that it covers.
+Piece = tuple[int, int, int]
+Pieces = Callable[[str], tuple[Piece, ...]]
 
 
 def _pieces_of(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Pieces:
-    """A function from a word to its tokens, each with the letters that it takes; None for letters that give none."""
+    """A function from a word to its tokens."""
     if model.get("type", "BPE" if "merges" in model else "WordPiece") == "WordPiece":
         return _word_pieces(model, vocabulary)
     usual = {"dropout": None, "continuing_subword_prefix": "", "end_of_word_suffix": "", "ignore_merges": False}
@@ -164,22 +163,24 @@ def _byte_pairs(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Piec
     ranks = {pair: rank for rank, pair in enumerate(pairs)}
     unknown = vocabulary.get(model.get("unk_token") or "")
 
-    def merged(word: str) -> tuple[tuple[int | None, int], ...]:
+    def merged(word: str) -> tuple[Piece, ...]:
         parts = list(word)
         while len(parts) > 1 and ranks:
-            best = min(zip(parts, parts[1:], strict=False), key=lambda pair: ranks.get(pair, len(ranks)))
+            best = min(itertools.pairwise(parts), key=lambda pair: ranks.get(pair, len(ranks)))
             if best not in ranks:
                 break
             parts = _joined(parts, best)
-        return tuple(piece for part in parts for piece in known(part))
+        ends = itertools.accumulate(map(len, parts))
+        pieces = zip(parts, ends, strict=True)
+        return tuple((token, end - len(part), end - 1) for part, end in pieces for token in known(part))
 
-    def known(part: str) -> list[tuple[int | None, int]]:
+    def known(part: str) -> list[int]:
         if part in vocabulary:
-            return [(vocabulary[part], len(part))]
+            return [vocabulary[part]]
         names = [f"<0x{byte:02X}>" for byte in part.encode()] if model.get("byte_fallback") else []
-        if names and all(name in vocabulary for name in names):  # the last takes the letter, which all of them cover
-            return [(vocabulary[name], 0) for name in names[:-1]] + [(vocabulary[names[-1]], 1)]
-        return [(unknown, len(part))]
+        if names and all(name in vocabulary for name in names):
+            return [vocabulary[name] for name in names]
+        return [] if unknown is None else [unknown]
 
     return lru_cache(maxsize=_MOST_KEPT)(merged) if ranks else merged
 
@@ -203,8 +204,8 @@ def _word_pieces(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Pie
     unknown, prefix = vocabulary[model["unk_token"]], model["continuing_subword_prefix"]
 
     @lru_cache(maxsize=_MOST_KEPT)
-    def pieces(word: str) -> tuple[tuple[int | None, int], ...]:
-        found: list[tuple[int | None, int]] = []
+    def pieces(word: str) -> tuple[Piece, ...]:
+        found: list[Piece] = []
         start = 0
         while start < len(word) <= model["max_input_chars_per_word"]:
             ends = (end for end in range(len(word), start, -1)
@@ -212,9 +213,9 @@ def _word_pieces(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Pie
             end = next(ends, None)
             if end is None:
                 break
-            found.append((vocabulary[(prefix if start else "") + word[start:end]], end - start))
+            found.append((vocabulary[(prefix if start else "") + word[start:end]], start, end - 1))
             start = end
-        return tuple(found) if start == len(word) else ((unknown, len(word)),)
+        return tuple(found) if start == len(word) else ((unknown, 0, len(word) - 1),)
 
     return pieces
 
