@@ -17,11 +17,24 @@ from assay.samples.plain_tokens import PlainTokenizer  # noqa: E402
 from assay.samples.tokens import Tokenizer, characters, train_bpe  # noqa: E402
 
 TEXTS = (
-    "There will be rain and snow on day 9.", "", " ", "  two  spaces ", "we've said it'll do, haven't we?\n\nyes\t\t!",
-    "Größe, naïve café, Ångström", "日本語のテキスト と english", "x²+½ ≈ ١٢٣ Ⅷ", "emoji \U0001f469\u200d\U0001f467 done", "İstanbul ΣΑΣ ﬁ",
-    "<pad> <begin>x<end> [SEP] [CLS]", "a\u00a0b\u2003c\u200bd\x1ce\x85f", "tail   ", "e\u0301 o\u0308", "don't 'S 'LL",
-    "\ufffd\x00 \x07", "supercalifragilisticexpialidocious" * 4,
-)  # fmt: skip
+    "There will be rain and snow on day 9.",
+    "",
+    " ",
+    "  two  spaces ",
+    "we've said it'll do, haven't we?\n\nyes\t\t!",
+    "Größe, naïve café, Ångström",
+    "日本語のテキスト と english",
+    "x²+½ ≈ ١٢٣ Ⅷ",
+    "emoji \U0001f469\u200d\U0001f467 done",
+    "İstanbul ΣΑΣ ﬁ",
+    "<pad> <begin>x<end> [SEP] [CLS]",
+    "a\u00a0b\u2003c\u200bd\x1ce\x85f",
+    "tail   ",
+    "e\u0301 o\u0308",
+    "don't 'S 'LL",
+    "\ufffd\x00 \x07",
+    "supercalifragilisticexpialidocious" * 4,
+)
 
 
 def bert(lowercase: bool = True) -> Any:
