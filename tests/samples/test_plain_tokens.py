@@ -64,6 +64,11 @@ def made() -> Iterator[tuple[str, str]]:
 
 
 KINDS = dict(made())
+#: Beyond this, some punctuation is younger than the Unicode of `tokenizers`.
+_LAST_MARK = 0x2E42
+ANY = st.text(
+    st.characters(categories=("L", "M", "N", "S", "Z")) | st.characters(categories=("P",), max_codepoint=_LAST_MARK)
+)
 
 
 def alike(data: str, text: str) -> None:
@@ -84,7 +89,7 @@ def test_texts_give_the_same_tokens(kind: str) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(KINDS)), st.text(st.characters(codec="utf-8", categories=("L", "M", "N", "P", "S", "Z"))))
+@given(st.sampled_from(sorted(KINDS)), ANY)
 def test_any_text_gives_the_same_tokens(kind: str, text: str) -> None:
     alike(KINDS[kind], text)
 

@@ -11,6 +11,7 @@ from assay.arrow.plain_types import (
     TIME,
     ArrowException,
     ArrowInvalid,
+    ArrowNotImplementedError,
     ArrowTypeError,
     DataType,
     list_of,
@@ -45,6 +46,6 @@ def __getattr__(name: str) -> Any:
     raise missing(f"what is done with tables here ({name})")
 
 
-__all__ = ["Array", "ArrowException", "ArrowInvalid", "ArrowTypeError", "ChunkedArray", "DataType", "Field",
+__all__ = ["Array", "ArrowException", "ArrowInvalid", "ArrowNotImplementedError", "ArrowTypeError", "ChunkedArray", "DataType", "Field",
            "PythonFile", "RecordBatch", "Scalar", "Schema", "Table", "array", "concat_arrays", "concat_tables", "field",
            "list_", "nulls", "scalar", "schema", "struct", "table", "timestamp", "types"]  # fmt: skip

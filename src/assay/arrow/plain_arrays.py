@@ -22,6 +22,7 @@ from assay.arrow.plain_types import (
     TIME,
     WHOLE,
     ArrowInvalid,
+    ArrowNotImplementedError,
     DataType,
     shown,
     stored,
@@ -137,7 +138,7 @@ class Array:
 
     def slice(self, offset: int = 0, length: int | None = None) -> Array:
         """A stretch of the values."""
-        return self[offset : None if length is None else offset + length]
+        return Array(self.stored[offset : None if length is None else offset + length], self.type)
 
     def drop_null(self) -> Array:
         """The values that are not missing."""
@@ -240,7 +241,7 @@ def _cast(value: Any, old: DataType, new: DataType, safe: bool) -> Any:
         if not _NUMBER.fullmatch(value):
             raise ArrowInvalid(f"{value!r} is no number")
         return float(value) if new.name in FLOATS else _whole_of(value)
-    if new.name in TEXTS:
+    if new.name in TEXTS and not old.parts:
         return value.decode() if old.name in BYTES else written(value, old)
     if old.name in TEXTS and new.name in BYTES:
         return value.encode()
@@ -252,7 +253,7 @@ def _cast(value: Any, old: DataType, new: DataType, safe: bool) -> Any:
         return [None if one is None else _cast(one, old.value_type, new.value_type, safe) for one in value]
     if new.name == old.name or {new.name, old.name} <= {"int64", "timestamp[us]"}:
         return stored(value, new)
-    raise missing(f"a column of {old} as {new}")
+    raise ArrowNotImplementedError(f"unsupported cast from {old} to {new}")
 
 
 def _whole_of(text: str) -> int:
@@ -272,7 +273,7 @@ def written(value: Any, kind: DataType) -> str:
         return str(value)
     sign, digits, exponent = _digits(value)
     places = len(digits) + exponent  # before the point
-    if -6 < places <= 15:
+    if -5 <= places <= 10:
         if places <= 0:
             return f"{sign}0.{'0' * -places}{digits}"
         whole, rest = digits[:places].ljust(places, "0"), digits[places:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import itertools
 import math
 import operator
@@ -10,6 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from assay.arrow.missing import missing
 from assay.arrow.plain_arrays import Array, Scalar, as_column, scalar
@@ -54,6 +55,12 @@ def _repeated(value: Any, rows: int) -> Sequence[Any]:
     return [value.value if isinstance(value, Scalar) else value] * rows
 
 
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """A pattern as RE2 takes it: classes are of ASCII, and `$` is the end."""
+    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), re.ASCII)
+
+
 utf8_trim_whitespace, utf8_lower = _each(str.strip), _each(str.lower)
 utf8_length = _each(len, INT64)
 utf8_slice_codeunits = _each(lambda text, start, stop: text[start:stop])
@@ -69,12 +76,6 @@ invert = _each(operator.not_, BOOL)
 equal, not_equal = _pairs(operator.eq, BOOL), _pairs(operator.ne, BOOL)
 greater = _pairs(operator.gt, BOOL)
 divide = _pairs(operator.truediv, DOUBLE)
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """A pattern as RE2 takes it: classes are of ASCII, and `$` is the end."""
-    return re.compile(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), re.ASCII)
 
 
 def cast(values: Array, target_type: DataType, safe: bool = True) -> Array:
@@ -127,7 +128,7 @@ def index_in(values: Array, value_set: Any) -> Array:
 def if_else(condition: Array, left: Any, right: Any) -> Array:
     """A value of the first where a condition holds, else of the second."""
     rows = len(condition)
-    kind = next(one.type for one in (left, right, scalar(left)) if isinstance(one, Array | Scalar))
+    kind = next((one.type for one in (left, right) if isinstance(one, Array | Scalar)), None) or scalar(left).type
     each = zip(condition.stored, _repeated(left, rows), _repeated(right, rows), strict=True)
     return Array([None if holds is None else one if holds else other for holds, one, other in each], kind)
 
@@ -197,13 +198,11 @@ def _moment(text: str, form: str) -> int | None:
     if found is None:
         return None
     parts = {name: int(value) for name, value in found.groupdict().items()}
-    if not {"Y", "m", "d"} <= parts.keys() or not parts["Y"]:
+    if not {"Y", "m", "d"} <= parts.keys():
         return None
     for name, (low, high) in _MOST.items():
         if not low <= parts.get(name, low) <= high:
             return None
-    month = datetime.datetime(parts["Y"], parts["m"], 1)
-    since = month - datetime.datetime(1970, 1, 1)
-    days = since.days + parts["d"] - 1
+    days = int(np.datetime64(f"{parts['Y']:04}-{parts['m']:02}-01").astype(np.int64)) + parts["d"] - 1
     seconds = parts.get("H", 0) * 3600 + parts.get("M", 0) * 60 + parts.get("S", 0)
     return (days * 86400 + seconds) * 1_000_000

@@ -22,6 +22,10 @@ class ArrowTypeError(TypeError, ArrowException):
     """Values of another type."""
 
 
+class ArrowNotImplementedError(NotImplementedError, ArrowException):
+    """What Arrow does with no values of that type."""
+
+
 @dataclass(frozen=True)
 class DataType:
     """The type of a column.

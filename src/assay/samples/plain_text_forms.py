@@ -76,7 +76,7 @@ def _is_punctuation(letter: str) -> bool:
 
 
 def bert_words(letters: Letters) -> list[Letters]:
-    """The words between spaces, each punctuation mark by itself."""
+    """The words between spaces, each punctuation mark by itself: those of Python's Unicode, which has some more."""
     words: list[Letters] = []
     start = 0
     for place, letter in enumerate(letters.text):
