@@ -110,7 +110,7 @@ def _joined(told: list[Any]) -> Any:
 def test_parquet_says_what_to_install(tmp_path: Path) -> None:
     pq.write_table(pa.table({"size": [1.0]}), tmp_path / "rows.parquet")
     kind, message, hint = _read("plain", tmp_path)[0]["rows.parquet"]
-    assert kind == "NotInStandIn" and "Parquet" in message and hint == 'pip install "assay[arrow]"'
+    assert kind == "MissingExtraError" and "Parquet" in message and hint == 'pip install "assay[arrow]"'
 
 
 def test_what_is_not_there_says_so() -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from assay.arrow.missing import missing
+from assay.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
         importlib.import_module("pyarrow")
     except ImportError:
         if name not in _PLAIN:
-            raise missing("reading and writing Parquet") from None
+            raise MissingExtraError("reading and writing Parquet", "arrow") from None
         part = importlib.import_module(f"{__name__}.{_PLAIN[name]}")
     else:
         part = importlib.import_module(_OF_ARROW[name])

@@ -46,6 +46,7 @@ def __getattr__(name: str) -> Any:
     raise missing(f"what is done with tables here ({name})")
 
 
-__all__ = ["Array", "ArrowException", "ArrowInvalid", "ArrowNotImplementedError", "ArrowTypeError", "ChunkedArray", "DataType", "Field",
-           "PythonFile", "RecordBatch", "Scalar", "Schema", "Table", "array", "concat_arrays", "concat_tables", "field",
-           "list_", "nulls", "scalar", "schema", "struct", "table", "timestamp", "types"]  # fmt: skip
+__all__ = ["Array", "ArrowException", "ArrowInvalid", "ArrowNotImplementedError", "ArrowTypeError", "ChunkedArray",
+           "DataType", "Field", "PythonFile", "RecordBatch", "Scalar", "Schema", "Table", "array", "concat_arrays",
+           "concat_tables", "field", "list_", "nulls", "scalar", "schema", "struct", "table", "timestamp",
+           "types"]  # fmt: skip
