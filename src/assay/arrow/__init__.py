@@ -23,23 +23,29 @@ if TYPE_CHECKING:
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as pq
 
-__all__ = ["arrow_csv", "pa", "pc", "pq"]
+__all__ = ["arrow_csv", "need_arrow", "pa", "pc", "pq"]
 
 _OF_ARROW = {"pa": "pyarrow", "pc": "pyarrow.compute", "arrow_csv": "pyarrow.csv", "pq": "pyarrow.parquet"}
 _PLAIN = {"pa": "plain", "pc": "plain_compute", "arrow_csv": "plain_csv"}
+
+
+def need_arrow(what: str) -> None:
+    """Raise `MissingExtraError` where Arrow is not installed, for what a stand-in will not do."""
+    try:
+        importlib.import_module("pyarrow")
+    except ImportError:
+        raise MissingExtraError(what, "arrow") from None
 
 
 def __getattr__(name: str) -> Any:
     """A part of Arrow, imported when it is first asked for; or what stands in for it."""
     if name not in _OF_ARROW:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _PLAIN:
+        need_arrow("reading and writing Parquet")
     try:
-        importlib.import_module("pyarrow")
-    except ImportError:
-        if name not in _PLAIN:
-            raise MissingExtraError("reading and writing Parquet", "arrow") from None
-        part = importlib.import_module(f"{__name__}.{_PLAIN[name]}")
-    else:
         part = importlib.import_module(_OF_ARROW[name])
+    except ImportError:
+        part = importlib.import_module(f"{__name__}.{_PLAIN[name]}")
     globals()[name] = part
     return part
