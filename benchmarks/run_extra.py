@@ -1,4 +1,4 @@
-"""`pip install "assay[run]"` into a fresh environment: its size, and that exports answer in it without PyTorch.
+"""`pip install "assay[run]"` into a fresh environment: its size, and that exports answer there without PyTorch.
 
 A picture, a text, a sound and a row of a table are answered by exports of small networks, in the environment where they
 were trained and in the fresh one; the answers have to be equal. A smoke run installs nothing.
@@ -27,7 +27,8 @@ _FACTS = """
 import importlib.util, json, pathlib, sysconfig
 from importlib import metadata
 there = [file for file in pathlib.Path(sysconfig.get_paths()["purelib"]).rglob("*") if file.is_file()]
-told = {"torch": importlib.util.find_spec("torch") is not None, "bytes": sum(file.stat().st_size for file in there),
+told = {name: importlib.util.find_spec(name) is not None for name in ("torch", "pyarrow")}
+told |= {"bytes": sum(file.stat().st_size for file in there),
         "packages": sorted(f"{one.name} {one.version}" for one in metadata.distributions())}
 print(json.dumps(told))
 """
@@ -150,11 +151,13 @@ def main() -> None:
     found = {kind: bench.piece(f"answered-{kind}", partial(answered, bench, kind, wanted[kind])) for kind in kinds}
     megabytes = there["bytes"] / 1e6
     equal = sum(one["equal"] for one in found.values()) / len(found)
-    summary = {"site_packages_mb": megabytes, "torch": there["torch"], "packages": len(there["packages"]),
+    summary = {"site_packages_mb": megabytes, "torch": there["torch"], "pyarrow": there["pyarrow"],
+               "packages": len(there["packages"]),
                "answered": {kind: one["equal"] for kind, one in found.items()}}  # fmt: skip
     targets = [
         Target("megabytes of site-packages", megabytes, "<", _MOST_MB),
         Target("PyTorch can be imported there", bool(there["torch"]), "==", False),
+        Target("Arrow can be imported there", bool(there["pyarrow"]), "==", False),
         Target("share of kinds of data whose answer is that of the environment with PyTorch", equal, "==", 1.0),
     ]
     bench.finish(summary, targets, packages=["onnxruntime"])

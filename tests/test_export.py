@@ -29,7 +29,7 @@ main()
 """
 #: What `assay[run]` does not install, besides what trains.
 BLOCKED = ("torch", "torchvision", "timm", "sklearn", "scipy", "skimage", "lightgbm", "transformers", "safetensors",
-           "skops", "onnx", "onnxscript", "pandas")  # fmt: skip
+           "skops", "onnx", "onnxscript", "pandas", "pyarrow", "tokenizers", "huggingface_hub", "yaml")  # fmt: skip
 
 
 def without_torch(*words: object) -> subprocess.CompletedProcess[str]:

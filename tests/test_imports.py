@@ -9,13 +9,20 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+import wave
+from pathlib import Path
 
 import pytest
 
+import assay
+
 #: Slow to import, or absent from a core installation.
 HEAVY = ("torch", "torchvision", "timm", "sklearn", "skimage", "scipy", "lightgbm", "pandas", "pyarrow", "PIL", "ray")
+
+SOURCE = Path(assay.__file__).parent
 
 _PROGRAM = """
 import importlib, json, sys
@@ -43,3 +50,54 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
     assert json.loads(loaded.stdout) == []
+
+
+#: What `assay[run]` does not install.
+ABSENT = ("torch", "torchvision", "sklearn", "scipy", "skimage", "lightgbm", "pandas", "pyarrow", "safetensors",
+          "skops", "tokenizers", "transformers", "huggingface_hub")  # fmt: skip
+
+_ANSWERING = """
+import json, sys, types
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ImportError(f"{{name}} is not to be imported")
+sys.meta_path.insert(0, Blocked())
+import numpy as np, pathlib
+import assay.api, assay.cli, assay.model, assay.serving.onnx_graph, assay.serving.predictor
+from assay.registry import load_tasks
+from assay.sources.source import open_source
+tasks = {{task.name: task for task in load_tasks()}}
+text = tasks["text-classification"].read_inputs(open_source(["a text", "another"]), types.SimpleNamespace(columns=()))
+image = tasks["image-classification"].read_inputs(open_source(np.zeros((2, 8, 8), np.uint8)), None)
+sound = tasks["voice-commands"].read_inputs(open_source({folder!r}), None)
+found = [batch.column("id").to_pylist() for records in (text, image, sound) for batch in records.batches()]
+print(json.dumps([found, sorted(set(name.partition(".")[0] for name in sys.modules) & set({absent!r}))]))
+"""
+
+
+def test_inputs_are_read_without_what_trains(tmp_path: Path) -> None:
+    with wave.open(str(tmp_path / "clip.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+    program = _ANSWERING.format(absent=ABSENT, folder=str(tmp_path))
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    found, loaded = json.loads(told.stdout)
+    assert [len(names) for names in found] == [2, 2, 1] and loaded == []
+
+
+def test_arrow_is_imported_in_one_place() -> None:
+    """`assay[run]` answers without it: `assay.arrow` gives it, or what stands in for it."""
+    pattern = re.compile(r"^ *(import|from) pyarrow", re.MULTILINE)
+    own = [path for path in SOURCE.rglob("*.py") if pattern.search(_without_type_checking(path.read_text("utf-8")))]
+    assert [path.relative_to(SOURCE).as_posix() for path in own] == ["cluster/copies.py"]  # which Ray needs
+
+
+def _without_type_checking(text: str) -> str:
+    return re.sub(r"^if TYPE_CHECKING:\n(?:(?: .*)?\n)+", "", text, flags=re.MULTILINE)

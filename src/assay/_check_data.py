@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from assay._check_subject import CheckFailed, Subject, demand
+from assay.arrow import pa
 from assay.errors import AssayError
 from assay.flow import prepare
 from assay.progress import Progress

@@ -8,9 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from assay.arrow import pa, pq
 from assay.evidence.baseline import compare
 from assay.evidence.context import Context
 from assay.evidence.evidence import find_all

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
@@ -24,6 +22,7 @@ from sklearn.utils.validation import (
 )
 
 from assay.api import fitting_time
+from assay.arrow import pa, pc
 from assay.flow import Prepared, TrainOptions
 from assay.progress import Progress
 from assay.registry import load_task

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.arrow import need_arrow
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.progress import Progress
 from assay.registry import load_task, load_tasks
@@ -93,6 +94,7 @@ def prepare(source: Any, options: DataOptions, progress: Progress | None = None,
         progress: is told how far it is.
         task: an application that need not be registered; None to go by `options.task` and the data.
     """
+    need_arrow("reading data to learn from")
     opened = open_source(source)
     if progress is not None:
         progress.stage("Reading the data")
@@ -131,7 +133,9 @@ def read(task: Task, source: Source, options: DataOptions, spec: Any = None) -> 
 
     Raises:
         SettingError: the shards hold samples of another application.
+        MissingExtraError: Arrow is not installed.
     """
+    need_arrow("reading data with its labels")
     if source.shards is None:
         return task.read(source, options) if spec is None else task.read_like(source, options, spec)
     if source.shards.index.task != task.name:

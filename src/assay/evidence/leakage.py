@@ -89,7 +89,7 @@ def _look(context: Context) -> _Twins | None:
 
 def _codes(samples: Samples, column: str) -> Array | None:
     """(U,) a number for each value of a column, one of its own where it has none; None where all are missing."""
-    import pyarrow.compute as pc
+    from assay.arrow import pc
 
     index = samples.index
     if column not in index.column_names or index.column(column).null_count == index.num_rows:

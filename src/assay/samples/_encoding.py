@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError, RunError
 from assay.progress import Progress
 from assay.samples.cache import Cache, CacheWriter, Held, Ragged
@@ -54,6 +54,7 @@ def encode_records(
     folder: Path,
     progress: Progress | None = None,
     judged: Array | None = None,
+    lasting: bool = True,
 ) -> tuple[Segment, tuple[Problem, ...]]:
     """Encode all records into the cache at `folder`, unless it is there already, or they are too much for a disk.
 
@@ -64,6 +65,7 @@ def encode_records(
         folder: the cache.
         progress: is told how many rows are done.
         judged: (rows,) bool, rows whose answers are judged; see `on_demand`.
+        lasting: whether the cache is for others, too; else only what is returned knows its index.
 
     Returns:
         The windows, whose index tells with `_row` which row of the records a unit was; what was found on the way.
@@ -78,9 +80,11 @@ def encode_records(
         if (samples := on_demand(task, records, spec, judged, progress)) is not None:
             return _segment(samples)
         log = ProblemLog()
-        with _refusals_told(folder), CacheWriter(folder) as writer:
+        with _refusals_told(folder), CacheWriter(folder, lasting) as writer:
             index = _write(task, records, spec, writer, log, progress)
             writer.close({"problems": [asdict(problem) for problem in log.problems()]}, index)
+        if not lasting:
+            return _segment(Cache(folder, index))
     return _segment(Cache(folder))
 
 

@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from assay.arrow import pa
 from assay.errors import RunError, SettingError
 
 Array = np.ndarray[Any, Any]
@@ -55,10 +54,14 @@ class CacheWriter:
     """Appends encoded samples to a new cache; `close` makes it appear under its name.
 
     In a `with` statement, what was not closed at its end is thrown away.
+
+    Args:
+        folder: where it is to be.
+        lasting: whether another process may open it; else its index stays in memory (`Cache`).
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, lasting: bool = True) -> None:
+        self._folder, self._lasting = folder, lasting
         folder.parent.mkdir(parents=True, exist_ok=True)
         self._work = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
         self._files: dict[str, Any] = {}
@@ -108,7 +111,10 @@ class CacheWriter:
             offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(np.int64)
             (self._work / f"{name}.offsets").write_bytes(offsets.tobytes())
         meta = {"format": 1, "rows": self._rows, "fields": self._meta, "notes": dict(notes)}
-        pq.write_table(index, self._work / "index.parquet")
+        if self._lasting:
+            from assay.arrow import pq
+
+            pq.write_table(index, self._work / "index.parquet")
         (self._work / "cache.json").write_text(json.dumps(meta))
         if (self._folder / "cache.json").exists():
             self.abort()
@@ -159,15 +165,20 @@ def _joined(parts: list[Array | list[Array]]) -> Array | Ragged:
 
 
 class Cache:
-    """A complete cache, opened for reading."""
+    """A complete cache, opened for reading.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where it lies.
+        index: a row a unit, where it is not on disk.
+    """
+
+    def __init__(self, folder: Path, index: pa.Table | None = None) -> None:
         self.folder = folder
         try:
             meta = json.loads((folder / "cache.json").read_text())
             self.rows: int = meta["rows"]
             self.notes: dict[str, Any] = meta["notes"]
-            self.index = pq.read_table(folder / "index.parquet")
+            self.index = _index_of(folder) if index is None else index
             self.fields = {name: self._open(folder, name, field) for name, field in meta["fields"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
@@ -192,6 +203,12 @@ class Cache:
         else:  # a plain view: the class `memmap` makes every gather slower
             values = np.asarray(np.memmap(file, dtype, "r", shape=whole))
         return values if offsets is None else Ragged(values, offsets)
+
+
+def _index_of(folder: Path) -> pa.Table:
+    from assay.arrow import pq
+
+    return pq.read_table(folder / "index.parquet")
 
 
 def prune(root: Path, keep: Path) -> None:

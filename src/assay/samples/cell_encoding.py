@@ -80,8 +80,7 @@ def _rows_at(records: Records, location: str, spec: CellSpec, log: ProblemLog) -
 
 def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> CellSpec:
     """See `Task.fit_spec`."""
-    import pyarrow as pa
-
+    from assay.arrow import pa
     from assay.sources._cell_records import cell_labels
 
     index = records.index()
@@ -160,7 +159,7 @@ def _look_at(records: Records, train: Array) -> list[tuple[tuple[int, int], Arra
 
 def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: ProblemLog) -> Encoded:
     """See `Task.encode`: tiles, where each lies, the cells in it, and how deep in a cell each pixel is."""
-    import pyarrow as pa
+    from assay.arrow import pa
 
     names = batch.column("id").to_pylist()
     locations = batch.column("location").to_pylist()
@@ -190,7 +189,7 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
 
 
 def _sizes(batch: pa.RecordBatch) -> list[Array]:
-    import pyarrow.compute as pc
+    from assay.arrow import pc
 
     target = batch.column("target")
     flat = np.asarray(pc.struct_field(target.flatten(), "radius").to_numpy(zero_copy_only=False), np.float32)
@@ -200,7 +199,7 @@ def _sizes(batch: pa.RecordBatch) -> list[Array]:
 
 def _of_other_classes(cells: Cells, target: pa.ListScalar, spec: CellSpec) -> int:
     """How many cells are of a class that no training picture shows: they are judged as cells of no known class."""
-    import pyarrow.compute as pc
+    from assay.arrow import pc
 
     named = len(cells) - pc.struct_field(target.values, "label").null_count if len(cells) and spec.classes else 0
     return max(0, named - int((cells.label >= 0).sum()))

@@ -103,8 +103,7 @@ def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[
         classes: names of the classes; any other is not known.
         outlined: cells have outlines.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from assay.arrow import pa, pc
 
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(array, pa.ChunkedArray):
@@ -128,8 +127,7 @@ def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[
 
 def target_sizes(values: Any) -> Array:
     """(N,) the radius of each cell in pixels, where it is known."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from assay.arrow import pa, pc
 
     array = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
     radius = np.asarray(pc.struct_field(array.flatten(), "radius").to_numpy(zero_copy_only=False), np.float64)

@@ -47,8 +47,7 @@ def is_clip(sound: Sound | None, name: str, log: ProblemLog) -> bool:
 
 def look_at(records: Records, train: np.ndarray[Any, Any]) -> list[Sound]:
     """Up to `_LOOK_AT` training clips of commands, evenly spread."""
-    import pyarrow.compute as pc
-
+    from assay.arrow import pc
     from assay.sources.other_clips import sound_at
 
     index = records.index()

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.progress import Progress
 from assay.samples.lookalikes import groups_of
 from assay.sources.records import ProblemLog, Records

@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.progress import Progress
 from assay.samples.cache import limit_bytes

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.progress import Progress
 from assay.samples._encoding import Segment, cache_key, encode_records, gather, hold_records, pad
 from assay.samples.cache import Ragged, cache_root, prune
@@ -222,6 +222,7 @@ def build_samples(
     log: ProblemLog | None = None,
     folder: Path | None = None,
     progress: Progress | None = None,
+    lasting: bool = True,
 ) -> Samples:
     """Encode records once (or find them in the cache) and give each unit its side.
 
@@ -233,11 +234,12 @@ def build_samples(
         log: takes the problems found while encoding.
         folder: where to keep the encoded samples; None for the shared cache.
         progress: is told how many rows are done.
+        lasting: whether what is in `folder` can be opened again (`open_samples`).
     """
     root = cache_root() / "samples"
     target = folder or root / cache_key(task, records, spec)
     judged = None if side is None else np.asarray(side) != TRAIN
-    segment, problems = encode_records(task, records, spec, target, progress, judged)
+    segment, problems = encode_records(task, records, spec, target, progress, judged, lasting)
     if folder is None:
         prune(root, target)
     samples = _samples(task, spec, segment, side, problems, log)

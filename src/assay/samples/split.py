@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.samples.draws import key_of, mix
 from assay.sources._splits import split_of

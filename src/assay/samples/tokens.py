@@ -316,7 +316,14 @@ def _work_alone() -> None:
 
 @lru_cache(maxsize=8)
 def _parsed(data: str) -> Any:
-    parsed = _library().Tokenizer.from_str(data)
+    """What encodes and decodes: of `tokenizers`, or where that is not installed, of Python."""
+    try:
+        library = _library()
+    except MissingExtraError:
+        from assay.samples.plain_tokens import PlainTokenizer
+
+        return PlainTokenizer(data)
+    parsed = library.Tokenizer.from_str(data)
     parsed.encode_special_tokens = True
     return parsed
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import SettingError
 from assay.serving.features import noted_features
 from assay.serving.predictor import Predictor, inputs, window_bounds

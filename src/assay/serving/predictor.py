@@ -322,7 +322,7 @@ def inputs(
         yield samples, log.problems()
         return
     with tempfile.TemporaryDirectory(prefix="assay-", ignore_cleanup_errors=True) as folder:
-        samples = build_samples(task, records, spec, None, log, Path(folder) / "samples")
+        samples = build_samples(task, records, spec, None, log, Path(folder) / "samples", lasting=False)
         samples.arrays = arrays
         yield samples, log.problems()
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.sources._text_values import mended
 from assay.sources.records import ProblemLog
 

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._boxes import Found, LabelledPicture, RawBox, merged
 from assay.sources._image_files import ImageCheck, check_files

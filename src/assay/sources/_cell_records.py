@@ -12,9 +12,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_files import ImageCheck

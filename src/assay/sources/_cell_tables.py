@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
 from assay.sources._cell_pictures import is_picture_name

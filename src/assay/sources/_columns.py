@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name
 from assay.sources._rows import Rows

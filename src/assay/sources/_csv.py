@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources._decoding import DAMAGED, check_encoding, damaged, encoding_of, not_text, undecodable
 from assay.sources._lines import lines_of
@@ -154,7 +153,7 @@ class _CsvFile:
             log.add("wrong-column-count", "skipped", self._name, line)  # type: ignore[union-attr]
 
     def _open(self, refuse: Any) -> Iterator[pa.RecordBatch]:
-        from pyarrow import csv as arrow_csv
+        from assay.arrow import arrow_csv
 
         with open_bytes(self._store, self._name) as stream:
             yield from arrow_csv.open_csv(

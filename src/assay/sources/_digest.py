@@ -8,8 +8,8 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+
+from assay.arrow import pa, pc
 
 _UNIT, _RECORD = "\x1f", "\x1e"
 

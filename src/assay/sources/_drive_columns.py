@@ -11,8 +11,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._rows import Numbered, Rows, repair_names
 from assay.sources._text_values import mended

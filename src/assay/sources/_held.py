@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.sources.records import ProblemLog
 
 

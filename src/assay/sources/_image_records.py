@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_files import ImageCheck, check_files
 from assay.sources._listing import note, target_facts, usable_files

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import SettingError
 from assay.sources._table_target import MOST_CLASSES
 from assay.sources._values import as_category, as_class, as_number, is_text, present_text

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._decoding import text_blocks
 from assay.sources._lines import lines_of, whole_text

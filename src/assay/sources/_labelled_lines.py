@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.sources._lines import lines_of
 from assay.sources._rows import Numbered, Rows
 from assay.sources._text_values import LONGEST

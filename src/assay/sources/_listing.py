@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources.records import Action, ProblemLog
 

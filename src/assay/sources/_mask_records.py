@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError, SettingError
 from assay.sources._image_files import ImageCheck, check_files
 from assay.sources._image_records import image_records

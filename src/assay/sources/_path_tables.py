@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources._rows import Rows
 from assay.sources._values import is_text

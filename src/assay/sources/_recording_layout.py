@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.sources.records import Place, ProblemLog
 from assay.sources.source import DataOptions, Recognition, Source
 from assay.sources.store import Store

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.samples.split import parse_shares
 from assay.sources._audio_files import WHOLE_BYTES, RecordingCheck, check_recordings

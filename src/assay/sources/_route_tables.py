@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources._rows import TABLE_SUFFIXES, open_file
 from assay.sources._values import as_number, is_text

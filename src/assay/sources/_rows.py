@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._remote import RemoteStore
 from assay.sources.records import ProblemLog
@@ -118,7 +118,7 @@ def open_bytes(store: Store, name: str) -> BinaryIO:
 
 def open_parquet(store: Store, name: str) -> Any:
     """A `pyarrow.parquet.ParquetFile`; a file in a folder is read in place, a member of an archive in memory."""
-    import pyarrow.parquet as pq
+    from assay.arrow import pq
 
     if isinstance(store, RemoteStore):
         with reading_parquet(store.address(name)):

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._digest import fingerprint_of
 from assay.sources._listing import target_facts

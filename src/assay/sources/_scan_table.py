@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._image_header import is_image_name
 from assay.sources._path_tables import is_one_file, path_column, resolver, whole_table

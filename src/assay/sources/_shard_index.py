@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources.records import Place, Problem, ProblemLog
 
@@ -73,7 +72,7 @@ class ShardIndex:
 
     def write(self, stream: Any) -> None:
         """As a Parquet file."""
-        import pyarrow.parquet as pq
+        from assay.arrow import pq
 
         about = {
             "format": FORMAT,
@@ -98,7 +97,7 @@ def is_index(metadata: Mapping[bytes, bytes] | None) -> bool:
 
 def read_index(content: bytes, file: str) -> ShardIndex:
     """An index from its bytes; raises `DataError` where they are none."""
-    import pyarrow.parquet as pq
+    from assay.arrow import pq
 
     try:
         table = pq.read_table(pa.BufferReader(content))
@@ -125,7 +124,7 @@ def read_index(content: bytes, file: str) -> ShardIndex:
 
 def _check(rows: pa.Table, shards: tuple[Shard, ...]) -> None:
     """Whether every row points into a shard."""
-    import pyarrow.compute as pc
+    from assay.arrow import pc
 
     for shard in shards:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", shard.name):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._rows import Rows
 from assay.sources.source import DataOptions

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import SettingError, did_you_mean
 from assay.sources._columns import Column, holds_media, profile
 from assay.sources._languages import is_language

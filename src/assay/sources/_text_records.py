@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._digest import Fingerprint, text_digest
 from assay.sources._held import hold

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import AssayError, DataError
 from assay.sources._csv import csv_rows
 from assay.sources._decoding import text_blocks

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources._columns import Column
 from assay.sources._image_targets import read_targets

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError
 
 #: What stands for a missing value, in lower case and without spaces around.

@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.sources._cell_records import Marked, cells_array, known_label
 from assay.sources.boxes import read_boxes, recognise_boxes
 from assay.sources.records import Records, records_from_table

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError
 from assay.sources._cell_pictures import check_pictures, is_picture_name, loader
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records, known_label

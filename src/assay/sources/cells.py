@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources import cell_boxes, cell_masks, cell_monusac, cell_pannuke, cell_points
 from assay.sources._cell_pictures import check_pictures, is_picture_name, loader, slide_check

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import DataError
 from assay.sources.recordings import read_recordings_inputs
 from assay.sources.records import ProblemLog, Records

@@ -24,8 +24,9 @@ def _digits() -> Any:
 
 def _table(name: str) -> Callable[[], Any]:
     def load() -> Any:
-        import pyarrow as pa
         from sklearn import datasets
+
+        from assay.arrow import pa
 
         data = getattr(datasets, f"load_{name}")()
         columns = {str(column): data.data[:, place] for place, column in enumerate(data.feature_names)}

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._digest import content_digest
 from assay.sources._drive_clock import in_order, seconds, stamps

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._array_records import ArrayPart, array_records
 from assay.sources._digest import array_digest

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError
 from assay.sources._image_files import ImageCheck, check_image
 from assay.sources._image_header import content_format, is_image_name

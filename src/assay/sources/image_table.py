@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._image_files import ImageCheck, check_image
 from assay.sources._image_header import is_image_name

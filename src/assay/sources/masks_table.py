@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._image_header import is_image_name
 from assay.sources._mask_classes import find_class_table

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._languages import ROLES, asked_languages, find_language, is_language
 from assay.sources._pair_records import pair_facts, pair_shape

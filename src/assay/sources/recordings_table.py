@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
+from assay.arrow import pa, pc
 from assay.errors import AssayError, DataError
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import DataError
 
 Action = Literal["skipped", "repaired", "kept"]

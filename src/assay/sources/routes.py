@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError
 from assay.samples.split import DEFAULT, parse_shares
 from assay.sources._digest import content_digest, fingerprint_of

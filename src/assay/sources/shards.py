@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import DataError, SettingError
 from assay.sources._copies import copied
 from assay.sources._remote import BLOCK_BYTES, BLOCKS_HELD, RemoteStore
@@ -89,7 +88,7 @@ def _parts(source: Source) -> Parts | None:
 
 def _has_mark(parts: Parts) -> bool:
     """Whether an index is one of shards, by the end of its file."""
-    import pyarrow.parquet as pq
+    from assay.arrow import pq
 
     try:
         with parts.open(INDEX) as stream:

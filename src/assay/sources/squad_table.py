@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._answers import located
 from assay.sources._questions import Question, question_records

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from assay.arrow import pa, pc
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._columns import Column, holds_media, keep_all, profile
 from assay.sources._digest import Fingerprint, row_digests
@@ -193,8 +192,22 @@ def _target_values(
 def _feature(
     column: Column, batch: pa.RecordBatch, numbers: np.ndarray[Any, Any], file: str, log: ProblemLog | None
 ) -> pa.Array:
-    """The values of one feature; values that do not fit its type become missing and are noted."""
+    """The values of one feature; values that do not fit its type become missing and are noted.
+
+    Raises:
+        DataError: the column is of a type of its own that can be read as no such values, such as lists.
+    """
     given = batch.column(column.name)
+    try:
+        return _converted(given, column, numbers, file, log)
+    except pa.ArrowNotImplementedError:
+        message = f"the column {column.name!r} holds {given.type}, and a {column.type} is wanted."
+        raise DataError(message, "Give a value a row, as in the training.", file=file) from None
+
+
+def _converted(
+    given: pa.Array, column: Column, numbers: np.ndarray[Any, Any], file: str, log: ProblemLog | None
+) -> pa.Array:
     if column.type == "category":
         return as_category(given)
     if column.type == "date":

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._class_folders import ClassFolders, class_folders
 from assay.sources._lines import begins_as_prose, is_about, is_text_name, whole_text

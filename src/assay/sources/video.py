@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pyarrow as pa
-
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_header import is_image_name, suffix_of

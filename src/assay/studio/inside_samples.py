@@ -107,8 +107,7 @@ def drawn(drawing: Drawing) -> dict[str, Any]:
 
 def _shown_side(run: RunFolder) -> tuple[str, pa.Table]:
     """The test side's rows of `samples.parquet`, or those of another side where it has none."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+    from assay.arrow import pc, pq
 
     if not run.samples.exists():
         raise RunError(f"{run.samples} is missing: the run is not complete", f"assay resume {run.path}")

@@ -45,8 +45,7 @@ class ClassTarget(Target):
 
     def encode(self, targets: pa.Array) -> tuple[Array, Array]:
         """See `Target.encode`."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
+        from assay.arrow import pa, pc
 
         known = pa.array(self.classes, pa.string())
         codes = pc.fill_null(pc.index_in(targets.cast(pa.string()), known), -1)

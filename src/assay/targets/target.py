@@ -45,7 +45,7 @@ class Target(ABC):
 
     def truths(self, targets: pa.ChunkedArray) -> Array:
         """The values as metrics compare them, (U, ...)."""
-        import pyarrow as pa
+        from assay.arrow import pa
 
         whole = pa.concat_arrays(targets.chunks) if targets.num_chunks else pa.array([], targets.type)
         return self.encode(whole)[0]
@@ -145,9 +145,7 @@ def fit_target(targets: pa.ChunkedArray, train: Array) -> Target:
         train: (N,) bool, the training rows, from which a number's scale is learned. Class names come from all rows, so
             that a class that only the test side holds is an error of the network and not of the program.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    from assay.arrow import pa, pc
     from assay.targets.class_target import ClassTarget
     from assay.targets.labels_target import LabelsTarget
     from assay.targets.number_target import NumberTarget

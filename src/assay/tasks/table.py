@@ -212,7 +212,7 @@ def _cells(samples: Samples, unit: int, spec: TableSpec) -> list[tuple[str, str]
 
 def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str, pa.ChunkedArray]:
     """The feature columns of at most `_MOST_ROWS` training rows, evenly spread."""
-    import pyarrow as pa
+    from assay.arrow import pa
 
     chosen = np.flatnonzero(train)
     chosen = chosen[:: max(1, -(-len(chosen) // _MOST_ROWS))]
@@ -228,14 +228,14 @@ def _training_columns(records: Records, train: np.ndarray[Any, Any]) -> dict[str
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    import pyarrow as pa
+    from assay.arrow import pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
 
 
 def _category(name: str, column: pa.ChunkedArray) -> CategoryColumn:
     """The values of a category, the most frequent first; the rarest of very many count as unseen."""
-    import pyarrow.compute as pc
+    from assay.arrow import pc
 
     counts = [
         (item["counts"], item["values"]) for item in pc.value_counts(column).to_pylist() if item["values"] is not None
@@ -245,7 +245,7 @@ def _category(name: str, column: pa.ChunkedArray) -> CategoryColumn:
 
 
 def _number(name: str, column: pa.ChunkedArray) -> NumberColumn:
-    import pyarrow as pa
+    from assay.arrow import pa
 
     origin = 0.0 if pa.types.is_timestamp(column.type) else None
     values = np.concatenate([_values(chunk, origin) for chunk in column.chunks] or [np.zeros(0)])
@@ -259,8 +259,7 @@ def _number(name: str, column: pa.ChunkedArray) -> NumberColumn:
 
 def _values(column: pa.Array, origin_s: float | None) -> np.ndarray[Any, Any]:
     """(N,) float64, NaN where missing; a date in days since `origin_s`."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from assay.arrow import pa, pc
 
     if pa.types.is_timestamp(column.type):
         micro = column.cast(pa.timestamp("us")).cast(pa.int64())
@@ -272,8 +271,7 @@ def _values(column: pa.Array, origin_s: float | None) -> np.ndarray[Any, Any]:
 
 def _codes(column: pa.Array, kind: CategoryColumn) -> np.ndarray[Any, Any]:
     """(N,) int64: 0 for missing or unseen, else the place among the values plus one."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from assay.arrow import pa, pc
 
     found = pc.index_in(column.cast(pa.string()), pa.array(kind.values, pa.string()))
     return np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64) + 1
