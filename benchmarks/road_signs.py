@@ -35,7 +35,7 @@ def main() -> None:
     bench = open_bench("road_signs", __doc__, add_options)
     budget, size = ("3s", "64") if bench.smoke else (bench.options.budget, bench.options.image_size)
     folds = [bench.piece(f"fold-{fold}", partial(measure, bench, fold, budget, size))
-             for fold in ([0] if bench.smoke else numbers(bench.options.folds))]  # fmt: skip
+             for fold in ([0] if bench.smoke else bench.also(numbers(bench.options.folds), "fold-"))]  # fmt: skip
     summary = of_runs(folds)
     walls = [run["wall_s"] for run in folds if run["wall_s"] is not None]
     targets = [

@@ -81,7 +81,7 @@ class Wording:
 
     def arrays(self) -> dict[str, Array]:
         """What is stored of it."""
-        found = {"discounts": self.discounts.astype(np.float32), "usual": np.float64(self.usual)}
+        found: dict[str, Array] = {"discounts": self.discounts.astype(np.float32), "usual": np.asarray(self.usual)}
         for place, parts in enumerate(zip(self.tokens, self.counts, self.followers, strict=True)):
             for name, values in zip(("tokens", "counts", "followers"), parts, strict=True):
                 found[f"{name}_{place}"] = values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -97,7 +97,8 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
     try:
         data = pydicom.dcmread(io.BytesIO(payload), force=True)
         if not any(element in data for element in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-            cut = not len(data) and is_dicom(payload[:132])  # pydicom drops all elements where compressed pixels end early
+            # Where compressed pixels end early, pydicom drops all elements.
+            cut = not len(data) and is_dicom(payload[:132])
             raise UnreadableScan("truncated-file" if cut else "no-pixel-data" if len(data) else "no-dicom", name)
         _check_compression(data, name)
         return _image(data, name)
@@ -109,7 +110,7 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
 
 def _check_compression(data: Dataset, name: str) -> None:
     """Tell pixels in a form that nothing here decodes from damaged ones, and from those that an extra would decode."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
     if syntax is None:

@@ -18,8 +18,8 @@ Array = np.ndarray[Any, Any]
 
 #: What to do about a kind of problem; about all others the last.
 _WAYS = {
-    "unknown-compression": "No decoder for its transfer syntax is known: export it uncompressed, or as JPEG 2000, by the "
-    "program that wrote it.",
+    "unknown-compression": "No decoder for its transfer syntax is known: export it uncompressed, or as JPEG 2000, "
+    "by the program that wrote it.",
     "truncated-file": "It ends too early: copy or export it again.",
     "empty-file": "It holds nothing: copy or export it again.",
     "no-pixel-data": "It holds no picture, such as a report or a plan: leave it out.",
