@@ -112,16 +112,6 @@ class Bench:
         piece = json.loads(result.read_text(encoding="utf-8"))["pieces"].get(key)
         return None if piece is None or piece.get("shortened") else dict(piece)
 
-    def also(self, asked: Sequence[int], prefix: str) -> list[int]:
-        """The numbers of the pieces asked for, and under `--add` of those of the result that is there."""
-        result = Path(self.options.results) / f"{self.name}.json"
-        if not self.options.add or not result.exists():
-            return list(asked)
-        pieces = json.loads(result.read_text(encoding="utf-8"))["pieces"]
-        kept = {int(key.removeprefix(prefix)) for key, piece in pieces.items()
-                if key.startswith(prefix) and not piece.get("shortened")}  # fmt: skip
-        return sorted(kept | set(asked))
-
     def finish(
         self,
         summary: Json,

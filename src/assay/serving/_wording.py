@@ -81,7 +81,8 @@ class Wording:
 
     def arrays(self) -> dict[str, Array]:
         """What is stored of it."""
-        found: dict[str, Array] = {"discounts": self.discounts.astype(np.float32), "usual": np.asarray(self.usual)}
+        usual = np.asarray(self.usual, np.float64)
+        found: dict[str, Array] = {"discounts": self.discounts.astype(np.float32), "usual": usual}
         for place, parts in enumerate(zip(self.tokens, self.counts, self.followers, strict=True)):
             for name, values in zip(("tokens", "counts", "followers"), parts, strict=True):
                 found[f"{name}_{place}"] = values.astype(np.min_scalar_type(int(values.max(initial=0))))
