@@ -66,11 +66,14 @@ sys.meta_path.insert(0, Blocked())
 import numpy as np, pathlib
 import assay.api, assay.cli, assay.model, assay.serving.onnx_graph, assay.serving.predictor
 from assay.registry import load_tasks
+from assay.serving.joined_records import form, joined
 from assay.sources.source import open_source
 tasks = {{task.name: task for task in load_tasks()}}
 text = tasks["text-classification"].read_inputs(open_source(["a text", "another"]), types.SimpleNamespace(columns=()))
 image = tasks["image-classification"].read_inputs(open_source(np.zeros((2, 8, 8), np.uint8)), None)
 sound = tasks["voice-commands"].read_inputs(open_source({folder!r}), None)
+for records in (text, image, sound):
+    assert form(joined([records, records])) == form(records)
 found = [batch.column("id").to_pylist() for records in (text, image, sound) for batch in records.batches()]
 print(json.dumps([found, sorted(set(name.partition(".")[0] for name in sys.modules) & set({absent!r}))]))
 """

@@ -38,6 +38,9 @@ class Scalar:
     def __init__(self, value: Any, kind: DataType) -> None:
         self.value, self.type = value, kind
 
+    def __getattr__(self, name: str) -> Any:
+        raise missing(f"what is done with a value here ({name})")
+
     def as_py(self) -> Any:
         """As Python's."""
         return shown(self.value, self.type)

@@ -41,6 +41,16 @@ class Schema:
         """A column's name and type."""
         return self._fields[self.names.index(key) if isinstance(key, str) else key]
 
+    def remove_metadata(self) -> Schema:
+        """Itself."""
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(f"what is done with a table here ({name})")
+
+    def __str__(self) -> str:
+        return "\n".join(f"{field.name}: {field.type}" for field in self._fields)
+
     def __iter__(self) -> Iterator[Field]:
         return iter(self._fields)
 
