@@ -75,20 +75,11 @@ def summarise(context: Context, made: Made, run: RunFolder, findings: list[Findi
         "baseline": baseline,
         "verdict": compare(context)[0] if context.baseline is not None and len(test) else None,
         "findings": {finding.name: finding.summary() for finding in findings},
-        "likeness": _likeness(context),
     }
     if context.task.traits.notice:
         summary["notice"] = context.task.traits.notice
     cleaned: dict[str, Any] = to_json(summary)
     return cleaned
-
-
-def _likeness(context: Context) -> dict[str, Any]:
-    """By what, and on how many samples, it was learned which inputs are unlike the training data, or why not."""
-    known = context.predictor.likeness
-    if known is None:
-        return {"by": None, "why": context.no_likeness}
-    return {"by": known.by, "train": known.learned, "validation": known.judged, "told_falsely": known.promised}
 
 
 def write_page(

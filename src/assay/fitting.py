@@ -24,6 +24,7 @@ from assay.planning import Made
 from assay.progress import Progress
 from assay.run import RunFolder, writing
 from assay.samples.split import TEST, TRAIN, VALIDATION
+from assay.serving.likeness import write_facts
 from assay.serving.likeness_learning import LikenessLearner
 from assay.serving.predictor import Predictor
 from assay.stopping import Stop
@@ -193,7 +194,7 @@ def _conclude(
 
     progress.stage("Evaluating")
     samples, task = made.samples, made.task
-    sides, why = _evaluated(made, run, predictor)
+    sides = _evaluated(made, run, predictor)
     context = Context(
         task,
         made.spec,
@@ -217,13 +218,12 @@ def _conclude(
         last_known(run, "fit_memory_bytes"),
         made.kind.features(made.settings),
         tuned(sides["test"], _steps_taken(made, run)) if tuned and made.options.evidence != "none" else None,
-        why,
     )
     write_conclusion(context, made, run, progress)
 
 
-def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> tuple[dict[str, Evaluation], str]:
-    """The answers on each side, from which it is learned, too, what is unlike the training data; or why it is not."""
+def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> dict[str, Evaluation]:
+    """The answers on each side, from which it is learned, too, what is unlike the training data."""
     samples, task = made.samples, made.task
     learner = LikenessLearner(predictor, samples)
     sides = {"test": task.evaluate(predictor, samples.view(TEST))}
@@ -237,10 +237,11 @@ def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> tuple[dict[s
     with learner.noting(known, TRAIN):
         sides["train"] = task.evaluate(learned, known)
     predictor.likeness = learner.learned()
-    if predictor.likeness is not None:
-        with writing(run.model):
+    with writing(run.model):
+        if predictor.likeness is not None:
             predictor.likeness.write(run.model)
-    return sides, learner.why
+        write_facts(run.model, predictor.likeness, learner.why)
+    return sides
 
 
 def train_units_to_evaluate(

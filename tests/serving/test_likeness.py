@@ -167,7 +167,8 @@ def test_answers_say_what_is_unlike(familiar: tuple[Path, Path], command: Any, t
     assert (run / "model" / FILE).exists()
     told = json.loads((run / "summary.json").read_text())
     known = {"by": "features", "train": told["samples"]["train"], "validation": told["samples"]["validation"]}
-    assert told["likeness"] == {**known, "told_falsely": 0.05}
+    facts = json.loads((run / "model" / "likeness.json").read_text())
+    assert facts == {**known, "told_falsely": 0.05}
     rows = [json.loads(line) for line in command("predict", run, asked, "--json").out.splitlines()]
     assert [row["unlike"] for row in rows] == [False, False, True, True]
     assert all(row["unlike"] == (row["unlike_ratio"] > 1) for row in rows)
@@ -197,7 +198,7 @@ def test_an_export_tells_the_same(familiar: tuple[Path, Path]) -> None:
 
 def test_too_small_a_validation_side_tells_nothing(digits_run: Any) -> None:
     assert not (digits_run[0] / "model" / FILE).exists()  # ten samples
-    why = json.loads((digits_run[0] / "summary.json").read_text())["likeness"]
+    why = json.loads((digits_run[0] / "model" / "likeness.json").read_text())
     assert why["by"] is None and "needed" in why["why"]
 
 

@@ -100,7 +100,7 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_answers_say_which_texts_are_unlike(texts: tuple[Path, Path], command: Any) -> None:
     run, asked = texts
-    told = json.loads((run / "summary.json").read_text())["likeness"]
+    told = json.loads((run / "model" / "likeness.json").read_text())
     assert told["by"] == "wording" and told["train"] > 200 and told["validation"] >= 19
     rows = [json.loads(line) for line in command("predict", run, asked, "--json").out.splitlines()]
     assert [row["unlike"] for row in rows] == [False, False, True, True]

@@ -12,6 +12,7 @@ Shapes: U units, W windows, F features.
 from __future__ import annotations
 
 import io
+import json
 import math
 import zipfile
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 FILE = "likeness.npz"
+#: What is told of it.
+FACTS = "likeness.json"
 #: The share of samples like the validation side's that is told unlike, by the number of them that it takes: so many
 #: that the limit does not rest on a single one, but where there are very few.
 SHARES = {0.01: 500, 0.02: 100, 0.05: 19}
@@ -79,6 +82,15 @@ class Likeness:
                    "learned": np.int64(self.learned), "judged": np.int64(self.judged)}  # fmt: skip
         np.savez_compressed(content, **{**self.known.arrays(), **numbers})  # type: ignore[arg-type]
         write_bytes(folder / FILE, content.getvalue())
+
+
+def write_facts(folder: Path, likeness: Likeness | None, why: str) -> None:
+    """Put beside a model by what, and on how many samples, it was learned what is unlike them; or why it was not."""
+    facts: dict[str, Any] = {"by": None, "why": why}
+    if likeness is not None:
+        facts = {"by": likeness.by, "train": likeness.learned, "validation": likeness.judged,
+                 "told_falsely": likeness.promised}  # fmt: skip
+    write_bytes(folder / FACTS, (json.dumps(facts) + "\n").encode())
 
 
 def read_likeness(folder: Path) -> Likeness | None:
