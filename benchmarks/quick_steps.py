@@ -47,10 +47,10 @@ def measure(bench: Bench, batch: int, side: int) -> Json:
 
 def step(network: nn.Module, images: Tensor) -> float:
     """Seconds of a forward and a backward pass."""
+    from assay.networks.timm_networks import normalise_by_statistics
+
     network.train()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+    normalise_by_statistics(network)
     network.zero_grad()
     begun = time.perf_counter()
     with torch.autocast("cpu", torch.bfloat16):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,3 +59,16 @@ def grown(step: Step, more: Callable[[str], int] = lambda name: 2) -> dict[str, 
             value = torch.randint(1, 6, shape).to(like.dtype)
         found[name] = value.numpy()
     return found
+
+
+def far_before_and_after(run: Path, asked: Path) -> tuple[list[float | None], list[float | None]]:
+    """How far inputs are from the training data, as a run says and as an export of it, made beside it, says."""
+    import assay
+    from assay.exporting import export_run
+    from assay.progress import Progress
+    from assay.run import RunFolder
+
+    out = run.parent / "exported"
+    export_run(RunFolder(run), "onnx", False, out, Progress())
+    before, after = ([one.far for one in assay.load(folder).predictions(str(asked))[0]] for folder in (run, out))
+    return before, after

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,3 +55,26 @@ def run_file(file: Path, *words: object) -> Result:
     finally:
         os.environ.clear()
         os.environ.update(environment)
+
+
+#: What `assay[run]` does not install.
+ABSENT = ("torch", "torchvision", "timm", "sklearn", "scipy", "skimage", "lightgbm", "transformers", "safetensors",
+          "skops", "onnx", "onnxscript", "pandas", "pyarrow", "tokenizers", "huggingface_hub", "yaml")  # fmt: skip
+
+_WITHOUT = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}:
+            raise ImportError(f"{{name}} is not to be imported")
+sys.meta_path.insert(0, Blocked())
+"""
+
+
+def without_absent(program: str, *words: object) -> subprocess.CompletedProcess[str]:
+    """What a program does in a process of its own where `ABSENT` cannot be imported."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    whole = _WITHOUT.format(absent=ABSENT) + program
+    return subprocess.run(
+        [sys.executable, "-c", whole, *map(str, words)], capture_output=True, text=True, env=environment, timeout=600
+    )

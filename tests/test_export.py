@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from programs import without_absent
+
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-_WITHOUT_TORCH = """
-import sys
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked!r}:
-            raise ImportError(f"{{name}} is not to be imported")
-sys.meta_path.insert(0, Blocked())
-from assay.cli import main
-main()
-"""
-#: What `assay[run]` does not install, besides what trains.
-BLOCKED = ("torch", "torchvision", "timm", "sklearn", "scipy", "skimage", "lightgbm", "transformers", "safetensors",
-           "skops", "onnx", "onnxscript", "pandas", "pyarrow", "tokenizers", "huggingface_hub", "yaml")  # fmt: skip
-
 
 def without_torch(*words: object) -> subprocess.CompletedProcess[str]:
-    program = _WITHOUT_TORCH.format(blocked=BLOCKED)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    return subprocess.run(
-        [sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, env=environment, timeout=600
-    )
+    return without_absent("from assay.cli import main\nmain()", *words)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import assay
+from programs import ABSENT, without_absent
 
 #: Slow to import, or absent from a core installation.
 HEAVY = ("torch", "torchvision", "timm", "sklearn", "skimage", "scipy", "lightgbm", "pandas", "pyarrow", "PIL", "ray")
@@ -52,18 +53,9 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert json.loads(loaded.stdout) == []
 
 
-#: What `assay[run]` does not install.
-ABSENT = ("torch", "torchvision", "sklearn", "scipy", "skimage", "lightgbm", "pandas", "pyarrow", "safetensors",
-          "skops", "tokenizers", "transformers", "huggingface_hub")  # fmt: skip
-
 _ANSWERING = """
-import json, sys, types
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {absent!r}:
-            raise ImportError(f"{{name}} is not to be imported")
-sys.meta_path.insert(0, Blocked())
-import numpy as np, pathlib
+import json, types
+import numpy as np
 import assay.api, assay.cli, assay.model, assay.serving.onnx_graph, assay.serving.predictor
 from assay.registry import load_tasks
 from assay.serving.joined_records import form, joined
@@ -86,10 +78,7 @@ def test_inputs_are_read_without_what_trains(tmp_path: Path) -> None:
         file.setframerate(8000)
         file.writeframes(bytes(16000))
     program = _ANSWERING.format(absent=ABSENT, folder=str(tmp_path))
-    told = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )  # fmt: skip
+    told = without_absent(program)
     assert told.returncode == 0, told.stderr
     found, loaded = json.loads(told.stdout)
     assert [len(names) for names in found] == [2, 2, 1] and loaded == []

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from assay.networks.quick_convolutions import QuickConv, quicken
 from assay.networks.quick_gradients import input_gradient, weight_gradient
+from assay.networks.timm_networks import normalise_by_statistics
 
 SIZES = [(5, 1, 2), (5, 2, 2), (5, 2, 0), (3, 2, 1), (3, 1, 1), (7, 1, 3), (7, 2, 3), (4, 2, 1), (6, 3, 2)]
 
@@ -134,9 +135,7 @@ def _distance(found: list[Tensor], wanted: list[Tensor]) -> float:
 
 def _train(network: nn.Module) -> None:
     network.train()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
+    normalise_by_statistics(network)
 
 
 def _gradients(network: nn.Module, x: Tensor, half: bool = True) -> list[Tensor]:

@@ -22,6 +22,7 @@ from assay.serving.likeness import FILE, Likeness, by_unit, read_likeness
 from assay.serving.stand_in import StandIn
 from assay.tasks.table import TableBatch
 from assay.tasks.text_classification import TextBatch
+from export_examples import far_before_and_after
 
 
 def test_distances_are_those_to_the_fifth_nearest() -> None:
@@ -184,16 +185,8 @@ def test_answers_say_what_is_unlike(familiar: tuple[Path, Path], command: Any, t
 def test_an_export_tells_the_same(familiar: tuple[Path, Path]) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    from assay.exporting import export_run
-    from assay.progress import Progress
-    from assay.run import RunFolder
-
-    run, asked = familiar
-    before = assay.load(run).predictions(str(asked))[0]
-    out = run.parent / "exported"
-    export_run(RunFolder(run), "onnx", False, out, Progress())
-    after = assay.load(out).predictions(str(asked))[0]
-    assert [one.far for one in after] == pytest.approx([one.far for one in before], rel=1e-3)
+    before, after = far_before_and_after(*familiar)
+    assert after == pytest.approx(before, rel=1e-3)
 
 
 def test_too_small_a_validation_side_tells_nothing(digits_run: Any) -> None:

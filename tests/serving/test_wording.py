@@ -15,6 +15,7 @@ from assay.ngrams.counts import count_ngrams, join
 from assay.ngrams.kneser_ney import build, estimated
 from assay.serving._wording import _AT_ONCE, _END, Wording, fit_wording, wording_of
 from assay.serving.likeness import FILE, Likeness, read_likeness
+from export_examples import far_before_and_after
 
 _THINGS = {
     "food": "soup bread butter cheese apples pears onions salt",
@@ -106,16 +107,8 @@ def test_answers_say_which_texts_are_unlike(texts: tuple[Path, Path], command: A
     assert [row["unlike"] for row in rows] == [False, False, True, True]
 
 
-def test_an_export_tells_the_same_without_torch(texts: tuple[Path, Path]) -> None:
+def test_an_export_tells_the_same(texts: tuple[Path, Path]) -> None:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
-    from assay.exporting import export_run
-    from assay.progress import Progress
-    from assay.run import RunFolder
-
-    run, asked = texts
-    before = assay.load(run).predictions(str(asked))[0]
-    out = run.parent / "exported"
-    export_run(RunFolder(run), "onnx", False, out, Progress())
-    after = assay.load(out).predictions(str(asked))[0]
-    assert [one.far for one in after] == pytest.approx([one.far for one in before])
+    before, after = far_before_and_after(*texts)
+    assert after == pytest.approx(before)

@@ -89,12 +89,6 @@ class Table:
         return cls(map(as_column, columns.values()), columns)
 
     @classmethod
-    def from_pylist(cls, rows: Sequence[Mapping[str, Any]], schema: Schema | None = None) -> Table:
-        """A table of objects, a row each."""
-        names = schema.names if schema is not None else list(rows[0]) if rows else []
-        return cls.from_pydict({name: [row.get(name) for row in rows] for name in names}, schema)
-
-    @classmethod
     def from_batches(cls, batches: Sequence[Table], schema: Schema | None = None) -> Table:
         """Batches one behind another."""
         if not batches:

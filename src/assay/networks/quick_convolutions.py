@@ -11,6 +11,7 @@ Measured figures stand in `docs/log.md`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -56,7 +57,7 @@ class QuickConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, D, P, Q)."""
         folded = self.folds
-        depthwise = self._depthwise and _learns_bfloat16(x, self.weight)
+        depthwise = _learns_bfloat16(x, self.weight) and self._depthwise
         if not folded and not depthwise:
             return super().forward(x)
         weight, bias = _folded(self) if folded else (self.weight, self.bias)
@@ -182,10 +183,8 @@ def _pairs(model: nn.Module, image: Tensor) -> tuple[list[tuple[QuickConv, Any]]
     finally:
         for hook in hooks:
             hook.remove()
-    once = [[module for couple in pairs for module in couple].count(one) == 1 for couple in pairs for one in couple]
-    return [
-        couple for couple, first, second in zip(pairs, once[::2], once[1::2], strict=True) if first and second
-    ], outputs
+    uses = Counter(id(module) for couple in pairs for module in couple)
+    return [couple for couple in pairs if all(uses[id(module)] == 1 for module in couple)], outputs
 
 
 def _keeps(module: nn.Module) -> bool:
