@@ -112,3 +112,33 @@ def test_what_will_be_asked_for_is_made_at_once() -> None:
     assert calls == [["curve-8", "2-0", "2-1"], [4000, 1000, 4000]]
     assert list(side.nested()) == [8] and len(side.out_of_fold()) == 2 and len(side.classical_out_of_fold(16.0)) == 2
     assert sum(map(bool, calls)) == 2, "nothing is made again"
+
+
+def test_of_crops_a_network_sees_what_is_kept_of_the_whole() -> None:
+    """Where the augmentation cuts a smaller piece out, what is hidden goes before that; else it goes afterwards."""
+    torch = pytest.importorskip("torch")
+    from assay.evidence._side_training import seeing
+    from assay.samples.image_places import rim_of
+
+    class Cropping:
+        side = 0
+
+        def augment(self, batch: Any, draws: Any, plan: Any, spec: Any) -> Any:
+            return SimpleNamespace(image=batch.image[..., self.side :, self.side :])
+
+        def masked(self, batch: Any, part: Any, spec: Any) -> Any:
+            return SimpleNamespace(image=batch.image * part)
+
+        def objective(self, network: Any, batch: Any, plan: Any, spec: Any) -> Any:
+            return batch.image
+
+        predict = objective
+
+    rim = rim_of(16, 16)
+    task: Any = seeing(Cropping(), rim)  # type: ignore[arg-type]
+    batch = SimpleNamespace(image=torch.ones(2, 3, 16, 16))
+    for task.side in (0, 4):
+        changed = task.augment(batch, None, None, None)
+        assert bool((changed.image == 1).all()) == (task.side == 0)
+        seen = task.objective(None, changed, None, None)
+        assert (seen[0, 0].numpy() == rim[task.side :, task.side :]).all()

@@ -15,6 +15,7 @@ from assay.work import Subject, Work
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from assay.samples.draws import Draws
     from assay.task import Task
     from assay.training.plan import Plan
 
@@ -92,8 +93,15 @@ def seeing(task: Task, kept: Array) -> Task:
     part = torch.from_numpy(np.asarray(kept, bool))
 
     class Seeing(base):  # type: ignore[misc]
+        def augment(self, batch: Any, draws: Draws, plan: Plan, spec: Any) -> Any:
+            changed = base.augment(self, batch, draws, plan, spec)
+            if _whole(changed, part):
+                return changed
+            return base.augment(self, self.masked(batch, part, spec), draws, plan, spec)  # a crop has lost its place
+
         def objective(self, network: nn.Module, batch: Any, plan: Plan, spec: Any) -> Any:
-            return base.objective(self, network, self.masked(batch, part, spec), plan, spec)
+            seen = self.masked(batch, part, spec) if _whole(batch, part) else batch
+            return base.objective(self, network, seen, plan, spec)
 
         def predict(self, network: nn.Module, batch: Any, spec: Any, options: Mapping[str, Any]) -> Any:
             return base.predict(self, network, self.masked(batch, part, spec), spec, options)
@@ -101,3 +109,9 @@ def seeing(task: Task, kept: Array) -> Task:
     other = copy.copy(task)
     other.__class__ = Seeing
     return other
+
+
+def _whole(batch: Any, part: Tensor) -> bool:
+    """Whether a batch holds inputs of the size of what is kept of them, and not crops."""
+    image = getattr(batch, "image", None)
+    return image is None or tuple(image.shape[-part.ndim :]) == tuple(part.shape)
