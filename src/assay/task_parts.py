@@ -280,11 +280,13 @@ class Confusion:
         truth: what it was.
         predicted: what stands in the answer in its place.
         rows: the positions of the answers in which that happened, each once.
+        places: (x0, y0, x1, y1) in pixels of one such part in each of these, where answers are about pictures.
     """
 
     truth: str
     predicted: str
     rows: tuple[int, ...]
+    places: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
