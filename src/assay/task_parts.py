@@ -336,7 +336,8 @@ def number_of(
         value = float("nan")
     if not low <= value <= high or (whole and value != int(value)):
         shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
-        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
+        upper = "on" if high == float("inf") else f"to {high:g}"
+        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} {upper}.")
     return value
 
 

@@ -99,7 +99,8 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
         x, y = (find - (left, top) + 0.5) * scale
         reach = 1.2 * spec.size * scale
         drawn = framed(drawn, (x - reach, y - reach, x + reach, y + reach))
-    return Drawing(image=thumbnail(drawn, _SIZE), lines=(samples.id(unit),), large=True)
+    lines = samples.id(unit), "in dashes: where a cell was found", "in white: the label in doubt"
+    return Drawing(image=thumbnail(drawn, _SIZE), lines=lines, large=True)
 
 
 def draw_confused_cell(samples: Samples, unit: int, found: Cells, box: Sequence[float], spec: CellSpec) -> Drawing:
