@@ -82,7 +82,7 @@ def test_names_of_metrics_of_tracks() -> None:
 @pytest.mark.parametrize(
     ("values", "decimals"),
     [((1, 1, 0.5), 1), ((303.2, 729.1, -39.2), 0), ((0.45, 0.37, 0), 2), ((0.45, 0.37, 0.0034), 3), ((1, 1, 1), 0),
-     ((1, 1, 0.002), 2)],
+     ((1, 1, 0.002), 2), ((0.26, 0, 0, 0), 2), ((0, 0), 0)],
 )  # fmt: skip
 def test_values_below_one_another_share_decimals_that_keep_each_what_it_is(
     values: tuple[float, ...], decimals: int

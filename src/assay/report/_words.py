@@ -158,10 +158,10 @@ def shared_decimals(values: Sequence[tuple[float | None, float | None, float | N
     """
     if in_per_cent(unit) or unit in (_POINTS, "bytes", "byte", "B", "s", "seconds"):
         return None
-    found = [_decimals(list(one), unit) for one in values if one[0] is not None]
+    found = [_decimals(list(one), unit) for one in values if any(one)]  # 0 needs none, and has no say
     known = sorted(one for one in found if one is not None)
     if not known or len(known) < len(found):
-        return None
+        return None if found else 0
     shared = known[len(known) // 2]
     return max([shared, *(_kept(one[0], shared) for one in values if one[0] is not None)])
 
