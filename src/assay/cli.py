@@ -294,7 +294,9 @@ def compare(runs: Annotated[list[Path], typer.Argument(help="Two runs or more.")
 
 @app.command()
 def demo(
-    name: Annotated[str, typer.Argument(help="digits, breast-cancer, wine, diabetes or driving.")] = "digits",
+    name: Annotated[
+        str, typer.Argument(help="digits, breast-cancer, wine, diabetes, driving or positioning.")
+    ] = "digits",
     out: Annotated[Path | None, typer.Option("--out", help="The run folder.")] = None,
     json: Json = False,
 ) -> None:

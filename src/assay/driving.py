@@ -34,9 +34,9 @@ def drive_and_tell(
     from assay.api import load
 
     if video is not None:
-        from assay.serving.video_file import codec_of
+        from assay.serving.video_file import check_writable
 
-        codec_of(video)
+        check_writable(video)
     model = load(path)
     if not model.task.in_loop(model.spec):
         raise SettingError(f"{path} was not learned in a simulator", "assay predict answers frames.")

@@ -143,7 +143,15 @@ def tell(run: RunFolder, as_json: bool) -> None:
         text = "\n".join(_verdicts(summary))
     say(f"\n{text}\n")
     say(f"report: {run.report}")
-    say(f"predict: assay predict {run.path} INPUT")
+    say(_use(run))
+
+
+def _use(run: RunFolder) -> str:
+    """The command that uses a run: it acts in the world that it was learned in, or answers inputs."""
+    from assay.stored_network import read_description
+
+    task, spec, _ = read_description(run.model)
+    return f"drive: assay drive {run.path}" if task.in_loop(spec) else f"predict: assay predict {run.path} INPUT"
 
 
 def _verdicts(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -254,6 +254,12 @@ class TaskEvidence(ABC):  # every method has a default that says "not applicable
         """One unit as the page shows it, with what an output has in common with its truth and what not."""
         return self.draw(samples, unit, spec)
 
+    def draw_confused(
+        self, samples: Samples, unit: int, output: Any, truth: Any, box: tuple[float, float, float, float], spec: Spec
+    ) -> Drawing:
+        """One unit as the page shows it, with the place of a confusion (`Confusion.places`)."""
+        return self.draw_answered(samples, unit, output, truth, spec)
+
     def draw_doubted(self, samples: Samples, unit: int, doubt: Doubt, spec: Spec) -> Drawing:
         """One unit as the page shows it, with the label that is in doubt (`doubts`)."""
         return self.draw(samples, unit, spec)

@@ -280,11 +280,13 @@ class Confusion:
         truth: what it was.
         predicted: what stands in the answer in its place.
         rows: the positions of the answers in which that happened, each once.
+        places: (x0, y0, x1, y1) in pixels of one such part in each of these, where answers are about pictures.
     """
 
     truth: str
     predicted: str
     rows: tuple[int, ...]
+    places: tuple[tuple[float, float, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -334,7 +336,8 @@ def number_of(
         value = float("nan")
     if not low <= value <= high or (whole and value != int(value)):
         shown, kind = name.replace("_", "-"), "whole number" if whole else "number"
-        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} to {high:g}.")
+        upper = "on" if high == float("inf") else f"to {high:g}"
+        raise SettingError(f"--{shown} {given} is not possible", f"Give a {kind} from {low:g} {upper}.")
     return value
 
 

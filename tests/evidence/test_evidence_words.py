@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from assay.evaluation.generation_metrics import BitsPerByte
 from assay.evaluation.intervals import Estimate
 from assay.evaluation.metrics import Accuracy, RootMeanSquaredError
 from assay.evaluation.transcription_metrics import WordErrorRate
@@ -47,6 +48,17 @@ def test_values_of_metrics() -> None:
     assert shown(Accuracy(), math.nan) == shown(Accuracy(), None) == "unknown"
     assert spread(Accuracy(), Estimate(0.5, 0.25, 0.75)) == "50.0 % [25.0, 75.0]"
     assert spread(Accuracy(), Estimate(0.5)) == "50.0 %"
+
+
+def test_a_unit_stands_behind_a_value_unless_the_name_says_it() -> None:
+    class Error(RootMeanSquaredError):
+        name, unit = "position_error", "m"
+
+    assert shown(Error(), 2.345) == "2.35 m" and shown(Error(), math.nan) == "unknown"
+    assert (
+        spread(Error(), Estimate(2.345, 1.0, 3.0)) == "2.35 m [1.00, 3.00]" and spread(Error(), Estimate(2.0)) == "2 m"
+    )
+    assert shown(BitsPerByte(), 2.345) == "2.35" and unit_of(BitsPerByte()) == "bits"
 
 
 def test_differences_of_metrics() -> None:

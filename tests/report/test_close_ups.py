@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from assay.flow import prepare
+from assay.report.boxes import doubted
 from assay.report.close_ups import close_up, framed, overlaid_close_up
 from assay.samples.samples import Samples, build_samples
 from assay.sources.source import DataOptions
@@ -62,6 +63,19 @@ def test_what_weighs_in_a_small_place_is_enlarged() -> None:
     assert opened(overlaid_close_up(picture, np.zeros((200, 200)), 96)).shape == (96, 96, 3)
 
 
+def test_a_box_in_doubt_is_enlarged() -> None:
+    """Of a large picture what lies around the box is shown, framed at its place; of grey ones, too."""
+    picture = np.full((400, 600, 1), 128, np.uint8)
+    objects = np.asarray([[300.0, 200, 320, 216, 0, 0], [10, 10, 30, 30, 1, 0]])
+    find = np.asarray([302.0, 202, 322, 220, 0.9, 1])
+    for label, found in ((objects[0], None), (None, find), (objects[0], find)):
+        shown = opened(doubted(picture, objects, label, found, "a.png").image)
+        rows, columns = np.nonzero(np.abs(shown - 128).max(axis=2) > 60)
+        assert shown.shape == (320, 320, 3)
+        assert 60 < rows.min() < rows.max() < 260 and 60 < columns.min() < columns.max() < 260  # not the far object
+        assert np.ptp(columns) > 100
+
+
 def samples_of(task: Any, source: Path, options: DataOptions, folder: Path) -> Samples:
     made = prepare(source, options, task=task)
     count = made.records.index().num_rows
@@ -86,7 +100,7 @@ def test_labels_in_doubt_are_drawn(tmp_path: Path) -> None:
             place = (first[0], asked[1]) if asked[0] is True else asked
             drawing = task.draw_doubted(samples, 0, Doubt("missing", "a", "b", 0.9, place, 0), samples.spec)
             shown = opened(drawing.image)
-            assert drawing.large and drawing.lines == (samples.id(0),)
+            assert drawing.large and drawing.lines[0] == samples.id(0) and "in dashes" in drawing.lines[1]
             assert shown.shape != plain.shape or (shown != plain).any()
         side = np.asarray(samples.field("image", np.asarray([0]))).shape[2:]
         explained = task.draw_explained(samples, 0, np.eye(*side), samples.spec, 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assay.report._words import clean, duration, is_share, measure, moment, plain, prose, words
+from assay.report._words import clean, duration, is_share, measure, moment, plain, prose, shared_decimals, words
 
 
 def spaced(text: str) -> str:
@@ -77,3 +77,15 @@ def test_a_moment_is_written_as_a_person_writes_it() -> None:
 def test_names_of_metrics_of_tracks() -> None:
     assert words("ate", capital=True) == "ATE" and words("foreground_dice", capital=True) == "Foreground Dice"
     assert words("horizontal_95", capital=True) == "95 % of the places within"
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [((1, 1, 0.5), 1), ((303.2, 729.1, -39.2), 0), ((0.45, 0.37, 0), 2), ((0.45, 0.37, 0.0034), 3), ((1, 1, 1), 0),
+     ((1, 1, 0.002), 2), ((0.26, 0, 0, 0), 2), ((0, 0), 0)],
+)  # fmt: skip
+def test_values_below_one_another_share_decimals_that_keep_each_what_it_is(
+    values: tuple[float, ...], decimals: int
+) -> None:
+    """Where the network's AUC and the baseline's are 1, guessing is .5 and not 0."""
+    assert shared_decimals([(value, value, value) for value in values], "") == decimals

@@ -579,7 +579,7 @@ def test_inputs_of_every_shape(commands: Path, tmp_path: Path) -> None:
     decodes(one)
     odd = shutil.copy(commands / "go" / "0.wav", tmp_path / "recording")
     decodes(read_recordings_inputs(open_source(odd)))
-    with pytest.raises(DataError, match="none of the 1 recordings"):
+    with pytest.raises(DataError, match="the recording cannot be used"):
         read_recordings_inputs(open_source(manifest(tmp_path, "hello", "x.txt")))
     with pytest.raises(DataError, match="no file"):
         read_recordings_inputs(open_source([1, 2]))

@@ -204,7 +204,7 @@ def test_videos_whose_frames_cannot_be_read(tmp_path: Path) -> None:
     assert numbers(records) == [0, 1, 2]
     assert [problem.kind for problem in records.problems] == ["unreadable-video"]
     (tmp_path / "walk.avi").unlink()
-    with pytest.raises(DataError, match="none of the 1 videos can be read"):
+    with pytest.raises(DataError, match="the video cannot be read"):
         read_video_frames(open_source(tmp_path))
     (tmp_path / "notes.txt").write_text("no walk")
     with pytest.raises(DataError, match="there is no video"):
@@ -221,5 +221,5 @@ def test_ffmpeg_is_silent(tmp_path: Path) -> None:
         "except DataError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "none of the 1 videos can be read" in done.stdout
+    assert "the video cannot be read" in done.stdout
     assert done.stderr == ""

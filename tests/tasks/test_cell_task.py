@@ -63,6 +63,30 @@ def test_the_page_shows_what_was_missed(tmp_path: Path) -> None:
         assert sum(row[-1] for row in counts) == 8
 
 
+def test_a_confused_cell_is_shown_by_itself(tmp_path: Path) -> None:
+    """The places of a confusion are those of its cells, and the drawing is a square around one, not the picture."""
+    from assay.evidence.cell_figures import cell_confusions
+    from assay.flow import prepare
+    from assay.samples.samples import build_samples
+
+    task = CellDetection()
+    source = write_points(tmp_path / "points", count=8)
+    made = prepare(source, TILES, task=task)
+    spec = task.fit_spec(made.records, np.ones(8, bool), TILES)
+    samples = build_samples(task, made.records, spec, np.zeros(8, np.int8), folder=tmp_path / "cache")
+    truth = samples.view(0).truths()[0]
+    truth = truth.only(truth.label >= 0)
+    wrong = np.arange(len(truth)) == 0
+    told = replace(truth, label=np.where(wrong, 1 - truth.label, truth.label))
+    (one,) = cell_confusions([told], [truth], spec)
+    assert one.rows == (0,) and len(one.places) == 1
+    x, y = truth.places[0].tolist()
+    assert one.places[0] == (x - spec.size, y - spec.size, x + spec.size, y + spec.size)
+    drawing = task.draw_confused(samples, 0, told, truth, one.places[0], spec)
+    assert drawing.image is not None and "dashed: the cell" in drawing.lines
+    assert drawing.image != task.draw_answered(samples, 0, told, truth, spec).image
+
+
 def test_one_cell_is_explained_by_what_is_near(tmp_path: Path) -> None:
     """Integrated gradients of a single middle lie around it, and hiding them takes the cell away."""
     import torch

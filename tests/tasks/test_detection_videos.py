@@ -176,7 +176,7 @@ def test_which_frames_to_label_next(
     assert (found.looked, found.of, len(found.chosen)) == (8, 24, 2)
     (tmp_path / "broken.mp4").write_bytes(b"no video")
     done = command("label-next", run, tmp_path)
-    assert done.code == 1 and "none of the 1 videos can be read" in done.err and "hint:" in done.err
+    assert done.code == 1 and "the video cannot be read" in done.err and "hint:" in done.err
 
 
 def test_a_classical_model_is_followed_too(traffic: Path) -> None:

@@ -24,6 +24,7 @@ from assay.samples.drive_augment import augmented_drive, mirrored, weights
 from assay.samples.drive_spec import DriveSpec, Loop
 from assay.samples.samples import build_samples
 from assay.samples.split import TEST, TRAIN
+from assay.shell import _use
 from assay.simulators import simulator
 from assay.simulators.rides import Terms
 from assay.sources.source import DataOptions
@@ -119,6 +120,10 @@ def test_runs_are_compared_and_judged_on_other_tracks(run: Model, command: Any) 
 def test_what_cannot_be_driven_is_said(run: Model, log: Path, command: Any, tmp_path: Path) -> None:
     assert "0 episodes are not possible" in command("drive", run.run.path, "--episodes", 0).err
     assert "cannot be written as out.txt" in command("drive", run.run.path, "--video", tmp_path / "out.txt").err
+    for place in (tmp_path / "nowhere" / "out.mp4", run.run.summary / "out.mp4"):
+        told = command("drive", run.run.path, "--video", place)
+        assert "there is no folder" in told.err and not told.out  # before anything was driven
+    assert _use(run.run) == f"drive: assay drive {run.run.path}"
     model = assay.train(log, out=tmp_path / "run", epochs=1, settings=SMALL, evidence="none")
     assert "was not learned in a simulator" in command("drive", model.run.path).err
     with pytest.raises(SettingError, match="learned from records"):

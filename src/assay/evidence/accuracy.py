@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -73,15 +74,15 @@ def _worst(context: Context) -> Figure:
     return Figure("gallery", "Worst mistakes" if mistakes is not None else "Worst answers", {"items": items}, text)
 
 
-def _item(context: Context, place: int) -> dict[str, Any]:
-    """A test sample as a gallery shows it, with its truth and its answer."""
+def _item(context: Context, place: int, box: tuple[float, float, float, float] | None = None) -> dict[str, Any]:
+    """A test sample as a gallery shows it, with its truth and its answer; of a confused part its place alone."""
     test, task, spec = context.test, context.task, context.spec
     unit, output, truth = int(test.units[place]), test.outputs[place], test.truths[place]
-    drawing = task.draw_answered(context.samples, unit, output, truth, spec)
-    lines = [
-        f"true: {task.truth_words(truth, spec)}",
-        f"answered: {task.words(output, spec)}",
-    ]
+    if box is None:
+        drawing = task.draw_answered(context.samples, unit, output, truth, spec)
+        lines = [f"true: {task.truth_words(truth, spec)}", f"answered: {task.words(output, spec)}"]
+    else:
+        drawing, lines = task.draw_confused(context.samples, unit, output, truth, box, spec), []
     name, *others = drawing.lines or (context.samples.id(unit),)
     return {"title": name, "lines": [*lines, *others], **pictured(drawing)}
 
@@ -92,8 +93,8 @@ def _confused(context: Context) -> tuple[Figure, ...]:
     found = context.task.confusions(test.outputs, test.truths, context.spec)
     items = []
     for one in found[:_CONFUSIONS]:
-        for row in one.rows[:_EACH]:
-            item = _item(context, row)
+        for row, box in zip_longest(one.rows[:_EACH], one.places[:_EACH]):
+            item = _item(context, row, box)
             told = f"{one.truth} taken for {one.predicted} ({len(one.rows):,})"
             items.append({**item, "title": told, "lines": [item["title"], *item["lines"]], "wrong": True})
     if not items:

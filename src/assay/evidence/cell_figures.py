@@ -103,15 +103,19 @@ def cell_confusions(outputs: Values, truths: Values, spec: CellSpec) -> list[Con
     """Classes of which found cells say another, the commonest first."""
     rows: dict[tuple[int, int], list[int]] = {}
     counts: dict[tuple[int, int], int] = {}
+    boxes: dict[tuple[int, int], list[tuple[float, float, float, float]]] = {}
     for place, (found, true) in enumerate(zip(outputs, truths, strict=True)) if spec.kinds else ():
         pairs = _pairs(found, true, spec)
-        for told, meant in zip(found.label[pairs[:, 0]].tolist(), true.label[pairs[:, 1]].tolist(), strict=True):
+        labels = zip(found.label[pairs[:, 0]].tolist(), true.label[pairs[:, 1]].tolist(), strict=True)
+        for (told, meant), (x, y) in zip(labels, true.places[pairs[:, 1]].tolist(), strict=True):
             if 0 <= meant != told:
                 counts[meant, told] = counts.get((meant, told), 0) + 1
                 if place not in rows.setdefault((meant, told), []):
                     rows[meant, told].append(place)
+                    around = (x - spec.size, y - spec.size, x + spec.size, y + spec.size)
+                    boxes.setdefault((meant, told), []).append(around)
     order = sorted(rows, key=lambda key: -counts[key])
-    return [Confusion(spec.classes[true], spec.classes[told], tuple(rows[true, told])) for true, told in order]
+    return [Confusion(spec.classes[one[0]], spec.classes[one[1]], tuple(rows[one]), tuple(boxes[one])) for one in order]
 
 
 def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:

@@ -138,7 +138,7 @@ def _step(twins: _Twins) -> str:
     """What to do, by the worst that was found."""
     if (twins.group >= 0).any():
         return "Split by what belongs together: --split 80/10/10 with --group COLUMN."
-    first = "Rely on the value without them. Then take one of each pair out (they are listed below)"
+    first = "Rely on the value without these copies. Then take one of each pair out (the page lists them)"
     return f"{first}, or let --split 80/10/10 or --group COLUMN keep them on one side."
 
 

@@ -68,9 +68,20 @@ def unit_of_difference(metric: Metric) -> str:
 
 
 def shown(metric: Metric, value: float | None) -> str:
-    """A value of a metric: shares and rates in per cent, BLEU and its like with a decimal, all else to three digits."""
+    """A value of a metric with its unit, as 98.1 % or 2.31 m: see `_figures`."""
     if value is None or math.isnan(value):
         return "unknown"
+    return _figures(metric, value) + _behind(metric)
+
+
+def _behind(metric: Metric) -> str:
+    """The unit that stands behind a number; nothing of shares, and where the metric's name says it already."""
+    unit = unit_of(metric)
+    return "" if unit in ("", "%") or unit in title(metric).split() else f" {unit}"
+
+
+def _figures(metric: Metric, value: float) -> str:
+    """Shares and rates in per cent, BLEU and its like with a decimal, all else to three digits."""
     if metric.in_per_cent:
         return f"{100 * value:.1f} %"
     return f"{value:z.1f}" if _large(metric) else three_digits(value)
@@ -81,10 +92,10 @@ def spread(metric: Metric, found: Estimate) -> str:
     if found.low is None or found.high is None:
         return shown(metric, found.value)
     if metric.in_per_cent or _large(metric) or math.isnan(found.value):
-        low, high = (shown(metric, bound).removesuffix(" %") for bound in (found.low, found.high))
+        low, high = (_figures(metric, bound).removesuffix(" %") for bound in (found.low, found.high))
         return f"{shown(metric, found.value)} [{low}, {high}]"
     value, low, high = _alike((found.value, found.low, found.high))
-    return f"{value} [{low}, {high}]"
+    return f"{value}{_behind(metric)} [{low}, {high}]"
 
 
 def _alike(values: tuple[float, float, float]) -> list[str]:

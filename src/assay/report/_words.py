@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -149,7 +149,7 @@ def _decimals(numbers: list[float | None], unit: str) -> int | None:
     return decimals_for(known)
 
 
-def shared_decimals(values: Iterable[tuple[float | None, float | None, float | None]], unit: str) -> int | None:
+def shared_decimals(values: Sequence[tuple[float | None, float | None, float | None]], unit: str) -> int | None:
     """Decimals for values (with bounds) that stand below one another; None where each is better off with its own.
 
     Args:
@@ -158,9 +158,21 @@ def shared_decimals(values: Iterable[tuple[float | None, float | None, float | N
     """
     if in_per_cent(unit) or unit in (_POINTS, "bytes", "byte", "B", "s", "seconds"):
         return None
-    found = [_decimals(list(one), unit) for one in values if one[0] is not None]
+    found = [_decimals(list(one), unit) for one in values if any(one)]  # 0 needs none, and has no say
     known = sorted(one for one in found if one is not None)
-    return known[len(known) // 2] if known and len(known) == len(found) else None
+    if not known or len(known) < len(found):
+        return None if found else 0
+    shared = known[len(known) // 2]
+    return max([shared, *(_kept(one[0], shared) for one in values if one[0] is not None)])
+
+
+def _kept(value: float, digits: int) -> int:
+    """`digits`, or one or two more where a small value would be another with so few: .5 is not 0 beside 1 and 1."""
+    if abs(value) >= 10.0**-digits:
+        return digits
+    return next(
+        (more for more in (digits, digits + 1) if abs(round(value, more) - value) <= abs(value) / 4), digits + 2
+    )
 
 
 def measure(

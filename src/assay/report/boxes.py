@@ -32,7 +32,12 @@ _MOST_WRONG = 10
 
 
 def boxes_drawn(picture: Array, boxes: Array, classes: Array, marks: Sequence[str] = (), size: int = _SIZE) -> str:
-    """A picture with boxes, a data URI.
+    """A picture with boxes, a data URI; see `_with_boxes`."""
+    return thumbnail(_with_boxes(picture, boxes, classes, marks, size), size)
+
+
+def _with_boxes(picture: Array, boxes: Array, classes: Array, marks: Sequence[str], size: int) -> Array:
+    """A picture (H', W', 3) uint8 with boxes.
 
     Args:
         picture: uint8 of shape (H, W), (H, W, 1) or (H, W, 3).
@@ -69,7 +74,7 @@ def boxes_drawn(picture: Array, boxes: Array, classes: Array, marks: Sequence[st
         if mark == WRONG:
             draw.line((box[0], box[1], box[2], box[3]), fill=colour, width=2)
             draw.line((box[0], box[3], box[2], box[1]), fill=colour, width=2)
-    return thumbnail(np.asarray(image), size)
+    return np.asarray(image)
 
 
 def compared(picture: Array, objects: Array, found: Array, names: Sequence[str], name: str) -> Drawing:
@@ -107,7 +112,9 @@ def compared(picture: Array, objects: Array, found: Array, names: Sequence[str],
 
 
 def doubted(picture: Array, objects: Array, label: Array | None, find: Array | None, name: str) -> Drawing:
-    """A picture with its labelled objects, one that is in doubt thick, and what was found in its place dashed.
+    """What lies around a label that is in doubt or seems to be missing, enlarged, in a frame of black and white dashes.
+
+    Labelled objects are drawn, the one in doubt thick, and what was found in its place dashed.
 
     Args:
         picture: uint8 of shape (H, W, 1 or 3).
@@ -118,15 +125,23 @@ def doubted(picture: Array, objects: Array, label: Array | None, find: Array | N
     """
     import numpy as np
 
+    from assay.report.close_ups import close_up, framed
+
     marks = np.full(len(objects), LABELLED)
     if label is not None:
         marks[np.abs(objects[:, :5] - label[:5]).max(axis=1, initial=0.0) < 1] = MISSED
-    if find is None:
-        image = boxes_drawn(picture, objects[:, :4], objects[:, 4], marks.tolist())
-    else:
-        boxes, classes = np.concatenate([objects[:, :4], find[None, :4]]), np.append(objects[:, 4], find[5])
-        image = boxes_drawn(picture, boxes, classes, [*marks.tolist(), FOUND])
-    return Drawing(image=image, lines=(name,), large=True)
+    boxes, classes, drawn_as = objects[:, :4], objects[:, 4], marks.tolist()
+    if find is not None:
+        boxes, classes = np.concatenate([boxes, find[None, :4]]), np.append(classes, find[5])
+        drawn_as.append(FOUND)
+    colour = np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+    meant = np.asarray([one[:4] for one in (label, find) if one is not None], float)
+    meant = np.concatenate([meant[:, :2].min(axis=0), meant[:, 2:].max(axis=0)])
+    part, scale, corner = close_up(colour, meant.tolist(), _SIZE)
+    corners = np.asarray([*corner, *corner])
+    image = _with_boxes(part, (boxes - corners) * scale, classes, drawn_as, max(part.shape[:2]))
+    image = framed(image, ((meant - corners) * scale + (-4, -4, 4, 4)).tolist())
+    return Drawing(image=thumbnail(image, _SIZE), lines=(name, "in dashes: the place in doubt"), large=True)
 
 
 def picture_of(samples: Samples, unit: int) -> tuple[Array, Array, Array]:

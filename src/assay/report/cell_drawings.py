@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,10 +91,7 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
     part, scale, (left, top) = close_up(
         picture, (*(places.min(axis=0) - around), *(places.max(axis=0) + around)), _SIZE
     )
-    near = (truth.places >= (left - around, top - around)) & (
-        truth.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
-    )
-    drawn = enlarged_marks(part, truth.only(np.asarray(near.all(axis=1))).moved(-left, -top), scale, spec)
+    drawn = enlarged_marks(part, _seen(truth, part, scale, (left, top), around), scale, spec)
     if mark is not None:
         own = truth.only(np.asarray([int(np.hypot(*(truth.places - mark).T).argmin())])).moved(-left, -top)
         drawn = enlarged_marks(drawn, own, scale, spec, doubted=True)
@@ -101,7 +99,37 @@ def draw_doubted_cell(samples: Samples, unit: int, mark: Array | None, find: Arr
         x, y = (find - (left, top) + 0.5) * scale
         reach = 1.2 * spec.size * scale
         drawn = framed(drawn, (x - reach, y - reach, x + reach, y + reach))
-    return Drawing(image=thumbnail(drawn, _SIZE), lines=(samples.id(unit),), large=True)
+    lines = samples.id(unit), "in dashes: where a cell was found", "in white: the label in doubt"
+    return Drawing(image=thumbnail(drawn, _SIZE), lines=lines, large=True)
+
+
+def draw_confused_cell(samples: Samples, unit: int, found: Cells, box: Sequence[float], spec: CellSpec) -> Drawing:
+    """What lies around a cell that was found as one of another class, in a dashed frame, with all that was found there.
+
+    Args:
+        samples: all samples.
+        unit: the picture.
+        found: all that was found in it.
+        box: (4,) x0, y0, x1, y1 around the cell.
+        spec: classes and sizes.
+    """
+    picture = whole_picture(samples, unit, most=1 << 30)
+    wide = 1.5 * spec.size
+    part, scale, corner = close_up(picture, (box[0] - wide, box[1] - wide, box[2] + wide, box[3] + wide), _SIZE)
+    drawn = enlarged_marks(part, _seen(found, part, scale, corner, wide), scale, spec)
+    drawn = framed(drawn, [(side + 0.5 - corner[place % 2]) * scale for place, side in enumerate(box)])
+    names = tuple(f"{NAMES[number % len(NAMES)]}: {name}" for number, name in enumerate(spec.classes))
+    key = "rings: all that was found here, in the colour of the class that was told"
+    return Drawing(image=thumbnail(drawn, _SIZE), lines=(samples.id(unit), "dashed: the cell", key, *names), large=True)
+
+
+def _seen(cells: Cells, part: Array, scale: float, corner: tuple[int, int], around: float) -> Cells:
+    """Those of a picture's cells that can be seen in an enlarged part of it, in the part's own pixels."""
+    left, top = corner
+    near = (cells.places >= (left - around, top - around)) & (
+        cells.places < (left + part.shape[1] / scale + around, top + part.shape[0] / scale + around)
+    )
+    return cells.only(np.asarray(near.all(axis=1))).moved(-left, -top)
 
 
 def draw_weights(samples: Samples, unit: int, weights: Array, window: int | None) -> Drawing:

@@ -72,7 +72,11 @@ def doubted_area(samples: Samples, unit: int, box: Sequence[float], background: 
         if number not in (background, VOID):
             drawn[edge & (classes == number)] = class_colour(int(number))
     frame = [scale * (value - start) for value, start in zip(inner, (left, top) * 2, strict=True)]
-    return Drawing(image=thumbnail(framed(drawn, frame), SIZE), lines=(samples.id(unit),), large=True)
+    return Drawing(
+        image=thumbnail(framed(drawn, frame), SIZE),
+        lines=(samples.id(unit), "in dashes: the place in doubt"),
+        large=True,
+    )
 
 
 def _picture(samples: Samples, unit: int) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,16 @@ def write_video(frames: Iterable[Array], target: Path, rate_hz: float) -> int:
         if writer is not None:
             writer.release()
     return count
+
+
+def check_writable(target: Path) -> None:
+    """Raise `SettingError` where a video cannot be written there: told before the work, and not after it."""
+    codec_of(target)
+    folder = target.parent
+    if not folder.is_dir():
+        raise SettingError(f"{target} cannot be written: there is no folder {folder}", "Make it, or name another.")
+    if target.is_dir() or not os.access(target if target.exists() else folder, os.W_OK):
+        raise SettingError(f"{target} cannot be written", "Name a file where you may write.")
 
 
 def codec_of(target: Path) -> str:

@@ -66,8 +66,9 @@ def usable_files(files: pa.Table, checks: Sequence[FileCheck], *, noun: str, lab
     if not usable:
         reasons = Counter(kind for check in checks for kind, action in check.problems if action == "skipped")
         told = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common())
+        which = f"none of the {len(checks)} {noun} can" if len(checks) != 1 else f"the {noun.removesuffix('s')} cannot"
         raise DataError(
-            f"none of the {len(checks)} {noun} can be used ({told or 'there is none'}).",
+            f"{which} be used ({told or 'there is none'}).",
             f"Check that the {noun} open in another program.",
             file=label,
         )

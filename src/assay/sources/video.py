@@ -131,7 +131,8 @@ def read_video_frames(source: Source) -> Records:
     for name in sorted(set(source.store.names) - set(names)):
         log.add("stray-file", "skipped", name)
     if not videos:
-        raise DataError(f"none of the {len(names)} videos can be read.", "Check that they play.", file=source.label)
+        which = f"none of the {len(names)} videos can" if len(names) != 1 else "the video cannot"
+        raise DataError(f"{which} be read.", "Check that it plays in another program.", file=source.label)
     table = pa.concat_tables([_rows(name, counts[name]) for name in videos]).combine_chunks()
     facts = {"target": _NO_TARGET, "samples": table.num_rows, "frames": table.num_rows}
     return records_from_table(table, fingerprint_of(table.to_batches()), problems=log.problems(),

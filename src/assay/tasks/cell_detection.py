@@ -338,3 +338,11 @@ class CellDetection(Task):
         from assay.report.cell_drawings import draw_found_cells
 
         return draw_found_cells(samples, unit, output, truth, spec)
+
+    def draw_confused(
+        self, samples: Samples, unit: int, output: Cells, truth: Cells, box: Sequence[float], spec: CellSpec
+    ) -> Drawing:
+        """What lies around one cell whose class was told wrongly."""
+        from assay.report.cell_drawings import draw_confused_cell
+
+        return draw_confused_cell(samples, unit, output, box, spec)

@@ -92,6 +92,9 @@ def _key(low: float, high: float, log: bool, left: float, width: int) -> str:
     """The colours with the values of the ends."""
     first, last = (plain(10**end if log else end) for end in (low, high))
     start = left + art.text_width(first) + 8
+    over = start + 14 * len(COLOURS) + 8 + art.text_width(last) - width
+    if over > 0:  # the key is wider than the cells, as on a telephone
+        left, start = left - over, start - over
     cells = "".join(
         f'<rect x="{art.number(start + 14 * place)}" y="6" width="14" height="10" fill="{colour}"/>'
         for place, colour in enumerate(COLOURS)
