@@ -65,6 +65,19 @@ def test_bad_boxes(tmp_path: Path) -> None:
     assert boxes(records) == {"a": [(label, *map(pytest.approx, box)) for label, *box in wanted]}
 
 
+def test_pictures_without_a_single_usable_box_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.jpg", 0)
+    (tmp_path / "classes.txt").write_text("cat\ndog")
+    (tmp_path / "a.txt").write_text("7 0.5 0.5 0.1 0.1\n8 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match=r"can be used \(2 box-of-unknown-class\)") as told:
+        read(tmp_path)
+    assert "List all classes" in told.value.hint
+    (tmp_path / "a.txt").write_text("7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0 0.1\n")
+    with pytest.raises(DataError, match=r"\(1 box-of-unknown-class, 1 box-without-area\)") as told:
+        read(tmp_path)
+    assert "Expected pixels" in told.value.hint
+
+
 def test_pictures_without_labels_and_labels_without_pictures(tmp_path: Path) -> None:
     for layout in ("voc", "yolo", "coco", "label_studio", "labelme"):
         folder = tmp_path / layout

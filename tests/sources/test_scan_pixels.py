@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,43 @@ def test_a_compressed_file_that_is_cut_off_is_still_known_as_dicom() -> None:
     whole = _compressed("1.2.840.10008.1.2.4.80", b"\0" * 4096)
     with pytest.raises(UnreadableScan, match="truncated-file"):
         read_dicom(whole[:-2000], "a.dcm")
+
+
+def test_compressed_pixels_that_are_cut_off_are_told_by_us_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    """The libraries in python-gdcm would write onto standard error by themselves; whole files are taken for whole."""
+    from pydicom.encaps import encapsulate, generate_frames
+
+    from assay.sources._jpeg_ends import ends_early
+
+    kinds = set()
+    for file in PYDICOM:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = pydicom.dcmread(file, force=True)
+        syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
+        if syntax is None or "JPEG" not in syntax.name or len(data.get("PixelData") or b"") not in range(1, 100_000):
+            continue
+        frames = list(generate_frames(data.PixelData, number_of_frames=int(data.get("NumberOfFrames") or 1)))
+        assert not any(map(ends_early, frames)), file.name
+        if data.original_encoding[0]:  # which such pixels may not stand in: pydicom does not write it again
+            continue
+        for share in (0.5, 0.9):
+            data.PixelData = encapsulate([frame[: int(share * len(frame))] for frame in frames])
+            data["PixelData"].is_undefined_length = True
+            data.save_as(payload := io.BytesIO())
+            with pytest.raises(UnreadableScan, match="truncated-file"):
+                read_dicom(payload.getvalue(), file.name)
+        kinds.add(syntax)
+    assert len(kinds) >= 5
+    assert not ends_early(b"") and not ends_early(b"no picture")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_unheard_is_heard_again(capfd: pytest.CaptureFixture[str]) -> None:
+    from assay.sources._jpeg_ends import unheard
+
+    with pytest.raises(ValueError, match="decoder"), unheard():
+        os.write(2, b"noise")
+        raise ValueError("decoder")
+    os.write(2, b"told")
+    assert capfd.readouterr().err == "told"

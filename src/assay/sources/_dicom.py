@@ -24,6 +24,7 @@ import numpy as np
 
 from assay.errors import MissingExtraError
 from assay.sources._digest import array_digest
+from assay.sources._jpeg_ends import ends_early, unheard
 from assay.sources.scan import UnreadableScan
 
 if TYPE_CHECKING:
@@ -101,7 +102,13 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
             cut = not len(data) and is_dicom(payload[:132])
             raise UnreadableScan("truncated-file" if cut else "no-pixel-data" if len(data) else "no-dicom", name)
         _check_compression(data, name)
-        return _image(data, name)
+        if not _ends_early(data):
+            return _image(data, name)
+        with unheard():
+            try:
+                return _image(data, name)
+            except Exception as error:  # as below
+                raise UnreadableScan("truncated-file", name) from error
     except (UnreadableScan, MissingExtraError):
         raise
     except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
@@ -123,6 +130,17 @@ def _check_compression(data: Dataset, name: str) -> None:
     if find_spec("gdcm") is None:
         raise MissingExtraError("decoding compressed DICOM files", "scan")
     raise UnreadableScan("unknown-compression", name)
+
+
+def _ends_early(data: Dataset) -> bool:
+    """Whether one of the compressed pictures is cut off."""
+    from pydicom.encaps import generate_frames
+
+    syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
+    if syntax is None or not syntax.is_encapsulated or "PixelData" not in data:
+        return False
+    frames = generate_frames(data.PixelData, number_of_frames=int(data.get("NumberOfFrames") or 1))
+    return any(map(ends_early, frames))
 
 
 def silence(package: str) -> None:
