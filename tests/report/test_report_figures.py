@@ -127,6 +127,8 @@ def test_names_of_classes_can_be_read_on_a_phone() -> None:
     long = matrix.draw({"rows": names, "columns": names, "counts": counts}, "m", art.NARROW)
     assert long.endswith('<p class="key">Names in full: 1 plasma cell of the bone marrow, not yet ripe.</p>')
     assert long.count(">1 plasma cell") == 2 and long.count(">2 neutrophil<") == 2
+    counts[2][2] = 1000
+    assert ">1,000</text>" in matrix.draw({"rows": names, "columns": names, "counts": counts}, "m", art.NARROW)
     many = [f"cell of the kind {place} & co" for place in range(20)]
     data = {"rows": many, "columns": many, "counts": [[int(row == one) for one in range(20)] for row in range(20)]}
     assert "; 20 cell of the kind 19 &amp; co.</p>" in matrix.draw(data, "m", art.NARROW)

@@ -175,8 +175,8 @@ def _cell(x: float, y: float, side: float, count: float, share: float, hue: str,
     words = plain(count)
     tip = f"<title>{escape(told)}: {escape(words)} ({plain(100 * share, 1)} %)</title>"
     cell = f'<rect class="{hue} cell" {edge} fill-opacity="{shade:.2f}">{tip}</rect>'
-    size = min(13.0, 0.46 * side)
-    if art.text_width(words, size) > side - 3 or size < 7:
+    size = min(13.0, 0.46 * side, (side - 3) / art.text_width(words, 1.0))
+    if size < 7:
         return cell
     css = "count strong" if shade > 0.62 else "count"
     style = f' font-size="{art.number(size)}"'
