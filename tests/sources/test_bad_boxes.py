@@ -210,3 +210,24 @@ def test_bad_pictures_are_skipped(tmp_path: Path) -> None:
     records = read(tmp_path)
     assert kinds(records) == {"empty-file": (1, "skipped"), "unreadable-image": (1, "skipped")}
     assert records.facts["boxes"] == 4
+
+
+def test_numbers_and_addresses_that_are_none(tmp_path: Path) -> None:
+    """What stands in the place of a class, an angle, points or an address is told of, and never a traceback."""
+    for layout in ("yolo", "label_studio", "labelme"):
+        LAYOUTS[layout](tmp_path / layout)
+    label = tmp_path / "yolo" / "labels" / "a.txt"
+    label.write_text(f"{'9' * 400} 0.5 0.5 0.1 0.1\n" + label.read_text())
+    assert kinds(read(tmp_path / "yolo"))["box-of-unknown-class"] == (1, "skipped")
+    export = tmp_path / "label_studio" / "export.json"
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"][0]["result"][0]["value"]["rotation"] = float("inf")
+    tasks[1]["data"]["image"] = "http://[a/b.jpg"
+    export.write_text(json.dumps(tasks))
+    told = kinds(read(tmp_path / "label_studio"))
+    assert told["box-without-numbers"] == (1, "skipped") and told["labels-without-picture"] == (1, "skipped")
+    shapes = tmp_path / "labelme" / "a.json"
+    data = json.loads(shapes.read_text())
+    data["shapes"][0]["points"] = 5
+    shapes.write_text(json.dumps(data))
+    assert kinds(read(tmp_path / "labelme"))["label-without-box"] == (1, "skipped")
