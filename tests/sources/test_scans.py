@@ -226,6 +226,14 @@ def test_arrays_in_the_layout_of_medmnist_keep_their_sides(tmp_path: Path) -> No
     assert sorted(set(index.column("target").to_pylist())) == ["0", "1"]
     pictures = [records.load(place).pictures for place in index.column("location").to_pylist()]  # type: ignore[misc]
     assert all(np.array_equal(one[..., 0], own) for (one,), own in zip(pictures, arrays["train_images"], strict=False))
+    whole = (tmp_path / "chests.npz").read_bytes()
+    at = whole.rindex(b"PK\x01\x02")
+    for place, value in ((at + 8, 1), (at + 10, 99)):  # said to be encrypted, or compressed in an unknown way
+        broken = bytearray(whole)
+        broken[place] = value
+        (tmp_path / "broken.npz").write_bytes(bytes(broken))
+        with pytest.raises(DataError):
+            read_scans(open_source(tmp_path / "broken.npz"), DataOptions())
     np.savez(tmp_path / "short.npz", **{**arrays, "train_labels": arrays["train_labels"][:3]})
     with pytest.raises(DataError, match="12 images, but 3 labels"):
         read_scans(open_source(tmp_path / "short.npz"), DataOptions())
