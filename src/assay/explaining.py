@@ -43,7 +43,7 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
         others = "; another: --row N" if ":" in explanation.id else ""
         sys.stderr.write(f"explained {explanation.id}, the first of {count:,}{others}\n")
     file = out or Path(f"{_stem(explanation.id)}-explained{'.png' if explanation.drawn.image else '.html'}")
-    _write(explanation, judged(explanation.faithfulness), file)
+    _write(explanation, judged(explanation.faithfulness), model.task.traits.notice, file)
     if as_json:
         print_json({**explanation.to_json(), "file": str(file)})
         return
@@ -78,11 +78,11 @@ def _check_place(out: Path) -> None:
         raise RunError(f"{out.parent} is not a folder", "Make it first, or choose another --out.")
 
 
-def _write(explanation: Explanation, judged: str, file: Path) -> None:
+def _write(explanation: Explanation, judged: str, notice: str, file: Path) -> None:
     from assay.report.explanation_page import write_page, write_picture
 
     if file.suffix.lower() == ".html":
-        write_text(file, write_page(explanation, judged))
+        write_text(file, write_page(explanation, judged, notice))
         return
     if not explanation.drawn.image:
         raise SettingError(f"{explanation.id} is no picture, so it cannot be drawn as {file}", "Write it as .html.")

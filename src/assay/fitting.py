@@ -194,7 +194,7 @@ def _conclude(
 
     progress.stage("Evaluating")
     samples, task = made.samples, made.task
-    sides = _evaluated(made, run, predictor)
+    sides, no_likeness = _evaluated(made, run, predictor)
     context = Context(
         task,
         made.spec,
@@ -218,12 +218,13 @@ def _conclude(
         last_known(run, "fit_memory_bytes"),
         made.kind.features(made.settings),
         tuned(sides["test"], _steps_taken(made, run)) if tuned and made.options.evidence != "none" else None,
+        no_likeness,
     )
     write_conclusion(context, made, run, progress)
 
 
-def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> dict[str, Evaluation]:
-    """The answers on each side, from which it is learned, too, what is unlike the training data."""
+def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> tuple[dict[str, Evaluation], str]:
+    """The answers on each side, from which it is learned, too, what is unlike the training data; or why it is not."""
     samples, task = made.samples, made.task
     learner = LikenessLearner(predictor, samples)
     sides = {"test": task.evaluate(predictor, samples.view(TEST))}
@@ -241,7 +242,7 @@ def _evaluated(made: Made, run: RunFolder, predictor: Predictor) -> dict[str, Ev
         if predictor.likeness is not None:
             predictor.likeness.write(run.model)
         write_facts(run.model, predictor.likeness, learner.why)
-    return sides
+    return sides, learner.why
 
 
 def train_units_to_evaluate(

@@ -229,10 +229,14 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
     """Metrics on other labelled data."""
     from assay.api import load
     from assay.evidence.words import spread, title
+    from assay.sources.privacy import told_source
+    from assay.sources.source import open_source
 
     model = load(path)
     found, evaluation, problems = model.evaluate(source, options)
     metrics = model.task.metrics(model.spec)
+    named = told_source(source, open_source(source).path, model.task.traits.private)
+    tell_names(model.task, [source])
     if as_json:
         values = {name: vars(estimate) for name, estimate in found.items()}
         print_json(
@@ -240,7 +244,7 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
                 "format": 1,
                 "task": model.task.name,
                 "run": str(path),
-                "source": source,
+                "source": named,
                 "samples": len(evaluation),
                 "metric": metrics[0].name,
                 "metrics": values,
@@ -249,7 +253,7 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
         )
         return
     warn_of(problems)
-    say(f"{len(evaluation):,} samples of {source}")
+    say(f"{len(evaluation):,} samples of {named}")
     for metric in metrics:
         say(f"  {title(metric)}: {spread(metric, found[metric.name])}")
 

@@ -74,8 +74,8 @@ class Answerer:
     seconds: float = 0.0
     share: float = 1.0
     spec: Any = None
+    likeness: Any = None
     name, features, reading, floor = "a linear model", "made by hand", "one weight a column", False
-    likeness = None
 
     def outputs(self, view: Units) -> Any:
         time.sleep(self.seconds * len(view.units))
@@ -95,7 +95,7 @@ def answered(units: Array, hurt: Any) -> Evaluation:
 def made(count: int = 1000, fit_seconds: float = 10.0, plan: Any = None, seconds: float = 0.0, **more: Any) -> Context:
     task = Hurting(Accuracy(), **more)
     test = answered(np.arange(count), 1 - CLEAN)
-    samples = SimpleNamespace(view_of=Units)
+    samples = SimpleNamespace(view_of=Units, view=lambda side: SimpleNamespace(sample=lambda most: ()))
     return context(
         NOTHING,
         NOTHING,
@@ -212,3 +212,16 @@ def test_strengths_are_told_by_what_they_are() -> None:
     assert [row[:3] for row in table.data["rows"]] == [["dust", at + 1, means["dust"][at]] for at in range(5)]
     assert table.data["rows"][0][3].startswith("95.0 % [") and table.data["rows"][4][3].startswith("55.0 % [")
     assert "16 g of dust" in draw(table)
+
+
+def test_it_says_on_how_many_samples_likeness_was_learned_or_why_not() -> None:
+    given = made(costs=GENTLE)
+    learned = replace(given, predictor=Answerer(likeness=SimpleNamespace(learned=1200, judged=340)))
+    told = "Inputs unlike the training data are told beside 1,200 training samples, by 340 validation samples."
+    assert find(learned).certainty.endswith(f"explain it. {told}")
+    assert find(replace(learned, test=NOTHING)).certainty == told
+    known = Answerer(likeness=SimpleNamespace(learned=1200, judged=0))
+    assert find(replace(given, predictor=known)).certainty.endswith("training samples, by the validation side.")
+    untold = find(replace(given, no_likeness="there are too few training samples"))
+    assert untold.certainty.endswith("the training data is not known: there are too few training samples.")
+    assert find(given).certainty.endswith("chance does not explain it.")

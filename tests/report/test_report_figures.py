@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from report_examples import NASTY, data_of
 
 from assay.evidence.finding import Figure
+from assay.report import _svg as art
 from assay.report._svg import tick_texts
 from assay.report.figures import KINDS, draw
+from assay.report.kinds import matrix
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAN, INF = float("nan"), float("inf")
@@ -112,6 +114,25 @@ def test_a_matrix_has_the_form_that_fits_its_classes(classes: int, plots: int, t
     root = drawn("matrix", {"rows": names, "columns": names, "counts": counts})
     assert len(list(root.iter(f"{SVG}svg"))) == plots
     assert len(list(root.iter("table"))) == tables
+
+
+def test_names_of_classes_can_be_read_on_a_phone() -> None:
+    """With few classes they get the room that there is; with many, those that are cut are written out below."""
+    names = ["plasma cell of the bone marrow", "neutrophil", "eosinophil granulocyte"]
+    counts = [[9, 1, 0], [2, 8, 0], [0, 1, 7]]
+    few = matrix.draw({"rows": names, "columns": names, "counts": counts}, "m", art.NARROW)
+    assert "…" not in few and 'class="key"' not in few
+    assert all(few.count(f">{name}<") == 2 for name in names)
+    names[0] += ", not yet ripe"
+    long = matrix.draw({"rows": names, "columns": names, "counts": counts}, "m", art.NARROW)
+    assert long.endswith('<p class="key">Names in full: 1 plasma cell of the bone marrow, not yet ripe.</p>')
+    assert long.count(">1 plasma cell") == 2 and long.count(">2 neutrophil<") == 2
+    counts[2][2] = 1000
+    assert ">1,000</text>" in matrix.draw({"rows": names, "columns": names, "counts": counts}, "m", art.NARROW)
+    many = [f"cell of the kind {place} & co" for place in range(20)]
+    data = {"rows": many, "columns": many, "counts": [[int(row == one) for one in range(20)] for row in range(20)]}
+    assert "; 20 cell of the kind 19 &amp; co.</p>" in matrix.draw(data, "m", art.NARROW)
+    assert matrix.draw(data, "m", art.WIDE).count(">cell of the kind 19 &amp; co<") == 2
 
 
 def test_a_matrix_bears_ragged_counts() -> None:

@@ -123,6 +123,27 @@ def test_a_cut_off_slide_is_no_slide(tmp_path: Path) -> None:
         Slide(tmp_path / "s.tif")
 
 
+@pytest.mark.parametrize("form", [{}, {"tile": (64, 64)}, {"tile": (64, 64), "compression": "zlib"}])
+@pytest.mark.parametrize("tag", ["ImageWidth", "ImageLength", "SamplesPerPixel", "RowsPerStrip", "TileWidth"])
+def test_a_slide_whose_tags_are_wrong_ends_in_an_error_or_in_pixels(
+    tmp_path: Path, form: dict[str, Any], tag: str
+) -> None:
+    file = tmp_path / "s.svs"
+    tifffile.imwrite(file, np.zeros((150, 170, 3), np.uint8), photometric="rgb", **form)
+    with tifffile.TiffFile(file) as tiff:
+        found = tiff.pages[0].tags.get(tag)
+        place = None if found is None else found.valueoffset
+    whole = file.read_bytes()
+    for value in (b"\xff\xff", b"\0\0", b"\x07\x07") if place is not None else ():
+        file.write_bytes(whole[:place] + value + whole[place + 2 :])
+        try:
+            slide = Slide(file)
+            assert sum(len(rows) for rows in slide.rows()) == slide.height < 10_000
+            slide.close()
+        except DataError as error:
+            assert error.hint and error.file == "s.svs"
+
+
 def test_what_qupath_reads() -> None:
     labels = np.zeros((30, 40), int)
     labels[5:15, 10:22], labels[20:26, 3:9] = 1, 2

@@ -65,6 +65,19 @@ def test_bad_boxes(tmp_path: Path) -> None:
     assert boxes(records) == {"a": [(label, *map(pytest.approx, box)) for label, *box in wanted]}
 
 
+def test_pictures_without_a_single_usable_box_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.jpg", 0)
+    (tmp_path / "classes.txt").write_text("cat\ndog")
+    (tmp_path / "a.txt").write_text("7 0.5 0.5 0.1 0.1\n8 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match=r"can be used \(2 box-of-unknown-class\)") as told:
+        read(tmp_path)
+    assert "List all classes" in told.value.hint
+    (tmp_path / "a.txt").write_text("7 0.5 0.5 0.1 0.1\n0 0.5 0.5 0 0.1\n")
+    with pytest.raises(DataError, match=r"\(1 box-of-unknown-class, 1 box-without-area\)") as told:
+        read(tmp_path)
+    assert "Expected pixels" in told.value.hint
+
+
 def test_pictures_without_labels_and_labels_without_pictures(tmp_path: Path) -> None:
     for layout in ("voc", "yolo", "coco", "label_studio", "labelme"):
         folder = tmp_path / layout
@@ -197,3 +210,24 @@ def test_bad_pictures_are_skipped(tmp_path: Path) -> None:
     records = read(tmp_path)
     assert kinds(records) == {"empty-file": (1, "skipped"), "unreadable-image": (1, "skipped")}
     assert records.facts["boxes"] == 4
+
+
+def test_numbers_and_addresses_that_are_none(tmp_path: Path) -> None:
+    """What stands in the place of a class, an angle, points or an address is told of, and never a traceback."""
+    for layout in ("yolo", "label_studio", "labelme"):
+        LAYOUTS[layout](tmp_path / layout)
+    label = tmp_path / "yolo" / "labels" / "a.txt"
+    label.write_text(f"{'9' * 400} 0.5 0.5 0.1 0.1\n" + label.read_text())
+    assert kinds(read(tmp_path / "yolo"))["box-of-unknown-class"] == (1, "skipped")
+    export = tmp_path / "label_studio" / "export.json"
+    tasks = json.loads(export.read_text())
+    tasks[0]["annotations"][0]["result"][0]["value"]["rotation"] = float("inf")
+    tasks[1]["data"]["image"] = "http://[a/b.jpg"
+    export.write_text(json.dumps(tasks))
+    told = kinds(read(tmp_path / "label_studio"))
+    assert told["box-without-numbers"] == (1, "skipped") and told["labels-without-picture"] == (1, "skipped")
+    shapes = tmp_path / "labelme" / "a.json"
+    data = json.loads(shapes.read_text())
+    data["shapes"][0]["points"] = 5
+    shapes.write_text(json.dumps(data))
+    assert kinds(read(tmp_path / "labelme"))["label-without-box"] == (1, "skipped")

@@ -84,6 +84,20 @@ def test_rows_that_are_of_no_use_are_named(tmp_path: Path) -> None:
     assert "unmarked.png" not in str(records.index()["id"].to_pylist())
 
 
+def test_a_picture_whose_marks_are_all_of_no_use_is_none_without_cells(tmp_path: Path) -> None:
+    folder = write_points(tmp_path / "data", count=4)
+    table = folder / "cells.csv"
+    rows = [row for row in table.read_text().splitlines() if not row.startswith(("p01", "p02"))]
+    table.write_text("\n".join([*rows, "p01,oops,3,round", "p02,500,3,round", "p02,3,nan,round"]) + "\n")
+    records = read(folder)
+    assert problems(records)["image-without-usable-cell"] == 2 and "image-without-cells" not in problems(records)
+    assert len(records.index()) == 2 and records.facts["images_without_cells"] == 0
+    table.write_text("\n".join([rows[0], "p01,oops,3,round", "p02,500,3,round"]) + "\n")
+    with pytest.raises(DataError, match=r"no cell is marked in any of the images \(.*1 no-coordinates") as told:
+        read(folder)
+    assert "1 cell-outside-image" in told.value.message and "in pixels" in told.value.hint
+
+
 def test_pictures_without_cells_are_kept_where_a_table_names_them(tmp_path: Path) -> None:
     folder = write_points(tmp_path / "data", count=3)
     for name in ("blank", "empty"):

@@ -86,6 +86,16 @@ def test_ome_tiff_with_time_keeps_the_first_plane() -> None:
     assert kinds(payload)["animated"] == "kept"
 
 
+def test_a_tiff_whose_values_are_not_as_its_tags_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(values: Any, axes: str) -> Any:
+        raise ValueError("axes don't match array")
+
+    payload = tiff(np.zeros((5, 20, 30), np.uint16), photometric="minisblack")
+    monkeypatch.setattr(_tiff, "_channels_last", fail)
+    with pytest.raises(DataError, match="the TIFF image is damaged"):
+        decode_image(payload)
+
+
 def test_pages_in_a_compression_that_tifffile_lacks() -> None:
     pages = [Image.fromarray(np.full((20, 30), page, np.uint16)) for page in range(3)]
     stream = io.BytesIO()

@@ -27,7 +27,16 @@ def test_tables_of_names(file: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "name,r,g,b\na,1,2\n", "name,id\na,0\na,1\n", "name,id\na,0\nb,0\n", "x,y\n1,2\n"]
+    "text",
+    [
+        "",
+        "name,r,g,b\na,1,2\n",
+        "name,id\na,0\na,1\n",
+        "name,id\na,0\nb,0\n",
+        "x,y\n1,2\n",
+        "name,id\na,0\n,1\n",
+        f"name,id\n{'a' * 200_000},0\n",
+    ],
 )
 def test_tables_that_cannot_be_understood(text: str) -> None:
     with pytest.raises(DataError, match=r"classes\.csv: the table of classes"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,52 @@ def test_a_compressed_file_that_is_cut_off_is_still_known_as_dicom() -> None:
     whole = _compressed("1.2.840.10008.1.2.4.80", b"\0" * 4096)
     with pytest.raises(UnreadableScan, match="truncated-file"):
         read_dicom(whole[:-2000], "a.dcm")
+
+
+def test_compressed_pixels_that_are_damaged_end_nothing_and_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """Libraries in python-gdcm write onto standard error by themselves, and over some files end their process."""
+    from pydicom.encaps import encapsulate, generate_frames
+
+    random, kinds = np.random.default_rng(0), set()
+    for file in PYDICOM:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            data = pydicom.dcmread(file, force=True)
+        syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
+        if syntax is None or "JPEG" not in syntax.name or len(data.get("PixelData") or b"") not in range(1, 20_000):
+            continue
+        (frame, *_) = generate_frames(data.PixelData, number_of_frames=int(data.get("NumberOfFrames") or 1))
+        noise = bytearray(frame)
+        noise[20 : len(noise) // 2] = random.integers(0, 256, len(noise) // 2 - 20, np.uint8).tobytes()
+        small = pydicom.Dataset()
+        small.file_meta = data.file_meta
+        for element in data.group_dataset(0x0028):
+            small.add(element)
+        for damaged in (frame[: len(frame) // 2], bytes(noise)):
+            small.add_new("PixelData", "OB", encapsulate([damaged]))
+            small["PixelData"].is_undefined_length = True
+            small.save_as(payload := io.BytesIO(), implicit_vr=False, little_endian=True)
+            with pytest.raises(UnreadableScan, match="undecodable-pixels"):
+                read_dicom(payload.getvalue(), file.name)
+        kinds.add(syntax)
+    assert len(kinds) >= 4
+    assert capfd.readouterr().err == ""
+
+
+def test_a_child_that_ends_over_a_file_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from assay.sources import _dicom_decoding as decoding
+
+    dying = tmp_path / "_dicom_child.py"
+    dying.write_text("import os, sys\nsys.stdin.buffer.read(8)\nos.abort()\n")
+    monkeypatch.setattr(decoding, "_IDLE", {})
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "__file__", str(tmp_path / "_dicom_decoding.py"))
+        assert decoding.decoded_pixels(b"any" * 100_000) is None
+    assert not decoding._IDLE[os.getpid()]
+    whole = next(file for file in PYDICOM if file.name == "MR_small_jpeg_ls_lossless.dcm").read_bytes()
+    found = decoding.decoded_pixels(whole)
+    assert found is not None and np.array_equal(found, pydicom.dcmread(io.BytesIO(whole)).pixel_array)
+    ((child,),) = decoding._IDLE.values()
+    assert decoding.decoded_pixels(whole) is not None
+    assert decoding._IDLE[os.getpid()] == [child]
+    decoding._end_all()

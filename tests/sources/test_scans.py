@@ -210,3 +210,30 @@ def test_a_damaged_picture_among_scans_is_counted_by_a_kind_and_not_by_words_of_
     (tmp_path / "table.csv").write_text("\n".join(rows) + "\n")
     records = read_scans(open_source(tmp_path), DataOptions())
     assert [(one.kind, one.action) for one in records.problems] == [("unreadable-file", "skipped")]
+
+
+def test_arrays_in_the_layout_of_medmnist_keep_their_sides(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    arrays: dict[str, Array] = {}
+    for side, count in (("train", 12), ("val", 4), ("test", 5)):
+        arrays[f"{side}_images"] = random.integers(0, 255, (count, 14, 14), np.uint8)
+        arrays[f"{side}_labels"] = (np.arange(count) % 2)[:, None]
+    np.savez(tmp_path / "chests.npz", **arrays)
+    records = read_scans(open_source(tmp_path / "chests.npz"), DataOptions())
+    index = records.index()
+    sides = index.column("split").to_pylist()
+    assert [sides.count(side) for side in ("train", "validation", "test")] == [12, 4, 5]
+    assert sorted(set(index.column("target").to_pylist())) == ["0", "1"]
+    pictures = [records.load(place).pictures for place in index.column("location").to_pylist()]  # type: ignore[misc]
+    assert all(np.array_equal(one[..., 0], own) for (one,), own in zip(pictures, arrays["train_images"], strict=False))
+    whole = (tmp_path / "chests.npz").read_bytes()
+    at = whole.rindex(b"PK\x01\x02")
+    for place, value in ((at + 8, 1), (at + 10, 99)):  # said to be encrypted, or compressed in an unknown way
+        broken = bytearray(whole)
+        broken[place] = value
+        (tmp_path / "broken.npz").write_bytes(bytes(broken))
+        with pytest.raises(DataError):
+            read_scans(open_source(tmp_path / "broken.npz"), DataOptions())
+    np.savez(tmp_path / "short.npz", **{**arrays, "train_labels": arrays["train_labels"][:3]})
+    with pytest.raises(DataError, match="12 images, but 3 labels"):
+        read_scans(open_source(tmp_path / "short.npz"), DataOptions())

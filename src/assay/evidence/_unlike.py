@@ -47,6 +47,16 @@ def unlike_numbers(context: Context) -> dict[str, Number]:
     return found
 
 
+def how_sure(context: Context) -> str:
+    """A sentence on how many samples it was learned which inputs are unlike, or why it was not; "" where neither."""
+    known = context.predictor.likeness
+    if known is None:
+        why = context.no_likeness
+        return f"Which inputs are unlike the training data is not known: {why}." if why else ""
+    judged = f"{known.judged:,} validation samples" if known.judged else "the validation side"
+    return f"Inputs unlike the training data are told beside {known.learned:,} training samples, by {judged}."
+
+
 def mixed_up(batch: Any, worded: Sequence[str] = ()) -> Any:
     """A batch each place of which comes from another of its samples; one of a single sample stays as it is.
 

@@ -69,6 +69,7 @@ class Context:
         features: where the network's features come from (`NetworkKind.features`).
         thorough: full evidence was asked for, which may take as long as the training did; else a tenth of it.
         tuned: the search that its hyper-parameters came from; None where they were not searched.
+        no_likeness: why it is not known which inputs are unlike the training data; empty where it is.
     """
 
     task: Task
@@ -93,6 +94,7 @@ class Context:
     fit_memory_bytes: int | None = None
     features: str = "learned from this data"
     tuned: Tuned | None = None
+    no_likeness: str = ""
 
     @property
     def shown(self) -> Evaluation:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.intervals import Estimate, difference
-from assay.evidence._unlike import unlike_numbers
+from assay.evidence._unlike import how_sure, unlike_numbers
 from assay.evidence._worsened import Condition, Tried, fewest, try_classical, try_network
 from assay.evidence.context import Context
 from assay.evidence.finding import Figure, Finding, Number, Status
@@ -48,7 +48,7 @@ def find(context: Context) -> Finding:
     begun = time.monotonic()
     reason, step = _not_applicable(context)
     if reason:
-        return Finding("robustness", QUESTION, "unknown", reason, unlike_numbers(context), next=step)
+        return Finding("robustness", QUESTION, "unknown", reason, unlike_numbers(context), (), step, how_sure(context))
     least, share = (
         (_LEAST_OF_ROLLOUTS_S, _SHARE_OF_ROLLOUTS) if context.task.in_loop(context.spec) else (_LEAST_S, _SHARE)
     )
@@ -57,7 +57,7 @@ def find(context: Context) -> Finding:
     if tried is None:
         verdict = f"Its answers take too long to try enough worse inputs within {duration(budget)}."
         step = "Train for longer: evidence takes its share."
-        return Finding("robustness", QUESTION, "unknown", verdict, unlike_numbers(context), next=step)
+        return Finding("robustness", QUESTION, "unknown", verdict, unlike_numbers(context), (), step, how_sure(context))
     classical = try_classical(context, tried, budget - (time.monotonic() - begun))
     clean, guess = tried.clean.measure(context.metric), _guess(context, tried)
     losses = [_loss(context, tried, name, clean.value, guess) for name in tried.names]
@@ -70,8 +70,8 @@ def find(context: Context) -> Finding:
     steps = f"{len(tried.strengths)} strength{'s' if len(tried.strengths) > 1 else ''}"
     certainty = (
         f"{len(tried.clean):,} test samples, each made worse in {len(losses)} ways at {steps}, in "
-        f"{duration(time.monotonic() - begun)}; a loss counts where chance does not explain it."
-    )
+        f"{duration(time.monotonic() - begun)}; a loss counts where chance does not explain it. {how_sure(context)}"
+    ).rstrip()
     numbers = _numbers(context, losses, clean) | unlike_numbers(context)
     return Finding("robustness", QUESTION, status, verdict, numbers, tuple(figures), step, certainty)
 

@@ -35,7 +35,7 @@ _PAGE = """<!doctype html>
 <header class="top">
 <p class="title">{title}</p>
 <h1>{answer}</h1>
-<p class="lead">{judged}</p>
+{notice}<p class="lead">{judged}</p>
 </header>
 <main>
 <section class="finding">
@@ -48,12 +48,13 @@ _PAGE = """<!doctype html>
 """
 
 
-def write_page(explanation: Explanation, judged: str) -> str:
+def write_page(explanation: Explanation, judged: str, notice: str = "") -> str:
     """The explanation as HTML: the answer, what the explanation is worth, and what weighed.
 
     Args:
         explanation: of one answer; text from outside is inert in the page.
         judged: what the explanation is worth, in a sentence.
+        notice: what stands at the top of every page of the application (`Traits.notice`).
     """
     shown = [_pictures(explanation)] if explanation.drawn.image else []
     shown += [_text(explanation)] if explanation.drawn.spans else []
@@ -67,6 +68,7 @@ def write_page(explanation: Explanation, judged: str) -> str:
         title=escape(clean(explanation.id)),
         style=resources.files("assay.report").joinpath("page.css").read_text(encoding="utf-8"),
         answer=escape(explanation.words),
+        notice=f'<p class="lead"><strong>{escape(notice)}</strong></p>\n' if notice else "",
         judged=escape(f"{part_of_several(explanation)} {judged}".strip()),
         figures="\n".join(figures.draw(figure) for figure in shown),
     )

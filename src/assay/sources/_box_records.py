@@ -27,6 +27,8 @@ _Corners = tuple[float, float, float, float]
 _SLACK = 0.51
 #: A box that keeps less than this share of its area when it is clipped lies elsewhere.
 _LEAST_SHARE = 0.05
+_UNKNOWN = "box-of-unknown-class"
+_CLASSES = "List all classes: in data.yaml, classes.txt or obj.names (YOLO), or in categories (COCO)."
 _EXPECTED = "Expected pixels (COCO, Pascal VOC, CVAT, LabelMe), shares of the sides (YOLO) or per cent (Label Studio)."
 
 
@@ -54,7 +56,7 @@ def box_records(found: Found, log: ProblemLog, label: str) -> Records:
     targets = [boxes for _, _, boxes in rows]
     facts = {**_facts(targets), "layout": found.layout}
     if any(check.usable for check in checks) and not facts["boxes"]:
-        raise DataError(f"none of the {len(checks)} pictures has a box that can be used.", _EXPECTED, file=label)
+        raise _no_box(len(checks), log, label)
     names = [picture.location for picture, _, _ in rows]
     table = listing(
         id=names,
@@ -66,6 +68,17 @@ def box_records(found: Found, log: ProblemLog, label: str) -> Records:
     target = {"name": "boxes", "kind": "boxes"}
     usable = [check for _, check, _ in rows]
     return image_records(table, usable, found.store.read, log, target=target, label=label, facts=facts)
+
+
+def _no_box(pictures: int, log: ProblemLog, label: str) -> DataError:
+    """The error of pictures without a single usable box, with what is wrong with the boxes that there are."""
+    wrong = {one.kind: one.count for one in log.problems() if one.action == "skipped" and one.kind.startswith("box-")}
+    told = ", ".join(f"{count} {kind}" for kind, count in wrong.items())
+    return DataError(
+        f"none of the {pictures} pictures has a box that can be used{f' ({told})' if told else ''}.",
+        _CLASSES if set(wrong) == {_UNKNOWN} else _EXPECTED,
+        file=label,
+    )
 
 
 def _facts(targets: Sequence[list[dict[str, Any]] | None]) -> dict[str, Any]:
@@ -144,7 +157,7 @@ def _clipped(
 ) -> _Corners | None:
     """The part of a box that lies in the picture; None, with a note, where nothing is left."""
     if not box.label:
-        log.add("box-of-unknown-class", "skipped", picture.file, box.row)
+        log.add(_UNKNOWN, "skipped", picture.file, box.row)
         return None
     if not all(map(math.isfinite, corners)):
         log.add("box-without-numbers", "skipped", picture.file, box.row)

@@ -97,11 +97,13 @@ def around(points: Iterable[tuple[float, float]]) -> tuple[float, float, float, 
 def turned(
     corners: tuple[float, float, float, float], degrees: float, about: tuple[float, float]
 ) -> tuple[float, float, float, float]:
-    """The upright box around a box that is turned clockwise about a point."""
+    """The upright box around a box that is turned clockwise about a point; NaN where it is turned by no number."""
     import math
 
     if not degrees:
         return corners
+    if not math.isfinite(degrees):
+        return around(())
     x0, y0, x1, y1 = corners
     sine, cosine = math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
     steps = [(x - about[0], y - about[1]) for x in (x0, x1) for y in (y0, y1)]

@@ -36,6 +36,7 @@ CELL = pa.struct(
 CELLS = pa.list_(CELL)
 #: Pictures of more pixels than this are decoded one by one.
 _LARGE = 16_000_000
+_ALL_LOST = "image-without-usable-cell"
 #: What tables write where a cell's class is not known.
 UNKNOWN = frozenset({"", "unlabelled", "unlabeled", "unknown", "unclassified", "none", "nan", "na", "n/a", "?"})
 
@@ -51,6 +52,7 @@ class Marked:
         spans: N arrays (K, 3) as `Cells.outlines`; empty where no outlines are known.
         rows: N rows of the table that they come from, for problems; empty for none.
         file: that table.
+        unusable: how many more marks there were that tell no place in the picture.
     """
 
     x: Array
@@ -60,6 +62,7 @@ class Marked:
     spans: Sequence[Array] = ()
     rows: Sequence[int | None] = ()
     file: str = ""
+    unusable: int = 0
 
     def __len__(self) -> int:
         return len(self.x)
@@ -81,6 +84,7 @@ class Marked:
             labels=[self.labels[place] for place in kept],
             spans=[self.spans[place] for place in kept] if self.spans else (),
             rows=[self.rows[place] for place in kept] if self.rows else (),
+            unusable=self.unusable + len(self) - len(kept),
         )
 
 
@@ -121,18 +125,17 @@ def cell_records(
     Raises:
         DataError: no picture is usable, or there is no cell at all.
     """
+    checks, cells = _placed(found, checks, log)
+    if any(one.unusable for one in cells) and not sum(map(len, cells)):
+        raise _no_cell(log, label)
     usable = [check.usable for check in checks]
-    cells = [
-        one.within(check.height, check.width, name, log)
-        for name, one, check in zip(found.names, found.cells, checks, strict=True)
-        if check.usable
-    ]
+    cells = [one for one, good in zip(cells, usable, strict=True) if good]
     columns = {name: pa.array(values, pa.string()) for name, values in found.columns.items()}
     names = pa.array(found.names, pa.string())
     places = names if found.locations is None else pa.array(found.locations, pa.string())
     kept = usable_files(pa.table({"id": names, "location": places, **columns}), checks, noun="images", label=label)
     if not sum(map(len, cells)):
-        raise DataError("no cell is marked in any of the images.", "See the problems above.", file=label)
+        raise _no_cell(log, label)
     target = cells_array(cells)
     digests = pa.array([_digest(one) for one in cells], pa.string())
     print_of = fingerprint_of(kept.append_column("target", digests).to_batches())
@@ -143,6 +146,33 @@ def cell_records(
     large = max(check.height * check.width for check in checks) > _LARGE
     rows = 1 if large else 64
     return records_from_table(table, print_of, rows_per_batch=rows, problems=log.problems(), load=load, facts=facts)
+
+
+def _placed(found: Pictures, checks: Sequence[ImageCheck], log: ProblemLog) -> tuple[list[ImageCheck], list[Marked]]:
+    """The checks, and the cells of each picture that lie in it; none where a picture cannot be used.
+
+    A picture whose marks are all of no use is left out: it is none without cells.
+    """
+    kept, cells = [], []
+    for name, one, check in zip(found.names, found.cells, checks, strict=True):
+        inside = one.within(check.height, check.width, name, log) if check.usable else NOTHING
+        if inside.unusable and not len(inside):
+            check = replace(check, problems=(*check.problems, (_ALL_LOST, "skipped")))
+            log.add(_ALL_LOST, "skipped", name)
+        kept.append(check)
+        cells.append(inside)
+    return kept, cells
+
+
+def _no_cell(log: ProblemLog, label: str) -> DataError:
+    """The error of pictures without a single cell, with what is wrong with the marks that there are."""
+    wrong = [one for one in log.problems() if one.action == "skipped" and one.kind != _ALL_LOST]
+    told = ", ".join(f"{one.count} {one.kind}" for one in wrong)
+    return DataError(
+        f"no cell is marked in any of the images{f' ({told})' if told else ''}.",
+        "Expected x and y of each cell in pixels from the left top corner of its picture, as numbers.",
+        file=label,
+    )
 
 
 def cells_array(pictures: Sequence[Marked]) -> pa.Array:

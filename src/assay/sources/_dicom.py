@@ -1,6 +1,7 @@
 """One DICOM file: its pixels in the units of the modality, where they lie in the patient, and whose they are.
 
-Compressed transfer syntaxes are decoded by pydicom with python-gdcm, or whatever else of its decoders is installed.
+Compressed transfer syntaxes are decoded by pydicom with python-gdcm, or whatever else of its decoders is installed, in
+processes of their own (`_dicom_decoding`).
 What identifies a patient stays in memory: no message holds a value of a file's elements.
 
 Sources: DICOM PS3.3 C.7.6.2 (image plane), C.7.6.16 (multi-frame functional groups), C.11.1 (modality LUT).
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.sources._dicom_decoding import decoded_pixels
 from assay.sources._digest import array_digest
 from assay.sources.scan import UnreadableScan
 
@@ -101,7 +103,7 @@ def read_dicom(payload: bytes, name: str) -> DicomImage:
             cut = not len(data) and is_dicom(payload[:132])
             raise UnreadableScan("truncated-file" if cut else "no-pixel-data" if len(data) else "no-dicom", name)
         _check_compression(data, name)
-        return _image(data, name)
+        return _image(data, _stored(data, payload, name), name)
     except (UnreadableScan, MissingExtraError):
         raise
     except Exception as error:  # damaged elements raise everything that Python knows, with their values in it
@@ -137,8 +139,21 @@ def silence(package: str) -> None:
         warnings.filterwarnings("ignore", module=pattern.pattern)
 
 
-def _image(data: Dataset, name: str) -> DicomImage:
-    values = _values(data)
+def _stored(data: Dataset, payload: bytes, name: str) -> Array:
+    """The pixels as they were stored: (H, W), (F, H, W) or with colours (…, 3)."""
+    from pydicom.uid import RLELossless
+
+    syntax = data.file_meta.get("TransferSyntaxUID") if hasattr(data, "file_meta") else None
+    if syntax is None or not syntax.is_encapsulated or syntax == RLELossless:  # which Python itself decodes
+        return np.asarray(data.pixel_array)
+    found = decoded_pixels(payload)
+    if found is None:
+        raise UnreadableScan("undecodable-pixels", name)
+    return found
+
+
+def _image(data: Dataset, stored: Array, name: str) -> DicomImage:
+    values = _values(data, stored)
     frames = len(values)
     positions, orientation = _places(data, frames)
     first = _group(data, 0)
@@ -182,11 +197,10 @@ def _patient(data: Dataset) -> str | None:
     )
 
 
-def _values(data: Dataset) -> Array:
+def _values(data: Dataset, stored: Array) -> Array:
     """(F, H, W) float32 in the units of the modality, or (F, H, W, 3) uint8."""
     from pydicom.pixels.processing import apply_color_lut
 
-    stored = np.asarray(data.pixel_array)
     samples = int(data.get("SamplesPerPixel") or 1)
     if data.get("PhotometricInterpretation") == "PALETTE COLOR":
         stored, samples = apply_color_lut(stored, data), 3

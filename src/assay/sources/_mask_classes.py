@@ -80,7 +80,7 @@ def read_class_table(payload: bytes, file: str) -> ClassTable:
         else:
             rows = _line_rows(text)
         return _table(rows, file)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(
             f"the table of classes cannot be understood ({error})",
             "Expected a name and an id or a colour for each class, such as a CSV with the columns name, r, g, b.",
@@ -154,7 +154,9 @@ def _table_rows(text: str) -> list[_Row]:
 
 
 def _row_of(cells: Mapping[str, Any]) -> _Row:
-    name = next(str(cells[key]) for key in _NAMES if cells.get(key) not in (None, ""))
+    name = next((str(cells[key]) for key in _NAMES if cells.get(key) not in (None, "")), None)
+    if name is None:
+        raise ValueError("a row names no class")
     value = next((int(cells[key]) for key in _IDS if cells.get(key) not in (None, "")), None)
     channels = [next((cells[key] for key in keys if key in cells), None) for keys in
                 (("r", "red"), ("g", "green"), ("b", "blue"))]  # fmt: skip

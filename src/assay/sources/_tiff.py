@@ -93,6 +93,7 @@ def read_tiff(payload: bytes, name: str) -> Array:
                 if "imagecodecs" not in str(error):
                     raise
                 values, axes = _by_pillow(payload)
+            return _channels_last(values, axes)
     except AssayError:
         raise
     except Exception as error:  # as above
@@ -101,7 +102,6 @@ def read_tiff(payload: bytes, name: str) -> Array:
             "Check that it opens in another program, and save it again.",
             file=name,
         ) from error
-    return _channels_last(values, axes)
 
 
 def _pages_lost(payload: bytes) -> bool:

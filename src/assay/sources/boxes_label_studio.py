@@ -69,7 +69,10 @@ def _place(task: Mapping[str, Any], pictures: Pictures, file: str) -> str | None
     for value in (data if isinstance(data, dict) else task).values():
         if not isinstance(value, str):
             continue
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+        except ValueError:  # such as a bracket that is not closed
+            continue
         local = parse_qs(parts.query).get("d", [""])[0]
         told = unquote(local or parts.path)
         if not is_image_name(told):

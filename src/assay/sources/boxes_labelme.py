@@ -68,9 +68,10 @@ def _boxes(data: Any, file: str, log: ProblemLog) -> list[RawBox]:
         if not isinstance(shape, dict):
             log.add("label-without-box", "skipped", file)
             continue
+        told = shape.get("points")
         points = [
             (number(point[0]), number(point[1]))
-            for point in shape.get("points") or ()
+            for point in (told if isinstance(told, list) else ())
             if isinstance(point, list) and len(point) == 2
         ]
         kind = shape.get("shape_type") or "polygon"

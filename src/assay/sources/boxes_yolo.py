@@ -114,15 +114,15 @@ def _read(store: Store, name: str, names: YoloNames, log: ProblemLog) -> list[Ra
 def _box(words: list[str], names: YoloNames, row: int) -> RawBox:
     """A line's box; a class number without a name has none, unless no class has."""
     kind = number(words[0])
-    known = kind == int(kind) and kind >= 0
-    label = names.classes.get(int(kind), "") if names.classes else str(int(kind))
+    known = kind.is_integer() and kind >= 0  # a number of very many digits is infinite
+    label = "" if not known else names.classes.get(int(kind), "") if names.classes else str(int(kind))
     values = [number(word) for word in words[1:]]
     if len(values) >= 6 and len(values) % 2 == 0 and not names.points:
         corners = around(zip(values[::2], values[1::2], strict=True))
     else:  # a sixth number is the confidence of a machine's label
         x, y, width, height = values[:4]
         corners = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-    return RawBox(label if known else "", corners, row=row)
+    return RawBox(label, corners, row=row)
 
 
 def _give_sides(found: list[LabelledPicture], store: Store, names: YoloNames, options: DataOptions) -> None:

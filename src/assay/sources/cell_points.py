@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -128,6 +129,7 @@ def _read_points(
     x, y = numbers_of(batch[columns.x]) - first, numbers_of(batch[columns.y]) - first
     labels = [None] * batch.num_rows if columns.label is None else as_category(batch[columns.label]).to_pylist()
     kept: dict[str, list[int]] = {}
+    lost: Counter[str] = Counter()
     seen: set[tuple[str, float, float]] = set()
     for row, place in enumerate(places):
         number = int(numbers[row])
@@ -138,6 +140,7 @@ def _read_points(
         if np.isnan(x[row]) or np.isnan(y[row]):
             if not _is_empty(batch, columns, row):
                 log.add("no-coordinates", "skipped", rows.file, number)
+                lost[place] += 1
         elif (key := (place, float(x[row]), float(y[row]))) in seen:
             log.add("repeated-point", "skipped", rows.file, number)
         else:
@@ -148,7 +151,7 @@ def _read_points(
     return {
         place: Marked(
             x[of], y[of], [known_label(labels[row]) if columns.label else None for row in of], np.zeros(len(of)),
-            rows=[int(numbers[row]) for row in of], file=rows.file,
+            rows=[int(numbers[row]) for row in of], file=rows.file, unusable=lost[place],
         )
         for place, of in kept.items()
     }  # fmt: skip
@@ -168,7 +171,8 @@ def _pictures(store: Store, marked: dict[str, Marked], listed: frozenset[str], l
         if name not in known:
             log.add("image-without-points", "skipped", name)
     for name in sorted(known):
-        if not len(marked.get(name, NOTHING)):
+        one = marked.get(name, NOTHING)
+        if not len(one) and not one.unusable:
             log.add("image-without-cells", "kept", name)
     return sorted(known)
 

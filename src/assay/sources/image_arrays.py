@@ -136,7 +136,9 @@ def _npz_shapes(store: Store, name: str) -> dict[str, tuple[int, ...]]:
                         else (np.lib.format.read_array_header_2_0)
                     )
                     shapes[member.removesuffix(".npy")] = header(stream)[0]
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, zlib.error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive, and the header of an array in it, raise almost anything
         raise DataError(f"the npz file is damaged ({error})", "Download or write it again.", file=name) from error
     return shapes
 
@@ -145,7 +147,9 @@ def _read_npz(store: Store, name: str, keys: list[str]) -> dict[str, Array]:
     try:
         with np.load(store.open(name), allow_pickle=False) as archive:
             return {key: archive[key] for key in keys}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, KeyError, zlib.error) as error:
+    except DataError:
+        raise
+    except Exception as error:  # as above
         raise DataError(
             f"the npz file cannot be read ({error})", "Write it again without Python objects.", file=name
         ) from error

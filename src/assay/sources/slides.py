@@ -25,6 +25,8 @@ ALWAYS, LEAST_PIXELS = frozenset({".svs", ".ndpi", ".scn", ".bif", ".btf"}), 16_
 _ROWS = 512
 #: The most pixels of one strip that is decoded as a whole, and the compressions of JPEG's kind.
 _MOST_STRIP, _JPEG = 120_000_000, {6, 7, 34892, 33007}
+#: More channels than this are none.
+_MOST_CHANNELS = 64
 #: The photometric interpretation of TIFF in which 0 is white.
 _WHITE_IS_ZERO = 0
 
@@ -57,14 +59,20 @@ class Slide:
             raise DataError("the slide is empty (0 bytes)", "Copy it again.", file=self.name)
         try:
             self._file = tifffile.TiffFile(path)
-            self._page: Any = self._finest(self._file)
-            self.height, self.width = int(self._page.imagelength), int(self._page.imagewidth)
+            self._open(path)
+        except DataError:
+            raise
         except Exception as error:  # tifffile fails on damaged tags in every way that Python knows
             raise DataError(
                 f"the slide is damaged ({error or type(error).__name__})",
                 "Check that it opens in another program, such as QuPath, and copy or export it again.",
                 file=self.name,
             ) from error
+
+    def _open(self, path: Path) -> None:
+        """Find the finest level, and check that it is one that can be read in parts."""
+        self._page: Any = self._finest(self._file)
+        self.height, self.width = int(self._page.imagelength), int(self._page.imagewidth)
         if self._page.dtype is None or self._page.dtype.kind not in "iubf" or self._page.imagedepth != 1:
             raise DataError(
                 f"a slide holds numbers, not {self._page.dtype}",
@@ -73,11 +81,16 @@ class Slide:
             )
         if self._page.planarconfig != 1 and self._page.samplesperpixel > 1:
             raise DataError("the slide keeps its channels apart", "Write it with interleaved channels.", file=self.name)
-        if self._end() > path.stat().st_size:
-            raise DataError("the slide ends too early", "Copy it again.", file=self.name)
-        self._plain = self._mapped(path) if self._page.is_memmappable else None
+        if self._page.samplesperpixel > _MOST_CHANNELS:
+            raise DataError(
+                f"the slide has {self._page.samplesperpixel} channels", "Write it with one or three.", file=self.name
+            )
         self._down = int(self._page.tilelength if self._page.is_tiled else self._page.rowsperstrip)
         self._across = int(self._page.tilewidth if self._page.is_tiled else self.width)
+        parts = -(-self.height // self._down) * -(-self.width // self._across)
+        if self._end() > path.stat().st_size or len(self._page.dataoffsets) < parts:
+            raise DataError("the slide ends too early", "Copy it again.", file=self.name)
+        self._plain = self._mapped(path) if self._page.is_memmappable else None
         if self._plain is None and self._down * self._across > _MOST_STRIP:
             raise DataError("the slide is one compressed piece", "Write it in tiles.", file=self.name)
 

@@ -198,10 +198,11 @@ class CellDetection(Task):
         return cells_in_words(truth, spec)
 
     def writings(self) -> Mapping[str, Any]:
-        """GeoJSON, which QuPath imports."""
+        """GeoJSON, which QuPath imports; maps of how dense the cells lie."""
         from assay.serving.cell_answers import geojson
+        from assay.serving.cell_density import density_png
 
-        return {".geojson": geojson}
+        return {".geojson": geojson, ".png": density_png}
 
     def metrics(self, spec: CellSpec) -> Sequence[Metric]:
         """F1 of outlines or of finding; by class; counts; see `assay.evaluation.cell_metrics`."""

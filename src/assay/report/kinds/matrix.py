@@ -12,6 +12,8 @@ from assay.report.kinds import table
 MOST_NUMBERED = 30
 MOST_DRAWN = 100
 _LEVELS = 12
+#: Names may take the room that cells of so many pixels leave, and never more than this share of the width.
+_LEAST_CELL, _MOST_NAMES = 30.0, 0.6
 
 
 def draw(data: Mapping[str, Any], title: str, width: int) -> str:
@@ -22,8 +24,8 @@ def draw(data: Mapping[str, Any], title: str, width: int) -> str:
         counts: a list of numbers for each row.
         x, y: what columns and rows are; "answered" and "true" by default.
 
-    Up to 30 classes the cells carry their counts and names; up to 100 only their shading, with the most frequent
-    mistakes in a table below; beyond that there is only the table.
+    Up to 30 classes the cells carry their counts and names, and names that are too long are written out below; up to
+    100 only their shading, with the most frequent mistakes in a table below; beyond that there is only the table.
     """
     rows, columns = ([str(label) for label in data.get(key) or ()] for key in ("rows", "columns"))
     counts = _counts(data.get("counts") or (), len(rows), len(columns))
@@ -121,20 +123,21 @@ def _numbered(
     title: str,
     width: int,
 ) -> str:
-    limit = 0.24 * width
-    left = min(max(art.text_width(label) for label in rows), limit) + 30
+    limit = max(0.24 * width, min(_MOST_NAMES * width, width - 32 - _LEAST_CELL * len(columns)))
+    shown_rows, shown_columns, key = _keyed(rows, columns, limit)
+    left = min(max(art.text_width(label) for label in shown_rows), limit) + 30
     cell = min((width - left - 2) / len(columns), 46.0)
-    longest = max(art.text_width(label) for label in columns)
+    longest = max(art.text_width(label) for label in shown_columns)
     upright = longest <= cell - 6
     top = 46.0 if upright else min(longest, limit) + 42
     body = art.text(left, 12, f"{axes[1]} →", "label")
     turned = f' transform="translate(12 {art.number(top)}) rotate(-90)"'
     body += art.text(0, 0, f"← {axes[0]}", "label", anchor="end", extra=turned)
     small = cell < 14
-    for down, label in enumerate(rows):
+    for down, label in enumerate(shown_rows):
         words = art.shorten(label, left - 30)
         body += art.text(left - 8, top + (down + 0.5) * cell + 4, words, "small" if small else "", anchor="end")
-    for right, label in enumerate(columns):
+    for right, label in enumerate(shown_columns):
         body += _column(label, left + (right + 0.5) * cell, top, limit, upright, small)
     for down, (true, row) in enumerate(zip(rows, counts, strict=True)):
         for right, (answer, count) in enumerate(zip(columns, row, strict=True)):
@@ -142,7 +145,18 @@ def _numbered(
             hue = _hue(true, answer, rows == columns)
             body += _cell(left + right * cell, top + down * cell, cell, count, share, hue, f"{true} → {answer}")
     height = top + cell * len(rows) + 4
-    return art.svg(width, height, body, title=title, description=_told(rows, columns, counts))
+    return art.svg(width, height, body, title=title, description=_told(rows, columns, counts)) + key
+
+
+def _keyed(rows: Sequence[str], columns: Sequence[str], limit: float) -> tuple[list[str], list[str], str]:
+    """The names as the drawing has them, which begin with numbers where some are cut, and below it these in full."""
+    long = {(place, name) for names in (rows, columns) for place, name in enumerate(names, 1)
+            if art.text_width(name) > limit}  # fmt: skip
+    if not long:
+        return list(rows), list(columns), ""
+    numbered = [[f"{place} {name}" for place, name in enumerate(names, 1)] for names in (rows, columns)]
+    told = "; ".join(f"{place} {escape(name)}" for place, name in sorted(long))
+    return numbered[0], numbered[1], f'<p class="key">Names in full: {told}.</p>'
 
 
 def _column(label: str, x: float, top: float, limit: float, upright: bool, small: bool) -> str:
@@ -161,8 +175,8 @@ def _cell(x: float, y: float, side: float, count: float, share: float, hue: str,
     words = plain(count)
     tip = f"<title>{escape(told)}: {escape(words)} ({plain(100 * share, 1)} %)</title>"
     cell = f'<rect class="{hue} cell" {edge} fill-opacity="{shade:.2f}">{tip}</rect>'
-    size = min(13.0, 0.46 * side)
-    if art.text_width(words, size) > side - 3 or size < 7:
+    size = min(13.0, 0.46 * side, (side - 3) / art.text_width(words, 1.0))
+    if size < 7:
         return cell
     css = "count strong" if shade > 0.62 else "count"
     style = f' font-size="{art.number(size)}"'

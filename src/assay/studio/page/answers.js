@@ -1,6 +1,7 @@
 // Answers, whatever the task: a class, a number, texts, boxes, areas.
 
-import { h, s } from "./dom.js";
+import { hue, withAreas, withBoxes, withCells } from "./answer_pictures.js";
+import { count, h } from "./dom.js";
 
 const HIDDEN = new Set(["id", "label", "confidence", "probabilities", "value", "text", "labels", "objects", "counts", "areas", "segments", "words", "poses", "frames", "answer", "translation"]);
 const SHOWN = 6;
@@ -15,41 +16,35 @@ export function answer(one, question, asked) {
   }
   if (typeof one.confidence === "number") parts.push(h("p", { class: "quiet" }, `${(100 * one.confidence).toFixed(1)} % sure`));
   if (one.probabilities) parts.push(bars(one.probabilities));
-  if (one.objects) parts.push(...boxes(one, question));
-  if (one.percent) parts.push(bars(Object.fromEntries(Object.entries(one.percent).map(([name, share]) => [name, share / 100]))));
+  if (one.objects) parts.push(counted(one.counts), question.picture && withBoxes(one.objects, question.picture));
+  if (one.tracks) parts.push(counted(one.counts), h("p", { class: "quiet" }, `Different things in ${count(one.video.frames, "frame")}.`));
+  if (one.cells) parts.push(counted(Object.keys(one.by_class).length ? one.by_class : { cells: one.count }), withCells(one, question.picture));
+  if (one.areas) {
+    parts.push(withAreas(one, question.picture));
+    const hues = new Map(one.areas.map((area) => [area.label, hue(area.value)]));
+    parts.push(bars(Object.fromEntries(Object.entries(one.percent).map(([name, share]) => [name, share / 100])), hues));
+  }
   parts.push(rest(one));
   return parts.filter(Boolean);
 }
 
-function bars(shares) {
+/** Shares by name, the largest first; names that have a hue in a picture have it here, too. */
+function bars(shares, hues = null) {
   const sorted = Object.entries(shares).sort((a, b) => b[1] - a[1]).slice(0, SHOWN);
-  return h("ul", { class: "bars" }, sorted.map(([name, share]) => h("li", {}, h("span", { class: "bar-name" }, name),
+  return h("ul", { class: hues ? "bars keyed" : "bars" }, sorted.map(([name, share]) => h("li", { class: hues?.get(name) }, h("span", { class: "bar-name" }, name),
     h("span", { class: "track" }, h("span", { class: "share", vars: { "--share": `${Math.max(0, Math.min(1, share)) * 100}%` } })),
     h("span", { class: "bar-value" }, `${(100 * share).toFixed(1)} %`))));
 }
 
-function boxes(one, question) {
-  const labels = [...new Set(one.objects.map((box) => box.label))];
-  const parts = [h("p", { class: "answer" }, labels.length ? Object.entries(one.counts).filter(([, number]) => number).map(([name, number]) => `${number} × ${name}`).join(", ") : "Nothing found")];
-  if (question.picture) {
-    const image = h("img", { src: question.picture, alt: "The picture with what was found" });
-    const layer = s("svg", { class: "boxes still", "aria-hidden": "true" });
-    image.addEventListener("load", () => {
-      const [width, height] = [image.naturalWidth, image.naturalHeight];
-      const unit = width / Math.max(1, image.clientWidth);
-      layer.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      layer.replaceChildren(...one.objects.map((box) => s("g", { class: `series s${labels.indexOf(box.label) % 6}` },
-        s("rect", { class: "drawn", x: box.x0, y: box.y0, width: box.x1 - box.x0, height: box.y1 - box.y0 }),
-        s("text", { class: "box-label", x: box.x0 + 3 * unit, y: Math.max(box.y0 - 4 * unit, 12 * unit), "font-size": 13 * unit }, `${box.label} ${Math.round(100 * box.score)} %`))));
-    });
-    parts.push(h("div", { class: "stage" }, image, layer));
-  }
-  return parts;
+/** How many there are of each class. */
+function counted(counts) {
+  const there = Object.entries(counts).filter(([, number]) => number);
+  return h("p", { class: "answer" }, there.map(([name, number]) => `${number} × ${name}`).join(", ") || "Nothing found");
 }
 
 /** What else an answer says, as far as it is short. */
 function rest(one) {
-  const rows = Object.entries(one).filter(([name, value]) => !HIDDEN.has(name) && name !== "percent" && (typeof value === "number" || (typeof value === "string" && value.length < 200) || typeof value === "boolean"));
+  const rows = Object.entries(one).filter(([name, value]) => !HIDDEN.has(name) && (typeof value === "number" || (typeof value === "string" && value.length < 200) || typeof value === "boolean"));
   if (!rows.length) return null;
   return h("dl", { class: "pairs one" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, typeof value === "number" ? String(Number(value.toPrecision(5))) : String(value)))));
 }
