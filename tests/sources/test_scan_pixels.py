@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -268,3 +269,16 @@ def test_a_child_that_ends_over_a_file_is_replaced(monkeypatch: pytest.MonkeyPat
     assert decoding.decoded_pixels(whole) is not None
     assert decoding._IDLE[os.getpid()] == [child]
     decoding._end_all()
+
+
+def test_a_child_that_never_answers_is_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from assay.sources import _dicom_decoding as decoding
+
+    (tmp_path / "_dicom_child.py").write_text("import sys, time\nsys.stdin.buffer.read(8)\ntime.sleep(60)\n")
+    monkeypatch.setattr(decoding, "_IDLE", {})
+    monkeypatch.setattr(decoding, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(decoding, "__file__", str(tmp_path / "_dicom_decoding.py"))
+    start = time.monotonic()
+    assert decoding.decoded_pixels(b"any") is None
+    assert time.monotonic() - start < 30
+    assert not decoding._IDLE[os.getpid()]

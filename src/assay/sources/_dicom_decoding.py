@@ -19,6 +19,8 @@ from typing import IO, Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+#: After this long a file counts as one that cannot be decoded: over damaged ones a decoder may never end.
+_PATIENCE_S = 300.0
 _LOCK = threading.Lock()
 _IDLE: dict[int, list[_Child]] = {}  # by process: one that was forked has children of its own
 
@@ -32,11 +34,16 @@ def decoded_pixels(payload: bytes) -> Array | None:
         idle = _IDLE.setdefault(os.getpid(), [])
         child = idle.pop() if idle else None
     child = child or _Child()
+    patience = threading.Timer(_PATIENCE_S, child.kill)
+    patience.daemon = True
+    patience.start()
     try:
         found = child.ask(payload)
     except (OSError, EOFError):  # it ended over this file
         child.end()
         return None
+    finally:
+        patience.cancel()
     with _LOCK:
         idle.append(child)
     return found
@@ -73,9 +80,13 @@ class _Child:
             raise EOFError
         return found
 
-    def end(self) -> None:
-        """End it, whatever it is doing."""
+    def kill(self) -> None:
+        """Stop it, whatever it is doing."""
         self._process.kill()
+
+    def end(self) -> None:
+        """Stop it and let go of its pipes."""
+        self.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             try:
