@@ -76,7 +76,7 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
     for batch, lines in rows.batches(log):
         numbers.append(np.asarray(lines))
         for column, values in zip(rows.names, batch.columns, strict=True):
-            found, wrong = _numbers(values)
+            found, wrong = numbers_or_times(values)
             parts[column].append(found)
             if wrong.any() and column not in words:
                 words[column] = int(lines[int(np.flatnonzero(wrong)[0])])
@@ -87,7 +87,7 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
     return Columns(name, values, np.concatenate(numbers) if numbers else np.zeros(0, np.int64))
 
 
-def _numbers(column: pa.Array) -> tuple[Array, Array]:
+def numbers_or_times(column: pa.Array) -> tuple[Array, Array]:
     """(N,) numbers, seconds since 1970 for dates, and (N,) which values are neither."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _seconds(column), np.zeros(len(column), bool)
