@@ -290,6 +290,17 @@ def test_a_dead_wheel_and_a_receiver_that_repeats_its_last_fix_are_silent(tmp_pa
     assert only(folder)[1] == {}
 
 
+def test_a_receiver_that_never_said_anything_does_not_cost_the_drive(tmp_path: Path) -> None:
+    folder = write_drive(tmp_path / "a", made_drive(seconds=20.0))
+    (folder / "gnss.csv").write_text("time,x,y,accuracy\n")
+    drive, problems = only(folder)
+    assert problems == {"table-without-rows": "skipped"} and drive.fixes is None and "gyro_z" in drive.channels
+    for name in ("imu.csv", "wheels.csv"):
+        (folder / name).write_text((folder / name).read_text().splitlines()[0] + "\n")
+    with pytest.raises(DataError, match="no table holds a reading"):
+        only(folder)
+
+
 def test_outliers_gaps_and_fixes_that_are_none(tmp_path: Path) -> None:
     def spoilt(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         x = columns["x"].copy()

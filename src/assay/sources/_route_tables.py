@@ -51,11 +51,17 @@ def header_of(store: Store, name: str) -> tuple[str, ...]:
         return ()
 
 
-def read_columns(store: Store, name: str, log: ProblemLog) -> Columns:
+def read_columns(store: Store, name: str, log: ProblemLog, empty: bool = False) -> Columns:
     """All columns of a file.
 
+    Args:
+        store: holds it.
+        name: of the file.
+        log: takes what was found.
+        empty: it may have no rows.
+
     Raises:
-        DataError: it cannot be read, or holds no rows.
+        DataError: it cannot be read, or holds no rows and must not be empty.
     """
     if name.lower().endswith(ARRAY_SUFFIXES):
         arrays = _arrays(store, name)
@@ -63,7 +69,7 @@ def read_columns(store: Store, name: str, log: ProblemLog) -> Columns:
         columns = Columns(name, {key: np.asarray(value, float) for key, value in arrays.items()}, np.arange(count))
     else:
         columns = _table(store, name, log)
-    if not len(columns.row):
+    if not len(columns.row) and not empty:
         raise DataError("there are no rows", _HINT, file=name)
     return columns
 
