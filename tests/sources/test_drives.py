@@ -125,9 +125,37 @@ def test_a_video_with_a_table(tmp_path: Path) -> None:
     assert records.facts["rate_hz"] == pytest.approx(20, rel=0.01) and kinds(records)["missing-frame"] == ("skipped", 1)
     first = records.load(frames(records)[0]) if records.load else None
     assert first.shape == (48, 96, 3)
+    write_table(
+        tmp_path / "a.csv", {"video": ["a.mp4"] * 100, "frame": [*range(100)], "steering": angles[:100].tolist()}
+    )
+    assert len(frames(read(tmp_path))) == len(frames(records))
     write_table(tmp_path / "a.csv", {"steering": angles[:100].tolist()})
     with pytest.raises(DataError, match=r"100 rows, and a\.mp4 has 120 frames"):
         read(tmp_path)
+
+
+def test_a_table_of_two_videos_is_an_error(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    write_table(tmp_path / "log.csv", {"video": ["a.mp4", "b.mp4"], "frame": [0, 0], "steering": [0.1, 0.2]})
+    with pytest.raises(DataError, match=r"names 2 videos, 'a\.mp4' and 'b\.mp4'"):
+        read(tmp_path)
+
+
+def test_dates_are_a_clock_and_words_are_none(log: Path, tmp_path: Path) -> None:
+    folder = changed(log, tmp_path / "dates")
+    lines = (folder / "driving_log.csv").read_text().splitlines()
+
+    def with_times(times: Sequence[str]) -> Records:
+        rows = [f"{line},{time}" for line, time in zip(lines, ("time", *times), strict=True)]
+        (folder / "driving_log.csv").write_text("\n".join(rows))
+        return read(folder)
+
+    found = with_times([f"2024-05-01T12:{row // 1200:02}:{row / 20 % 60:06.3f}Z" for row in range(len(lines) - 1)])
+    assert found.facts["clock"] == "a column" and found.facts["rate_hz"] == pytest.approx(20)
+    with pytest.raises(DataError, match="'time' holds no numbers, but 'soon'") as told:
+        with_times(["soon"] * (len(lines) - 1))
+    assert "seconds" in str(told.value.hint) and "driving_log.csv" in str(told.value)
 
 
 def test_missing_and_broken_frames_and_rows_without_steering(log: Path, tmp_path: Path) -> None:

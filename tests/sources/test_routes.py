@@ -266,6 +266,41 @@ def test_a_stuck_gyroscope_is_silent_and_a_parked_car_is_not(tmp_path: Path) -> 
     assert only(broken(tmp_path / "parked", "wheels.csv", parked))[1] == {}
 
 
+def test_a_dead_wheel_and_a_receiver_that_repeats_its_last_fix_are_silent(tmp_path: Path) -> None:
+    def dead(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        values = columns["wheel_speed_rl_kmh"].copy()
+        values[200:400] = 0.0
+        return {**columns, "wheel_speed_rl_kmh": values}
+
+    drive, problems = only(broken(tmp_path / "dead", "wheels.csv", dead))
+    assert problems == {"stuck-sensor": "skipped"}
+    assert len(drive.channels["wheel_rl"].time) == 401 and len(drive.channels["wheel_rr"].time) == 600
+
+    def frozen(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        held = np.where((columns["time"] >= 10) & (columns["time"] < 18), 10, np.arange(len(columns["time"])))
+        return {name: value if name == "time" else value[held] for name, value in columns.items()}
+
+    drive, problems = only(broken(tmp_path / "frozen", "gnss.csv", frozen))
+    assert problems == {"stuck-sensor": "skipped", "gnss-gap": "kept"}
+    assert drive.fixes is not None and not ((drive.fixes.time > 10.5) & (drive.fixes.time < 17.5)).any()
+
+    folder = broken(tmp_path / "standing", "gnss.csv", frozen)
+    lines = (folder / "wheels.csv").read_text().splitlines()
+    (folder / "wheels.csv").write_text("\n".join([lines[0], *(line.split(",")[0] + ",0,0" for line in lines[1:])]))
+    assert only(folder)[1] == {}
+
+
+def test_a_receiver_that_never_said_anything_does_not_cost_the_drive(tmp_path: Path) -> None:
+    folder = write_drive(tmp_path / "a", made_drive(seconds=20.0))
+    (folder / "gnss.csv").write_text("time,x,y,accuracy\n")
+    drive, problems = only(folder)
+    assert problems == {"table-without-rows": "skipped"} and drive.fixes is None and "gyro_z" in drive.channels
+    for name in ("imu.csv", "wheels.csv"):
+        (folder / name).write_text((folder / name).read_text().splitlines()[0] + "\n")
+    with pytest.raises(DataError, match="no table holds a reading"):
+        only(folder)
+
+
 def test_outliers_gaps_and_fixes_that_are_none(tmp_path: Path) -> None:
     def spoilt(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         x = columns["x"].copy()

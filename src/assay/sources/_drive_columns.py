@@ -17,10 +17,11 @@ from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name
 from assay.sources._path_tables import Resolve, path_column
+from assay.sources._route_tables import numbers_or_times
 from assay.sources._rows import Rows, open_file
-from assay.sources._values import as_number
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
+from assay.sources.video import is_video_name
 
 Array = np.ndarray[Any, Any]
 #: What columns are called, in lower case.
@@ -42,6 +43,10 @@ _DEGREES = 3.2
 #: A wheel that is not in its middle and does not move at all for so many seconds and rows is stuck.
 STUCK_S, STUCK_ROWS = 5.0, 20
 _LOOK_AT = 200
+#: What to do about a column without numbers.
+_CELLS = "Write numbers in it, or call it otherwise."
+_WITH_TARGET = "Name the steering with --target."
+WITH_CLOCK = "Give seconds, or dates such as 2024-05-01T12:00:00.25."
 
 
 @dataclass(frozen=True)
@@ -76,24 +81,38 @@ def frame_column(columns: Columns, resolve: Resolve) -> str | None:
     if head is None:
         return None
     named = columns["frame"]
-    if named is not None and path_column(head.select([named]), resolve, is_image_name, is_audio_name) is not None:
+    if named is not None and path_column(head.select([named]), resolve, is_image_name, _is_other) is not None:
         return named
-    return path_column(head, resolve, is_image_name, is_audio_name)
+    return path_column(head, resolve, is_image_name, _is_other)
 
 
-def numbers_of(table: pa.RecordBatch, name: str | None) -> Array | None:
-    """(T,) a column as numbers, NaN where there is none; None without a column.
+def _is_other(name: str) -> bool:
+    """Whether a file is there, and yet no picture: a column of videos names no frames."""
+    return is_audio_name(name) or is_video_name(name)
+
+
+def numbers_of(table: pa.RecordBatch, name: str | None, file: str, hint: str = _CELLS) -> Array | None:
+    """(T,) a column as numbers, dates as seconds since 1970, NaN where there is none; None without a column.
 
     Raises:
         DataError: hardly any of its values is a number.
     """
     if name is None:
         return None
-    values, _ = as_number(table.column(name), "plain")
-    found: Array = values.to_numpy(zero_copy_only=False).astype(float)
+    found, _ = numbers_or_times(table.column(name))
     if np.isnan(found).all():
         shown = next((value for value in table.column(name).to_pylist() if value), "nothing")
-        raise DataError(f"column {name!r} holds no numbers, but {shown!r}.", "Name the steering with --target.")
+        raise DataError(f"column {name!r} holds no numbers, but {str(shown)!r}.", hint, file=file)
+    return found
+
+
+def values_of(columns: Columns, table: pa.RecordBatch) -> dict[str, Array]:
+    """(T,) each, controls and speed by name, as far as the table has them; see `numbers_of`."""
+    found: dict[str, Array] = {}
+    for name in (*CONTROLS, "speed"):
+        hint = _WITH_TARGET if name == "steering" else _CELLS
+        if (values := numbers_of(table, columns[name], columns.rows.file, hint)) is not None:
+            found[name] = values
     return found
 
 

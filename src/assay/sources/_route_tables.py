@@ -51,11 +51,17 @@ def header_of(store: Store, name: str) -> tuple[str, ...]:
         return ()
 
 
-def read_columns(store: Store, name: str, log: ProblemLog) -> Columns:
+def read_columns(store: Store, name: str, log: ProblemLog, empty: bool = False) -> Columns:
     """All columns of a file.
 
+    Args:
+        store: holds it.
+        name: of the file.
+        log: takes what was found.
+        empty: it may have no rows.
+
     Raises:
-        DataError: it cannot be read, or holds no rows.
+        DataError: it cannot be read, or holds no rows and must not be empty.
     """
     if name.lower().endswith(ARRAY_SUFFIXES):
         arrays = _arrays(store, name)
@@ -63,7 +69,7 @@ def read_columns(store: Store, name: str, log: ProblemLog) -> Columns:
         columns = Columns(name, {key: np.asarray(value, float) for key, value in arrays.items()}, np.arange(count))
     else:
         columns = _table(store, name, log)
-    if not len(columns.row):
+    if not len(columns.row) and not empty:
         raise DataError("there are no rows", _HINT, file=name)
     return columns
 
@@ -76,7 +82,7 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
     for batch, lines in rows.batches(log):
         numbers.append(np.asarray(lines))
         for column, values in zip(rows.names, batch.columns, strict=True):
-            found, wrong = _numbers(values)
+            found, wrong = numbers_or_times(values)
             parts[column].append(found)
             if wrong.any() and column not in words:
                 words[column] = int(lines[int(np.flatnonzero(wrong)[0])])
@@ -87,7 +93,7 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
     return Columns(name, values, np.concatenate(numbers) if numbers else np.zeros(0, np.int64))
 
 
-def _numbers(column: pa.Array) -> tuple[Array, Array]:
+def numbers_or_times(column: pa.Array) -> tuple[Array, Array]:
     """(N,) numbers, seconds since 1970 for dates, and (N,) which values are neither."""
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _seconds(column), np.zeros(len(column), bool)

@@ -21,6 +21,7 @@ from assay.sources._digest import content_digest
 from assay.sources._drive_clock import in_order, seconds, stamps
 from assay.sources._drive_columns import (
     CONTROLS,
+    WITH_CLOCK,
     Columns,
     columns_of,
     frame_column,
@@ -28,6 +29,7 @@ from assay.sources._drive_columns import (
     numbers_of,
     stuck,
     stuck_camera,
+    values_of,
 )
 from assay.sources._drive_frames import FrameFiles, video_places
 from assay.sources._drive_stretches import name_of, sides_by_time, stretches_of
@@ -166,7 +168,7 @@ def _read_log(files: FrameFiles, columns: Columns, options: DataOptions, log: Pr
     usable = np.asarray([place in digests for place in places], bool)
     _note(log, "unusable-frame", rows.file, numbers[keep & ~usable])
     keep &= usable
-    values = {name: found for name in (*CONTROLS, "speed") if (found := numbers_of(table, columns[name])) is not None}
+    values = values_of(columns, table)
     for name in CONTROLS if labelled else ():
         if name in values:
             _note(log, f"missing-{name}", rows.file, numbers[keep & ~np.isfinite(values[name])])
@@ -206,7 +208,7 @@ def _frames(
 ) -> tuple[list[str | None], str, Array]:
     """Where each row's frame lies, what the clock is, and (T,) seconds."""
     column = frame_column(columns, resolve := files.resolve(columns.rows.file))
-    times = numbers_of(table, columns["time"])
+    times = numbers_of(table, columns["time"], columns.rows.file, WITH_CLOCK)
     if column is not None:
         names = [value or "" for value in as_category(table.column(column)).to_pylist()]
         places = [resolve(name) if name else None for name in names]
@@ -217,7 +219,7 @@ def _frames(
         rate = _rate(options)
         return places, f"none: {rate:g} frames a second taken for granted", np.arange(len(places)) / rate
     video = _video_of(files, columns, table)
-    frames = numbers_of(table, columns["frame"])
+    frames = numbers_of(table, columns["frame"], columns.rows.file)
     within = None if times is None else seconds(times)
     found = video_places(files, video, frames, within, table.num_rows)
     known = files.video(video).times
@@ -230,7 +232,11 @@ def _video_of(files: FrameFiles, columns: Columns, table: pa.RecordBatch) -> str
     videos = files.videos()
     named = columns["video"]
     if named is not None:
-        asked = next((value for value in table.column(named).to_pylist() if value), "")
+        said = list(dict.fromkeys(value for value in as_category(table.column(named)).to_pylist() if value))
+        if len(said) > 1:
+            raise DataError(f"it names {len(said)} videos, {said[0]!r} and {said[1]!r} among them.",
+                            "Write a table for each video.", file=columns.rows.file)  # fmt: skip
+        asked = said[0] if said else ""
         fitting = [name for name in videos if name.endswith(asked)]
     else:
         stem = columns.rows.file.rpartition(".")[0]

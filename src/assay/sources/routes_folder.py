@@ -103,7 +103,15 @@ def read_drive(store: Store, found: Found, log: ProblemLog) -> Drive:
     """
     parts = _Parts()
     for file, about in found.files.items():
-        _take_in(read_columns(store, file, log), about, parts, log)
+        columns = read_columns(store, file, log, empty=len(found.files) > 1)
+        if len(columns.row):
+            _take_in(columns, about, parts, log)
+        else:  # a sensor that said nothing: the others may tell enough
+            log.add("table-without-rows", "skipped", file)
+    if not parts.channels and "fix" not in parts.placed:
+        raise DataError(
+            "no table holds a reading of a sensor.", "Add rows of wheels, gyroscope or GNSS.", file=found.name
+        )
     origin, reference, fixes = _places(parts, found.name, log)
     drive = Drive(found.name, parts.channels, fixes, reference, origin)
     _one_clock(drive)
