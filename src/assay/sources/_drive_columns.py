@@ -81,7 +81,7 @@ def frame_column(columns: Columns, resolve: Resolve) -> str | None:
     return path_column(head, resolve, is_image_name, is_audio_name)
 
 
-def numbers_of(table: pa.RecordBatch, name: str | None) -> Array | None:
+def numbers_of(table: pa.RecordBatch, name: str | None, hint: str = "Name the steering with --target.") -> Array | None:
     """(T,) a column as numbers, NaN where there is none; None without a column.
 
     Raises:
@@ -93,7 +93,7 @@ def numbers_of(table: pa.RecordBatch, name: str | None) -> Array | None:
     found: Array = values.to_numpy(zero_copy_only=False).astype(float)
     if np.isnan(found).all():
         shown = next((value for value in table.column(name).to_pylist() if value), "nothing")
-        raise DataError(f"column {name!r} holds no numbers, but {shown!r}.", "Name the steering with --target.")
+        raise DataError(f"column {name!r} holds no numbers, but {shown!r}.", hint)
     return found
 
 

@@ -23,6 +23,8 @@ _MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 20
 _TURNS, _STEERS = 1.2, 15.0
 #: Fixes that ask for a speed beyond this (m/s) on both sides are outliers; gaps (seconds) that are worth a note.
 _OUTLIER, _GAP_S = 120.0, 5.0
+#: A place that repeats itself exactly while the car goes so far (metres) is not where it is.
+_FROZEN_M = 10.0
 #: A degree's worth in radians, and by which factor a ratio may miss it.
 _DEGREE, _WITHIN = np.pi / 180, 1.5
 
@@ -40,9 +42,41 @@ def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
     channels = {name: series for name, series in channels.items() if len(series.time) > 1}
     drive = replace(drive, channels=channels)
     drive = _radians(drive, unsaid, log)
+    drive = _unfrozen(drive, log)
     if drive.fixes is not None:
         drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
     return drive
+
+
+def _unfrozen(drive: Drive, log: ProblemLog) -> Drive:
+    """Without fixes and reference poses that repeat themselves while the wheels say that the car moves."""
+    names = [name for sensor in ("speed", "wheels") for name in SENSORS[sensor] if name in drive.channels]
+    if not names:
+        return drive
+    speed = drive.channels[names[0]]
+    far = np.r_[0.0, np.cumsum(np.abs(speed.value[1:]) * np.diff(speed.time))]
+    fixes, path = drive.fixes, drive.reference
+    if fixes is not None:
+        kept = ~_frozen(fixes.place, np.interp(fixes.time, speed.time, far))
+        if not kept.all():
+            log.add("stuck-sensor", "skipped", f"{drive.name}: gnss", count=int((~kept).sum()))
+            fixes = Fixes(fixes.time[kept], fixes.place[kept], fixes.sigma[kept])
+    if path is not None:
+        kept = ~_frozen(path.place, np.interp(path.time, speed.time, far))
+        if not kept.all():
+            log.add("stuck-reference", "skipped", drive.name, count=int((~kept).sum()))
+            path = Path(path.time[kept], path.place[kept], path.heading[kept])
+    return replace(drive, fixes=fixes, reference=path)
+
+
+def _frozen(place: Array, far: Array) -> Array:
+    """(F,) bool, all but the first of places (F, 2) that are the same though the car went on, by its way `far` (F,)."""
+    first = np.flatnonzero(np.r_[True, (np.diff(place, axis=0) != 0).any(axis=1)][: len(place)])
+    last = np.r_[first[1:], len(place)] - 1
+    found = np.zeros(len(place), bool)
+    for begin, end in zip(first, last, strict=True):
+        found[begin + 1 : end + 1] = far[end] - far[begin] > _FROZEN_M
+    return found
 
 
 def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
