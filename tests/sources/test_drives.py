@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 import zipfile
 from collections.abc import Sequence
@@ -44,8 +45,6 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def changed(log: Path, target: Path, rows: Sequence[int] | None = None, **columns: Any) -> Path:
     """The log with other columns (functions of the old ones), or with other rows."""
-    import csv
-
     shutil.copytree(log, target)
     file = target / "driving_log.csv"
     with file.open() as lines:
@@ -209,6 +208,29 @@ def test_a_clock_that_jumps_cuts_the_drive(log: Path, tmp_path: Path) -> None:
             for one in places:
                 times = stamps(one)
                 assert times is not None and np.diff(times).max(initial=0) < 0.5
+
+
+def test_clocks_of_whole_seconds_dates_and_one_that_stands_still(log: Path, tmp_path: Path) -> None:
+    """Frames of one second are spread over it; none is lost."""
+    rows = list(csv.reader((log / "driving_log.csv").read_text().splitlines()))
+    table = {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+    times = np.arange(600) / 10
+
+    def told(name: str, clock: Sequence[Any]) -> Records:
+        shutil.copytree(log, tmp_path / name)
+        write_table(tmp_path / name / "driving_log.csv", {**table, "time": clock})
+        return read(tmp_path / name)
+
+    whole = told("whole", np.floor(times + 0.3).astype(int).tolist())
+    assert kinds(whole) == {"coarse-clock": ("repaired", 600)}
+    assert whole.facts["rate_hz"] == 10.0 and frames(whole) == frames(read(log))
+    dates = told("dates", [f"2024-01-01T10:00:{time:06.3f}Z" for time in times])
+    assert kinds(dates) == {} and dates.facts["clock"] == "a column" and frames(dates) == frames(read(log))
+    still = told("still", [7.5] * 600)
+    assert kinds(still) == {"clock-stands-still": ("repaired", 600)} and frames(still) == frames(read(log))
+    with pytest.raises(DataError, match="'time' holds no numbers") as error:
+        told("words", ["noon"] * 600)
+    assert "seconds, or dates" in error.value.hint
 
 
 def test_degrees_are_told_and_kept(log: Path, tmp_path: Path) -> None:

@@ -301,6 +301,38 @@ def test_a_receiver_that_never_said_anything_does_not_cost_the_drive(tmp_path: P
         only(folder)
 
 
+def test_a_clock_of_whole_seconds_is_spread_and_one_that_stands_still_is_an_error(tmp_path: Path) -> None:
+    def whole(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**columns, "time": np.floor(columns["time"] + 0.4)}
+
+    drive, problems = only(broken(tmp_path / "whole", "imu.csv", whole))
+    assert problems == {"coarse-clock": "repaired"}
+    true = made_drive(seconds=30.0).channels["gyro_z"].time
+    assert drive.channels["gyro_z"].time == pytest.approx(true + 0.4, abs=1e-6)
+
+    def again(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: np.repeat(value, 4) for name, value in columns.items()}
+
+    assert only(broken(tmp_path / "again", "gnss.csv", again))[1] == {"time-repeats": "skipped"}
+    still = broken(tmp_path / "still", "imu.csv", lambda columns: {**columns, "time": 0 * columns["time"]})
+    with pytest.raises(DataError, match="says the same in every row"):
+        only(still)
+
+
+@pytest.mark.parametrize(("file", "kind"), [("gnss.csv", "stuck-sensor"), ("poses.csv", "stuck-reference")])
+def test_places_that_repeat_while_the_car_moves_are_left_out(tmp_path: Path, file: str, kind: str) -> None:
+    def frozen(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        held = (columns["time"] > 10) & (columns["time"] < 20)
+        first = np.flatnonzero(held)[0]
+        return {**columns, **{axis: np.where(held, columns[axis][first], columns[axis]) for axis in "xy"}}
+
+    drive, problems = only(broken(tmp_path, file, frozen))
+    assert problems[kind] == "skipped"
+    known = drive.fixes if file == "gnss.csv" else drive.reference
+    assert known is not None
+    assert not ((known.time > 11.5) & (known.time < 20)).any() and (known.time >= 20).sum() > 8
+
+
 def test_outliers_gaps_and_fixes_that_are_none(tmp_path: Path) -> None:
     def spoilt(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         x = columns["x"].copy()

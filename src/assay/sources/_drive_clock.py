@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from assay.sources._row_order import is_shuffled, strays, usual_step
+from assay.arrow import pa
+from assay.sources._drive_columns import WITH_CLOCK, numbers_of
+from assay.sources._row_order import is_shuffled, spread_out, stands_still, strays, usual_step
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -59,6 +61,24 @@ def _seconds_of(parts: Sequence[int]) -> float:
     """Of year, month, day, hour, minute, second and millisecond."""
     year, month, day, hour, minute, second, milliseconds = parts
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp() + milliseconds / 1000
+
+
+def clock_of(table: pa.RecordBatch, name: str | None, file: str, log: ProblemLog) -> Array | None:
+    """(T,) seconds as a column of numbers or dates has them; None without one, or where it stands still.
+
+    Raises:
+        DataError: it holds neither.
+    """
+    if name is None:
+        return None
+    times = numbers_of(table, name, file, WITH_CLOCK)
+    if times is None or stands_still(times):
+        log.add("clock-stands-still", "repaired", file, count=table.num_rows)
+        return None
+    fine = spread_out(times)
+    if fine is not None:
+        log.add("coarse-clock", "repaired", file, count=len(times))
+    return seconds(times if fine is None else fine)
 
 
 def seconds(times: Array) -> Array:

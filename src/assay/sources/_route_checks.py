@@ -18,8 +18,8 @@ Array = np.ndarray[Any, Any]
 #: A sensor that scatters says exactly the same for so many seconds and readings: it is stuck. Wheels may well stand
 #: still, and steer straight ahead.
 _STUCK_S, _STUCK = 5.0, 25
-#: A wheel that stands, or a receiver whose fixes stand still for so many seconds and fixes, is stuck where the speed
-#: beside it, as far as it is faster than a walk (m/s), makes so many metres.
+#: A wheel that stands, and places that stay the same for so many seconds and so often, are stuck where the speed beside
+#: them, as far as it is faster than a walk (m/s), makes so many metres.
 _FROZEN_S, _FROZEN, _WALK, _WENT_M = 5.0, 5, 1.0, 20.0
 #: What no car does: m/s, rad/s, m/s².
 _MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 200.0, "steering": 5000.0}
@@ -44,9 +44,36 @@ def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
     channels = {name: series for name, series in channels.items() if len(series.time) > 1}
     drive = replace(drive, channels=channels)
     drive = _radians(drive, unsaid, log)
+    drive = _unfrozen(drive, log)
     if drive.fixes is not None:
-        drive = replace(drive, fixes=_fixes(drive.fixes, channels, drive.name, log))
+        drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
     return drive
+
+
+def _unfrozen(drive: Drive, log: ProblemLog) -> Drive:
+    """Without fixes and reference poses that repeat a place while the car drives away from it."""
+    way, fixes, path = _way(drive.channels), drive.fixes, drive.reference
+    if way is None:
+        return drive
+    if fixes is not None and (stuck := _frozen(fixes.time, fixes.place, way)).any():
+        log.add("stuck-sensor", "skipped", f"{drive.name}: gnss", count=int(stuck.sum()))
+        fixes = Fixes(fixes.time[~stuck], fixes.place[~stuck], fixes.sigma[~stuck])
+    if path is not None and (stuck := _frozen(path.time, path.place, way)).any():
+        log.add("stuck-reference", "skipped", drive.name, count=int(stuck.sum()))
+        path = Path(path.time[~stuck], path.place[~stuck], path.heading[~stuck])
+    return replace(drive, fixes=fixes, reference=path)
+
+
+def _frozen(time: Array, place: Array, way: tuple[Array, Array]) -> Array:
+    """(F,) bool, all but the first of places (F, 2) that stay the same for long while the car goes on."""
+    found = np.zeros(len(time), bool)
+    first = np.flatnonzero(np.r_[True, (np.diff(place, axis=0) != 0).any(axis=1)][: len(time)])
+    last = np.r_[first[1:], len(time)] - 1
+    far = np.interp(time, *way)
+    long = (last - first + 1 >= _FROZEN) & (time[last] - time[first] >= _FROZEN_S) & (far[last] - far[first] >= _WENT_M)
+    for begin, end in zip(first[long], last[long], strict=True):
+        found[begin + 1 : end + 1] = True
+    return found
 
 
 def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
@@ -71,9 +98,10 @@ def _unstuck(name: str, series: Series, every: Mapping[str, Series], drive: str,
     last = np.r_[first[1:], len(series.value)] - 1
     long = (series.time[last] - series.time[first] >= _STUCK_S) & (last - first + 1 >= _STUCK)
     if not name.startswith(("gyro", "accel")):
-        others = {other: one for other, one in every.items() if other != name}
-        for run in np.flatnonzero(long & (series.value[first] == 0)):  # a car that stands, or a dead wheel
-            long[run] = _went(others, series.time[first[run] : last[run] + 1]) >= _WENT_M
+        standing = long & (series.value[first] == 0)  # the car, or a dead wheel
+        way = _way({other: one for other, one in every.items() if other != name}) if standing.any() else None
+        far = np.zeros(len(series.time)) if way is None else np.interp(series.time, *way)
+        long &= ~standing | (far[last] - far[first] >= _WENT_M)
     if not long.any():
         return series
     stuck = np.zeros(len(series.value), bool)
@@ -83,15 +111,15 @@ def _unstuck(name: str, series: Series, every: Mapping[str, Series], drive: str,
     return Series(series.time[~stuck], series.value[~stuck], series.mean)
 
 
-def _went(channels: Mapping[str, Series], time: Array) -> float:
-    """How many metres wheels and speed say that the car went in these seconds (R,), by the median of them."""
-    said = [np.abs(np.interp(time, one.time, one.value, left=0.0, right=0.0))
-            for name, one in channels.items()
+def _way(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
+    """(R,) seconds and (R,) how many metres the car went until then, by the median of wheels and speed; or None."""
+    said = [one for name, one in channels.items()
             if name in (*SENSORS["wheels"], *SENSORS["speed"]) and len(one.time) > 1]  # fmt: skip
     if not said:
-        return 0.0
-    speed = np.median(said, axis=0)
-    return float(np.where(speed > _WALK, speed, 0.0)[1:] @ np.diff(time))
+        return None
+    time = np.unique(np.concatenate([one.time for one in said]))
+    speed = np.median([np.abs(np.interp(time, one.time, one.value, left=0.0, right=0.0)) for one in said], axis=0)
+    return time, np.r_[0.0, np.cumsum(np.where(speed > _WALK, speed, 0.0)[1:] * np.diff(time))]
 
 
 def _radians(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
@@ -137,11 +165,10 @@ def _gain(axes: list[Series], reference: Path) -> float | None:
     return float(np.linalg.norm(found)) if (left**2).sum() < 0.5 * (turned**2).sum() else None
 
 
-def _fixes(fixes: Fixes, channels: Mapping[str, Series], drive: str, log: ProblemLog) -> Fixes:
-    """Fixes with a note of gaps and outliers, which the filter counts less by itself; without those that are stuck."""
+def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
+    """Fixes with a note of gaps and outliers; the filter counts these less by itself."""
     fine = np.isfinite(fixes.place).all(axis=1)
     fixes = Fixes(fixes.time[fine], fixes.place[fine], fixes.sigma[fine])
-    fixes = _unfrozen(fixes, channels, drive, log)
     if len(fixes.time) < 3:
         return fixes
     apart = np.diff(fixes.time)
@@ -154,21 +181,3 @@ def _fixes(fixes: Fixes, channels: Mapping[str, Series], drive: str, log: Proble
     if outliers.any():
         log.add("gnss-outlier", "kept", drive, count=int(outliers.sum()))
     return fixes
-
-
-def _unfrozen(fixes: Fixes, channels: Mapping[str, Series], drive: str, log: ProblemLog) -> Fixes:
-    """Without fixes that repeat a place while the car drives away from it: the receiver gives its last fix again."""
-    if len(fixes.time) < _FROZEN:
-        return fixes
-    first = np.flatnonzero(np.r_[True, (np.diff(fixes.place, axis=0) != 0).any(axis=1)])
-    stuck = np.zeros(len(fixes.time), bool)
-    for begin, end in zip(first, np.r_[first[1:], len(fixes.time)], strict=True):
-        time = fixes.time[begin:end]
-        if len(time) < _FROZEN or time[-1] - time[0] < _FROZEN_S:
-            continue
-        # Fixes come seldom: the speed is looked at ten times a second.
-        stuck[begin + 1 : end] = _went(channels, np.arange(time[0], time[-1], 0.1)) >= _WENT_M
-    if not stuck.any():
-        return fixes
-    log.add("stuck-sensor", "skipped", f"{drive}: gnss", count=int(stuck.sum()))
-    return Fixes(fixes.time[~stuck], fixes.place[~stuck], fixes.sigma[~stuck])

@@ -5,12 +5,14 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from assay.sources._row_order import is_shuffled, strays
+from assay.errors import DataError
+from assay.sources._row_order import is_shuffled, spread_out, stands_still, strays
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -51,6 +53,32 @@ def in_seconds(time: Array, factor: float | None, file: str, log: ProblemLog) ->
                 log.add(f"time-in-{unit}", "repaired", file)
                 return np.asarray(time * to_seconds)
     return time
+
+
+def fine_clock(time: Array, values: Sequence[Array], file: str, log: ProblemLog) -> Array:
+    """(N,) times, those of a coarse clock spread over its ticks; not where rows of a tick repeat one another.
+
+    Args:
+        time: (N,) as the file has it.
+        values: (N,) each, what the rows say.
+        file: how problems name it.
+        log: takes what was found.
+
+    Raises:
+        DataError: the clock stands still.
+    """
+    if stands_still(time):
+        raise DataError("its clock says the same in every row.", "Log the time of each row, in seconds.", file=file)
+    fine = spread_out(time)
+    if fine is None:
+        return time
+    news = np.zeros(len(time) - 1, bool)
+    for value in values:
+        news |= (np.diff(value) != 0) & np.isfinite(value[1:])
+    if news[np.diff(time) == 0].mean() < 0.5:
+        return time
+    log.add("coarse-clock", "repaired", file, count=len(time))
+    return fine
 
 
 def clock_of(time: Array, file: str, first_row: int, log: ProblemLog) -> Clock:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from assay.arrow import pa, pc
+from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._rows import TABLE_SUFFIXES, open_file
-from assay.sources._values import as_number, is_text
+from assay.sources._values import as_number, as_seconds, is_text
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
@@ -95,13 +95,11 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
 
 def numbers_or_times(column: pa.Array) -> tuple[Array, Array]:
     """(N,) numbers, seconds since 1970 for dates, and (N,) which values are neither."""
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return _seconds(column), np.zeros(len(column), bool)
+    if (dates := as_seconds(column)) is not None:
+        return dates, np.zeros(len(column), bool)
     if not (is_text(column.type) or pa.types.is_dictionary(column.type) or _numeric(column.type)):
         return np.full(len(column), np.nan), np.zeros(len(column), bool)
     found, wrong = as_number(column, "plain")
-    if is_text(column.type) and wrong.any() and (dates := _dates(column)) is not None:
-        return dates, np.zeros(len(column), bool)
     return np.asarray(found.to_numpy(zero_copy_only=False), float), np.asarray(wrong, bool)
 
 
@@ -109,21 +107,6 @@ def _numeric(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
     )
-
-
-def _dates(column: pa.Array) -> Array | None:
-    """Seconds since 1970 of texts such as 2024-05-01T12:00:00.25Z; None where they are none."""
-    text = pc.replace_substring(pc.utf8_trim_whitespace(column.cast(pa.string())), "Z", "")
-    try:
-        return _seconds(pc.cast(text, pa.timestamp("ns")))
-    except pa.ArrowInvalid:
-        return None
-
-
-def _seconds(column: pa.Array) -> Array:
-    stamps = pc.cast(column, pa.timestamp("ns"), safe=False)
-    whole = pc.cast(stamps, pa.int64()).to_numpy(zero_copy_only=False)
-    return np.asarray(whole, float) * 1e-9
 
 
 def _arrays(store: Store, name: str) -> dict[str, Array]:

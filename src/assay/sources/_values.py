@@ -134,3 +134,21 @@ def _number_text(numbers: pa.Array) -> pa.Array:
     whole &= np.abs(np.nan_to_num(values)) < 2**53
     integers = pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string())
     return pc.if_else(pa.array(whole), integers, numbers.cast(pa.string()))
+
+
+def as_seconds(column: pa.Array) -> np.ndarray[Any, Any] | None:
+    """(rows,) seconds since 1970 of dates, or of texts such as 2024-05-01T12:00:00.25Z; None where it holds others."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return _since_1970(column)
+    if not is_text(column.type):
+        return None
+    text = pc.replace_substring(present_text(column), "Z", "")
+    try:
+        return None if text.null_count == len(text) else _since_1970(pc.cast(text, pa.timestamp("ns")))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _since_1970(column: pa.Array) -> np.ndarray[Any, Any]:
+    whole = pc.cast(pc.cast(column, pa.timestamp("ns"), safe=False), pa.int64()).to_numpy(zero_copy_only=False)
+    return np.asarray(whole, float) * 1e-9

@@ -18,10 +18,9 @@ import numpy as np
 from assay.arrow import pa
 from assay.errors import AssayError, DataError, SettingError, did_you_mean
 from assay.sources._digest import content_digest
-from assay.sources._drive_clock import in_order, seconds, stamps
+from assay.sources._drive_clock import clock_of, in_order, stamps
 from assay.sources._drive_columns import (
     CONTROLS,
-    WITH_CLOCK,
     Columns,
     columns_of,
     frame_column,
@@ -161,7 +160,7 @@ def _read_log(files: FrameFiles, columns: Columns, options: DataOptions, log: Pr
     """One table with everything repaired or left out that has to be."""
     rows = columns.rows
     table, numbers = whole_table(rows, log)
-    places, clock, times = _frames(files, columns, table, options)
+    places, clock, times = _frames(files, columns, table, options, log)
     keep = np.asarray([place is not None for place in places], bool)
     _note(log, "missing-frame", rows.file, numbers[~keep])
     digests = files.digests([place for place in places if place is not None])
@@ -204,27 +203,26 @@ def _read_log(files: FrameFiles, columns: Columns, options: DataOptions, log: Pr
 
 
 def _frames(
-    files: FrameFiles, columns: Columns, table: pa.RecordBatch, options: DataOptions
+    files: FrameFiles, columns: Columns, table: pa.RecordBatch, options: DataOptions, log: ProblemLog
 ) -> tuple[list[str | None], str, Array]:
     """Where each row's frame lies, what the clock is, and (T,) seconds."""
     column = frame_column(columns, resolve := files.resolve(columns.rows.file))
-    times = numbers_of(table, columns["time"], columns.rows.file, WITH_CLOCK)
+    times = clock_of(table, columns["time"], columns.rows.file, log)
     if column is not None:
         names = [value or "" for value in as_category(table.column(column)).to_pylist()]
         places = [resolve(name) if name else None for name in names]
         written = stamps(names) if times is None else None
         if times is not None or written is not None:
-            return places, "a column" if times is not None else "the frames' names", seconds(
-                times if times is not None else written)  # type: ignore[arg-type]  # fmt: skip
+            known = times if times is not None else written
+            return places, "a column" if times is not None else "the frames' names", np.asarray(known)
         rate = _rate(options)
         return places, f"none: {rate:g} frames a second taken for granted", np.arange(len(places)) / rate
     video = _video_of(files, columns, table)
     frames = numbers_of(table, columns["frame"], columns.rows.file)
-    within = None if times is None else seconds(times)
-    found = video_places(files, video, frames, within, table.num_rows)
-    known = files.video(video).times
-    own = np.asarray([known[int(place.rpartition("#")[2])] if place else np.nan for place in found])
-    return found, "the video", own if frames is not None or within is None else within
+    found = video_places(files, video, frames, times, table.num_rows)
+    shown = files.video(video).times
+    own = np.asarray([shown[int(place.rpartition("#")[2])] if place else np.nan for place in found])
+    return found, "the video", own if frames is not None or times is None else times
 
 
 def _video_of(files: FrameFiles, columns: Columns, table: pa.RecordBatch) -> str:

@@ -21,7 +21,7 @@ from assay.errors import DataError
 from assay.sources._geodesy import flat_degrees
 from assay.sources._route import Drive, Fixes, Path, Series
 from assay.sources._route_checks import checked
-from assay.sources._route_clock import clock_of, in_seconds
+from assay.sources._route_clock import clock_of, fine_clock, in_seconds
 from assay.sources._route_heading import heading_of
 from assay.sources._route_names import Meaning, about_of, meanings, tells_motion
 from assay.sources._route_tables import Columns, header_of, is_log, read_columns
@@ -129,7 +129,9 @@ def _take_in(columns: Columns, about: str, parts: _Parts, log: ProblemLog) -> No
         )
     if len(known) == 1:
         log.add("table-without-known-columns", "skipped", columns.file)
-    time = in_seconds(columns.values[stamps.column], stamps.factor, columns.file, log)
+    said = [columns.values[one.column] for one in known if one is not stamps]
+    time = fine_clock(columns.values[stamps.column], said, columns.file, log)
+    time = in_seconds(time, stamps.factor, columns.file, log)
     clock = clock_of(time, columns.file, int(columns.row[0]), log)
     for one in (one for one in known if one.of == "sensors"):
         values = columns.values[one.column][clock.rows]
