@@ -229,14 +229,15 @@ def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bo
     """Metrics on other labelled data."""
     from assay.api import load
     from assay.evidence.words import spread, title
-    from assay.sources.privacy import told_source
+    from assay.sources.privacy import hidden_source
     from assay.sources.source import open_source
 
     model = load(path)
-    found, evaluation, problems = model.evaluate(source, options)
+    opened = open_source(source)
+    found, evaluation, problems = model.evaluate(opened, options)
     metrics = model.task.metrics(model.spec)
-    named = told_source(source, open_source(source).path, model.task.traits.private)
-    tell_names(model.task, [source])
+    named = hidden_source(opened.path) if model.task.traits.private and opened.path is not None else source
+    tell_names(model.task, [opened])
     if as_json:
         values = {name: vars(estimate) for name, estimate in found.items()}
         print_json(

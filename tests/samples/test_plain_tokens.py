@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 tokenizers = pytest.importorskip("tokenizers")
 
 from assay.errors import MissingExtraError  # noqa: E402
+from assay.samples import plain_tokens  # noqa: E402
 from assay.samples.plain_tokens import PlainTokenizer  # noqa: E402
 from assay.samples.tokens import Tokenizer, characters, train_bpe  # noqa: E402
 
@@ -130,3 +131,16 @@ def test_another_kind_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(tokens._parsed(ours.data), PlainTokenizer)
     assert ours.decode(ours.encode_batch(["rain and 日"])[0]) == "rain and 日"
     tokens._parsed.cache_clear()
+
+
+def test_long_words_are_not_remembered_and_have_the_same_tokens() -> None:
+    asked: list[str] = []
+
+    def pieces(word: str) -> tuple[tuple[int, int, int], ...]:
+        asked.append(word)
+        return ((len(word), 0, len(word) - 1),)
+
+    remembered = plain_tokens._remembered(pieces)
+    for word in ("short", "short", "long" * 100, "long" * 100):
+        assert remembered(word) == ((len(word), 0, len(word) - 1),)
+    assert asked == ["short", "long" * 100, "long" * 100]

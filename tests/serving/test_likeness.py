@@ -47,6 +47,8 @@ def test_whitened_features_vary_alike_in_all_directions() -> None:
 
 def test_of_several_windows_the_middle_one_counts() -> None:
     assert by_unit(np.asarray([1.0, 9.0, 2.0, 5.0]), np.asarray([0, 0, 0, 1])).tolist() == [2.0, 5.0]
+    assert by_unit(np.asarray([1.0, 3.0, 5.0]), np.asarray([0, 0, 2])).tolist() == [2.0, 5.0]
+    assert by_unit(np.zeros(0), np.zeros(0, int)).tolist() == []
 
 
 class Last(nn.Module):

@@ -268,6 +268,11 @@ def test_a_child_that_ends_over_a_file_is_replaced(monkeypatch: pytest.MonkeyPat
     ((child,),) = decoding._IDLE.values()
     assert decoding.decoded_pixels(whole) is not None
     assert decoding._IDLE[os.getpid()] == [child]
+    child._process.kill()  # as over a file before, whose damage shows late: the next file is whole all the same
+    child._process.wait()
+    assert decoding.decoded_pixels(whole) is not None
+    ((other,),) = decoding._IDLE.values()
+    assert other is not child
     decoding._end_all()
 
 
@@ -282,3 +287,20 @@ def test_a_child_that_never_answers_is_stopped(monkeypatch: pytest.MonkeyPatch, 
     assert decoding.decoded_pixels(b"any") is None
     assert time.monotonic() - start < 30
     assert not decoding._IDLE[os.getpid()]
+
+
+def test_a_child_that_is_interrupted_is_ended_and_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.sources import _dicom_decoding as decoding
+
+    children = []
+
+    def interrupted(child: Any, payload: bytes) -> None:
+        children.append(child)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(decoding, "_IDLE", {})
+    monkeypatch.setattr(decoding._Child, "ask", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        decoding.decoded_pixels(b"any")
+    assert decoding._IDLE[os.getpid()] == []
+    assert [child._process.poll() is None for child in children] == [False]

@@ -24,7 +24,8 @@ from assay.samples.plain_text_forms import Letters, bert_form, bert_words, byte_
 
 Decode = Callable[[list[str]], str]
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_MOST_KEPT = 1 << 16
+#: So many words are remembered with their tokens, and none that is longer: those hardly come again, and fill memory.
+_MOST_KEPT, _LONGEST_KEPT = 1 << 16, 256
 _TIDY = ((" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"), (" n't", "n't"), (" 'm", "'m"),
          (" do not", " don't"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"))  # fmt: skip
 
@@ -182,7 +183,12 @@ def _byte_pairs(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Piec
             return [vocabulary[name] for name in names]
         return [] if unknown is None else [unknown]
 
-    return lru_cache(maxsize=_MOST_KEPT)(merged) if ranks else merged
+    return _remembered(merged) if ranks else merged
+
+
+def _remembered(pieces: Pieces) -> Pieces:
+    kept = lru_cache(maxsize=_MOST_KEPT)(pieces)
+    return lambda word: kept(word) if len(word) <= _LONGEST_KEPT else pieces(word)
 
 
 def _joined(parts: list[str], pair: tuple[str, str]) -> list[str]:
@@ -203,7 +209,6 @@ def _word_pieces(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Pie
     """The longest known beginning of what is left, again and again."""
     unknown, prefix = vocabulary[model["unk_token"]], model["continuing_subword_prefix"]
 
-    @lru_cache(maxsize=_MOST_KEPT)
     def pieces(word: str) -> tuple[Piece, ...]:
         found: list[Piece] = []
         start = 0
@@ -217,7 +222,7 @@ def _word_pieces(model: Mapping[str, Any], vocabulary: Mapping[str, int]) -> Pie
             start = end
         return tuple(found) if start == len(word) else ((unknown, 0, len(word) - 1),)
 
-    return pieces
+    return _remembered(pieces)
 
 
 def _decoder_of(facts: Mapping[str, Any] | None) -> Decode:

@@ -161,8 +161,8 @@ def units_of(view: View) -> Array:
 
 
 def by_unit(distances: Array, unit: Array) -> Array:
-    """(U,) the middle of the distances of each unit's windows."""
-    if len(distances) == 0 or unit[-1] + 1 == len(unit):
-        return distances
+    """(U,) the middle of the distances of each unit's windows; numbers of units may be left out."""
     starts = np.flatnonzero(np.r_[True, unit[1:] != unit[:-1]])
+    if len(distances) == 0 or len(starts) == len(unit):
+        return distances
     return np.asarray([np.median(part) for part in np.split(distances, starts[1:])])

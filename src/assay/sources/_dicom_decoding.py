@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,15 +34,33 @@ def decoded_pixels(payload: bytes) -> Array | None:
     with _LOCK:
         idle = _IDLE.setdefault(os.getpid(), [])
         child = idle.pop() if idle else None
-    child = child or _Child()
-    patience = threading.Timer(_PATIENCE_S, child.kill)
+    if child is not None:
+        with suppress(OSError, EOFError):  # it may have ended over a file before this one: a new one is asked
+            return _asked(child, idle, payload)
+    try:
+        return _asked(_Child(), idle, payload)
+    except (OSError, EOFError):  # it ended over this file
+        return None
+
+
+def _asked(child: _Child, idle: list[_Child], payload: bytes) -> Array | None:
+    """What a child answers; kept for the next file then, and ended where it fails, or where Ctrl-C comes between."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        child.kill()
+
+    patience = threading.Timer(_PATIENCE_S, stop)
     patience.daemon = True
     patience.start()
     try:
         found = child.ask(payload)
-    except (OSError, EOFError):  # it ended over this file
+    except BaseException as error:
         child.end()
-        return None
+        if late.is_set() and isinstance(error, OSError | EOFError):  # nor would another one come to an end
+            return None
+        raise
     finally:
         patience.cancel()
     with _LOCK:

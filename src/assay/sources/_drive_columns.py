@@ -17,8 +17,8 @@ from assay.errors import DataError, SettingError, did_you_mean
 from assay.sources._audio_header import is_audio_name
 from assay.sources._image_header import is_image_name
 from assay.sources._path_tables import Resolve, path_column
-from assay.sources._route_tables import numbers_or_times
 from assay.sources._rows import Rows, open_file
+from assay.sources._values import numbers_or_times
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 from assay.sources.video import is_video_name

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from assay.arrow import pa
 from assay.errors import DataError
 from assay.sources._rows import TABLE_SUFFIXES, open_file
-from assay.sources._values import as_number, as_seconds, is_text
+from assay.sources._values import numbers_or_times
 from assay.sources.records import ProblemLog
 from assay.sources.store import Store
 
@@ -91,22 +90,6 @@ def _table(store: Store, name: str, log: ProblemLog) -> Columns:
         if np.isfinite(values[column]).any():  # a column of words is no sensor, and nobody's mistake
             log.add("no-number", "skipped", f"{name}: {column}", row)
     return Columns(name, values, np.concatenate(numbers) if numbers else np.zeros(0, np.int64))
-
-
-def numbers_or_times(column: pa.Array) -> tuple[Array, Array]:
-    """(N,) numbers, seconds since 1970 for dates, and (N,) which values are neither."""
-    if (dates := as_seconds(column)) is not None:
-        return dates, np.zeros(len(column), bool)
-    if not (is_text(column.type) or pa.types.is_dictionary(column.type) or _numeric(column.type)):
-        return np.full(len(column), np.nan), np.zeros(len(column), bool)
-    found, wrong = as_number(column, "plain")
-    return np.asarray(found.to_numpy(zero_copy_only=False), float), np.asarray(wrong, bool)
-
-
-def _numeric(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
-    )
 
 
 def _arrays(store: Store, name: str) -> dict[str, Array]:

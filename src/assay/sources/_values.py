@@ -152,3 +152,17 @@ def as_seconds(column: pa.Array) -> np.ndarray[Any, Any] | None:
 def _since_1970(column: pa.Array) -> np.ndarray[Any, Any]:
     whole = pc.cast(pc.cast(column, pa.timestamp("ns"), safe=False), pa.int64()).to_numpy(zero_copy_only=False)
     return np.asarray(whole, float) * 1e-9
+
+
+def numbers_or_times(column: pa.Array) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(rows,) numbers, seconds since 1970 for dates, and (rows,) which values are neither."""
+    kind, none = column.type, np.zeros(len(column), bool)
+    if not is_text(kind) and (dates := as_seconds(column)) is not None:
+        return dates, none
+    types = (pa.types.is_dictionary, pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_null)
+    if not (is_text(kind) or any(is_one(kind) for is_one in types)):
+        return np.full(len(column), np.nan), none
+    found, wrong = as_number(column, "plain")
+    if wrong.any() and (dates := as_seconds(column)) is not None:
+        return dates, none
+    return np.asarray(found.to_numpy(zero_copy_only=False), float), np.asarray(wrong, bool)

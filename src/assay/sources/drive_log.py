@@ -211,10 +211,10 @@ def _frames(
     if column is not None:
         names = [value or "" for value in as_category(table.column(column)).to_pylist()]
         places = [resolve(name) if name else None for name in names]
-        written = stamps(names) if times is None else None
-        if times is not None or written is not None:
-            known = times if times is not None else written
-            return places, "a column" if times is not None else "the frames' names", np.asarray(known)
+        if times is not None:
+            return places, "a column", times
+        if (written := stamps(names)) is not None:
+            return places, "the frames' names", written
         rate = _rate(options)
         return places, f"none: {rate:g} frames a second taken for granted", np.arange(len(places)) / rate
     video = _video_of(files, columns, table)

@@ -82,11 +82,6 @@ def hidden_source(path: Path) -> str:
     return MARK + name
 
 
-def told_source(given: str, path: Path | None, private: bool) -> str:
-    """How a command names data: as it was given to it, but where its path may tell who somebody is."""
-    return hidden_source(path) if private and path is not None else given
-
-
 def remember_files(path: Path, files: Mapping[str, Sequence[str]]) -> None:
     """Keep beside the key which files of a source each pseudonym means; where that place cannot be written, nothing."""
     whole = str(path.resolve())
