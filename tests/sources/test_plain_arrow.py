@@ -162,3 +162,56 @@ def test_arrays_are_typed_alike() -> None:
     numbers = np.asarray([1.5, np.nan])
     assert plain.array(numbers, from_pandas=True).null_count == pa.array(numbers, from_pandas=True).null_count == 1
     assert plain.array([2, None]).to_numpy(False).dtype == pa.array([2, None]).to_numpy(False).dtype
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_numbers_of_32_bits_are_kept_and_written_alike(value: float) -> None:
+    ours, theirs = (library.array([value, 0.1], library.float32()) for library in (plain, pa))
+    assert ours.to_pylist() == theirs.to_pylist()
+    assert ours.cast(plain.string()).to_pylist() == theirs.cast(pa.string()).to_pylist()
+
+
+@pytest.mark.parametrize("values", [[float("nan")], [float("inf")], [1e300], [300], [-1], [1 << 40], ["300"], ["+5"],
+                                    ["99999999999999999999"], ["1.0"], ["9" * 5000]])  # fmt: skip
+@pytest.mark.parametrize("kind", ["uint8", "int32", "int64"])
+def test_whole_numbers_fit_or_are_refused_alike(values: list[Any], kind: str) -> None:
+    def told(library: Any) -> Any:
+        try:
+            return library.array(values).cast(getattr(library, kind)()).to_pylist()
+        except library.ArrowInvalid:
+            return "refused"
+
+    assert told(plain) == told(pa)
+
+
+def test_what_is_no_list_or_object_is_refused_alike() -> None:
+    for library in (plain, pa):
+        for value, kind in ((5, library.list_(library.int64())), ({}, library.list_(library.int64())),
+                            (5, library.struct([("a", library.int64())])), ([1], library.float64())):  # fmt: skip
+            with pytest.raises(library.ArrowException):
+                library.array([value], kind)
+
+
+def test_tables_are_joined_alike() -> None:
+    def told(library: Any, rows: list[dict[str, Any]], how: str) -> Any:
+        try:
+            joined = library.concat_tables([library.table(row) for row in rows], promote_options=how)
+        except (library.ArrowInvalid, library.ArrowTypeError) as error:
+            return type(error).__name__
+        return [str(field.type) for field in joined.schema], joined.to_pylist()
+
+    for rows in ([{"a": [None]}, {"a": ["x"]}], [{"b": [1]}, {"a": ["x"]}, {"a": [None]}], [{"a": [1]}, {"a": [1.5]}]):
+        assert told(plain, rows, "default") == told(pa, rows, "default")
+    assert told(plain, [{"b": [1]}, {"a": ["x"]}], "none") == told(pa, [{"b": [1]}, {"a": ["x"]}], "none")
+
+
+def test_moments_quotients_and_sums_are_alike() -> None:
+    for library, compute in ((plain, plain_compute), (pa, pc)):
+        moment = library.array([np.datetime64("2020-01-01T00:00:00")]).cast(library.timestamp("us"))
+        assert moment.cast(library.string()).to_pylist() == ["2020-01-01 00:00:00.000000"]
+        quotients = compute.divide(library.array([1.0, 0.0, None, 3.0]), 0.0).to_pylist()
+        np.testing.assert_equal(quotients, [np.inf, np.nan, None, np.inf])
+        assert compute.sum(library.array([7, None, 2])).as_py() == 9
+    with pytest.raises(MissingExtraError):
+        plain_compute.divide(plain.array([7]), 2)

@@ -29,6 +29,7 @@ from assay.arrow.plain_types import (
     type_of,
 )
 
+_WHOLE = re.compile(r"-?\d+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan)", re.ASCII | re.IGNORECASE)
 
 
@@ -243,15 +244,15 @@ def _cast(value: Any, old: DataType, new: DataType, safe: bool) -> Any:
     if old.name in TEXTS and new.name in (*FLOATS, *WHOLE):
         if not _NUMBER.fullmatch(value):
             raise ArrowInvalid(f"{value!r} is no number")
-        return float(value) if new.name in FLOATS else _whole_of(value)
+        return stored(float(value), new) if new.name in FLOATS else _whole_of(value, new)
     if new.name in TEXTS and not old.parts:
         return value.decode() if old.name in BYTES else written(value, old)
     if old.name in TEXTS and new.name in BYTES:
         return value.encode()
     if new.name in FLOATS and old.name in (*FLOATS, *WHOLE, "bool", "timestamp[us]"):
-        return float(value)
+        return stored(float(value), new)
     if new.name in WHOLE and old.name in (*FLOATS, *WHOLE, "bool", "timestamp[us]"):
-        return stored(int(value) if not safe else value, new)
+        return stored(value if safe or not math.isfinite(value) else int(value), new)
     if new.name == "list" and old.name == "list":
         return [None if one is None else _cast(one, old.value_type, new.value_type, safe) for one in value]
     if new.name == old.name or {new.name, old.name} <= {"int64", "timestamp[us]"}:
@@ -259,10 +260,12 @@ def _cast(value: Any, old: DataType, new: DataType, safe: bool) -> Any:
     raise ArrowNotImplementedError(f"unsupported cast from {old} to {new}")
 
 
-def _whole_of(text: str) -> int:
+def _whole_of(text: str, kind: DataType) -> int:
     try:
-        return int(text)
-    except ValueError:
+        if not _WHOLE.fullmatch(text):
+            raise ValueError
+        return int(stored(int(text), kind))
+    except (ValueError, OverflowError):
         raise ArrowInvalid(f"{text!r} is no whole number") from None
 
 
@@ -270,11 +273,13 @@ def written(value: Any, kind: DataType) -> str:
     """A value as Arrow writes it."""
     if kind == BOOL:
         return "true" if value else "false"
+    if kind == TIME:
+        return str(shown(value, kind).isoformat(" ", "microseconds"))
     if kind.name not in FLOATS:
         return str(shown(value, kind))
     if not math.isfinite(value):
         return str(value)
-    sign, digits, exponent = _digits(value)
+    sign, digits, exponent = _digits(str(np.asarray(value, _NUMPY[kind.name])))
     places = len(digits) + exponent  # before the point
     if -5 <= places <= 10:
         if places <= 0:
@@ -284,9 +289,9 @@ def written(value: Any, kind: DataType) -> str:
     return f"{sign}{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{places - 1:+d}"
 
 
-def _digits(value: float) -> tuple[str, str, int]:
-    """The sign, the fewest digits that tell a number, and the power of ten of the last of them."""
-    number, _, power = repr(value).partition("e")
+def _digits(text: str) -> tuple[str, str, int]:
+    """Of a number in Python's form: its sign, its digits, and the power of ten of the last of them."""
+    number, _, power = text.partition("e")
     sign = "-" if number.startswith("-") else ""
     whole, _, rest = number.lstrip("-").partition(".")
     rest = "" if rest == "0" else rest

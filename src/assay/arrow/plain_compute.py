@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import math
 import operator
 import re
@@ -14,7 +14,7 @@ import numpy as np
 
 from assay.arrow.missing import missing
 from assay.arrow.plain_arrays import Array, Scalar, as_column, scalar
-from assay.arrow.plain_types import BOOL, DOUBLE, INT64, LARGE_STRING, STRING, TIME, ArrowInvalid, DataType
+from assay.arrow.plain_types import BOOL, DOUBLE, FLOATS, INT64, LARGE_STRING, STRING, TIME, ArrowInvalid, DataType
 
 #: What `strptime` reads of a moment, as the C library does: fewer digits, and spaces before a number.
 _PARTS = {"Y": r"(?P<Y>\d{1,4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})",
@@ -75,7 +75,14 @@ list_value_length = _each(len, INT64)
 invert = _each(operator.not_, BOOL)
 equal, not_equal = _pairs(operator.eq, BOOL), _pairs(operator.ne, BOOL)
 greater = _pairs(operator.gt, BOOL)
-divide = _pairs(operator.truediv, DOUBLE)
+
+
+def divide(dividend: Array, divisor: Any) -> Array:
+    """The quotient of numbers with a point; by 0 it is infinite or no number."""
+    if dividend.type.name not in FLOATS:  # Arrow leaves the rest of whole numbers aside
+        raise missing(f"dividing {dividend.type}")
+    with np.errstate(all="ignore"):
+        return _pairs(lambda one, other: float(np.float64(one) / other), DOUBLE)(dividend, divisor)
 
 
 def cast(values: Array, target_type: DataType, safe: bool = True) -> Array:
@@ -160,7 +167,7 @@ def any(values: Array) -> Scalar:
 
 def sum(values: Array) -> Scalar:
     """The sum, missing ones aside; missing where there is none."""
-    return Scalar(_over(values, lambda known: list(itertools.accumulate(known))[-1]), values.type)
+    return Scalar(_over(values, functools.partial(functools.reduce, operator.add)), values.type)
 
 
 def count_distinct(values: Array) -> Scalar:

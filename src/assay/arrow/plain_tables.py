@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from assay.arrow.missing import missing
 from assay.arrow.plain_arrays import Array, array, as_column, concat_arrays, nulls
-from assay.arrow.plain_types import ArrowInvalid, DataType
+from assay.arrow.plain_types import NULL, ArrowInvalid, ArrowTypeError, DataType
 
 
 @dataclass(frozen=True)
@@ -212,8 +213,13 @@ def concat_tables(tables: Iterable[Table], promote_options: str = "none") -> Tab
     """Tables one behind another; a column that one of them lacks is missing there."""
     parts = list(tables)
     kinds: dict[str, DataType] = {}
-    for part in parts:
-        kinds.update((field.name, field.type) for field in part.schema)
-    columns = [concat_arrays(part.column(name) if name in part.column_names else nulls(part.num_rows, kind)
+    for field in itertools.chain.from_iterable(part.schema for part in parts):
+        if kinds.get(field.name, NULL) == NULL:  # a column without a single value takes the others' type
+            kinds[field.name] = field.type
+        elif field.type not in (NULL, kinds[field.name]):
+            raise ArrowTypeError(f"column {field.name!r} is {kinds[field.name]} here and {field.type} there")
+    if promote_options == "none" and any(part.column_names != list(kinds) for part in parts):
+        raise ArrowInvalid("the tables have other columns")
+    columns = [concat_arrays(part.column(name).cast(kind) if name in part.column_names else nulls(part.num_rows, kind)
                              for part in parts) for name, kind in kinds.items()]  # fmt: skip
     return Table(columns, kinds, sum(part.num_rows for part in parts))

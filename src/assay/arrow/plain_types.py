@@ -54,7 +54,10 @@ TEXTS = ("string", "large_string")
 BYTES = ("binary", "large_binary")
 WHOLE = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
 FLOATS = ("halffloat", "float", "double")
-_INT64 = range(-(1 << 63), 1 << 63)
+_RANGES = {f"{sign}int{bits}": range(0, 1 << bits) if sign else range(-(1 << bits - 1), 1 << bits - 1)
+           for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
+_ALL_BITS = range(-(1 << 63), 1 << 64)
+_NARROW = {"float": np.float32, "halffloat": np.float16}
 _ZERO = datetime.datetime(1970, 1, 1)
 _KINDS = ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE), (str, STRING),
           (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME))  # fmt: skip
@@ -97,14 +100,18 @@ def stored(value: Any, kind: DataType) -> Any:
         value.encode()  # a half of a surrogate pair is no text
         return value
     if kind.name in FLOATS:
-        return _float(value)
+        return _float(value, kind)
     if kind.name in WHOLE:
-        return _whole(value)
+        return _whole(value, kind)
     if kind == TIME:
         return _microseconds(value)
     if kind.name == "list":
+        if isinstance(value, dict) or not hasattr(value, "__iter__"):
+            raise ArrowTypeError(f"expected a list, got a {type(value).__name__}")
         return [stored(one, kind.value_type) for one in value]
     if kind.name == "struct":
+        if not isinstance(value, dict):
+            raise ArrowTypeError(f"expected an object, got a {type(value).__name__}")
         return {name: stored(value.get(name), part) for name, part in kind.parts}
     if kind == BOOL and not isinstance(value, bool | np.bool_):
         raise ArrowInvalid(f"expected true or false, got a {type(value).__name__}")
@@ -151,18 +158,27 @@ def _type_of(value: Any) -> DataType:
     raise ArrowInvalid(f"no column can hold a {type(value).__name__}")
 
 
-def _float(value: Any) -> float:
-    if isinstance(value, str | bytes):
-        raise ArrowInvalid("expected a number, got a text")
-    return float(value)
+def _float(value: Any, kind: DataType) -> float:
+    if not isinstance(value, int | float | np.number | np.bool_):
+        raise ArrowInvalid(f"expected a number, got a {type(value).__name__}")
+    if kind.name not in _NARROW:
+        return float(value)
+    with np.errstate(over="ignore"):  # beyond the largest is infinite
+        return float(_NARROW[kind.name](value))
 
 
-def _whole(value: Any) -> int:
-    if isinstance(value, str | bytes) or int(value) != value:
+def _whole(value: Any, kind: DataType) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):  # the last two of NaN and of infinity
+        raise ArrowInvalid(f"{value!r} is no whole number") from None
+    if isinstance(value, str | bytes) or number != value:
         raise ArrowInvalid(f"{value!r} is no whole number")
-    if int(value) not in _INT64:
+    if number not in _ALL_BITS and isinstance(value, int):
         raise OverflowError(f"{value} is too large")
-    return int(value)
+    if number not in _RANGES[kind.name]:
+        raise ArrowInvalid(f"{value} is no {kind}")
+    return number
 
 
 def _microseconds(value: Any) -> int:
@@ -173,4 +189,4 @@ def _microseconds(value: Any) -> int:
         return (value.replace(tzinfo=None) - _ZERO) // datetime.timedelta(microseconds=1)
     if isinstance(value, datetime.date):
         return (value - _ZERO.date()).days * 86_400_000_000
-    return _whole(value)
+    return _whole(value, INT64)
