@@ -33,11 +33,6 @@ def answer_tokens(text: str) -> list[str]:
     return _TOKEN.findall(_ARTICLES.sub(" ", kept))
 
 
-def normalise_answer(text: str) -> str:
-    """The tokens that count, with a space between them."""
-    return " ".join(answer_tokens(text))
-
-
 def token_f1(answer: str, truth: str) -> float:
     """The harmonic mean of the shares of the answer's tokens that are true and of the truth's that are answered.
 

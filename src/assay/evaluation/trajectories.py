@@ -109,11 +109,6 @@ def absolute_errors(estimate: Array, truth: Array, how: Alignment = "rigid") -> 
     return np.asarray(np.linalg.norm(moved[:, :size, size] - truth[:, :size, size], axis=1))
 
 
-def root_mean_square(errors: Array) -> float:
-    """The root of the mean square; NaN for none."""
-    return float(np.sqrt(np.mean(np.square(errors)))) if len(errors) else float("nan")
-
-
 def relative_errors(estimate: Array, truth: Array, first: Array, last: Array) -> tuple[Array, Array]:
     """How wrong the motion from some poses to others is, as seen from the first.
 
@@ -200,11 +195,4 @@ def planar_poses(place: Array, heading: Array) -> Array:
     cosine, sine = np.cos(heading), np.sin(heading)
     poses[:, 0, 0], poses[:, 0, 1], poses[:, 1, 0], poses[:, 1, 1] = cosine, -sine, sine, cosine
     poses[:, :2, 2], poses[:, 2, 2] = place, 1.0
-    return poses
-
-
-def poses_from_rows(rows: Array) -> Array:
-    """(N, 4, 4) poses out of KITTI's rows (N, 12): the upper three rows of each matrix."""
-    poses = np.tile(np.eye(4), (len(rows), 1, 1))
-    poses[:, :3] = rows.reshape(-1, 3, 4)
     return poses
