@@ -57,7 +57,7 @@ FLOATS = ("halffloat", "float", "double")
 _RANGES = {f"{sign}int{bits}": range(0, 1 << bits) if sign else range(-(1 << bits - 1), 1 << bits - 1)
            for sign in ("", "u") for bits in (8, 16, 32, 64)}  # fmt: skip
 _ALL_BITS = range(-(1 << 63), 1 << 64)
-_NARROW = {"float": np.float32, "halffloat": np.float16}
+_NARROW: dict[str, Any] = {"float": np.float32, "halffloat": np.float16}
 _ZERO = datetime.datetime(1970, 1, 1)
 _KINDS = ((bool | np.bool_, BOOL), (int | np.integer, INT64), (float | np.floating, DOUBLE), (str, STRING),
           (bytes, DataType("binary")), (datetime.date | np.datetime64, TIME))  # fmt: skip
