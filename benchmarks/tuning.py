@@ -1,10 +1,11 @@
 """`assay tune` on pictures, sentences and a table: against the defaults, against random search, and killed ten times.
 
 Gain: the tuned run and the defaults, trained for the same time, on the test side that no trial saw. Path: random search
-that stops no trial begins with the same plan (`tuning.json`), so that its trials are as long and its time for them is the
-same; told is when each search had a trial as good as random search's best. It ends with its trials: no training in full
-is compared. `--arms random,random-pruned,tpe` tells pruning and TPE apart. Kills: a search is killed with SIGKILL at random moments and resumed by
-`assay resume` alone; its journal is compared with that of one that was never stopped.
+that stops no trial begins with the same plan (`tuning.json`), so that its trials are as long and its time for them is
+the same; told is when each search had a trial as good as random search's best. It ends with its trials: none of its
+trainings in full is compared. `--arms random,random-pruned,tpe` tells pruning and TPE apart. Kills: a search is killed
+with SIGKILL at random moments and resumed by `assay resume` alone; its journal is compared with that of one that was
+never stopped.
 """
 
 from __future__ import annotations
