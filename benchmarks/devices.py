@@ -37,7 +37,7 @@ _CONVNET = ("--network", "convnet", "--set", "precision=float32")
 #: What is trained: the data, the network with its settings, and whether the issue's number is about it.
 CASES: dict[str, tuple[str, tuple[str, ...], bool]] = {
     "mlp": ("images", (*_MLP, "--set", "activation=gelu"), True),
-    "mlp-relu": ("images", _MLP, False),
+    "mlp-relu": ("images", _MLP, True),
     "textconv": ("texts", ("--network", "textconv"), True),
     "convnet-shared": ("images", (*_CONVNET, "--set", "batch_norm=shared"), False),
     "convnet-each": ("images", (*_CONVNET, "--set", "batch_norm=each"), False),
@@ -105,7 +105,15 @@ def compared(bench: Bench, name: str) -> Json:
     one, two = (trained(bench, name, devices, epochs) for devices in (1, 2))
     pairs = list(zip(one["losses"], two["losses"], strict=True))[:_COMPARED]
     apart = [abs(a - b) / max(abs(a), 1e-12) for a, b in pairs]
-    return {"most_apart": max(apart), "compared": len(apart), "every": one["every"], "one": one, "two": two}
+    # Where the history has a line every few steps, the steps between are not compared: then nothing is claimed.
+    known = one["every"] == two["every"] == 1 and (bench.smoke or len(apart) == _COMPARED)
+    return {
+        "most_apart": max(apart) if known else None,
+        "compared": len(apart),
+        "every": one["every"],
+        "one": one,
+        "two": two,
+    }
 
 
 # Killed ---------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """`assay tune` on pictures, sentences and a table: against the defaults, against random search, and killed ten times.
 
 Gain: the tuned run and the defaults, trained for the same time, on the test side that no trial saw. Path: random search
-that stops no trial begins with the same plan (`tuning.json`), so that its trials are as long; told is when each search
-had a trial as good as random search's best. Kills: a search is killed with SIGKILL at random moments and resumed by
-`assay resume` alone; its journal is compared with that of one that was never stopped.
+that stops no trial begins with the same plan (`tuning.json`), so that its trials are as long and its time for them is
+the same; told is when each search had a trial as good as random search's best. It ends with its trials: none of its
+trainings in full is compared. `--arms random,random-pruned,tpe` tells pruning and TPE apart. Kills: a search is killed
+with SIGKILL at random moments and resumed by `assay resume` alone; its journal is compared with that of one that was
+never stopped.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ from _common import Bench, Json, Target, mean_interval, numbers, open_bench
 from _data import Images, grey_images, write_idx
 
 DATA = ("fashion", "trec", "table")
-#: How random search is compared: its name, sampler and pruning. `tuned` itself is the search of the gain.
+#: Other searches: the name, sampler and pruning. `tuned` itself is the search of the gain; `random` is always compared.
 _ARMS = {"random": ("random", False), "random-pruned": ("random", True), "tpe": ("tpe", False)}
+#: What a search that is only looked at while it searches has for all, as a share of the time for trials: its trainings
+#: in full, which nobody looks at, get the least share of that.
+_ONLY_SEARCH = 0.05
 _KILLS = 10
 _IMAGES = 6000
 #: Finished states of a trial, and what an operation that sets one is called in Optuna's journal.
@@ -91,7 +96,7 @@ def compared(bench: Bench, name: str, seed: int, arm: str) -> Json:
     """Another search by the plan of the tuned one."""
     run, model = _folder(bench, name, seed, arm), _folder(bench, name, seed, "tuned")
     sampler, pruning = _ARMS[arm]
-    _copy_plan(model, run, sampler=sampler, pruning=pruning, evidence="none")
+    _copy_plan(model, run, only_search=True, sampler=sampler, pruning=pruning, evidence="none")
     _finished(run, bench, [])
     return path_of(run)
 
@@ -178,13 +183,15 @@ def _resumed(run: Path, wait_s: float) -> bool:
     return True
 
 
-def _copy_plan(model: Path, run: Path, **changed: Any) -> None:
-    """A new search with the plan of another one; one that is there already is left."""
+def _copy_plan(model: Path, run: Path, only_search: bool = False, **changed: Any) -> None:
+    """A new search with the plan and the time for trials of another one; one that is there already is left."""
     file = run / "tuning" / "tuning.json"
     if file.exists():
         return
     written = json.loads((model / "tuning" / "tuning.json").read_text())
     written["options"].update(changed)
+    if only_search:
+        written["times"]["total_s"] = _ONLY_SEARCH * written["times"]["search_s"]
     written["owner"] = f"{run.name}-{random.Random(run.as_posix()).getrandbits(64):x}"
     file.parent.mkdir(parents=True)
     file.write_text(json.dumps(written))
@@ -231,9 +238,10 @@ def _share(times: Mapping[str, float | None]) -> float | None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", default="0,1,2", help="of searches and trainings; of the table's split, too")
-    parser.add_argument("--budget", default="10m", help="of one search with its two trainings in full")
-    parser.add_argument("--kill-budget", default="5m", help="of the search that is killed")
+    parser.add_argument("--budget", default="5m", help="of one search with its two trainings in full")
+    parser.add_argument("--kill-budget", default="3m", help="of the search that is killed")
     parser.add_argument("--table", default="digits", help="which of scikit-learn's tables")
+    parser.add_argument("--arms", default="random", help=f"searches to compare with, of {', '.join(_ARMS)}")
     parser.add_argument("--data", default=",".join(DATA), help="which data sets, separated by commas")
 
 
@@ -259,17 +267,18 @@ def main() -> None:
     names = ("table",) if bench.smoke else tuple(bench.options.data.split(","))
     if bench.smoke:
         bench.options.budget = "60s"
+    wanted = [arm for arm in _ARMS if arm == "random" or arm in bench.options.arms.split(",")]
     found = {}
     for name in names:
-        runs, arms = [], {arm: [] for arm in _ARMS}
+        runs, arms = [], {arm: [] for arm in wanted}
         for seed in seeds:
             runs.append(bench.piece(f"{name}-{seed}-tuned", partial(tuned, bench, name, seed)))
-            for arm in _ARMS:
+            for arm in wanted:
                 arms[arm].append(bench.piece(f"{name}-{seed}-{arm}", partial(compared, bench, name, seed, arm)))
         found[name] = summarise(runs, arms)
     kills = 1 if bench.smoke else _KILLS
     kill = bench.piece("kills", partial(killed, bench, "table", kills))
-    bench.settings = {"budget": bench.options.budget, "images": _IMAGES, "table": bench.options.table,
+    bench.settings = {"budget": bench.options.budget, "arms": wanted, "images": _IMAGES, "table": bench.options.table,
                       "kill_budget": bench.options.kill_budget}  # fmt: skip
     summary = {**found, "kills": kill}
     bench.finish(summary, targets_of(found, kill, kills), seeds=seeds, packages=["optuna", "scikit-learn"])

@@ -6,11 +6,12 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assay.cluster.copies import Copy, placed, remote_of, url_of
-from assay.errors import RunError, SettingError
+from assay.errors import DataError, RunError, SettingError
 from assay.run import RunFolder, owned
 from programs import Result
 
@@ -61,6 +62,43 @@ def test_two_processes_never_write_behind_one_url(tmp_path: Path) -> None:
     (tmp_path / "there" / "owner.json").write_text(json.dumps({**told, "time": time.time() - 3600}))
     with first.owned():  # who has not been heard of for an hour has died
         pass
+
+
+@pytest.mark.parametrize("error", [PermissionError("Forbidden"), ValueError("what the server said")])
+def test_what_is_refused_is_not_taken_for_absent(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run that is there would be written over, and one that another process writes would have no owner."""
+    copy = Copy((tmp_path / "there").as_uri(), tmp_path / "here")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(type(copy._system), "info", refuse)
+    for work in (lambda: copy.holds("plan.json"), copy.pull, lambda: copy.owned().__enter__()):
+        with pytest.raises(DataError) as caught:
+            work()
+        assert copy.url in caught.value.message and caught.value.hint
+
+
+def test_a_url_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = Copy((tmp_path / "there").as_uri(), tmp_path / "here")
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError("Forbidden")
+
+    monkeypatch.setattr(type(copy._system), "makedirs", refuse)
+    with pytest.raises(DataError, match="access was refused"), copy.owned():
+        pass
+
+
+def test_what_goes_while_it_is_fetched_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "plan.json").write_text("{}")
+    copy = Copy((tmp_path / "there").as_uri(), tmp_path / "here")
+    monkeypatch.setattr(copy, "_find", lambda place: [f"{copy._root}/plan.json", f"{copy._root}/gone.json"])
+    copy.pull()
+    assert [file.name for file in (tmp_path / "here").iterdir()] == ["plan.json"]
 
 
 def test_a_url_with_a_password_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -163,18 +164,66 @@ def test_large_shards_are_read_where_they_lie(digits: Path, memory: str, monkeyp
     assert [records.loader(place) for place in places] == [local.loader(name) for name in names]
 
 
-def test_a_url_that_is_not_there_and_one_that_is_refused(memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_that_is_not_there(memory: str) -> None:
     with pytest.raises(AssayError) as caught:
         prepare(memory, DataOptions())
     assert memory in caught.value.message and caught.value.hint
 
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(errno.EACCES, "Forbidden")
 
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "exists", refuse)
+class _Answered(Exception):
+    """As gcsfs tells what the server answered (`code`), and httpx (`response`)."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Anonymous caller, {status}")
+        self.code, self.response = status, SimpleNamespace(status_code=status)
+
+
+def _hub() -> Exception:
+    error = FileNotFoundError("datasets/a/b (repository not found)")  # as the Hub's file system does
+    error.__cause__ = _Answered(401)
+    return error
+
+
+class ProfileNotFound(Exception):
+    """As botocore calls it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PermissionError(errno.EACCES, "Forbidden"), _Answered(401), _Answered(403), _hub(), ProfileNotFound("me"),
+     OSError("Forbidden: https://storage.googleapis.com/b")],
+    ids=["s3", "gs-401", "gs-403", "hf", "profile", "gs-words"],
+)  # fmt: skip
+def test_refused_credentials_are_told_at_once(
+    error: Exception, digits: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = SimpleNamespace(sleep=lambda seconds: pytest.fail("it does not pass by waiting"))
+    monkeypatch.setattr(_remote, "time", waits)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise error
+
+    for name in ("info", "ls"):  # what `exists`, `isfile` and `find` ask, of which the first two keep no error
+        monkeypatch.setattr(type(fsspec.filesystem("memory")), name, refuse)
     with pytest.raises(DataError, match="access was refused") as caught:
         prepare(memory, DataOptions())
-    assert "AWS_PROFILE" in caught.value.hint
+    assert memory in caught.value.message and "AWS_PROFILE" in caught.value.hint
+    with pytest.raises(DataError, match="access was refused"):
+        shard(digits, memory)
+
+
+def test_a_file_whose_neighbours_are_refused_is_read(memory: str, wine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = fsspec.filesystem("memory")
+    system.pipe_file("/bucket/shards/wine.csv", wine.read_bytes())
+    plain = type(system).info
+
+    def info(self: Any, path: str, **given: Any) -> Any:
+        if path.endswith(INDEX):
+            raise PermissionError(errno.EACCES, "Forbidden")
+        return plain(self, path, **given)
+
+    monkeypatch.setattr(type(system), "info", info)
+    assert open_source(f"{memory}/wine.csv").path is not None
 
 
 def test_a_server_that_is_busy_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from assay.errors import RunError, SettingError
 from assay.run import owned, write_bytes, writing
 from assay.samples.cache import cache_root
-from assay.sources._remote import filesystem, patiently, without_password
+from assay.sources._remote import exists, filesystem, patiently, without_password
 
 _BEAT_S, _DEAD_S = 20.0, 90.0
 _OWNER, _NOTE = "owner.json", ".assay-remote.json"
@@ -87,26 +87,40 @@ class Copy:
         """Fetch files, or all below folders, as far as they are there."""
         for name in names or ("",):
             place = f"{self._root}/{name}".rstrip("/")
-            with suppress(FileNotFoundError):
-                for found in patiently(lambda place=place: self._find(place), self.url):  # type: ignore[misc]
-                    own = found.removeprefix(self._root + "/")
-                    if not _LEFT_OUT.search(own) and own != _OWNER:
-                        self._fetch(found, self.folder / own)
+            for found in patiently(lambda place=place: self._find(place), self.url):  # type: ignore[misc]
+                own = found.removeprefix(self._root + "/")
+                if not _LEFT_OUT.search(own) and own != _OWNER:
+                    self._fetch(found, self.folder / own)
 
     def _find(self, place: str) -> list[str]:
         self._system.invalidate_cache()
+        if not exists(self._system, place):
+            return []
         return [place] if self._system.isfile(place) else list(self._system.find(place))
 
     def _fetch(self, place: str, file: Path) -> None:
-        with suppress(FileNotFoundError):
-            content = patiently(lambda: bytes(self._system.cat_file(place)), self.url)
+        content = self._content(place)
+        if content is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(file, content)
+
+    def _content(self, place: str) -> bytes | None:
+        """What a file holds; None where it has gone meanwhile."""
+
+        def work() -> bytes | None:
+            try:
+                return bytes(self._system.cat_file(place))
+            except FileNotFoundError:
+                if exists(self._system, place):
+                    raise
+                return None
+
+        return patiently(work, self.url)
 
     def holds(self, name: str) -> bool:
         """Whether there is such a file behind the URL."""
         self._system.invalidate_cache()
-        return patiently(lambda: bool(self._system.exists(f"{self._root}/{name}")), self.url)
+        return patiently(lambda: exists(self._system, f"{self._root}/{name}"), self.url)
 
     def drop(self, name: str) -> None:
         """Remove a file, or a folder with all in it, behind the URL."""
@@ -149,15 +163,19 @@ class Copy:
 
     def _beat(self, name: str, own: str) -> None:
         told = {"id": own, "host": socket.gethostname(), "time": time.time()}
-        self._system.makedirs(self._root, exist_ok=True)
-        patiently(lambda: self._system.pipe_file(name, json.dumps(told).encode()), self.url)
+
+        def work() -> None:
+            self._system.makedirs(self._root, exist_ok=True)
+            self._system.pipe_file(name, json.dumps(told).encode())
+
+        patiently(work, self.url)
 
     def _owner(self) -> str | None:
         """Who is writing there; None where nobody is, or he has not been heard of for long."""
         if not self.holds(_OWNER):
             return None
-        with suppress(ValueError, KeyError, FileNotFoundError):
-            told = json.loads(self._system.cat_file(f"{self._root}/{_OWNER}"))
+        with suppress(ValueError, KeyError):
+            told = json.loads(self._content(f"{self._root}/{_OWNER}") or b"")
             return str(told["id"]) if time.time() - float(told["time"]) < _DEAD_S else None
         return None
 

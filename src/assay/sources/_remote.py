@@ -29,7 +29,8 @@ BLOCKS_HELD = 64
 _AT_ONCE = 8
 _ATTEMPTS, _FIRST_WAIT_S = 4, 0.5
 _REFUSED = ("NoCredentials", "PartialCredentials", "AccessDenied", "Forbidden", "Unauthorized", "GatedRepo",
-            "InvalidAccessKeyId", "SignatureDoesNotMatch", "RefreshError", "DefaultCredentials")  # fmt: skip
+            "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "ProfileNotFound",
+            "CredentialRetrieval", "TokenRetrieval", "SSOToken", "RefreshError", "DefaultCredentials")  # fmt: skip
 _VERSIONS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "last_modified", "Last-Modified", "mtime", "created")
 #: How a series of files is named where a server does not list them: `train-{0000..0127}.tar`.
 _SERIES = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
@@ -65,8 +66,9 @@ def _told(place: str, error: Exception) -> AssayError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     if isinstance(error, ImportError):
         return MissingExtraError(f"{place.partition('://')[0]}://", "stream")
-    if isinstance(error, PermissionError) or status in (401, 403) or any(word in words for word in _REFUSED):
-        hint = "Sign in as that service asks (AWS_PROFILE, gcloud auth, HF_TOKEN), and check who may read it."
+    if _is_refusal(error):
+        # Services that do not know who asks answer so for what is not there, too.
+        hint = "Check the address, and sign in as that service asks (AWS_PROFILE, gcloud auth, HF_TOKEN)."
         return DataError(f"access was refused ({reason})", hint, file=place)
     absent = isinstance(error, FileNotFoundError) or any(word in words for word in _ABSENT)
     if (status or 404) < 500 and (absent or status in (404, 410)):
@@ -76,12 +78,19 @@ def _told(place: str, error: Exception) -> AssayError:
     return DataError(f"cannot be read ({reason})", "Check the connection and the address, and run again.", file=place)
 
 
+def _is_refusal(error: Exception) -> bool:
+    words = f"{type(error).__name__} {error}"
+    known = isinstance(error, PermissionError) or any(word in words for word in _REFUSED)
+    return known or _status(error) in (401, 403)
+
+
 def _status(error: BaseException | None) -> int | None:
     """What a server of http answered: libraries make a missing file of any answer, and keep that as the cause."""
     while error is not None:
-        status = getattr(error, "status", None) or getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
+        answer = getattr(getattr(error, "response", None), "status_code", None)  # of httpx and requests
+        for status in (answer, getattr(error, "status", None), getattr(error, "code", None)):  # of aiohttp, of gcsfs
+            if isinstance(status, int) and 400 <= status < 600:
+                return status
         error = error.__cause__ or error.__context__
     return None
 
@@ -91,9 +100,10 @@ def _passing(error: Exception) -> bool:
     status = _status(error)
     if status is not None:
         return status == 429 or status >= 500
-    if isinstance(error, FileNotFoundError | PermissionError | ImportError | AssayError):
+    if isinstance(error, FileNotFoundError | ImportError | AssayError) or _is_refusal(error):
         return False
-    return isinstance(error, OSError | TimeoutError) or "Client" in type(error).__name__
+    name = type(error).__name__  # of httpx and botocore, whose exceptions are no OSError
+    return isinstance(error, OSError | TimeoutError) or any(word in name for word in ("Client", "Connect", "Timeout"))
 
 
 def patiently(work: Callable[[], Result], place: str) -> Result:
@@ -118,6 +128,23 @@ def filesystem(url: str) -> tuple[Any, str]:
     with refusals(url):
         system, path = url_to_fs(url)
     return system, str(path).rstrip("/")
+
+
+def exists(system: Any, place: str) -> bool:
+    """Whether there is a file or folder; raises any other fault, which fsspec's own `exists` calls an absence."""
+    if "http" in str(system.protocol):
+        return bool(system.exists(place))  # there, a refusal is how many servers say that there is none
+    return _kind(system, place) is not None
+
+
+def _kind(system: Any, place: str) -> str | None:
+    """`file` or `directory`; None where there is nothing."""
+    try:
+        return str(system.info(place)["type"])
+    except FileNotFoundError as error:
+        if _status(error) in (None, 404, 410):
+            return None
+        raise
 
 
 def series(pattern: str) -> list[str]:
@@ -178,7 +205,7 @@ class RemoteStore:
     def _is_file(self) -> bool:
         if "http" in str(self._system.protocol):
             return bool(self.path.suffix)
-        return patiently(lambda: bool(self._system.isfile(self._root)), self.url)
+        return patiently(lambda: _kind(self._system, self._root) == "file", self.url)
 
     def read(self, name: str) -> bytes:
         """See `Store`."""
@@ -188,7 +215,17 @@ class RemoteStore:
     def holds(self, name: str) -> bool:
         """Whether there is such a file; raises `DataError` where the server does not say."""
         where = self.place(name)
-        return patiently(lambda: bool(self._system.exists(where)), self.address(name))
+
+        def ask() -> bool:
+            try:
+                return exists(self._system, where)
+            except Exception as error:
+                # Who may read a file, but not list its neighbours, is refused what is not there: reading it will tell.
+                if _is_refusal(error):
+                    return False
+                raise
+
+        return patiently(ask, self.address(name))
 
     def size(self, name: str) -> int:
         """See `Store`."""

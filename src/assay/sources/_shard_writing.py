@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from assay.errors import RunError
 from assay.run import is_full
-from assay.sources._remote import filesystem, is_url, refusals
+from assay.sources._remote import exists, filesystem, is_url, refusals
 from assay.sources._shard_index import INDEX, Shard, ShardIndex
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -192,7 +192,7 @@ def _umask() -> int:
 class _Remote:
     def __init__(self, url: str) -> None:
         self._system, self._root = filesystem(url)
-        if self._system.exists(f"{self._root}/{INDEX}"):
+        if exists(self._system, f"{self._root}/{INDEX}"):
             raise RunError(f"{url} holds shards already", _ELSEWHERE)
         self._made: list[str] = []
 
