@@ -174,6 +174,32 @@ class Person:
         self.page.locator(".finding-card").first.wait_for()
         return list(self.page.locator(".finding-card h2").all_inner_texts())
 
+    def turn(self, setting: str = "learning rate", keys: int = 8) -> dict[str, Any]:
+        """Move a slider in the view "Inside" by keyboard; what its short trainings came to, by row of the table.
+
+        Raises:
+            RuntimeError: a short training failed, or a loss of it is not shown.
+        """
+        self.step("Inside")
+        room = self.page.locator(".in-settings")
+        room.scroll_into_view_if_needed()
+        room.locator("#inside-seconds").select_option("3")
+        slider = room.get_by_label(setting, exact=True)
+        slider.focus()
+        for _ in range(keys):
+            self.page.keyboard.press("ArrowRight")
+        begun = time.perf_counter()
+        room.locator(".in-tried li, .in-problem, [role=alert]").first.wait_for()
+        if not room.locator(".in-tried li").count():
+            raise RuntimeError(room.locator(".in-status").inner_text())
+        rows = room.locator(".in-ends-table tbody tr")
+        ends = {row[0]: row[1:] for row in (rows.nth(at).locator("th, td").all_inner_texts()
+                                            for at in range(rows.count()))}  # fmt: skip
+        if any("–" in row for row in ends.values()):
+            raise RuntimeError(f"a loss is missing: {ends}")
+        return {"seconds": time.perf_counter() - begun, "ends": ends, "charts": room.locator(".in-curves svg").count(),
+                "told": room.locator(".in-tried li").first.inner_text()}  # fmt: skip
+
     def export(self, form: str = "ONNX") -> Path:
         """Export, and download; the file."""
         self.step("Export")

@@ -39,6 +39,9 @@ def test_two_classes_are_taught_from_pictures(browser: Any, tmp_path: Path) -> N
         assert "Is the test set really unseen?" in me.evidence()
         assert me.try_file(made["disc"][0]) in ("disc", "square")
         assert "What weighed" in me.why()
+        turned = me.turn()
+        assert set(turned["ends"]) == {"this run", "unchanged, short", "changed, short"}
+        assert turned["charts"] and "validation loss" in turned["told"]
         with zipfile.ZipFile(me.export()) as archive:
             assert any(name.endswith(".onnx") for name in archive.namelist())
         assert not me.elsewhere() and not me.failures
