@@ -30,8 +30,7 @@ _CLIENTS = 8
 _SECONDS_TO_REMOVE = 10.0
 #: Headers that are another with every answer, whatever was asked.
 _OWN = ("date", "x-request-id")
-#: Folders that may stand beside uploads: the server's own, and the one that PyTorch makes for what it compiles, as long as
-#: it is empty.
+#: Folders that may stand beside uploads: the server's own, and PyTorch's for what it compiles, as long as it is empty.
 _KNOWN = ("assay-serve-", "torchinductor_")
 #: No crash: what was asked was answered, refused, or came at a bad time.
 _GOOD = (200, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 503, 504)
