@@ -134,15 +134,24 @@ class Person:
 
     def train(self, budget: str, evidence: str = "quick") -> float:
         """Press the button, and wait until it is done; seconds that it took."""
+        begun = time.perf_counter()
+        self.begin_training(budget, evidence)
+        self.trained()
+        return time.perf_counter() - begun
+
+    def trained(self) -> None:
+        """Wait until the training that is shown is done."""
+        self.page.locator(".live-run .stage", has_text="Done.").wait_for()
+
+    def begin_training(self, budget: str, evidence: str = "quick") -> None:
+        """Press the button, and see that it has begun."""
         self.step("Train")
         chosen = self.page.locator("input[name=budget]").first
         chosen.evaluate("(input, value) => { input.value = value; }", budget)
         chosen.check()
         self.page.get_by_label("Evidence afterwards").select_option(evidence)
-        begun = time.perf_counter()
         self.page.locator("button.primary.large").click()
-        self.page.locator(".live-run .stage", has_text="Done.").wait_for()
-        return time.perf_counter() - begun
+        self.page.locator(".live-run .stage").wait_for()
 
     def answer(self) -> str:
         """What the network says, once it does."""
