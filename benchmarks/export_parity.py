@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import math
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -218,13 +219,21 @@ def of_task(found: Json) -> Json:
         parity, latency = one["parity"][name], one["latency"]
         row |= {
             f"{name}_equal": parity["equal"],
-            f"{name}_lost": max(0.0, -parity["difference"]["value"]),
+            f"{name}_lost": _lost(parity),
             f"{name}_largest": parity["largest"],
             f"{name}_times_quicker": latency["trained"]["alone_ms"] / latency[name]["alone_ms"],
             f"{name}_times_quicker_in_batches": latency["trained"]["each_ms"] / latency[name]["each_ms"],
             f"{name}_bytes": one["bytes"][name],
         }
     return row
+
+
+def _lost(parity: Json) -> float:
+    """What of the metric is lost; infinite where the export has no value of it and the network has one."""
+    found = parity["difference"]["value"]
+    if found is None:
+        return 0.0 if parity["trained"] is None else math.inf
+    return max(0.0, -float(found))
 
 
 def targets_of(rows: dict[str, Json]) -> list[Target]:

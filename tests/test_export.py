@@ -172,6 +172,21 @@ def test_int8_is_smaller_and_refused_where_it_loses(
     assert "the int8 export loses" in complaint(command("export", run, "--int8"))
 
 
+@pytest.mark.parametrize(
+    ("trained", "exported", "equal", "lost"),
+    [(0.9, 0.88, 0.97, 0.02), (0.9, 0.91, 0.97, 0.0), (0.9, np.nan, 0.0, np.inf), (np.nan, np.nan, 1.0, 0.0),
+     (np.nan, np.nan, 0.5, np.inf)],
+)  # fmt: skip
+def test_answers_that_are_no_numbers_lose_everything(
+    trained: float, exported: float, equal: float, lost: float
+) -> None:
+    from assay.evaluation.intervals import Estimate
+    from assay.serving.parity import Parity
+
+    found = Parity("accuracy", trained, exported, Estimate(exported - trained), equal, 9, 0.0)
+    assert found.lost == pytest.approx(lost)
+
+
 def test_what_cannot_be_exported_is_told(command: Any, digits_run: Any, tmp_path: Path) -> None:
     assert "--format tflite" in complaint(command("export", digits_run[0], "--format", "tflite"))
     half = tmp_path / "half"

@@ -6,6 +6,7 @@ refused      where an export answers differently, with the layer where that begi
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -199,6 +200,8 @@ def _proven_int8(work: Work, exported: Predictor, trained: Evaluation) -> Parity
     parity, _ = compared(work.predictor, exported, work.side(), work.steps, INT8, trained)
     if not parity.lost <= MOST_LOST:
         told = f"the int8 export loses {100 * parity.lost:.2f} points of {parity.metric}, more than {100 * MOST_LOST:g}"
+        if not math.isfinite(parity.lost):
+            told = f"the answers of the int8 export have no {parity.metric}, so that nothing can be proven of them"
         raise RunError(told, "Export in float: leave out --int8.")
     return parity
 
