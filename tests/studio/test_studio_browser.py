@@ -54,17 +54,18 @@ def test_two_classes_are_taught_from_pictures(browser: Any, tmp_path: Path) -> N
 def test_a_closed_browser_changes_nothing_and_a_second_person_is_told(browser: Any, tmp_path: Path) -> None:
     made = browser.sentences(14)
     with browser.studio(tmp_path / "studio") as (address, _):
-        with browser.person(address) as me:
+        with browser.person(address, wait_s=120) as me:
             me.begin("Talk", "texts")
             for label, texts in made.items():
                 me.add_class(label)
                 me.write(label, texts)
             me.begin_training("4s")
-        with browser.person(address) as other:
+        with browser.person(address, wait_s=120) as other:
             other.first_view()
-            other.page.get_by_role("link", name="Talk").click()
+            other.page.get_by_role("link", name="Talk", exact=True).click()
             other.step("Train")
             told = other.page.locator(".panel", has_text="this machine does one at a time")
+            # It is followed from its first moment, when it has no folder yet.
             if told.count():  # unless it is done by now
                 assert other.page.locator("button.primary.large").is_disabled()
             other.trained()
