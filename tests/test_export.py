@@ -209,7 +209,10 @@ def moved(command: Any, digits: Path, tmp_path: Path) -> tuple[Path, Path]:
 def test_data_that_changed_or_moved_proves_with_what_is_left(
     command: Any, moved: tuple[Path, Path], digits: Path, tmp_path: Path
 ) -> None:
+    import assay
     from assay.arrow import pq
+    from assay.errors import RunError
+    from assay.run import RunFolder
 
     data, run = moved
     rows = pq.read_table(run / "samples.parquet").to_pylist()
@@ -229,6 +232,12 @@ def test_data_that_changed_or_moved_proves_with_what_is_left(
     finding = json.loads((run / "summary.json").read_text())["findings"]["export"]
     assert finding["status"] == "watch" and "--source" in finding["next"]
     assert f"{left} of {len(tested)} test samples are left" in command("export", run).out
+    from assay.studio.inside_samples import Shelf
+
+    shelf = Shelf(RunFolder.open(run), assay.load(run))  # what the studio's Inside shows of them
+    assert set(shelf.drawings(tested)) == set(tested[3:]) and shelf.drawings(tested[:3]) == {}
+    with pytest.raises(RunError, match="any more"):
+        shelf.held(tested[:1])
     shutil.rmtree(data)
     assert "--source" in complaint(command("export", run))
     (tmp_path / "other").mkdir()
