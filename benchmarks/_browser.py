@@ -134,15 +134,24 @@ class Person:
 
     def train(self, budget: str, evidence: str = "quick") -> float:
         """Press the button, and wait until it is done; seconds that it took."""
+        begun = time.perf_counter()
+        self.begin_training(budget, evidence)
+        self.trained()
+        return time.perf_counter() - begun
+
+    def trained(self) -> None:
+        """Wait until the training that is shown is done."""
+        self.page.locator(".live-run .stage", has_text="Done.").wait_for()
+
+    def begin_training(self, budget: str, evidence: str = "quick") -> None:
+        """Press the button, and see that it has begun."""
         self.step("Train")
         chosen = self.page.locator("input[name=budget]").first
         chosen.evaluate("(input, value) => { input.value = value; }", budget)
         chosen.check()
         self.page.get_by_label("Evidence afterwards").select_option(evidence)
-        begun = time.perf_counter()
         self.page.locator("button.primary.large").click()
-        self.page.locator(".live-run .stage", has_text="Done.").wait_for()
-        return time.perf_counter() - begun
+        self.page.locator(".live-run .stage").wait_for()
 
     def answer(self) -> str:
         """What the network says, once it does."""
@@ -173,6 +182,32 @@ class Person:
         self.step("Evidence")
         self.page.locator(".finding-card").first.wait_for()
         return list(self.page.locator(".finding-card h2").all_inner_texts())
+
+    def turn(self, setting: str = "learning rate", keys: int = 8) -> dict[str, Any]:
+        """Move a slider in the view "Inside" by keyboard; what its short trainings came to, by row of the table.
+
+        Raises:
+            RuntimeError: a short training failed, or a loss of it is not shown.
+        """
+        self.step("Inside")
+        room = self.page.locator(".in-settings")
+        room.scroll_into_view_if_needed()
+        room.locator("#inside-seconds").select_option("3")
+        slider = room.get_by_label(setting, exact=True)
+        slider.focus()
+        for _ in range(keys):
+            self.page.keyboard.press("ArrowRight")
+        begun = time.perf_counter()
+        room.locator(".in-tried li, .in-problem, [role=alert]").first.wait_for()
+        if not room.locator(".in-tried li").count():
+            raise RuntimeError(room.locator(".in-status").inner_text())
+        rows = room.locator(".in-ends-table tbody tr")
+        ends = {row[0]: row[1:] for row in (rows.nth(at).locator("th, td").all_inner_texts()
+                                            for at in range(rows.count()))}  # fmt: skip
+        if any("–" in row for row in ends.values()):
+            raise RuntimeError(f"a loss is missing: {ends}")
+        return {"seconds": time.perf_counter() - begun, "ends": ends, "charts": room.locator(".in-curves svg").count(),
+                "told": room.locator(".in-tried li").first.inner_text()}  # fmt: skip
 
     def export(self, form: str = "ONNX") -> Path:
         """Export, and download; the file."""

@@ -154,7 +154,7 @@ EXAMPLES = (
         "object-detection", "Blood cells in smears",
         "364 photos of blood smears with boxes around red cells, white cells and platelets (BCCD, MIT licence), in the "
         "layout of Pascal VOC with its own sides.",
-        _smears, _network("detector"), "bccd/", "assay predict RUN smear.jpg", ("objects", "bccd"), "3m",
+        _smears, _network("detector"), "bccd/", "assay predict RUN smear.jpg", ("objects", "bccd"), "2m",
     ),
     Example(
         "segmentation", "What in tissue is nucleus",
@@ -167,7 +167,7 @@ EXAMPLES = (
         "cell-detection", "Nuclei, one by one",
         "The same tiles, each nucleus outlined: found, outlined and counted.",
         _cells, lambda bench: ["--group", "mosaic", *_network("timm")(bench)], "nuclei/",
-        "assay predict RUN slide.svs --out cells.geojson", ("cells", "dsb2018_cells"), "2m",
+        "assay predict RUN slide.svs --out cells.geojson", ("cells", "dsb2018_cells"), "90s",
     ),
     Example(
         "scan-diagnosis", "Pneumonia in chest X-rays",
@@ -184,36 +184,36 @@ EXAMPLES = (
         "text-classification", "What a question asks for",
         "5,452 questions of six kinds, 500 for the test (TREC).",
         _questions, lambda bench: ["--target", "label", *([] if bench.smoke else minilm())], "questions.csv",
-        "assay predict RUN new.csv", ("", "sentences"), "3m",
+        "assay predict RUN new.csv", ("", "sentences"), "90s",
     ),
     Example(
         "translation", "English to German",
         "29,000 captions of pictures in both languages (Multi30k, for research and teaching), from nothing.",
-        _pairs, _words("--languages", "en-de"), "multi30k/", "assay predict RUN new.en", ("", "translation"), "4m",
+        _pairs, _words("--languages", "en-de"), "multi30k/", "assay predict RUN new.en", ("", "translation"), "3m",
     ),
     Example(
         "text-generation", "Text in Shakespeare's manner",
         "A million characters of plays; the last tenth is the test.",
         lambda bench: shakespeare.source_of(bench), _words(), "plays/", "assay predict RUN prompt.txt --length 500",
-        ("", "shakespeare"), "3m",
+        ("", "shakespeare"), "2m",
     ),
     Example(
         "question-answering", "Answers out of articles",
         "1,190 questions about 48 articles (English XQuAD, CC BY-SA 4.0); every fifth article is the test.",
         lambda bench: questions.fold_of(bench, 0), lambda bench: [] if bench.smoke else minilm(), "xquad/",
-        "assay predict RUN questions.json", ("", "questions"), "3m",
+        "assay predict RUN questions.json", ("", "questions"), "2m",
     ),
     Example(
         "transcription", "Eight words of Hebrew",
         "60 recordings of eight words each, yes or no (yesno of Kaldi), a fifth of them the test.",
         _spoken, _words(), "recordings/", "assay predict RUN meeting.mp3 --out meeting.srt", ("transcribe", "yesno"),
-        "3m",
+        "2m",
     ),
     Example(
         "voice-commands", "Spoken digits of a voice never heard",
         "3,000 clips of ten digits by six speakers (FSDD, CC BY-SA 4.0); one speaker is the test.",
         _digits, _words("--target", "label"), "clips.csv", "assay listen RUN --microphone --actions actions.toml",
-        ("listen", "commands"), "3m",
+        ("listen", "commands"), "90s",
     ),
     Example(
         "driving", "The wheel from the camera",
@@ -225,6 +225,6 @@ EXAMPLES = (
         "positioning", "Where the car is without satellites",
         "Eleven drives of KITTI with sensors simulated from the true path (SIMULATED), whole drives in "
         "the test.",
-        _routes, _words(), "poses/", "assay predict RUN drive/", ("positioning", "kitti_positioning"), "2m",
+        _routes, _words(), "poses/", "assay predict RUN drive/", ("positioning", "kitti_positioning"), "60s",
     ),
 )  # fmt: skip

@@ -9,7 +9,6 @@ types, huge sizes. Afterwards it has to answer as before, with no status of a cr
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import shutil
 import time
@@ -21,16 +20,20 @@ from typing import Any
 
 from _command import run_assay
 from _common import Bench, Json, Target, open_bench
-from _mutations import FORM, Attack, attacks, form, mutated
+from _mutations import FORM, Attack, attacks, form
 from _server import Server, served
+from _strange_runs import strange_runs
 
 _REQUESTS = 2000
 _RUNS = 200
 _CLIENTS = 8
 _SECONDS_TO_REMOVE = 10.0
+#: Headers that are another with every answer, whatever was asked.
+_OWN = ("date", "x-request-id")
+#: Folders that may stand beside uploads: the server's own, and PyTorch's for what it compiles, as long as it is empty.
+_KNOWN = ("assay-serve-", "torchinductor_")
 #: No crash: what was asked was answered, refused, or came at a bad time.
 _GOOD = (200, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 503, 504)
-_ODD_SETTINGS = ({"width": 10**12}, {"depth": 10**6}, {"width": -1}, {"width": "x"}, {"pretrained": True}, {"more": 1})
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +49,15 @@ def main() -> None:
     runs = trained(bench)
     found = bench.piece("requests", partial(harmful_requests, bench, runs, requests, seed))
     tokens = bench.piece("tokens", partial(wrong_tokens, bench, runs["row"]))
-    folders = bench.piece("runs", partial(strange_runs, bench, runs["picture"], bench.settings["runs"], seed))
+    described = bench.piece("described", partial(requests_described, bench, runs))
+    strangers = partial(strange_runs, bench.work / "strange", runs["picture"], bench.settings["runs"], seed)
+    folders = bench.piece("runs", strangers)
     summary = {
         "requests": requests,
         "statuses": found["statuses"],
         "server_errors": found["server_errors"],
         "peak_memory_mb": found["peak_memory_mb"],
+        "described": described["asked"],
         "runs": folders["outcomes"],
         "answers_to_wrong_tokens": tokens["different"],
     }
@@ -60,7 +66,10 @@ def main() -> None:
         Target("requests whose answer or log held a traceback", found["tracebacks"], "==", 0),
         Target("files left or written elsewhere", found["files"], "==", 0),
         Target("the server answers as before", found["answers_as_before"], "==", True),
+        Target("Schemathesis: answers that are a server error or not as described", described["faults"], "==", 0),
         Target("different answers to wrong and missing tokens", tokens["different"], "==", 1),
+        Target("the right token is answered", tokens["right"] == 200, "==", True),
+        Target("runs with a pickle, a link or a wrong tensor that were not refused", folders["taken"], "==", 0),
         Target("strange runs that raised anything but an error of Assay", folders["unexpected"], "==", 0),
     ]
     bench.finish(summary, targets, seeds=[seed], packages=["fastapi", "uvicorn", "pillow", "soundfile"])
@@ -194,8 +203,25 @@ def _files(server: Server) -> list[str]:
     while (left := [path for path in server.temporary.rglob("*") if path.is_file()]) and time.monotonic() < until:
         time.sleep(0.1)
     elsewhere = [*server.folder.rglob("*"), *Path("/tmp").glob("escaped*"), *server.folder.parent.glob("escaped*")]
-    others = [path for path in server.temporary.iterdir() if not path.name.startswith("assay-serve-")]
+    others = [path for path in server.temporary.iterdir() if not path.name.startswith(_KNOWN)]
     return [str(path) for path in (*left, *elsewhere, *others)]
+
+
+def requests_described(bench: Bench, runs: dict[str, Path]) -> Json:
+    """What comes of requests that Schemathesis makes up from the server's own description."""
+    from _described import PATHS, faults
+
+    with served(bench.work / "described", [f"{kind}={run.resolve()}" for kind, run in runs.items()]) as server:
+        counts = {path: 5 if bench.smoke else count for path, count in PATHS.items()}
+        found = {f"{method} {path}": faults(server.url, method, path, count)
+                 for (method, path), count in counts.items()}  # fmt: skip
+        alive = server.process.poll() is None
+        server.end()
+        unexpected = [line["unexpected"] for line in server.lines() if "unexpected" in line]
+    told = {name: text[:2000] for name, text in found.items() if text}
+    asked = {f"{method} {path}": count for (method, path), count in counts.items()}
+    return {"asked": asked, "faults": len(told) + len(unexpected) + (not alive), "told": told,
+            "unexpected": unexpected[:20]}  # fmt: skip
 
 
 def wrong_tokens(bench: Bench, run: Path) -> Json:
@@ -205,7 +231,7 @@ def wrong_tokens(bench: Bench, run: Path) -> Json:
     token = "a-token-of-the-benchmark-0123456789"
     file = bench.work / "tokens"
     file.write_text(token, encoding="utf-8")
-    seen: set[tuple[int, bytes]] = set()
+    seen: set[tuple[int, bytes, tuple[tuple[str, str], ...]]] = set()
     with _locked(run, file) as server:
         paths = (
             "/",
@@ -226,9 +252,10 @@ def wrong_tokens(bench: Bench, run: Path) -> Json:
                     body = form([("files", b"a.csv", b"x")]) if method == "POST" else b""
                     answer = httpx.request(method, f"{server}{path}", content=body,
                                            headers={**headers, "content-type": FORM}, timeout=120)  # fmt: skip
-                    seen.add((answer.status_code, answer.content))
+                    told = {name: value for name, value in answer.headers.items() if name not in _OWN}
+                    seen.add((answer.status_code, answer.content, tuple(sorted(told.items()))))
         right = httpx.get(f"{server}/ready", headers={"authorization": f"Bearer {token}"}, timeout=120)
-    return {"different": len(seen), "statuses": sorted({status for status, _ in seen}), "right": right.status_code}
+    return {"different": len(seen), "statuses": sorted({status for status, *_ in seen}), "right": right.status_code}
 
 
 def _locked(run: Path, file: Path) -> Any:
@@ -262,77 +289,6 @@ def _locked(run: Path, file: Path) -> Any:
             opened.close()
 
     return running()
-
-
-# Run folders ----------------------------------------------------------------------------------------------------------
-
-
-def strange_runs(bench: Bench, run: Path, count: int, seed: int) -> Json:
-    """What `assay.load` and one answer make of copies of a run in which something was changed."""
-    dice = random.Random(seed)
-    outcomes: Counter[str] = Counter()
-    unexpected: list[str] = []
-    place = bench.work / "strange"
-    for number in range(count):
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(run, place)
-        about = _changed(dice, place, number)
-        outcome = _loaded(place)
-        outcomes["refused" if outcome == "refused" else "answers" if outcome == "answers" else "other"] += 1
-        if outcome not in ("refused", "answers"):
-            unexpected.append(f"{about}: {outcome}")
-    shutil.rmtree(place, ignore_errors=True)
-    return {"outcomes": dict(outcomes), "unexpected": len(unexpected), "examples": unexpected[:20]}
-
-
-def _changed(dice: random.Random, run: Path, number: int) -> str:
-    facts, weights = run / "model" / "model.json", run / "model" / "model.safetensors"
-    match number % 6:
-        case 0:
-            facts.write_bytes(mutated(dice, facts.read_bytes()))
-            return "mutated model.json"
-        case 1:
-            weights.write_bytes(mutated(dice, weights.read_bytes()))
-            return "mutated weights"
-        case 2:
-            held = json.loads(facts.read_text(encoding="utf-8"))
-            held["network"]["settings"].update(dice.choice(_ODD_SETTINGS))
-            facts.write_text(json.dumps(held), encoding="utf-8")
-            return "odd settings"
-        case 3:
-            held = json.loads(facts.read_text(encoding="utf-8"))
-            key = dice.choice(list(held["spec"]))
-            held["spec"][key] = dice.choice((None, -1, 10**9, "x", [], {}, 1e308))
-            facts.write_text(json.dumps(held), encoding="utf-8")
-            return f"odd spec, {key}"
-        case 4:
-            file = dice.choice((facts, weights))
-            file.unlink()
-            file.symlink_to("/dev/zero")
-            return "link"
-        case _:
-            weights.write_bytes(b"\x80\x04\x95" + dice.randbytes(200))
-            return "pickle"
-
-
-def _loaded(run: Path) -> str:
-    import numpy as np
-
-    import assay
-
-    try:
-        model = assay.load(run)
-    except assay.AssayError:
-        return "refused"
-    except Exception as error:
-        return f"load raised {type(error).__name__}: {error}"[:200]
-    try:
-        model.predict(np.zeros((1, 12, 12, 3), np.uint8))
-    except assay.AssayError:
-        return "refused"
-    except Exception as error:
-        return f"predict raised {type(error).__name__}: {error}"[:200]
-    return "answers"
 
 
 if __name__ == "__main__":

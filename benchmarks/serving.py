@@ -53,6 +53,7 @@ def main() -> None:
     summary = {
         "served_by": "ONNX Runtime" if exported["exported"] else "eager PyTorch",
         "healthy_s": start["healthy_s"]["median"],
+        "ready_s": start["ready_s"]["median"],
         "one_request_ms": one["server_ms"]["median"],
         "one_request_ratio": one["ratio"],
         "throughput_per_s": {name: many[name]["median"] for name in ("server", "raw", "plain")},

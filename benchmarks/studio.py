@@ -1,5 +1,7 @@
 """The studio in headless Chromium: pictures, texts and sounds are taught, tried and exported by what a person clicks.
 
+A slider of the view "Inside" is moved for each, too, which trains for a few seconds with and without the change.
+
 What is measured: seconds until the first view can be used, whether any request leaves the machine, and what axe finds
 of accessibility (with `AXE` naming axe-core's `axe.min.js`; `npm pack axe-core` gives it). Pictures of every view go
 into a folder, at 1280 and 390 pixels, in light and dark.
@@ -22,6 +24,8 @@ _STARTS = 5
 _FIRST_VIEW_S = 2.0
 #: Each way of looking is used for one task, so that all of them are seen and no training is done twice.
 _LOOKS = {"pictures": (1280, False), "texts": (390, True), "sounds": (1280, True)}
+#: Rows that a moved slider leads to: the run, a short training as it was, and one with the change.
+_SHORT = 3
 _VIEWS = ("Data", "Train", "Evidence", "Try", "Inside", "Export")
 
 
@@ -65,6 +69,9 @@ def main() -> None:
         Target("first view, seconds (median)", starts["first_view_s"]["median"], "<", _FIRST_VIEW_S),
         Target("requests that leave the machine", float(summary["requests_elsewhere"]), "==", 0.0),
         Target("serious faults of accessibility", float(len(faults)) if axe else None, "==", 0.0),
+        Target("tasks whose sliders trained beside the run's own settings",
+               float(sum(len(one.get("turned", {}).get("ends", {})) == _SHORT for one in found.values())),
+               "==", float(1 if bench.smoke else len(_LOOKS))),
         Target("tasks taught, tried and exported", float(sum(one.get("exported", False) for one in found.values())),
                "==", float(1 if bench.smoke else len(_LOOKS))),
     ]  # fmt: skip
@@ -112,13 +119,14 @@ def _taught(me: Person, kind: str, given: dict[str, Any], budget: str, axe: Path
     seen("try")
     me.step("Inside")
     me.page.wait_for_timeout(3000)
+    turned = me.turn()
     seen("inside")
     with zipfile.ZipFile(me.export()) as archive:
         exported = any(name.endswith(".onnx") for name in archive.namelist())
     seen("export")
     return {
         "train_s": seconds, "findings": answered, "answer": answer, "right": answer == next(iter(given)),
-        "exported": exported, **_told(me),
+        "turned": turned, "exported": exported, **_told(me),
     }  # fmt: skip
 
 

@@ -172,6 +172,21 @@ def test_int8_is_smaller_and_refused_where_it_loses(
     assert "the int8 export loses" in complaint(command("export", run, "--int8"))
 
 
+@pytest.mark.parametrize(
+    ("trained", "exported", "equal", "lost"),
+    [(0.9, 0.88, 0.97, 0.02), (0.9, 0.91, 0.97, 0.0), (0.9, np.nan, 0.0, np.inf), (np.nan, np.nan, 1.0, 0.0),
+     (np.nan, np.nan, 0.5, np.inf)],
+)  # fmt: skip
+def test_answers_that_are_no_numbers_lose_everything(
+    trained: float, exported: float, equal: float, lost: float
+) -> None:
+    from assay.evaluation.intervals import Estimate
+    from assay.serving.parity import Parity
+
+    found = Parity("accuracy", trained, exported, Estimate(exported - trained), equal, 9, 0.0)
+    assert found.lost == pytest.approx(lost)
+
+
 def test_what_cannot_be_exported_is_told(command: Any, digits_run: Any, tmp_path: Path) -> None:
     assert "--format tflite" in complaint(command("export", digits_run[0], "--format", "tflite"))
     half = tmp_path / "half"
@@ -179,6 +194,77 @@ def test_what_cannot_be_exported_is_told(command: Any, digits_run: Any, tmp_path
     (half / "summary.json").unlink()
     assert "the run is not complete" in complaint(command("export", half))
     assert "is not a run" in complaint(command("export", tmp_path))
+
+
+@pytest.fixture
+def moved(command: Any, digits: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Digits of one's own, which may be changed, and a run on them."""
+    data, run = tmp_path / "digits", tmp_path / "run"
+    shutil.copytree(digits, data)
+    how = ("--epochs", 1, "--network", "mlp", "--set", "width=8", "--evidence", "none", "--json")
+    assert command("train", data, "--out", run, *how).code == 0
+    return data, run
+
+
+def test_data_that_changed_or_moved_proves_with_what_is_left(
+    command: Any, moved: tuple[Path, Path], digits: Path, tmp_path: Path
+) -> None:
+    import assay
+    from assay.arrow import pq
+    from assay.errors import RunError
+    from assay.run import RunFolder
+
+    data, run = moved
+    rows = pq.read_table(run / "samples.parquet").to_pylist()
+    tested = [row["id"] for row in rows if row["split"] == "test"]
+    learned = [row["id"] for row in rows if row["split"] == "train"]
+    (data / tested[0]).unlink()
+    (data / tested[1]).write_bytes((data / learned[0]).read_bytes())  # another picture under the old name
+    (data / tested[2]).rename(data / "renamed.png")
+    (data / "renamed.png").rename((data / tested[2]).with_name("renamed.png"))
+    (data / "a new class").mkdir()
+    shutil.copy(data / learned[1], data / "a new class" / "0.png")
+    result = command("export", run, "--json")
+    assert result.code == 0, result.err
+    left = len(tested) - 2
+    assert result.json["proven_on"] == {"test_samples": len(tested), "there": left}
+    assert result.json["parity"]["float"]["answers"] == left and result.json["parity"]["float"]["equal"] == 1.0
+    finding = json.loads((run / "summary.json").read_text())["findings"]["export"]
+    assert finding["status"] == "watch" and "--source" in finding["next"]
+    assert f"{left} of {len(tested)} test samples are left" in command("export", run).out
+    from assay.studio.inside_samples import Shelf
+
+    shelf = Shelf(RunFolder.open(run), assay.load(run))  # what the studio's Inside shows of them
+    assert set(shelf.drawings(tested)) == set(tested[3:]) and shelf.drawings(tested[:3]) == {}
+    with pytest.raises(RunError, match="any more"):
+        shelf.held(tested[:1])
+    shutil.rmtree(data)
+    assert "--source" in complaint(command("export", run))
+    (tmp_path / "other").mkdir()
+    foreign = next((digits / "0").glob("*.png"))
+    for number in range(3):
+        target = tmp_path / "other" / str(number) / "x.png"
+        target.parent.mkdir()
+        target.write_bytes(foreign.read_bytes())
+    assert "test samples of this run is in" in complaint(command("export", run, "--source", tmp_path / "other"))
+    whole = command("export", run, "--source", digits, "--json")
+    assert whole.code == 0 and whole.json["proven_on"]["there"] == len(tested)
+    assert json.loads((run / "summary.json").read_text())["findings"]["export"]["status"] == "good"
+
+
+def test_arrays_that_were_in_memory_are_given_as_a_file(command: Any, tmp_path: Path) -> None:
+    import assay
+
+    dice = np.random.default_rng(0)
+    labels = np.arange(60) % 2
+    images = (dice.integers(0, 100, (60, 8, 8, 1)) + 100 * labels[:, None, None, None]).astype(np.uint8)
+    run = tmp_path / "run"
+    assay.train((images, labels), out=run, epochs=1, network="mlp", settings={"width": 8}, evidence="none")
+    assert "--source" in complaint(command("export", run))
+    np.savez(tmp_path / "data.npz", images=images, labels=labels)
+    result = command("export", run, "--source", tmp_path / "data.npz", "--json")
+    assert result.code == 0, result.err
+    assert result.json["proven_on"]["there"] == result.json["proven_on"]["test_samples"] > 0
 
 
 @pytest.mark.slow

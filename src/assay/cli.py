@@ -225,12 +225,15 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", help="A folder of its own, to copy elsewhere; into the run by default.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="Where the run's data is now; where it was by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write the network as ONNX, proven on the test side to answer as the network does."""
     from assay.exporting import export_and_tell
 
-    export_and_tell(run, form, int8, out, json)
+    export_and_tell(run, form, int8, out, json, source)
 
 
 app.command()(serve)

@@ -15,6 +15,7 @@ from assay.evidence.context import Context
 from assay.evidence.evidence import find_all
 from assay.evidence.finding import Finding
 from assay.evidence.words import unit_of
+from assay.kept_samples import short_digests
 from assay.progress import Progress
 from assay.run import RunFolder, reading, to_json, write_text, writing
 from assay.samples.split import SIDES
@@ -121,7 +122,7 @@ def add_finding(run: RunFolder, finding: Finding) -> None:
 
 
 def write_samples(context: Context, run: RunFolder) -> None:
-    """`samples.parquet`: a row a sample with its side, target, and where it was evaluated its prediction and loss."""
+    """`samples.parquet`: a row a sample: side, target, content, and where it was evaluated prediction and loss."""
     samples, index = context.samples, context.samples.index
     count = len(samples.side)
     predictions: list[str | None] = [None] * count
@@ -137,6 +138,7 @@ def write_samples(context: Context, run: RunFolder) -> None:
         "target": index.column("target"),
         "prediction": pa.array(predictions, pa.string()),
         "loss": pa.array(losses, pa.float64(), from_pandas=True),
+        "digest": pa.array(short_digests(index), pa.string()),
     }
     file = run.samples
     work = file.with_name(file.name + ".partial")

@@ -6,9 +6,10 @@ refused      where an export answers differently, with the layer where that begi
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import onnx
 
     from assay.evaluation.evaluation import Evaluation
+    from assay.kept_samples import Kept
     from assay.samples.samples import Samples, View
     from assay.serving.latency import Latency
     from assay.serving.parity import Parity
@@ -38,21 +40,24 @@ class Work:
     """What an export is made of.
 
     Attributes:
-        samples: the run's data.
+        kept: the run's data, as far as it is there.
         predictor: the trained network.
         facts: what `model.json` holds.
         steps: one for each graph.
     """
 
-    samples: Samples
+    kept: Kept
     predictor: Predictor
     facts: Mapping[str, Any]
     steps: Sequence[Step]
 
+    @property
+    def samples(self) -> Samples:
+        """The run's samples that are there."""
+        return self.kept.samples
+
     def exported(self, models: Mapping[str, onnx.ModelProto]) -> Predictor:
         """What answers by these graphs, with as many threads as torch."""
-        from dataclasses import replace
-
         import torch
 
         from assay.serving.onnx_graph import OnnxGraph
@@ -70,15 +75,27 @@ class Work:
         return view
 
 
-def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress: Progress) -> dict[str, Any]:
+def export_run(
+    run: RunFolder, form: str, int8: bool, out: Path | None, progress: Progress, source: str | None = None
+) -> dict[str, Any]:
     """Export a run's network into `model/`, or into a folder of its own that works as a run for answering.
+
+    Where the data has changed since, the export is proven on the test samples that are left, and says so.
+
+    Args:
+        run: the run.
+        form: "onnx".
+        int8: whether weights shall have eight bits.
+        out: the folder of its own; None for `model/`.
+        progress: is told how far it is.
+        source: where the run's data is now; None for where it was.
 
     Returns:
         What `export.json` holds.
 
     Raises:
-        RunError: the run is not complete, its data has changed, an operator has no form in ONNX, the export answers
-            differently, or int8 loses too much.
+        RunError: the run is not complete, none of its test samples is there any more, an operator has no form in
+            ONNX, the export answers differently, or int8 loses too much.
         SettingError: another form is asked for.
         MissingExtraError: the packages that write ONNX are not installed.
     """
@@ -87,7 +104,7 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
     if form != "onnx":
         raise SettingError(f"--format {form} is not possible", did_you_mean(form, ("onnx",)))
     run.read(run.summary)  # the run is complete
-    work = _prepared(run, progress)
+    work = _prepared(run, source, progress)
     progress.stage("Writing the network as ONNX")
     models = _written(work)
     progress.stage("Comparing the export with the network on the test side")
@@ -108,23 +125,23 @@ def export_run(run: RunFolder, form: str, int8: bool, out: Path | None, progress
     return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)
 
 
-def _prepared(run: RunFolder, progress: Progress) -> Work:
-    from assay.planning import samples_again
+def _prepared(run: RunFolder, source: str | None, progress: Progress) -> Work:
+    from assay.kept_samples import kept_samples
     from assay.serving.predictor import Predictor
     from assay.serving.steps import example_batches, with_features
     from assay.stored_network import read_network
 
     task, spec, network, facts = read_network(run.model)
-    progress.stage("Decoding the samples")
-    samples = samples_again(run, task, spec, progress)
+    kept = kept_samples(run, task, spec, source, progress)
+    samples = kept.samples
     predictor = Predictor(task, spec, network, temperature=facts["temperature"], settled=facts["settled"],
                           likeness=facts["likeness"])  # fmt: skip
-    work = Work(samples, predictor, facts, ())
+    work = Work(kept, predictor, facts, ())
     steps = task.steps(network, example_batches(samples, work.side()), spec)
     by_features = predictor.likeness is not None and predictor.likeness.by == "features"
     if by_features and [step.name for step in steps] == ["model"]:
         steps = [with_features(steps[0], network)]
-    return Work(samples, predictor, facts, tuple(steps))
+    return replace(work, steps=tuple(steps))
 
 
 def _written(work: Work) -> dict[str, onnx.ModelProto]:
@@ -183,6 +200,8 @@ def _proven_int8(work: Work, exported: Predictor, trained: Evaluation) -> Parity
     parity, _ = compared(work.predictor, exported, work.side(), work.steps, INT8, trained)
     if not parity.lost <= MOST_LOST:
         told = f"the int8 export loses {100 * parity.lost:.2f} points of {parity.metric}, more than {100 * MOST_LOST:g}"
+        if not math.isfinite(parity.lost):
+            told = f"the answers of the int8 export have no {parity.metric}, so that nothing can be proven of them"
         raise RunError(told, "Export in float: leave out --int8.")
     return parity
 
@@ -212,6 +231,9 @@ def _fed(work: Work, exported: Predictor) -> dict[str, list[dict[str, np.ndarray
     """What each graph is fed for some training samples."""
     from assay.serving.parity import graphs_of
 
+    if not len(work.samples.view(TRAIN)):
+        told = "none of the training samples is there, by which ranges of values are measured"
+        raise RunError(told, "Export in float: leave out --int8; or give all of the data: --source.")
     graphs = graphs_of(exported)
     for graph in graphs.values():
         graph.noting, graph.calls = _CALIBRATION, []
@@ -238,6 +260,7 @@ def _facts(work: Work, models: Mapping[str, onnx.ModelProto], told: Mapping[str,
         "model": model_digest(work.facts),
         "asked": task.asked(work.predictor.network),
         "preprocessing": task.preparation(spec),
+        "proven_on": {"test_samples": work.kept.test, "there": work.kept.there},
         "parity": {name: {**vars(one), "difference": vars(one.difference)} for name, one in told.items()},
         "versions": installed(("torch", "onnx", "onnxscript", "onnxruntime")),
     }
@@ -298,14 +321,16 @@ def _assay() -> str:
     return installed(("assay",)).get("assay", "unknown")
 
 
-def export_and_tell(path: Path, form: str, int8: bool, out: Path | None, as_json: bool) -> None:
+def export_and_tell(
+    path: Path, form: str, int8: bool, out: Path | None, as_json: bool, source: str | None = None
+) -> None:
     """Export, and tell a person or a program how it compares."""
     from assay.evidence.export import lines
     from assay.shell import listener, print_json, say
 
     run, progress = RunFolder.open(path), listener()
     try:
-        facts = export_run(run, form, int8, out, progress)
+        facts = export_run(run, form, int8, out, progress, source)
     finally:
         progress.close()
     if as_json:

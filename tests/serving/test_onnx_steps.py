@@ -109,6 +109,37 @@ def test_a_writer_of_text_as_graphs() -> None:
         agrees(step, tolerance=0.5, int8=True)
 
 
+def test_eight_bits_are_static_for_convolutions_and_dynamic_for_products() -> None:
+    from assay.serving.onnx_graph import OnnxGraph
+    from assay.serving.onnx_writing import write_step
+    from assay.serving.parity import apart, module_outputs
+    from assay.serving.quantising import is_convolutional, outer_nodes, quantised
+
+    def step(module: nn.Module, *shape: int) -> Step:
+        return Step("model", shaken(module), {"x": torch.zeros(2, *shape)}, {"x": {0: "batch"}}, ("output",))
+
+    torch.manual_seed(0)
+    seeing = step(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(128, 3)),
+                  3, 8, 8)  # fmt: skip
+    reading = step(nn.Sequential(nn.Linear(16, 32), nn.GELU(), nn.Linear(32, 4)), 5, 16)
+    for one, static in ((seeing, True), (reading, False)):
+        model = write_step(one, {})
+        assert is_convolutional(model) == static
+        fed = [{"x": np.random.default_rng(seed).standard_normal((4, *one.inputs["x"].shape[1:])).astype(np.float32)}
+               for seed in range(3)]  # fmt: skip
+        small = quantised(model, fed[:2])
+        kinds = {node.op_type for node in small.graph.node}
+        assert ("QuantizeLinear" in kinds) == static and ("DynamicQuantizeLinear" in kinds) == (not static), kinds
+        assert small.ByteSize() < model.ByteSize() or static  # so small a graph holds more nodes than weights
+        ours, theirs = module_outputs(one, fed[2])[0], OnnxGraph(small.SerializeToString(), 1)(**fed[2])[0]
+        assert 0 < apart(ours, theirs) < 0.5
+        if static:  # ranges come from what was fed: of samples a hundred times smaller they do not reach far enough
+            narrow = quantised(model, [{"x": fed[0]["x"] / 100}])
+            assert apart(ours, OnnxGraph(narrow.SerializeToString(), 1)(**fed[2])[0]) > 2 * apart(ours, theirs)
+            spared = quantised(model, fed[:2], outer_nodes(model))
+            assert len(spared.graph.node) < len(small.graph.node)
+
+
 @pytest.mark.slow
 def test_a_translator_as_graphs() -> None:
     from types import SimpleNamespace

@@ -8,7 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from studio_asking import Asked, png
+import pytest
+
+from studio_asking import OWN, Asked, png
 
 
 def _zip(members: dict[str, bytes]) -> bytes:
@@ -68,6 +70,31 @@ def test_bad_uploads_are_told_in_one_error_and_one_hint(asked: Asked) -> None:
     for body in ({"name": "", "kind": "pictures"}, {"name": "x", "kind": "nothing"}, {"name": 1, "kind": "texts"}, {}):
         assert asked.post("projects", body, 422)["hint"]
     assert asked.post(f"projects/{name}/texts", {"label": "a", "texts": ["x"]}, 422)["error"]
+
+
+@pytest.mark.parametrize("path", ["files?label=cat", "zip", "texts"])
+def test_an_upload_that_is_cut_off_leaves_nothing(asked: Asked, path: str) -> None:
+    import asyncio
+
+    name = _made(asked)
+    sent: list[Any] = []
+    messages = iter([{"type": "http.request", "body": b"--x\r\nhalf of it", "more_body": True}])
+
+    async def receive() -> Any:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    place, _, query = path.partition("?")
+    whole = {**OWN, "content-type": "multipart/form-data; boundary=x", "content-length": "1000"}
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+             "path": f"/api/projects/{name}/{place}", "raw_path": b"", "query_string": query.encode(), "root_path": "",
+             "headers": [(key.encode(), value.encode()) for key, value in whole.items()],
+             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 8001)}  # fmt: skip
+    asyncio.run(asked.client.app(scope, receive, send))
+    assert sent[0]["status"] == 400 and b"cut off" in sent[1]["body"] and b"hint" in sent[1]["body"]
+    assert asked.get(f"projects/{name}")["total"] == 0
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(asked: Asked, monkeypatch: Any) -> None:

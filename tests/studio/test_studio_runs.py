@@ -140,10 +140,20 @@ def test_an_export_is_a_zip(asked: Asked) -> None:
     folder = asked.studio.workspace.project(name).exports / "1-int8" / "model"
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(b"graph")
-    assert asked.get("runs/light~1/exports")["int8"] == {"state": "done", "bytes": 5}
+    # Killed before it was whole: it is none, and in nobody's way.
+    assert asked.get("runs/light~1/exports")["int8"] == {"state": "none"}
+    asked.get("runs/light~1/exports/int8.zip", 422)
+    asked.post("runs/light~1/export", {"int8": True}, 202)
+    assert not folder.exists()
+    assert asked.studio.trainings._children["light~1"].wait(300) == "failed"  # there is no such run
+    folder.mkdir(parents=True)
+    (folder / "model.onnx").write_bytes(b"graph")
+    (folder / "export.json").write_text('{"format": 1}')
+    told = asked.get("runs/light~1/exports")["int8"]
+    assert told["state"] == "done" and told["bytes"] == 5
     found = asked.client.get("/api/runs/light~1/exports/int8.zip", headers={"host": "127.0.0.1"})
     with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
-        assert archive.namelist() == ["light-1-int8/model/model.onnx"]
+        assert archive.namelist() == ["light-1-int8/model/export.json", "light-1-int8/model/model.onnx"]
 
 
 def test_labels_that_look_wrong_are_those_that_files_still_have(asked: Asked) -> None:

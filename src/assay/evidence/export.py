@@ -29,18 +29,28 @@ def find(facts: Mapping[str, Any]) -> Finding:
         "on disk, after": Number(facts["bytes"][kind], unit="bytes"),
     }
     quicker = after <= before
-    status = "good" if quicker or kind == "float" else "watch"
-    next_ = "" if status == "good" else "Export in float: int8 is no quicker on this processor."
+    left = _left(facts)
+    status = "good" if (quicker or kind == "float") and not left else "watch"
+    next_ = "" if quicker or kind == "float" else "Export in float: int8 is no quicker on this processor."
+    next_ = next_ or ("Export again with all of the run's data, by --source where it was moved." if left else "")
     certainty = (
-        f"Compared on the {parity['answers']:,} answers of the test side; timed here, with as many threads for both; "
-        f"a difference of an output is told in deviations of that output."
+        f"{left}Compared on the {parity['answers']:,} answers of the test side; timed here, with as many threads for "
+        f"both; a difference of an output is told in deviations of that output."
     )
     return Finding("export", QUESTION, status, _verdict(facts), numbers, (_table(facts),), next_, certainty)  # type: ignore[arg-type]
 
 
+def _left(facts: Mapping[str, Any]) -> str:
+    """What is to be known where the run's test side is not there as a whole; else empty."""
+    test, there = facts["proven_on"]["test_samples"], facts["proven_on"]["there"]
+    if there == test:
+        return ""
+    return f"The data has changed since the training: {there:,} of {test:,} test samples are left. "
+
+
 def lines(facts: Mapping[str, Any]) -> list[str]:
     """What a person is told after an export."""
-    told = [_verdict(facts), f"opset {facts['opset']}"]
+    told = [_verdict(facts), *filter(None, [_left(facts).strip()]), f"opset {facts['opset']}"]
     told += [f"in the graph: {text}" for text in facts["preprocessing"].inside]
     return told + [f"before the graph: {text}" for text in facts["preprocessing"].outside]
 

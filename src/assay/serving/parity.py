@@ -54,8 +54,14 @@ class Parity:
 
     @property
     def lost(self) -> float:
-        """What of the metric is lost: of a share or rate in shares, of any other as a share of the network's value."""
-        return max(0.0, -self.difference.value) if math.isfinite(self.difference.value) else 0.0
+        """What of the metric is lost: of a share or rate in shares, of any other as a share of the network's value.
+
+        All of it where the export has no value of it: answers that are no numbers. Where the network has none either,
+        such as on a test side of one class, nothing is known to be lost as long as answers are equal.
+        """
+        if math.isfinite(self.difference.value):
+            return max(0.0, -self.difference.value)
+        return 0.0 if not math.isfinite(self.trained) and self.equal >= LEAST_EQUAL else math.inf
 
 
 def compared(

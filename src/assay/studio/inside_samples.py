@@ -58,21 +58,29 @@ class Shelf:
         return [_told(row) for row in rows], self._rows.num_rows
 
     def drawings(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """By id, how the samples look; those that cannot be decoded any more are left out."""
-        samples = self.held(ids)
+        """By id, how the samples look; those that are gone, or cannot be decoded any more, are left out."""
+        samples = self._found(ids)
+        if samples is None:
+            return {}
         task, spec = self._model.task, self._model.spec
         return {samples.id(unit): drawn(task.draw(samples, unit, spec)) for unit in range(len(samples.side))}
 
     def held(self, ids: Sequence[str]) -> Samples:
-        """Samples of the run's source, decoded; raises `RunError` where the source is gone or has changed."""
+        """Samples of the run's source, decoded; raises `RunError` where it is gone, or they are not in it any more."""
+        samples = self._found(ids)
+        if samples is None:
+            raise RunError("the sample is not in the data of this run any more", "Choose another.")
+        return samples
+
+    def _found(self, ids: Sequence[str]) -> Samples | None:
+        """Those of the samples that are there; None where none of them is."""
         from assay.samples.samples import hold_samples
 
-        wanted = set(ids)
-        records = those(self._source(), wanted.__contains__)
+        records = those(self._source(), set(ids).__contains__)
         try:
             return hold_samples(self._model.task, records, self._model.spec, ProblemLog())
-        except DataError as error:
-            raise RunError("the sample is not in the data of this run", "Choose another.") from error
+        except DataError:
+            return None
 
     def truth(self, samples: Samples) -> str:
         """The target of the only sample in words; empty where it has none."""
@@ -121,8 +129,9 @@ def _shown_side(run: RunFolder) -> tuple[str, pa.Table]:
 
 
 def _read_again(run: RunFolder, model: Model) -> Records:
-    """The records that a run learned from."""
+    """The records that a run learned from, as far as they are as they were."""
     from assay.flow import read
+    from assay.kept_samples import unchanged_ids
     from assay.sources.privacy import found_source
     from assay.sources.source import DataOptions, open_source
 
@@ -133,7 +142,7 @@ def _read_again(run: RunFolder, model: Model) -> Records:
         options = replace(DataOptions(**plan["data"]), task=plan["task"])
     records = read(model.task, open_source(found_source(plan["source"])), options)
     if records.fingerprint != plan["fingerprint"]:
-        raise RunError("the data of this run has changed since", "Bring a sample of your own along, or train again.")
+        return those(records, unchanged_ids(run, records).__contains__)
     return records
 
 

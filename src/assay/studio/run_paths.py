@@ -19,7 +19,7 @@ from assay.serving.http.kinds import endings, in_json
 from assay.serving.http.refusals import Refused
 from assay.studio.requests import Json, names_in, said
 from assay.studio.studio import Studio
-from assay.studio.trainings import export_folder
+from assay.studio.trainings import export_folder, is_export
 
 #: The evidence page brings its own policy. Beyond it, it is in no origin at all and reaches nothing of the studio.
 _REPORT_POLICY = (
@@ -179,7 +179,7 @@ def _exports(router: APIRouter, studio: Studio) -> None:
     @router.get("/runs/{run}/exports/{form}.zip")
     def download(run: str, form: str) -> Response:
         folder = export_folder(studio.workspace.project_of(run), run, form == "int8")
-        if form not in ("float", "int8") or not folder.is_dir():
+        if form not in ("float", "int8") or not is_export(folder):
             raise RunError("this export is not there", "Export it first.")
         name = f"{run.replace('~', '-')}-{form}"
         headers = {"content-disposition": f'attachment; filename="{name}.zip"'}

@@ -80,13 +80,16 @@ class Trainings:
         """Write the network as ONNX into a folder of the project."""
         folder, project = self._workspace.run_folder(run), self._workspace.project_of(run)
         target = export_folder(project, run, int8)
-        if target.exists():
+        if is_export(target):
             raise SettingError("this export is there already", "Download it.")
         work = "export in eight bits" if int8 else "export"
         words = ["export", str(folder), "--out", str(target), *(["--int8"] if int8 else []), "--json"]
-        self._begin(run, project, work, words, None)
+        self._begin(run, project, work, words, None, remains=target)
 
-    def _begin(self, run: str, project: Project, work: str, words: Sequence[str], facts: Any) -> None:
+    def _begin(
+        self, run: str, project: Project, work: str, words: Sequence[str], facts: Any, remains: Path | None = None
+    ) -> None:
+        """Start a process, unless one is at work; `remains` of one that was killed go first."""
         with self._lock:
             if (busy := self.busy) is not None:
                 doing = "trained" if busy["work"] == "train" else "exported"
@@ -95,6 +98,9 @@ class Trainings:
                     "Wait until it is done, or stop it on its page.",
                 )  # fmt: skip
             log = project.logs / f"{_number(run)}{'' if work == 'train' else f'-{work}'.replace(' ', '-')}.log"
+            if remains is not None and remains.exists():
+                with writing(remains):
+                    shutil.rmtree(remains)
             if facts is not None:
                 note = project.logs / f"{_number(run)}.json"
                 before = RunFolder(project.logs).read(note) if note.exists() else {}
@@ -189,7 +195,7 @@ class Trainings:
             mine = child is not None and work == ("export in eight bits" if int8 else "export")
             if mine and child is not None and child.state == "running":
                 found[name] = {"state": "running", "stage": stage_in(child.log)[0]}
-            elif folder.is_dir():
+            elif is_export(folder):
                 found[name] = {"state": "done", **_export_facts(folder)}
             elif mine and child is not None and child.state == "failed":
                 found[name] = {"state": "failed", **vars(child.failure)}
@@ -201,6 +207,11 @@ class Trainings:
 def export_folder(project: Project, run: str, int8: bool) -> Path:
     """Where an export of a run goes."""
     return project.exports / f"{_number(run)}-{'int8' if int8 else 'float'}"
+
+
+def is_export(folder: Path) -> bool:
+    """Whether a whole export is there: what tells of it is written last."""
+    return (folder / "model" / "export.json").is_file()
 
 
 def _number(run: str) -> str:

@@ -12,9 +12,22 @@ const EVIDENCE = [["quick", "Quick: how good it is, within seconds"], ["full", "
 export async function view(context) {
   const { project, place, run } = context;
   const live = h("div", { class: "live-run" });
-  const shown = run || project.runs[0]?.run;
+  // A training that has just begun is not among the runs yet: its folder is made once the data is read.
+  const busy = project.busy;
+  const own = busy?.work === "train" && busy.run.slice(0, busy.run.lastIndexOf("~")) === project.id ? busy.run : "";
+  const shown = run || own || project.runs[0]?.run;
   put(place, starting(context), live, past(context, shown));
-  return shown ? following(live, shown, context) : undefined;
+  const ends = [shown ? following(live, shown, context) : null, busy && busy.run !== shown ? waiting(context) : null];
+  return () => ends.forEach((end) => end?.());
+}
+
+/** Draws the view anew once this machine is free. */
+function waiting({ api: asked, again }) {
+  return poll(async () => {
+    const { busy } = await asked.get("busy");
+    if (!busy) again();
+    return !busy;
+  }, 2000);
 }
 
 function starting(context) {
