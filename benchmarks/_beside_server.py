@@ -18,11 +18,11 @@ _PLAIN = Path(__file__).with_name("_plain_endpoint.py")
 def raw_session(run: Path) -> Callable[[Sequence[bytes]], Any]:
     """What answers photos by an ONNX Runtime session of the run's network, with Assay's decoding and resizing."""
     import numpy as np
-    import onnxruntime
     import torch
 
     import assay
     from assay.samples.image_form import bring
+    from assay.serving.onnx_runtime import onnx_runtime
     from assay.sources.decode import decode_image
 
     file = run.parent / "raw.onnx"
@@ -33,7 +33,7 @@ def raw_session(run: Path) -> Callable[[Sequence[bytes]], Any]:
         torch.onnx.export(
             model.network, (example,), file, dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
         )
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(2)
 

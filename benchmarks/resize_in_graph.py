@@ -43,8 +43,9 @@ def photographs() -> Iterator[Array]:
 
 def session(side: int, exclude: int) -> Any:
     """What brings pictures (1, 3, H, W) uint8 to a side."""
-    import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
+
+    from assay.serving.onnx_runtime import onnx_runtime
 
     node = helper.make_node("Resize", ["x", "", "", "sizes"], ["y"], mode="linear", antialias=1, axes=[2, 3],
                             coordinate_transformation_mode="half_pixel", exclude_outside=exclude)  # fmt: skip
@@ -53,6 +54,7 @@ def session(side: int, exclude: int) -> Any:
     sizes = numpy_helper.from_array(np.asarray([side, side], np.int64), "sizes")
     graph = helper.make_graph([node], "resize", [given], [found], [sizes])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

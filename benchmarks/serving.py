@@ -62,6 +62,7 @@ def main() -> None:
     }
     targets = [
         Target("seconds until the server answers", start["healthy_s"]["median"], "<", 2.0),
+        Target("seconds until its model answers", start["ready_s"]["median"], "<", 2.0),
         Target("one request: p50 of a raw session's", one["ratio"], "<=", 1.3),
         Target("64 clients: of the raw session's best throughput", many["of_raw"], ">=", 0.8),
         Target("64 clients: times a plain endpoint's throughput", many["of_plain"], ">=", 3.0),

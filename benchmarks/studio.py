@@ -1,6 +1,7 @@
 """The studio in headless Chromium: pictures, texts and sounds are taught, tried and exported by what a person clicks.
 
-A slider of the view "Inside" is moved for each, too, which trains for a few seconds with and without the change.
+A slider of the view "Inside" is moved for each, too, which trains for a few seconds with and without the change. Other
+things are done by hand: webcam, microphone, boxes, labels, a drawing, and a browser that is closed during a training.
 
 What is measured: seconds until the first view can be used, whether any request leaves the machine, and what axe finds
 of accessibility (with `AXE` naming axe-core's `axe.min.js`; `npm pack axe-core` gives it). Pictures of every view go
@@ -13,12 +14,14 @@ import argparse
 import os
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _browser
 from _browser import Person
 from _common import Json, Target, open_bench, say, spread
+from _hands import by_hand
 
 _STARTS = 5
 _FIRST_VIEW_S = 2.0
@@ -52,6 +55,8 @@ def main() -> None:
                 return _taught(me, kind, teach(bench.work, count), budget, axe, shots)
 
         found[kind] = bench.piece(kind, measured)
+    few = _browser.shapes(bench.work / "few", 14)
+    found["by-hand"] = hands = bench.piece("by-hand", partial(by_hand, bench.work / "hands", few, not bench.smoke))
     if bench.options.shots:
         found["narrow"] = bench.piece("looks", lambda: _looked(folder, axe, shots))
     faults = [fault for one in found.values() for view in one["faults"].values() for fault in view]
@@ -63,6 +68,7 @@ def main() -> None:
         "console_errors": sum(one["console_errors"] for one in found.values()),
         "views_judged": sum(len(one["faults"]) for one in found.values()),
         "serious_faults": faults if axe else None,
+        "by_hand": hands["worked"],
         "seconds": {kind: one.get("train_s") for kind, one in found.items() if kind in _LOOKS},
     }
     targets = [
@@ -74,6 +80,8 @@ def main() -> None:
                "==", float(1 if bench.smoke else len(_LOOKS))),
         Target("tasks taught, tried and exported", float(sum(one.get("exported", False) for one in found.values())),
                "==", float(1 if bench.smoke else len(_LOOKS))),
+        Target("things done by hand that did not work", float(sum(not worked for worked in hands["worked"].values())),
+               "==", 0.0),
     ]  # fmt: skip
     bench.finish(summary, targets, packages=("fastapi", "uvicorn", "playwright", "onnxruntime"))
 

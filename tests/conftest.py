@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 
 from programs import Result, told
+
+# Tests ask whether it is installed before Assay imports it, which would keep it from sending anything.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 Command = Callable[..., Result]
 

@@ -71,6 +71,7 @@ def _library(kind: str) -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
         os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # standard output is for JSON
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # its makers are told nothing
         import mlflow
 
         return mlflow

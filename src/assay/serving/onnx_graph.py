@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import MissingExtraError, RunError
+from assay.serving.onnx_runtime import onnx_runtime
 from assay.serving.stand_in import bind
 
 Array = np.ndarray[Any, Any]
@@ -36,7 +37,7 @@ class OnnxGraph:
 
     def __init__(self, content: bytes, threads: int | None = None, label: str = "model.onnx") -> None:
         try:
-            import onnxruntime
+            onnxruntime = onnx_runtime()
         except ImportError as error:
             raise MissingExtraError("answering by an export", "run") from error
         options = onnxruntime.SessionOptions()

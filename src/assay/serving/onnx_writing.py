@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError, RunError
+from assay.serving.onnx_runtime import silence
 
 if TYPE_CHECKING:
     import onnx
@@ -43,6 +44,7 @@ def write_step(step: Step, metadata: Mapping[str, str]) -> onnx.ModelProto:
     """
     import torch
 
+    silence()
     try:
         import onnx
         import onnxscript  # noqa: F401

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from assay.serving.onnx_runtime import onnx_runtime
 from assay.serving.onnx_writing import SCOPES
 from assay.serving.parity import apart
 
@@ -54,8 +55,8 @@ def _outputs_of_layers(model: onnx.ModelProto) -> dict[str, str]:
 def _graph_outputs(model: onnx.ModelProto, places: Mapping[str, str], fed: Mapping[str, Array]) -> dict[str, Array]:
     """What each of these values is for an input, without the fusions that would hide them."""
     import onnx
-    import onnxruntime
 
+    onnxruntime = onnx_runtime()
     wide = onnx.ModelProto()
     wide.CopyFrom(model)
     known = {value.name for value in wide.graph.output}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.serving.onnx_runtime import onnx_runtime
 from assay.serving.onnx_writing import quiet
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
     """
     try:
         import onnx
+
+        onnx_runtime()
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise MissingExtraError("assay export --int8", "export") from error

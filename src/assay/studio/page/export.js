@@ -58,5 +58,12 @@ function facts(found, form) {
   if (parity) rows.push(["equal answers", `${(100 * parity.equal).toFixed(2)} %`]);
   if (speed) rows.push(["one answer", `${speed.alone_ms.toFixed(1)} ms`]);
   if (told.latency?.trained) rows.push(["before", `${told.latency.trained.alone_ms.toFixed(1)} ms`]);
-  return h("dl", { class: "numbers" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const numbers = h("dl", { class: "numbers" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  return h("div", {}, numbers, left(told.proven_on));
+}
+
+/** What is to be known where test samples are gone since the training. */
+function left(proven) {
+  if (!proven || proven.there === proven.test_samples) return null;
+  return h("p", { class: "quiet" }, `The data has changed since the training: proven on the ${proven.there} of ${proven.test_samples} test samples that are left.`);
 }
