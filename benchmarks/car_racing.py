@@ -155,8 +155,10 @@ def main() -> None:
     bench = open_bench("car_racing", __doc__, add_options)
     seeds = [0] if bench.smoke else numbers(bench.options.seeds)
     runs = [bench.piece(f"learn-{seed}", partial(learn, bench, seed)) for seed in seeds]
+    # A training that was kept from an earlier call is kept without its policy.
+    kept = next((seed for seed in seeds if (bench.work / f"learn-{seed}" / "run" / "summary.json").exists()), seeds[0])
     beside, took, changed = (
-        bench.piece(name, partial(measure, bench, seeds[0])) if name in bench.options.parts.split(",") else {}
+        bench.piece(name, partial(measure, bench, kept)) if name in bench.options.parts.split(",") else {}
         for name, measure in (("drivers", drivers), ("step", step), ("worse", worse))
     )
     summary: Json = {
