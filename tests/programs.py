@@ -78,3 +78,29 @@ def without_absent(program: str, *words: object) -> subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-c", whole, *map(str, words)], capture_output=True, text=True, env=environment, timeout=600
     )
+
+
+def assay(*words: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "assay", *map(str, words)], capture_output=True, text=True, cwd=cwd,
+                          env={**os.environ, **environment}, timeout=300)  # fmt: skip
+
+
+def complains(result: Any, *words: str, code: int = 1) -> str:
+    """That a command ended with one `error:` line, at most one `hint:` line, and no traceback; gives what it told."""
+    err = result.err if hasattr(result, "err") else result.stderr
+    lines = err.splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    found = result.code if hasattr(result, "code") else result.returncode
+    assert found == code, err
+    assert len(errors) == 1, err
+    assert len([line for line in lines if line.startswith("hint: ")]) <= 1
+    assert "Traceback" not in err
+    told = "\n".join(line for line in lines if line.startswith(("error: ", "hint: ")))
+    for word in words:
+        assert word in told
+    return told
+
+
+def kinds(found: Any) -> dict[str, tuple[int, str]]:
+    return {problem["kind"]: (problem["count"], problem["action"]) for problem in found["problems"]}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sounds import put
 
 from real_data import DATA
 
@@ -55,3 +56,12 @@ def data_set() -> Callable[[str], Path]:
         return root / name
 
     return found
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Path:
+    """Two commands with four recordings each."""
+    for number, name in enumerate(["go", "stop"]):
+        for seed in range(4):
+            put(tmp_path / "commands" / name / f"{seed}.wav", 10 * number + seed)
+    return tmp_path / "commands"
