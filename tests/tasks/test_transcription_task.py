@@ -1,9 +1,8 @@
-"""Transcription as an application: the acceptance test, long recordings, partial answers, subtitles, bad input."""
+"""Transcription as an application: the acceptance test, long recordings, partial answers, bad input."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,14 @@ from assay.check import check_task
 from assay.errors import DataError, SettingError
 from assay.evaluation.transcripts import Heard, Stretch, Transcript, Word
 from assay.model import Model
-from assay.samples.draws import Draws
 from assay.samples.recording_windows import long_recordings
-from assay.samples.speech_augment import played, speech_augmented
 from assay.samples.speech_places import BANDS, stretches
 from assay.serving.dictation import Dictation, gathered
-from assay.serving.subtitles import srt, subtitles, vtt
+from assay.serving.subtitles import srt, vtt
 from assay.sources.records import ProblemLog
 from assay.sources.source import DataOptions, open_source
 from assay.tasks.transcription import Transcription
 from speech_examples import RATE, sentence, write_sentences
-
-CHANGES = {"speed": 0.1, "gain": 6.0, "noise": 1.0, "mask_time": 0.1, "mask_band": 0.2, "tilt": 3.0}
 
 
 @pytest.fixture(scope="module")
@@ -88,34 +83,6 @@ def test_recordings_that_are_all_too_long_are_told(tmp_path: Path) -> None:
     records = task.read(open_source(folder), DataOptions())
     with pytest.raises(DataError, match="longer than 30 s"):
         task.fit_spec(records, np.ones(3, bool), DataOptions())
-
-
-def test_changes_depend_on_the_window_alone() -> None:
-    torch.manual_seed(0)
-    mask = torch.arange(9000) < torch.tensor([4000, 9000, 6000])[:, None]
-    sound = torch.randn(3, 9000) * 0.1 * mask
-    together, kept = speech_augmented(sound, mask, CHANGES, 16_000, Draws(0, 1, np.array([5, 6, 7])))
-    alone, one = speech_augmented(sound[:1, :4000], mask[:1, :4000], CHANGES, 16_000, Draws(0, 1, np.array([5])))
-    assert int(kept[0].sum()) == int(one.sum()) and not together[~kept].any()
-    torch.testing.assert_close(together[0, : one.shape[1]], alone[0], atol=1e-5, rtol=1e-4)
-    assert not torch.equal(together[1, :4000], sound[1, :4000])
-
-
-def test_played_faster_it_is_shorter() -> None:
-    tone = torch.sin(torch.arange(8000) * 0.1)[None]
-    sound, mask = played(tone, torch.ones_like(tone, dtype=torch.bool), torch.tensor([1.25]))
-    assert int(mask.sum()) == 6400
-    torch.testing.assert_close(sound[0, 1000:5000], torch.sin(torch.arange(8000) * 0.125)[1000:5000], atol=2e-3, rtol=0)
-
-
-def test_played_slower_nothing_goes_beyond_what_a_network_hears() -> None:
-    rate = 200
-    sound = torch.ones(64, 29 * rate)
-    mask = torch.arange(29 * rate) < torch.tensor([29 * rate, 5 * rate] * 32)[:, None]
-    changed, kept = speech_augmented(sound * mask, mask, {"speed": 0.3}, rate, Draws(0, 1, np.arange(64)))
-    lengths = kept.sum(dim=1) / rate
-    assert float(lengths.max()) <= 30 and changed.shape[1] <= 30 * rate
-    assert float(lengths[::2].max()) > 29.9 and float(lengths[1::2].max()) > 5.8 and float(lengths.min()) < 4.5
 
 
 class Echo:
@@ -249,55 +216,6 @@ def test_several_answers_for_one_file_are_refused_before_the_work(
     for inputs in ((said / "001.wav", said / "002.wav"), (said,)):
         two = command("predict", run, *inputs, "--out", tmp_path / "two.srt")
         assert two.code == 1 and "one answer" in two.err and not (tmp_path / "two.srt").exists()
-
-
-ANSWER = {
-    "text": "Hello there. This goes on & on",
-    "segments": [{"text": "Hello there.", "start": 0.0, "end": 2.0}],
-    "words": [
-        {"text": word, "start": 3600 + place, "end": 3600.4 + place, "confidence": 1.0}
-        for place, word in enumerate(["Hello", "there", "world."])
-    ]
-    + [
-        {"text": f"word{place}", "start": 3603.1 + place / 5, "end": 3603.3 + place / 5, "confidence": 1.0}
-        for place in range(60)
-    ],
-}
-
-
-def test_subtitles_can_be_read() -> None:
-    lines = subtitles(ANSWER)
-    assert " ".join(line.text for line in lines).split() == [word["text"] for word in ANSWER["words"]]
-    for line, after in itertools.pairwise(lines):
-        assert line.end <= after.start + 1e-9 and line.end - line.start <= 6.8
-    assert all(len(line.text) <= 84 for line in lines)
-    text = srt(ANSWER)
-    assert text.startswith("1\n01:00:00,000 --> ") and re.search(r"^\d+\n\d\d:\d\d:\d\d,\d{3} --> ", text, re.M)
-    bare = {"segments": [{"text": "a & b --> c", "start": 59.9996, "end": 61.0}], "words": []}
-    assert vtt(bare) == "WEBVTT\n\n00:01:00.000 --> 00:01:01.000\na &amp; b -&gt; c\n\n"
-    assert srt({"segments": [], "words": []}) == ""
-
-
-def test_subtitles_have_the_spaces_of_the_text() -> None:
-    signs = "今日はとても良い天気ですね明日もきっと晴れるでしょう" * 3
-    words = [{"text": sign, "start": place / 8, "end": (place + 1) / 8, "confidence": 1.0}
-             for place, sign in enumerate(signs)]  # fmt: skip
-    lines = subtitles({"text": signs, "segments": [], "words": words})
-    assert "".join(line.text for line in lines) == signs and not any(" " in line.text for line in lines)
-    assert len(lines) > 1 and all(line.end - line.start <= 6.01 for line in lines)
-    mixed = {"text": "OK 今日は", "segments": [], "words": [{**words[0], "text": "OK"}, *words[1:2], words[2]]}
-    mixed["words"] = [{**one, "text": text} for one, text in zip(words, ("OK", "今", "日", "は"), strict=False)]
-    assert [line.text for line in subtitles(mixed)] == ["OK 今日は"]
-    assert all(len(line) <= 42 for line in srt({"text": signs, "segments": [], "words": words}).splitlines())
-
-
-def test_subtitles_without_times_of_words_are_short_too() -> None:
-    text = " ".join(f"word{place}" for place in range(40))
-    lines = subtitles({"text": text, "segments": [{"text": text, "start": 100.0, "end": 128.0}], "words": []})
-    assert " ".join(line.text for line in lines) == text and len(lines) >= 5
-    assert lines[0].start == 100 and lines[-1].end == pytest.approx(128, abs=0.01)
-    assert all(len(line.text) <= 84 and line.end - line.start <= 6.8 for line in lines)
-    assert all(line.end <= after.start + 1e-9 for line, after in itertools.pairwise(lines))
 
 
 def bad_recording(folder: Path, kind: str) -> tuple[Path, float]:
