@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 _PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-#: ONNX's numbers of float, float16, double and bfloat16.
-_FLOATS = (1, 10, 11, 16)
+#: ONNX's numbers of float, float16 and bfloat16, in which weights are learned; doubles are what a spectrum is made of.
+_FLOATS = (1, 10, 16)
 Fed = Mapping[str, Array]
 
 
