@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import MissingExtraError
+from assay.serving.narrow_weights import left_weights, narrow
 from assay.serving.onnx_runtime import onnx_runtime
 from assay.serving.onnx_writing import quiet
 
@@ -39,11 +40,11 @@ def is_convolutional(model: onnx.ModelProto, spared: Collection[str] = ()) -> bo
         spared: the names of nodes that do not count.
     """
     sizes = {value.name: int(np.prod(value.dims)) for value in model.graph.initializer}
-    held = {"Conv": 0, "MatMul": 0}
+    held, left = {"Conv": 0, "MatMul": 0}, left_weights(model)
     for name, node in _by_name(model):
         kind = {"Conv": "Conv", "ConvTranspose": "Conv", "MatMul": "MatMul", "Gemm": "MatMul"}.get(node.op_type)
         if kind and len(node.input) > 1 and name not in spared:
-            held[kind] += sizes.get(node.input[1], 0)
+            held[kind] += sizes.get(left.get(name, node.input[1]), 0)
     return held["Conv"] > held["MatMul"]
 
 
@@ -71,6 +72,8 @@ def front_nodes(model: onnx.ModelProto, fixed: Collection[str]) -> list[str]:
 def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[str] = ()) -> onnx.ModelProto:
     """The graph with eight-bit weights, and in convolutional networks eight-bit values between layers.
 
+    Of products whose weights stand on the left, the weights alone have eight bits.
+
     Args:
         model: in float.
         samples: what the graph was fed for some training samples; at least one where it is convolutional.
@@ -93,7 +96,8 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
         source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         named = _named(model)
         onnx.save(named, source)
-        spared = (*spared, *_products_with_vectors(named))
+        left = {name: weight for name, weight in left_weights(named).items() if name not in spared}
+        spared = (*spared, *_products_with_vectors(named), *left)
         if static and samples:
             _static(source, target, samples, spared)
         else:
@@ -102,6 +106,7 @@ def quantised(model: onnx.ModelProto, samples: Sequence[Fed], spared: Sequence[s
                 op_types_to_quantize=["MatMul", "Gather"],
             )  # fmt: skip
         found: onnx.ModelProto = onnx.load(target)
+        narrow(found, left.values())
     del found.metadata_props[:]
     found.metadata_props.extend(model.metadata_props)
     found.metadata_props.add(key="assay.precision", value="int8")
