@@ -30,9 +30,8 @@ def raw_session(run: Path) -> Callable[[Sequence[bytes]], Any]:
     spec = model.spec
     if not file.exists():
         example = torch.zeros((2, spec.channels, spec.height, spec.width), dtype=torch.uint8)
-        torch.onnx.export(
-            model.network, (example,), file, dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},)
-        )
+        free = ({0: torch.export.Dim("batch")},)
+        torch.onnx.export(model.network, (example,), file, dynamo=True, dynamic_shapes=free, verbose=False)
     session = onnx_runtime().InferenceSession(str(file), providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     pool = ThreadPoolExecutor(2)

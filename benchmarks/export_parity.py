@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import math
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -182,6 +183,7 @@ def measure(bench: Bench, name: str) -> Json:
 
         options = {"network": f"timm/{pretrained_folder().resolve()}", "data": {"image_size": "224"}}
     if not (run / "summary.json").exists():
+        shutil.rmtree(run, ignore_errors=True)  # of a call that was stopped
         how: dict[str, Any] = {"epochs": 1.0} if bench.smoke else {"budget": budget_of(bench, name)}
         assay.train(prepare(bench.work), task=task, out=run, seed=int(bench.options.seed), evidence="none",
                     **how, **options)  # fmt: skip
@@ -262,6 +264,10 @@ def chosen(bench: Bench) -> Sequence[str]:
 
 def main() -> None:
     bench = open_bench("export_parity", __doc__, add_options)
+    if _PHOTOS in chosen(bench):
+        from _data import pretrained_folder
+
+        pretrained_folder()  # told now, rather than after half an hour
     rows = {task: of_task(bench.piece(task, partial(measure, bench, task))) for task in chosen(bench)}
     bench.settings = {"budget": {name: "one pass" if bench.smoke else budget_of(bench, name) for name in rows}}
     packages = ["onnx", "onnxruntime", "onnxscript", "timm"]

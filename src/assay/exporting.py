@@ -207,17 +207,23 @@ def _proven_int8(work: Work, exported: Predictor, trained: Evaluation) -> Parity
 
 
 def _reduced(work: Work, models: Mapping[str, onnx.ModelProto], exported: Predictor) -> dict[str, onnx.ModelProto]:
-    """The graphs in eight bits, the first and last layers spared where the validation side loses too much otherwise."""
+    """The graphs in eight bits but for what lies before their first learned layer.
+
+    The first and last layers are spared, too, where the validation side loses too much otherwise.
+    """
     from assay.serving.parity import INT8, MOST_LOST, compared
-    from assay.serving.quantising import outer_nodes, quantised
+    from assay.serving.quantising import front_nodes, outer_nodes, quantised
 
     fed = _fed(work, exported)
+    fronts = {step.name: front_nodes(models[step.name], step.fixed) for step in work.steps}
     found: list[tuple[float, dict[str, Any]]] = []
     view = work.samples.view(VALIDATION)
     known = None
     for spares in (False, True):
-        reduced = {name: quantised(model, fed[name], outer_nodes(model) if spares else ())
-                   for name, model in models.items()}  # fmt: skip
+        reduced = {
+            name: quantised(model, fed[name], (*fronts[name], *(outer_nodes(model, fronts[name]) if spares else ())))
+            for name, model in models.items()
+        }
         if not len(view):
             return reduced
         parity, known = compared(work.predictor, work.exported(reduced), view, work.steps, INT8, known)

@@ -37,6 +37,11 @@ class Step:
     axes: Mapping[str, Mapping[int, str]]
     outputs: tuple[str, ...]
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names of the module's numbers that are no learned weights, by which the graph calls them, too."""
+        return frozenset(name for name, _ in self.module.named_buffers(remove_duplicate=False))
+
 
 @dataclass(frozen=True)
 class Preparation:

@@ -22,8 +22,8 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 
-def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False, more: int = 2) -> None:
-    """That the graph of a step gives what its module gives, for more rows and other lengths than its examples'."""
+def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False, more: int = 2) -> Any:
+    """The graph of a step, which gives what its module gives, for more rows and other lengths than its examples'."""
     from assay.serving.onnx_graph import OnnxGraph
     from assay.serving.onnx_writing import write_step
     from assay.serving.parity import apart, module_outputs
@@ -35,6 +35,7 @@ def agrees(step: Step, tolerance: float = 1e-3, int8: bool = False, more: int = 
     fed = grown(step, lambda name: 2 if name == "batch" else more)
     for ours, theirs in zip(module_outputs(step, fed), graph(**fed), strict=True):
         assert apart(ours, theirs) < tolerance
+    return model
 
 
 class Simple(nn.Module):
@@ -193,11 +194,15 @@ def test_steps_of_a_network_of_whispers_kind_become_graphs() -> None:
     from assay.networks.hf_speech import HfSpeech
     from assay.networks.speech_marks import SpeechMarks
     from assay.serving import whisper_export
+    from assay.serving.quantising import front_nodes
     from whisper_examples import random_whisper
 
     network = HfSpeech(random_whisper(init_std=0.5), SpeechMarks(50, 51, 52), "", 0.0).eval()
     for step in whisper_export.steps(network):
-        agrees(step, 2e-3, more=16_000 if step.name == "model" else 2)
+        model = agrees(step, 2e-3, more=16_000 if step.name == "model" else 2)
+        front = front_nodes(model, step.fixed)
+        kinds = [node.op_type for node in model.graph.node if node.name in front]
+        assert (kinds.count("Conv"), kinds.count("Log")) == ((1, 1) if step.name == "model" else (0, 0))
 
 
 def test_more_than_one_file_holds_is_told_beforehand() -> None:
