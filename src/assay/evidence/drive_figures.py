@@ -139,7 +139,8 @@ def _by_speed(evaluation: Evaluation, spec: DriveSpec) -> Figure | None:
         return None
     rows = []
     for number, name in enumerate(_SPEEDS):
-        kept = [np.searchsorted(edges, truth["speed"]) == number for truth in evaluation.truths]
+        kept = [(np.searchsorted(edges, truth["speed"]) == number) & np.isfinite(truth["speed"])
+                for truth in evaluation.truths]  # fmt: skip
         places = [place for place, rows_ in enumerate(kept) if rows_.any()]
         if not places:
             continue

@@ -199,7 +199,8 @@ class _UnderWay:
             self.rewards.append(moment.reward)
         off = bool(moment.facts.get("off_road", 0.0))
         if off and not self.lost and len(self.left) < _PICTURES:
-            self.left.append((len(self.actions), self.frames[0] if self.frames else moment.frame))
+            shown = [*self.frames, moment.frame]
+            self.left.append((len(self.actions), shown[max(0, len(shown) - 1 - _before(self.about))]))
         self.lost = self.lost + 1 if off else 0
         limit = self.terms.most_steps or self.about.most_steps
         too_long = len(self.actions) >= limit
@@ -245,12 +246,16 @@ class _UnderWay:
         )
 
 
-#: Frames kept back for a picture of where a ride left the road: about half a second at the usual rates.
-_BEFORE = 25
+#: A picture of where a ride left the road is so many seconds older.
+_BEFORE_S = 0.5
+
+
+def _before(about: Simulator) -> int:
+    return max(1, round(_BEFORE_S * about.rate_hz))
 
 
 def _begin(seat: Seat, about: Simulator, track: tuple[int, int], terms: Terms) -> _UnderWay:
     seat.ask("reset", track[1], terms.recoloured, terms.advised)
     idle = np.asarray([min(max(0.0, control.low), control.high) for control in about.controls], np.float32)
-    frames: deque[Array] = deque(maxlen=max(terms.remembered, _BEFORE))
+    frames: deque[Array] = deque(maxlen=max(terms.remembered, _before(about)))
     return _UnderWay(seat, about, *track, terms, frames, deque([idle] * terms.delay))
