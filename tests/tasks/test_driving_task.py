@@ -15,8 +15,8 @@ from PIL import Image
 
 import assay
 from assay.check import check_task
-from assay.errors import SettingError
 from assay.driving import _instead
+from assay.errors import SettingError
 from assay.evaluation.drive_loop import drive_tracks
 from assay.flow import TrainOptions, prepare, train
 from assay.model import Model
