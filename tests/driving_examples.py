@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,46 @@ class Endless(TinyRoad):
     def step(self, action: Any) -> Moment:
         self.along = 0.0
         return super().step(action)
+
+
+class Busy(TinyRoad):
+    """One that computes for ever in its third step."""
+
+    name = "busy"
+    longest_step_s, longest_reset_s = 0.4, 60.0
+
+    def step(self, action: Any) -> Moment:
+        while self.along > 1.5:
+            pass
+        return super().step(action)
+
+
+class Waiting(Busy):
+    """One that waits for what never comes, in a process of its own."""
+
+    name = "waiting"
+    own_process = True
+
+    def step(self, action: Any) -> Moment:
+        if self.along > 1.5:
+            time.sleep(1000)
+        return TinyRoad.step(self, action)
+
+
+class Asleep(Waiting):
+    """The same in the process of who drives."""
+
+    name = "asleep"
+    own_process = False
+
+
+class Failing(TinyRoad):
+    """One with an error of its own."""
+
+    name = "failing"
+
+    def step(self, action: Any) -> Moment:
+        raise ZeroDivisionError("no road")
 
 
 class Absent(TinyRoad):

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from assay.model import Model
     from assay.task import Rollout
 
+#: What `Traits.takes` names, in words.
+_INPUTS = {
+    "picture": "pictures", "video": "videos", "scan": "scans", "sound": "sounds", "text": "texts",
+    "question": "questions", "row": "tables", "log": "logs of drives",
+}  # fmt: skip
+
 
 def drive_and_tell(
     path: Path, episodes: int, seed: int | None, video: Path | None, baseline: bool, as_json: bool
@@ -39,7 +45,7 @@ def drive_and_tell(
         check_writable(video)
     model = load(path)
     if not model.task.in_loop(model.spec):
-        raise SettingError(f"{path} was not learned in a simulator", "assay predict answers frames.")
+        raise SettingError(f"{path} was not learned in a simulator", _instead(model, path))
     found: list[Rollout] = []
     rides = _told(model, model.rollouts(episodes, seed, pictured=video is not None, baseline=baseline), found, as_json)
     if video is None:
@@ -59,6 +65,12 @@ def drive_and_tell(
 
     for metric in model.task.metrics(model.spec):
         say(f"  {title(metric)}: {spread(metric, metrics[metric.name])}")
+
+
+def _instead(model: Model, path: Path) -> str:
+    """What a run that cannot drive answers."""
+    names = [_INPUTS.get(name, name) for name in model.task.traits.takes] or ["files"]
+    return f"It is of {model.task.name}: assay predict {path} INPUT answers {' and '.join(names)}."
 
 
 def _told(model: Model, rides: Iterator[Rollout], found: list[Rollout], as_json: bool) -> Iterator[Rollout]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from assay.evaluation.braking import braking, moments, stretches
-from assay.evaluation.drive_metrics import drive_metrics
+from assay.evaluation.drive_metrics import MissedBraking, drive_metrics
+from assay.evaluation.evaluation import Evaluation
+from assay.evidence.drive_figures import drive_figures
 from assay.samples.drive_spec import DriveSpec, Loop
 from assay.simulators.rides import Ride
 
@@ -51,6 +54,31 @@ def test_early_late_and_missed() -> None:
     assert (told.moments, told.missed, told.hardness) == (3, 1, pytest.approx(0.75))
     assert told.late_s == pytest.approx(-0.05)
     assert np.isnan(braking([]).late_s) and braking([third]).missed == 1
+
+
+def test_a_brake_answers_one_moment() -> None:
+    """Two moments 0.6 s apart, of which the second is missed: the brake of the first is none for it."""
+    wanted = pedal((10, 0), (5, 0.6), (6, 0), (5, 0.6), (10, 0))
+    first, second = moments(wanted, pedal((11, 0), (6, 0.6), (19, 0)), RATE)
+    assert first.late_s == pytest.approx(0.1) and second.late_s is None
+
+
+def test_a_brake_in_per_cent_is_at_rest_below_a_tenth_of_the_hardest() -> None:
+    per_cent = replace(spec(), high=(1.0, 1.0, 80.0))
+    truth = {"steering": np.zeros(30), "throttle": np.zeros(30), "brake": pedal((10, 0), (10, 40), (10, 0))}
+    output = np.stack([np.zeros(30), np.zeros(30), np.full(30, 3.0)], axis=1)  # never quite let go
+    assert MissedBraking(per_cent).value([output], [truth]) == 1.0
+
+
+def test_errors_by_speed_leave_out_what_is_not_known() -> None:
+    speed = np.asarray([1.0, 1, 2, 2, 3, 3, np.nan, np.nan])
+    truth = {"steering": np.zeros(8), "throttle": np.zeros(8), "brake": np.zeros(8), "speed": speed}
+    output = np.zeros((8, 3))
+    output[:, 0] = [0.1, 0.1, 0.2, 0.2, 0.3, 0.3, 9, 9]
+    groups = np.asarray(["a", "b"])
+    found = Evaluation(np.arange(2), [output] * 2, [truth] * 2, groups, np.zeros(2), 0.0)
+    figure = next(figure for figure in drive_figures(found, spec()) if "speed" in figure.title)
+    assert [row["value"] for row in figure.data["rows"]] == pytest.approx([0.1, 0.2, 0.3])
 
 
 def test_a_touch_is_no_moment() -> None:

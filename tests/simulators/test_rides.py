@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import threading
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -24,6 +26,7 @@ from assay.simulators.simulator import (
     within,
 )
 from assay.simulators.teaching import due, rounds_of, tracks_of
+from driving_examples import Absent, Asleep, Busy, Endless, Failing, TinyRoad, Waiting
 
 ADVISED = Terms(advised=True)
 car_racing = pytest.mark.skipif(
@@ -34,8 +37,8 @@ car_racing = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, cls in (("tiny-road", "TinyRoad"), ("endless", "Endless"), ("absent", "Absent")):
-        monkeypatch.setitem(simulator.SIMULATORS, name, f"driving_examples:{cls}")
+    for cls in (TinyRoad, Endless, Absent, Busy, Waiting, Asleep, Failing):
+        monkeypatch.setitem(simulator.SIMULATORS, cls.name, f"driving_examples:{cls.__name__}")
 
 
 def expert(scene: Scene) -> object:
@@ -66,9 +69,53 @@ def test_a_drive_that_never_ends_is_cut() -> None:
     assert len(short) == 7
 
 
+@pytest.mark.parametrize("name", ["busy", "asleep", "waiting"])
+def test_a_simulator_that_hangs_inside_a_step_is_ended(name: str) -> None:
+    """One that computes, one that waits, and one in a process of its own, each with one error and one hint."""
+    for _ in range(2):  # what was ended is not asked again
+        with pytest.raises(SettingError, match=f"{name} hangs: step . of track 1 has taken longer than 0.4 s") as error:
+            list(rides(name, [1], expert, ADVISED))
+    assert "longest_step_s" in error.value.hint
+    assert next(rides("tiny-road", [1], expert, ADVISED)).finished
+
+
+def test_a_simulator_that_hangs_is_ended_outside_of_the_main_thread() -> None:
+    found: list[str] = []
+
+    def drive() -> None:
+        try:
+            list(rides("busy", [1], expert, ADVISED))
+        except SettingError as error:
+            found.append(error.message)
+
+    thread = threading.Thread(target=drive, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert len(found) == 1 and "hangs" in found[0]
+
+
+def test_a_driver_may_take_its_time() -> None:
+    def slow(scene: Scene) -> object:
+        time.sleep(0.5 if scene.step == 1 else 0.0)
+        return scene.advice
+
+    (ride,) = rides("busy", [1], slow, Terms(advised=True, most_steps=2))
+    assert len(ride) == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_an_error_of_a_simulator_is_told_in_two_lines(at_once: int) -> None:
+    with pytest.raises(SettingError, match="failing has failed: ZeroDivisionError: no road") as error:
+        list(rides("failing", [1, 2], expert, ADVISED, at_once=at_once))
+    assert "driving_examples.py, line" in error.value.hint
+
+
 def test_a_lost_ride_is_cut_and_remembers_where_it_left_the_road() -> None:
     (ride,) = rides("tiny-road", [1], lambda scene: [1.0, 1.0, 0.0], Terms(lost_after=3))
-    assert ride.cut and len(ride.left) == 1 and ride.left[0][1].shape == (32, 32, 3)
+    assert ride.cut and len(ride.left) == 1
+    (seen,) = rides("tiny-road", [1], lambda scene: [1.0, 1.0, 0.0], Terms(lost_after=3, recorded=True))
+    assert seen.recorded is not None  # half a second before, at ten steps a second
+    assert np.array_equal(ride.left[0][1], seen.recorded[max(0, ride.left[0][0] - 5)])
     assert ride.off_road[ride.left[0][0] :].all() and len(ride) - ride.left[0][0] <= 3
 
 

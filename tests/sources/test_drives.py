@@ -18,6 +18,7 @@ from assay.errors import DataError, SettingError
 from assay.registry import load_task
 from assay.sources._drive_clock import in_order, seconds, stamps
 from assay.sources._drive_stretches import GUARD_S, sides_by_time, stretches_of
+from assay.sources._drive_stuck import stuck_camera
 from assay.sources.drive_records import driven
 from assay.sources.drives import read_drive_inputs, read_drives, recognise_drives
 from assay.sources.records import ProblemLog, Records
@@ -252,6 +253,31 @@ def test_a_stuck_wheel_and_a_stuck_camera_are_left_out(log: Path, tmp_path: Path
     for picture in pictures[400:450]:
         shutil.copy(pictures[399], picture)
     assert kinds(read(folder))["stuck-camera"] == ("skipped", 50)
+
+
+def test_a_wheel_that_rests_is_not_stuck(log: Path, tmp_path: Path) -> None:
+    """A car that stands with its wheel turned, a long bend at one speed, and a wheel that is told in steps."""
+    held = lambda number: 100 <= number < 200  # noqa: E731
+
+    def turned(values: list[str]) -> list[Any]:
+        return [0.25 if held(number) else value for number, value in enumerate(values)]
+
+    for name, here in (("standing", 0.0), ("bend", 9.5)):
+        speed = lambda values, here=here: [here if held(number) else 9 + number % 7 / 10  # noqa: E731
+                                           for number, _ in enumerate(values)]  # fmt: skip
+        assert "stuck-steering" not in kinds(read(changed(log, tmp_path / name, steering=turned, speed=speed)))
+    faster = lambda values: [9 + number % 7 for number in range(len(values))]  # noqa: E731
+    assert kinds(read(changed(log, tmp_path / "fast", steering=turned, speed=faster)))["stuck-steering"][1] == 99
+    steps = lambda values: [round(float(value) * 5) / 5 for value in turned(values)]  # noqa: E731
+    assert "stuck-steering" not in kinds(read(changed(log, tmp_path / "steps", steering=steps)))
+
+
+def test_a_camera_that_repeats_while_nothing_moves_is_not_stuck() -> None:
+    digests, times = ["a"] * 30, np.arange(30) / 10
+    wheel = np.linspace(0, 1, 30)
+    assert stuck_camera(digests, None, wheel, times).sum() == 29
+    assert not stuck_camera(digests, None, np.zeros(30), times).any()
+    assert not stuck_camera(digests, np.zeros(30), wheel, times).any()
 
 
 def test_a_wheel_that_never_moves_is_an_error(log: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from assay.errors import DataError, SettingError
 from assay.sources._geodesy import back_to_degrees, flat_degrees
-from assay.sources._route import Drive
-from assay.sources.records import Records
+from assay.sources._route import Drive, Fixes, Series
+from assay.sources._route_stuck import without_stuck
+from assay.sources.records import ProblemLog, Records
 from assay.sources.routes import read_drive_inputs, read_drives, recognise_drives
 from assay.sources.source import DataOptions, open_source
 from real_data import DATA
@@ -264,6 +265,34 @@ def test_a_stuck_gyroscope_is_silent_and_a_parked_car_is_not(tmp_path: Path) -> 
                 for name, value in columns.items()}  # fmt: skip
 
     assert only(broken(tmp_path / "parked", "wheels.csv", parked))[1] == {}
+
+
+def test_a_speed_that_stays_the_same_is_stuck_only_where_others_change() -> None:
+    """A speedometer of whole km/h in a car that cruises, and one that stays while the car brakes."""
+    time = np.arange(0, 30, 0.1)
+
+    def speedometer(true: np.ndarray, shown: np.ndarray, *, wheels: bool) -> set[str]:
+        place = np.stack([np.cumsum(true) * 0.1, np.zeros(len(time))], axis=1)[::10]
+        channels = {"speed": Series(time, np.round(3.6 * shown) / 3.6)}
+        if wheels:
+            channels["wheel_rl"] = Series(time, true + np.random.default_rng(0).normal(0, 0.02, len(time)))
+        log = ProblemLog()
+        without_stuck(Drive("a", channels, Fixes(time[::10], place, np.ones(len(place))), None), log)
+        return {problem.kind for problem in log.problems()}
+
+    cruises = 20 + 0.1 * np.sin(time / 5)
+    brakes = np.where(time < 10, 20.0, np.maximum(20 - 1.5 * (time - 10), 5))
+    for wheels in (True, False):
+        assert not speedometer(cruises, cruises, wheels=wheels)
+        assert not speedometer(brakes, brakes, wheels=wheels)
+        assert speedometer(brakes, np.full(len(time), 20.0), wheels=wheels) == {"stuck-sensor"}
+
+
+def test_a_gyroscope_in_coarse_steps_is_not_stuck(tmp_path: Path) -> None:
+    def steps(columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**columns, "gyro_z_deg_s": np.round(columns["gyro_z_deg_s"])}
+
+    assert only(broken(tmp_path, "imu.csv", steps))[1] == {}
 
 
 def test_a_dead_wheel_and_a_receiver_that_repeats_its_last_fix_are_silent(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 
 import assay
 from assay.check import check_task
+from assay.driving import _instead
 from assay.errors import SettingError
 from assay.evaluation.drive_loop import drive_tracks
 from assay.flow import TrainOptions, prepare, train
@@ -21,6 +24,7 @@ from assay.registry import load_task
 from assay.report.figures import draw
 from assay.samples.draws import Draws
 from assay.samples.drive_augment import augmented_drive, mirrored, weights
+from assay.samples.drive_corruptions import drive_corruptions, worse_terms
 from assay.samples.drive_spec import DriveSpec, Loop
 from assay.samples.samples import build_samples
 from assay.samples.split import TEST, TRAIN
@@ -128,6 +132,26 @@ def test_what_cannot_be_driven_is_said(run: Model, log: Path, command: Any, tmp_
     assert "was not learned in a simulator" in command("drive", model.run.path).err
     with pytest.raises(SettingError, match="learned from records"):
         list(drive_tracks(_answer(model.predictor), model.spec, [1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("positioning", "answers logs of drives"),
+        ("driving", "answers pictures and videos"),
+        ("table", "answers tables"),
+    ],
+)
+def test_a_run_that_cannot_drive_says_what_it_answers(name: str, words: str) -> None:
+    hint = _instead(cast(Any, SimpleNamespace(task=load_task(name))), Path("runs/mine"))
+    assert hint == f"It is of {name}: assay predict {Path('runs/mine')} INPUT {words}."
+
+
+def test_late_actions_are_named_as_late_as_they_are() -> None:
+    slow = replace(SPEC, loop=Loop("tiny-road", 3, 60.0, rate_hz=10.0))
+    assert drive_corruptions(slow)["latency"].strengths == ("100 ms", "200 ms", "300 ms", "400 ms", "500 ms")
+    assert drive_corruptions(SPEC)["latency"].strengths == ("20 ms", "40 ms", "80 ms", "120 ms", "160 ms")
+    assert [worse_terms("latency", strength, 50.0, Terms()).delay for strength in range(1, 6)] == [1, 2, 4, 6, 8]
 
 
 def test_a_simulator_says_which_numbers_it_takes() -> None:

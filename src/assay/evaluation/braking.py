@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -37,13 +38,17 @@ class Moment:
 
 
 def moments(wanted: Array, done: Array, rate_hz: float) -> list[Moment]:
-    """The moments of braking in what is right (T,), and what a driver did then (T,), at so many steps a second."""
+    """The moments of braking in what is right (T,), and what a driver did then (T,), at so many steps a second.
+
+    A brake answers one moment: where two are near each other, each is looked at up to the middle between them.
+    """
     found: list[Moment] = []
     around = max(1, round(AROUND_S * rate_hz))
-    for start, stop in stretches(np.asarray(wanted) >= PRESSED, max(1, round(PAUSE_S * rate_hz))):
-        if stop - start < LEAST_S * rate_hz:
-            continue
-        first, last = max(0, start - around), min(len(wanted), stop + around)
+    runs = [run for run in stretches(np.asarray(wanted) >= PRESSED, max(1, round(PAUSE_S * rate_hz)))
+            if run[1] - run[0] >= LEAST_S * rate_hz]  # fmt: skip
+    middles = [0, *((before[1] + after[0]) // 2 for before, after in pairwise(runs)), len(wanted)]
+    for (start, stop), low, high in zip(runs, middles, middles[1:], strict=False):
+        first, last = max(low, start - around), min(high, stop + around)
         pressed = np.flatnonzero(np.asarray(done[first:last]) >= PRESSED)
         late = float((first + pressed[0] - start) / rate_hz) if len(pressed) else None
         found.append(Moment(start, stop, float(np.max(wanted[start:stop])), float(np.max(done[first:last])), late))

@@ -229,7 +229,7 @@ class LateBraking(_Braking):
 class HardBraking(_Braking):
     """How hard it brakes at most beside what is right, in the mean over the moments that it did not miss."""
 
-    name, unit = "braking_hardness", "rate"
+    name, unit, best_known = "braking_hardness", "rate", False
 
     def _values(self, found: Sequence[Moment]) -> list[float]:
         return [one.done / one.wanted for one in found if one.late_s is not None]
@@ -244,13 +244,15 @@ def control_losses(outputs: Values, truths: Values, spec: DriveSpec) -> Array:
 def brakes(output: Any, truth: Truth, spec: DriveSpec) -> tuple[Array, Array, float]:
     """(T,) the brake as it should be, (T,) as it was, and steps a second.
 
-    In a ride the expert's word at each of its steps is what should be.
+    In a ride the expert's word at each of its steps is what should be. Of records that go beyond 1, such as per cent or
+    bar, both are shares of the hardest braking that was learned from.
     """
     place = spec.brake
     if place is None:
         return np.zeros(0), np.zeros(0), 1.0
     if isinstance(output, np.ndarray):
-        return truth[spec.controls[place]], output[:, place], spec.rate_hz
+        full = max(1.0, spec.high[place])
+        return truth[spec.controls[place]] / full, output[:, place] / full, spec.rate_hz
     if output.advice is None:
         return np.zeros(0), np.zeros(0), output.rate_hz
     return output.advice[:, place], output.actions[:, place], output.rate_hz

@@ -21,6 +21,10 @@ from assay.serving.predictor import Predictor
 from assay.task_parts import Amount
 
 QUESTION = "Is there enough data?"
+_NOTHING_TRAINED = "Nothing was trained on less data, so nobody knows what more would bring."
+_NOTHING_TO_SHARE = "There are too few training samples to train on shares of them."
+#: What to do where that is the reason not to know.
+_STEPS = {_NOTHING_TRAINED: "Train with --evidence full.", _NOTHING_TO_SHARE: "Collect more to learn from."}
 #: Fewer test samples than this show no slope.
 _FEW = 100
 #: Rollouts, each of which tells more than an answer.
@@ -76,18 +80,19 @@ def _unknown(reason: str, whole: Amount | None) -> Finding:
     """That no slope can be seen; and where there is plainly too little to learn from, that."""
     numbers = {} if whole is None else {f"{whole.name} to learn from": Number(whole.value)}
     little = "" if whole is None else whole.little
-    step = "Collect more of it." if little else "Set more samples aside for testing."
+    step = _STEPS.get(reason, "Set more samples aside for testing.")
+    step = "Collect more of it." if little else step
     return Finding("data", QUESTION, "act" if little else "unknown", f"{little} {reason}".strip(), numbers, next=step)
 
 
 def too_few(context: Context) -> str:
     """Why the question cannot be answered; empty where it can."""
     if context.side is None:
-        return "Nothing was trained on less data, so nobody knows what more would bring."
+        return _NOTHING_TRAINED
     if len(context.test) < _fewest(context):
         return f"Only {counted(len(context.test), 'test sample')}: too few to see a slope."
     if context.side.halves is None:
-        return "There are too few training samples to train on shares of them."
+        return _NOTHING_TO_SHARE
     return ""
 
 

@@ -139,7 +139,8 @@ def _by_speed(evaluation: Evaluation, spec: DriveSpec) -> Figure | None:
         return None
     rows = []
     for number, name in enumerate(_SPEEDS):
-        kept = [np.searchsorted(edges, truth["speed"]) == number for truth in evaluation.truths]
+        kept = [(np.searchsorted(edges, truth["speed"]) == number) & np.isfinite(truth["speed"])
+                for truth in evaluation.truths]  # fmt: skip
         places = [place for place, rows_ in enumerate(kept) if rows_.any()]
         if not places:
             continue
@@ -155,13 +156,14 @@ def _by_speed(evaluation: Evaluation, spec: DriveSpec) -> Figure | None:
 def _brake_table(pairs: Sequence[tuple[Any, Any]], spec: DriveSpec) -> Figure:
     found = [one for output, truth in pairs for one in moments(*brakes(output, truth, spec))]
     told = braking(found)
-    late = "never" if np.isnan(told.late_s) else f"{told.late_s:+.2f} s"
+    none = "never" if told.moments else "not known"
+    late = none if np.isnan(told.late_s) else f"{told.late_s:+.2f} s"
     rows = [
         ["moments at which one has to brake", told.moments],
         ["missed: the brake was not touched", told.missed],
         ["how late, the median (negative: early)", late],
-        ["nine of ten begin by", "never" if np.isnan(told.latest_s) else f"{told.latest_s:+.2f} s"],
-        ["how hard, beside what is right", "never" if np.isnan(told.hardness) else f"{100 * told.hardness:.0f} %"],
+        ["nine of ten begin by", none if np.isnan(told.latest_s) else f"{told.latest_s:+.2f} s"],
+        ["how hard, beside what is right", none if np.isnan(told.hardness) else f"{100 * told.hardness:.0f} %"],
     ]  # fmt: skip
     caption = "At each step of its own ride the expert says what is right." if spec.loop is not None else ""
     return Figure("table", "Braking", {"columns": ["", "the policy"], "rows": rows}, caption)

@@ -36,7 +36,9 @@ def drive_corruptions(spec: DriveSpec) -> dict[str, Corruption]:
                            tuple(f"{width:g} pixels" for width in _BLUR)),
     }  # fmt: skip
     if spec.loop is not None:
-        found[LATE] = Corruption(None, None, tuple(f"{1000 * late:.0f} ms" for late in _LATE_S))
+        rate = spec.loop.rate_hz
+        late = tuple(f"{1000 * late_steps(strength, rate) / rate:.0f} ms" for strength in range(1, 6))
+        found[LATE] = Corruption(None, None, late)
         found[COLOURS] = Corruption(None, ("recolour", 0.5), tuple(f"{100 * share:.0f} %" for share in _COLOURS))
     return found
 
@@ -44,8 +46,13 @@ def drive_corruptions(spec: DriveSpec) -> dict[str, Corruption]:
 def worse_terms(name: str, strength: int, rate_hz: float, terms: Terms) -> Terms:
     """The terms of a ride under a corruption of the world or of time; as they are under any other."""
     if name == LATE:
-        return replace(terms, delay=max(1, round(_LATE_S[strength - 1] * rate_hz)))
+        return replace(terms, delay=late_steps(strength, rate_hz))
     return replace(terms, recoloured=_COLOURS[strength - 1]) if name == COLOURS else terms
+
+
+def late_steps(strength: int, rate_hz: float) -> int:
+    """By how many steps actions come late; each strength by more than the one before, however slow the simulator is."""
+    return max(strength, round(_LATE_S[strength - 1] * rate_hz))
 
 
 def noisy(image: Tensor, deviation: float, draws: Draws) -> Tensor:

@@ -210,5 +210,12 @@ def _world(
     collect = int(number_of(options.extra, "collect", COLLECT, 0, MOST_TRACKS, whole=True))
     bounds = [tuple(float(getattr(control, end)) for control in simulator.controls) for end in ("low", "high")]
     drives = int(records.facts["split"]["train"])
-    loop = Loop(name, collect, float(records.facts["expert"]["validation"]), records.facts.get("steps"), drives)
+    loop = Loop(
+        name,
+        collect,
+        float(records.facts["expert"]["validation"]),
+        records.facts.get("steps"),
+        drives,
+        simulator.rate_hz,
+    )
     return bounds[0], bounds[1], simulator.mirror, loop

@@ -27,6 +27,7 @@ class Loop:
         expert: the expert's mean score on the validation tracks, which nothing is learned from.
         steps: after so many a ride is cut; None for the simulator's own limit.
         drives: of the expert, that are learned from.
+        rate_hz: steps a second.
     """
 
     simulator: str
@@ -34,6 +35,7 @@ class Loop:
     expert: float
     steps: int | None = None
     drives: int = 1
+    rate_hz: float = 50.0
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
 
 from assay.errors import AssayError, SettingError
-from assay.simulators.simulator import Moment, made_at, place_of
+from assay.simulators.simulator import Moment, Simulator, made_at, place_of
 
 Array = np.ndarray[Any, Any]
+#: Seconds that a process is given to end by itself.
+_ENDS_S = 5.0
 
 
 class Remote:
@@ -56,17 +59,29 @@ class Remote:
         if "error" in told:
             raise SettingError(told["error"], told["hint"])
         shape = tuple(told["shape"])
-        frame = np.frombuffer(pipe.read(int(np.prod(shape))), np.uint8).reshape(shape)
+        pixels = pipe.read(int(np.prod(shape)))
+        if len(pixels) < np.prod(shape):
+            raise _ended()
+        frame = np.frombuffer(pixels, np.uint8).reshape(shape)
         advice = None if told["advice"] is None else np.asarray(told["advice"], np.float32)
         return Moment(frame, told["reward"], told["done"], told["facts"]), advice
+
+    def give_up(self, tries: int) -> None:
+        """End the process at once: whoever waits for its answer is told that it has ended."""
+        self._process.kill()
 
     def close(self) -> None:
         """End the process."""
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
+                with suppress(OSError):  # what was not sent to a process that has ended
+                    pipe.close()
         self._process.terminate()
-        self._process.wait()
+        try:
+            self._process.wait(_ENDS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 #: Processes that wait for the next rides: to start one takes a second or two.
@@ -107,18 +122,35 @@ def _ended() -> SettingError:
     return SettingError("the simulator's process has ended", "Its own words stand above; try again.")
 
 
+def answered(simulator: Simulator, command: str, *values: Any) -> tuple[Moment, Array | None]:
+    """What a simulator gives for a command, and the expert's advice where the last of `values` is true.
+
+    Raises:
+        SettingError: the simulator has failed.
+    """
+    try:
+        if command == "reset":
+            moment = simulator.reset(*values[:-1])
+        else:
+            moment = simulator.step(np.asarray(values[0], np.float32))
+        return moment, simulator.advice() if values[-1] else None
+    except AssayError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise SettingError(
+            f"the simulator {simulator.name} has failed: {type(error).__name__}: {error}",
+            f"The error is its own, in {at.filename}, line {at.lineno}: tell its makers, or mend it.",
+        ) from error
+
+
 def serve(place: str, name: str, questions: IO[bytes], answers: IO[bytes]) -> None:
     """Answer until the questions end."""
     try:
         simulator = made_at(place, name)
         for line in questions:
-            command, *values, advise = json.loads(line)
-            if command == "reset":
-                moment = simulator.reset(*values)
-            else:
-                moment = simulator.step(np.asarray(values[0], np.float32))
-            advice = simulator.advice() if advise else None
-            answers.write(_told(moment, advice) + b"\n" + np.ascontiguousarray(moment.frame).tobytes())
+            moment, advice = answered(simulator, *json.loads(line))
+            answers.write(_told(moment, advice) + b"\n" + np.ascontiguousarray(moment.frame, np.uint8).tobytes())
             answers.flush()
     except AssayError as error:
         answers.write(json.dumps({"error": error.message, "hint": error.hint}).encode() + b"\n")
@@ -127,7 +159,7 @@ def serve(place: str, name: str, questions: IO[bytes], answers: IO[bytes]) -> No
 
 def _told(moment: Moment, advice: Array | None) -> bytes:
     facts: Mapping[str, float] = {name: float(value) for name, value in moment.facts.items()}
-    told = {"reward": moment.reward, "done": moment.done, "facts": facts, "shape": moment.frame.shape}
+    told = {"reward": float(moment.reward), "done": bool(moment.done), "facts": facts, "shape": moment.frame.shape}
     return json.dumps({**told, "advice": None if advice is None else [float(value) for value in advice]}).encode()
 
 

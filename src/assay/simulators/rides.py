@@ -9,6 +9,7 @@ Shapes: T steps of a ride, A controls, H, W of a frame.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -17,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from assay.simulators._worker import Remote, borrowed
+from assay.simulators._watch import Watch, raise_within
+from assay.simulators._worker import Remote, answered, borrowed
 from assay.simulators.simulator import Moment, Simulator, open_simulator, within
 
 Array = np.ndarray[Any, Any]
@@ -116,25 +118,28 @@ def rides(
         tracks: their numbers.
         driver: gives an action (A,) for what it is shown.
         terms: how; None for the usual terms.
-        at_once: simulators that work at once; None for as many as there are cores, two at most.
+        at_once: simulators that work at once, a single one in this process; None for as many as there are cores, two
+            at most, in processes of their own where the simulator says so.
 
     Raises:
-        SettingError: there is no such simulator, or an action of another number of values.
+        SettingError: there is no such simulator, it fails or hangs, or an action of another number of values.
         MissingExtraError: it is not installed.
     """
     terms = terms or Terms()
     about = open_simulator(name)
     usual = min(os.cpu_count() or 1, _MOST_AT_ONCE) if about.own_process else 1
     count = min(at_once or usual, len(tracks))
+    apart = count > 1 or (about.own_process and at_once is None)
     done: dict[int, Ride] = {}
     waiting = deque(enumerate(tracks))
     given = 0
     with ExitStack() as stack:
-        seats: list[Seat] = [stack.enter_context(borrowed(name)) if count > 1 else _Here(about) for _ in range(count)]
+        watch = stack.enter_context(Watch(about))
+        seats: list[Seat] = [stack.enter_context(borrowed(name)) if apart else _Here(about) for _ in range(count)]
         under_way = deque(_begin(seat, about, waiting.popleft(), terms) for seat in seats)
         while under_way:
             one = under_way.popleft()
-            if one.advance(driver):
+            if one.advance(driver, watch):
                 under_way.append(one)
                 continue
             done[one.place] = one.ride()
@@ -151,17 +156,17 @@ class _Here:
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self._asked: tuple[Any, ...] = ()
+        self._thread = 0
 
     def ask(self, *command: Any) -> None:
         self._asked = command
 
     def answer(self) -> tuple[Moment, Array | None]:
-        command, *values, advise = self._asked
-        if command == "reset":
-            moment = self._simulator.reset(*values)
-        else:
-            moment = self._simulator.step(np.asarray(values[0], np.float32))
-        return moment, self._simulator.advice() if advise else None
+        self._thread = threading.get_ident()
+        return answered(self._simulator, *self._asked)
+
+    def give_up(self, tries: int) -> None:
+        raise_within(self._thread, tries)
 
 
 Seat = Remote | _Here
@@ -187,14 +192,15 @@ class _UnderWay:
     lost: int = 0
     cut: bool = False
 
-    def advance(self, driver: Driver) -> bool:
+    def advance(self, driver: Driver, watch: Watch) -> bool:
         """Take the answer, ask the driver, send its action; False where the ride has ended."""
-        moment, advice = self.seat.answer()
+        moment, advice = watch.answer(self.seat, self.track, len(self.actions))
         if self.actions:
             self.rewards.append(moment.reward)
         off = bool(moment.facts.get("off_road", 0.0))
         if off and not self.lost and len(self.left) < _PICTURES:
-            self.left.append((len(self.actions), self.frames[0] if self.frames else moment.frame))
+            shown = [*self.frames, moment.frame]
+            self.left.append((len(self.actions), shown[max(0, len(shown) - 1 - _before(self.about))]))
         self.lost = self.lost + 1 if off else 0
         limit = self.terms.most_steps or self.about.most_steps
         too_long = len(self.actions) >= limit
@@ -240,12 +246,16 @@ class _UnderWay:
         )
 
 
-#: Frames kept back for a picture of where a ride left the road: about half a second at the usual rates.
-_BEFORE = 25
+#: A picture of where a ride left the road is so many seconds older.
+_BEFORE_S = 0.5
+
+
+def _before(about: Simulator) -> int:
+    return max(1, round(_BEFORE_S * about.rate_hz))
 
 
 def _begin(seat: Seat, about: Simulator, track: tuple[int, int], terms: Terms) -> _UnderWay:
     seat.ask("reset", track[1], terms.recoloured, terms.advised)
     idle = np.asarray([min(max(0.0, control.low), control.high) for control in about.controls], np.float32)
-    frames: deque[Array] = deque(maxlen=max(terms.remembered, _BEFORE))
+    frames: deque[Array] = deque(maxlen=max(terms.remembered, _before(about)))
     return _UnderWay(seat, about, *track, terms, frames, deque([idle] * terms.delay))

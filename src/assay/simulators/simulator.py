@@ -75,7 +75,10 @@ class Simulator(ABC):
         recorded_every: of so many frames one is kept to learn from: neighbours are nearly equal.
         mirror: boxes (top, bottom, left, right) of the frame in pixels, each of which is turned left to right by
             itself where a frame is mirrored: the view, and instruments with a middle of their own.
-        own_process: a step takes so long that two simulators in processes of their own are quicker than one.
+        own_process: it works in a process of its own, so that two are quicker than one, and one that hangs or crashes
+            can be ended. False where a step takes no longer than to ask another process.
+        longest_step_s: a step that takes longer hangs, and ends all with an error.
+        longest_reset_s: likewise of the beginning of a drive, such as until a world is loaded.
     """
 
     name: ClassVar[str]
@@ -87,6 +90,8 @@ class Simulator(ABC):
     recorded_every: ClassVar[int] = 1
     mirror: ClassVar[tuple[tuple[int, int, int, int], ...]]
     own_process: ClassVar[bool] = True
+    longest_step_s: ClassVar[float] = 60.0
+    longest_reset_s: ClassVar[float] = 300.0
 
     @abstractmethod
     def reset(self, track: int, recoloured: float = 0.0) -> Moment:
@@ -129,12 +134,22 @@ def place_of(name: str) -> str:
 
 
 def made_at(place: str, name: str) -> Simulator:
-    """A simulator by `module:Class`; raises `MissingExtraError` where it cannot be imported."""
+    """A simulator by `module:Class`.
+
+    Raises:
+        MissingExtraError: one of Assay's own is not installed.
+        SettingError: one of another package cannot be opened.
+    """
     module, _, attribute = place.partition(":")
     try:
         made: Simulator = getattr(importlib.import_module(module), attribute)()
     except ImportError as error:
-        raise MissingExtraError(f"the simulator {name}", "driving") from error
+        if name in SIMULATORS:
+            raise MissingExtraError(f"the simulator {name}", "driving") from error
+        lacking = f"pip install {error.name}" if error.name else f"Install what {module} needs."
+        raise SettingError(f"the simulator {name} needs what is not installed: {error}", lacking) from error
+    except AttributeError as error:
+        raise SettingError(f"the simulator {name} cannot be opened: {error}", f"Look into {module}.") from error
     return made
 
 

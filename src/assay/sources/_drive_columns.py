@@ -5,9 +5,8 @@ Shapes: T rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,8 +39,6 @@ CONTROLS = ("steering", "throttle", "brake")
 _UDACITY = ("center", "left", "right", "steering", "throttle", "brake", "speed")
 #: From this steering on it is no share of the full way and no angle in radians of a road wheel.
 _DEGREES = 3.2
-#: A wheel that is not in its middle and does not move at all for so many seconds and rows is stuck.
-STUCK_S, STUCK_ROWS = 5.0, 20
 _LOOK_AT = 200
 #: What to do about a column without numbers.
 _CELLS = "Write numbers in it, or call it otherwise."
@@ -127,28 +124,6 @@ def judge_steering(steering: Array, file: str, log: ProblemLog) -> None:
     beyond = int((np.abs(steering) > _DEGREES).sum())
     if beyond > 0.01 * len(steering):
         log.add("steering-looks-like-degrees", "kept", file, count=beyond)
-
-
-def stuck(steering: Array, times: Array) -> Array:
-    """(T,) bool, True where a wheel that is not in its middle has not moved at all for long, from its second row on."""
-    same = np.r_[False, (np.diff(steering) == 0) & (steering[1:] != 0)]
-    found = np.zeros(len(steering), bool)
-    edges = np.flatnonzero(np.diff(np.r_[False, same, False]))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start + 1 >= STUCK_ROWS and times[stop - 1] - times[start - 1] >= STUCK_S:
-            found[start:stop] = True
-    return found
-
-
-def stuck_camera(digests: Sequence[str], moving: Array, times: Array) -> Array:
-    """(T,) bool, True where a frame repeats the one before it and the car moves, in runs of a second and more."""
-    same = np.r_[False, [first == second for first, second in pairwise(digests)]] & moving
-    found = np.zeros(len(same), bool)
-    edges = np.flatnonzero(np.diff(np.r_[False, same, False]))
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if times[stop - 1] - times[start - 1] >= 1.0:
-            found[start:stop] = True
-    return found
 
 
 def _has_header(rows: list[list[str]]) -> bool:

@@ -5,22 +5,16 @@ Shapes: R readings, F fixes, P reference poses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from assay.sources._route import SENSORS, Drive, Fixes, Path, Series
+from assay.sources._route_stuck import without_frozen, without_stuck
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
-#: A sensor that scatters says exactly the same for so many seconds and readings: it is stuck. Wheels may well stand
-#: still, and steer straight ahead.
-_STUCK_S, _STUCK = 5.0, 25
-#: A wheel that stands, and places that stay the same for so many seconds and so often, are stuck where the speed beside
-#: them, as far as it is faster than a walk (m/s), makes so many metres.
-_FROZEN_S, _FROZEN, _WALK, _WENT_M = 5.0, 5, 1.0, 20.0
 #: What no car does: m/s, rad/s, m/s².
 _MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 200.0, "steering": 5000.0}
 #: No car turns so fast (rad/s) for one part in twenty of a drive; nor is a steering wheel turned so far (radians).
@@ -40,40 +34,13 @@ def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
         log: takes what was found.
     """
     channels = {name: _possible(name, series, drive.name, log) for name, series in drive.channels.items()}
-    channels = {name: _unstuck(name, series, channels, drive.name, log) for name, series in channels.items()}
-    channels = {name: series for name, series in channels.items() if len(series.time) > 1}
-    drive = replace(drive, channels=channels)
+    drive = without_stuck(replace(drive, channels=channels), log)
+    drive = replace(drive, channels={name: one for name, one in drive.channels.items() if len(one.time) > 1})
     drive = _radians(drive, unsaid, log)
-    drive = _unfrozen(drive, log)
+    drive = without_frozen(drive, log)
     if drive.fixes is not None:
         drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
     return drive
-
-
-def _unfrozen(drive: Drive, log: ProblemLog) -> Drive:
-    """Without fixes and reference poses that repeat a place while the car drives away from it."""
-    way, fixes, path = _way(drive.channels), drive.fixes, drive.reference
-    if way is None:
-        return drive
-    if fixes is not None and (stuck := _frozen(fixes.time, fixes.place, way)).any():
-        log.add("stuck-sensor", "skipped", f"{drive.name}: gnss", count=int(stuck.sum()))
-        fixes = Fixes(fixes.time[~stuck], fixes.place[~stuck], fixes.sigma[~stuck])
-    if path is not None and (stuck := _frozen(path.time, path.place, way)).any():
-        log.add("stuck-reference", "skipped", drive.name, count=int(stuck.sum()))
-        path = Path(path.time[~stuck], path.place[~stuck], path.heading[~stuck])
-    return replace(drive, fixes=fixes, reference=path)
-
-
-def _frozen(time: Array, place: Array, way: tuple[Array, Array]) -> Array:
-    """(F,) bool, all but the first of places (F, 2) that stay the same for long while the car goes on."""
-    found = np.zeros(len(time), bool)
-    first = np.flatnonzero(np.r_[True, (np.diff(place, axis=0) != 0).any(axis=1)][: len(time)])
-    last = np.r_[first[1:], len(time)] - 1
-    far = np.interp(time, *way)
-    long = (last - first + 1 >= _FROZEN) & (time[last] - time[first] >= _FROZEN_S) & (far[last] - far[first] >= _WENT_M)
-    for begin, end in zip(first[long], last[long], strict=True):
-        found[begin + 1 : end + 1] = True
-    return found
 
 
 def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
@@ -88,38 +55,6 @@ def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
         log.add("impossible-readings", "skipped", f"{drive}: {name}", count=int(wild.sum()))
         fine &= ~wild
     return Series(series.time[fine], series.value[fine], series.mean)
-
-
-def _unstuck(name: str, series: Series, every: Mapping[str, Series], drive: str, log: ProblemLog) -> Series:
-    """Without readings that repeat for so long that the sensor must be stuck; `every` channel tells who stands."""
-    if len(series.time) < _STUCK or name == "steering":
-        return series
-    first = np.flatnonzero(np.r_[True, np.diff(series.value) != 0])
-    last = np.r_[first[1:], len(series.value)] - 1
-    long = (series.time[last] - series.time[first] >= _STUCK_S) & (last - first + 1 >= _STUCK)
-    if not name.startswith(("gyro", "accel")):
-        standing = long & (series.value[first] == 0)  # the car, or a dead wheel
-        way = _way({other: one for other, one in every.items() if other != name}) if standing.any() else None
-        far = np.zeros(len(series.time)) if way is None else np.interp(series.time, *way)
-        long &= ~standing | (far[last] - far[first] >= _WENT_M)
-    if not long.any():
-        return series
-    stuck = np.zeros(len(series.value), bool)
-    for begin, end in zip(first[long], last[long], strict=True):
-        stuck[begin + 1 : end + 1] = True
-    log.add("stuck-sensor", "skipped", f"{drive}: {name}", count=int(stuck.sum()))
-    return Series(series.time[~stuck], series.value[~stuck], series.mean)
-
-
-def _way(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
-    """(R,) seconds and (R,) how many metres the car went until then, by the median of wheels and speed; or None."""
-    said = [one for name, one in channels.items()
-            if name in (*SENSORS["wheels"], *SENSORS["speed"]) and len(one.time) > 1]  # fmt: skip
-    if not said:
-        return None
-    time = np.unique(np.concatenate([one.time for one in said]))
-    speed = np.median([np.abs(np.interp(time, one.time, one.value, left=0.0, right=0.0)) for one in said], axis=0)
-    return time, np.r_[0.0, np.cumsum(np.where(speed > _WALK, speed, 0.0)[1:] * np.diff(time))]
 
 
 def _radians(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:

@@ -26,12 +26,11 @@ from assay.sources._drive_columns import (
     frame_column,
     judge_steering,
     numbers_of,
-    stuck,
-    stuck_camera,
     values_of,
 )
 from assay.sources._drive_frames import FrameFiles, video_places
 from assay.sources._drive_stretches import name_of, sides_by_time, stretches_of
+from assay.sources._drive_stuck import stuck, stuck_camera
 from assay.sources._path_tables import whole_table
 from assay.sources._rows import table_names
 from assay.sources._splits import asks_for_shares, split_of
@@ -261,10 +260,10 @@ def _working(
     log: ProblemLog,
 ) -> Array:
     """(T',) bool, rows at which neither wheel nor camera is stuck."""
-    wheel = stuck(values["steering"][at], times)
+    steering, speed = values["steering"][at], values["speed"][at] if "speed" in values else None
+    wheel = stuck(steering, speed, times)
     _note(log, "stuck-steering", file, numbers[at[wheel]])
-    moving = values["speed"][at] > 0.1 if "speed" in values else np.ones(len(at), bool)
-    camera = stuck_camera(digests, moving, times) & ~wheel
+    camera = stuck_camera(digests, speed, steering, times) & ~wheel
     _note(log, "stuck-camera", file, numbers[at[camera]])
     return ~(wheel | camera)
 
