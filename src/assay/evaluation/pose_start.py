@@ -21,8 +21,8 @@ WAIT_S = 120.0
 _OUTLIER = 4.0
 #: All fixes agree where none lies further off than so many deviations: about one true fix in 270,000 does.
 _AGREE = 5.0
-#: Where they do not, a start needs so many that agree, such a share of all, and that they scatter by no more than so many
-#: times what they say. A single stray fix among the first few would otherwise turn the whole drive.
+#: Where they do not, a start needs so many that agree, such a share of all, and that they scatter by no more than so
+#: many times what they say. A single stray fix among the first few would otherwise turn the whole drive.
 _FEWEST, _SHARE, _WORSE = 4, 2 / 3, 8.0
 #: Fixes whose pairs are tried, at most.
 _TRIED = 24

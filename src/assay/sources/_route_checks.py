@@ -5,28 +5,28 @@ Shapes: R readings, F fixes, P reference poses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from assay.sources._route import SENSORS, Drive, Fixes, Path, Series
+from assay.sources._route_stuck import unfrozen, unstuck, way_of
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
-#: A sensor that scatters says exactly the same for so many seconds and readings: it is stuck. Wheels may well stand
-#: still, and steer straight ahead.
-_STUCK_S, _STUCK = 5.0, 25
-#: A wheel that stands, and places that stay the same for so many seconds and so often, are stuck where the speed beside
-#: them, as far as it is faster than a walk (m/s), makes so many metres.
-_FROZEN_S, _FROZEN, _WALK, _WENT_M = 5.0, 5, 1.0, 20.0
 #: What no car does: m/s, rad/s, m/s².
 _MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 200.0, "steering": 5000.0}
 #: No car turns so fast (rad/s) for one part in twenty of a drive; nor is a steering wheel turned so far (radians).
 _TURNS, _STEERS = 1.2, 15.0
-#: Fixes that ask for a speed beyond this (m/s) on both sides are outliers; gaps (seconds) that are worth a note.
-_OUTLIER, _GAP_S = 120.0, 5.0
+#: From fix to fix nothing goes faster than this (m/s); what lies nearer (metres, or so many of the receiver's own
+#: deviations) may be noise; gaps (seconds) that are worth a note.
+_FASTEST, _NOISE_M, _NOISE, _GAP_S = 120.0, 15.0, 8.0, 5.0
+#: Where wheels tell the way, two fixes within a gap's seconds lie no further apart than so many times that and so many
+#: metres.
+_WAYS, _BESIDE_M = 1.5, 50.0
+#: Fixes before one that it may have come from.
+_BEFORE = 50
 #: A degree's worth in radians, and by which factor a ratio may miss it.
 _DEGREE, _WITHIN = np.pi / 180, 1.5
 
@@ -40,40 +40,14 @@ def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
         log: takes what was found.
     """
     channels = {name: _possible(name, series, drive.name, log) for name, series in drive.channels.items()}
-    channels = {name: _unstuck(name, series, channels, drive.name, log) for name, series in channels.items()}
+    channels = {name: unstuck(name, series, channels, drive.name, log) for name, series in channels.items()}
     channels = {name: series for name, series in channels.items() if len(series.time) > 1}
     drive = replace(drive, channels=channels)
     drive = _radians(drive, unsaid, log)
-    drive = _unfrozen(drive, log)
+    drive = unfrozen(drive, log)
     if drive.fixes is not None:
-        drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
+        drive = replace(drive, fixes=_fixes(drive.fixes, way_of(drive.channels), drive.name, log))
     return drive
-
-
-def _unfrozen(drive: Drive, log: ProblemLog) -> Drive:
-    """Without fixes and reference poses that repeat a place while the car drives away from it."""
-    way, fixes, path = _way(drive.channels), drive.fixes, drive.reference
-    if way is None:
-        return drive
-    if fixes is not None and (stuck := _frozen(fixes.time, fixes.place, way)).any():
-        log.add("stuck-sensor", "skipped", f"{drive.name}: gnss", count=int(stuck.sum()))
-        fixes = Fixes(fixes.time[~stuck], fixes.place[~stuck], fixes.sigma[~stuck])
-    if path is not None and (stuck := _frozen(path.time, path.place, way)).any():
-        log.add("stuck-reference", "skipped", drive.name, count=int(stuck.sum()))
-        path = Path(path.time[~stuck], path.place[~stuck], path.heading[~stuck])
-    return replace(drive, fixes=fixes, reference=path)
-
-
-def _frozen(time: Array, place: Array, way: tuple[Array, Array]) -> Array:
-    """(F,) bool, all but the first of places (F, 2) that stay the same for long while the car goes on."""
-    found = np.zeros(len(time), bool)
-    first = np.flatnonzero(np.r_[True, (np.diff(place, axis=0) != 0).any(axis=1)][: len(time)])
-    last = np.r_[first[1:], len(time)] - 1
-    far = np.interp(time, *way)
-    long = (last - first + 1 >= _FROZEN) & (time[last] - time[first] >= _FROZEN_S) & (far[last] - far[first] >= _WENT_M)
-    for begin, end in zip(first[long], last[long], strict=True):
-        found[begin + 1 : end + 1] = True
-    return found
 
 
 def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
@@ -88,38 +62,6 @@ def _possible(name: str, series: Series, drive: str, log: ProblemLog) -> Series:
         log.add("impossible-readings", "skipped", f"{drive}: {name}", count=int(wild.sum()))
         fine &= ~wild
     return Series(series.time[fine], series.value[fine], series.mean)
-
-
-def _unstuck(name: str, series: Series, every: Mapping[str, Series], drive: str, log: ProblemLog) -> Series:
-    """Without readings that repeat for so long that the sensor must be stuck; `every` channel tells who stands."""
-    if len(series.time) < _STUCK or name == "steering":
-        return series
-    first = np.flatnonzero(np.r_[True, np.diff(series.value) != 0])
-    last = np.r_[first[1:], len(series.value)] - 1
-    long = (series.time[last] - series.time[first] >= _STUCK_S) & (last - first + 1 >= _STUCK)
-    if not name.startswith(("gyro", "accel")):
-        standing = long & (series.value[first] == 0)  # the car, or a dead wheel
-        way = _way({other: one for other, one in every.items() if other != name}) if standing.any() else None
-        far = np.zeros(len(series.time)) if way is None else np.interp(series.time, *way)
-        long &= ~standing | (far[last] - far[first] >= _WENT_M)
-    if not long.any():
-        return series
-    stuck = np.zeros(len(series.value), bool)
-    for begin, end in zip(first[long], last[long], strict=True):
-        stuck[begin + 1 : end + 1] = True
-    log.add("stuck-sensor", "skipped", f"{drive}: {name}", count=int(stuck.sum()))
-    return Series(series.time[~stuck], series.value[~stuck], series.mean)
-
-
-def _way(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
-    """(R,) seconds and (R,) how many metres the car went until then, by the median of wheels and speed; or None."""
-    said = [one for name, one in channels.items()
-            if name in (*SENSORS["wheels"], *SENSORS["speed"]) and len(one.time) > 1]  # fmt: skip
-    if not said:
-        return None
-    time = np.unique(np.concatenate([one.time for one in said]))
-    speed = np.median([np.abs(np.interp(time, one.time, one.value, left=0.0, right=0.0)) for one in said], axis=0)
-    return time, np.r_[0.0, np.cumsum(np.where(speed > _WALK, speed, 0.0)[1:] * np.diff(time))]
 
 
 def _radians(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
@@ -165,7 +107,7 @@ def _gain(axes: list[Series], reference: Path) -> float | None:
     return float(np.linalg.norm(found)) if (left**2).sum() < 0.5 * (turned**2).sum() else None
 
 
-def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
+def _fixes(fixes: Fixes, way: tuple[Array, Array] | None, drive: str, log: ProblemLog) -> Fixes:
     """Fixes with a note of gaps and outliers; the filter counts these less by itself."""
     fine = np.isfinite(fixes.place).all(axis=1)
     fixes = Fixes(fixes.time[fine], fixes.place[fine], fixes.sigma[fine])
@@ -175,9 +117,46 @@ def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
     gaps = apart > max(_GAP_S, 4 * float(np.median(apart)))
     if gaps.any():
         log.add("gnss-gap", "kept", drive, count=int(gaps.sum()))
-    speed = np.linalg.norm(np.diff(fixes.place, axis=0), axis=1) / np.maximum(apart, 1e-3)
-    far = speed > _OUTLIER
-    outliers = np.r_[far[0] and not far[1], far[1:] & far[:-1], far[-1] and not far[-2]]
+    outliers = _outliers(fixes, way)
     if outliers.any():
         log.add("gnss-outlier", "kept", drive, count=int(outliers.sum()))
     return fixes
+
+
+def _outliers(fixes: Fixes, way: tuple[Array, Array] | None) -> Array:
+    """(F,) bool, the fixes that no car could have come to and gone from, however many of them follow another.
+
+    What counts is the longest row of fixes of which each can be reached from the one before.
+    """
+    every = np.arange(len(fixes.time))
+    found = np.zeros(len(every), bool)
+    went = np.full(len(every), np.nan) if way is None else np.interp(fixes.time, *way, left=np.nan, right=np.nan)
+    if _reached(fixes, every[:-1], every[1:], went).all():
+        return found
+    most, before = np.ones(len(every), int), np.full(len(every), -1)
+    longest = 0
+    for row in every[1:]:
+        earlier = np.r_[longest, every[max(0, row - _BEFORE) : row]]
+        held = np.where(_reached(fixes, earlier, row, went), most[earlier], 0)
+        best = int(np.argmax(held))
+        if held[best] > 0:
+            most[row], before[row] = held[best] + 1, earlier[best]
+        if most[row] > most[longest]:
+            longest = int(row)
+    found[:] = True
+    while longest >= 0:
+        found[longest] = False
+        longest = int(before[longest])
+    return found
+
+
+def _reached(fixes: Fixes, one: Array, other: Any, went: Array) -> Array:
+    """Whether a car can have come from some fixes, by their numbers, to others; `went` (F,) metres, NaN if not known."""
+    apart = fixes.time[other] - fixes.time[one]
+    off = fixes.place[other] - fixes.place[one]
+    way = went[other] - went[one]
+    limit = np.maximum(_FASTEST * apart, _NOISE_M)
+    near = np.where(apart <= _GAP_S, _WAYS * way + _BESIDE_M, np.nan)
+    limit = np.fmin(limit, near)
+    limit = np.fmax(limit, _NOISE * np.fmax(fixes.sigma[one], fixes.sigma[other]))
+    return np.asarray(np.hypot(off[..., 0], off[..., 1]) <= limit)
