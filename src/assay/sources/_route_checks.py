@@ -151,7 +151,7 @@ def _outliers(fixes: Fixes, way: tuple[Array, Array] | None) -> Array:
 
 
 def _reached(fixes: Fixes, one: Array, other: Any, went: Array) -> Array:
-    """Whether a car can have come from some fixes, by their numbers, to others; `went` (F,) metres, NaN if not known."""
+    """Whether a car can have come from some fixes, by their numbers, to others; `went` (F,) metres, NaN: not known."""
     apart = fixes.time[other] - fixes.time[one]
     off = fixes.place[other] - fixes.place[one]
     way = went[other] - went[one]
