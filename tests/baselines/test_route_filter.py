@@ -126,6 +126,33 @@ def test_an_outlier_hardly_moves_the_track() -> None:
     assert PositionError().value(found, truths) < PositionError().value(clean, truths) + 0.5
 
 
+@pytest.mark.parametrize("rows", [[0], [1], [0, 1], [2], [0, 1, 2], [30, 31, 32]])
+def test_outliers_where_a_drive_begins_do_not_turn_it(rows: list[int]) -> None:
+    """The start is laid on the first few fixes: one that strays among them must not turn the whole drive."""
+    signals, drives, spec, truths = prepared(3, True)
+    clean = PositionError().value(followed(signals, drives, spec, Noise()), truths)
+    assert drives.fixes is not None
+    for off in (50.0, 400.0):
+        spoilt = drives.fixes.copy()
+        for drive in spoilt:
+            drive[np.flatnonzero(drive[:, 2])[rows], :2] += [0.8 * off, -0.6 * off]
+        found = followed(signals, replace(drives, fixes=spoilt), spec, Noise())
+        assert all(track.anchored for track in found)
+        assert PositionError().value(found, truths) < clean + 0.6
+
+
+def test_a_receiver_that_promises_too_much_still_gives_a_start() -> None:
+    time = np.arange(0, 40, STEP)
+    place = np.concatenate([[[0.0, 0.0]], np.stack([8 * time, np.zeros(len(time))], axis=1)])
+    fixes = np.zeros((len(time), 4))
+    fixes[::10, :2] = place[1::10] + np.random.default_rng(4).normal(0, 4, (40, 2))
+    fixes[::10, 2] = 0.8  # five times better than it is
+    found = find_start(place, fixes, STEP)
+    assert found is not None and found.anchored and found.steps < 250
+    assert np.abs(found.pose[2]) < 4 * np.sqrt(found.spread[2, 2]) + 0.02
+    assert np.linalg.norm(found.pose[:2]) < 10
+
+
 def test_the_start_is_found_from_fixes_and_waits_for_motion() -> None:
     time = np.arange(0, 30, STEP)
     place = np.concatenate([[[0.0, 0.0]], np.stack([8 * time, np.zeros(len(time))], axis=1)])

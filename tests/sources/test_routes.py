@@ -277,7 +277,7 @@ def test_a_speed_that_stays_the_same_is_stuck_only_where_others_change() -> None
         if wheels:
             channels["wheel_rl"] = Series(time, true + np.random.default_rng(0).normal(0, 0.02, len(time)))
         log = ProblemLog()
-        without_stuck(Drive("a", channels, Fixes(time[::10], place, np.ones(len(place))), None), log)
+        without_stuck(Drive("a", channels, Fixes(time[::10], place, np.ones(len(place))), None), log, steering=False)
         return {problem.kind for problem in log.problems()}
 
     cruises = 20 + 0.1 * np.sin(time / 5)
@@ -515,7 +515,8 @@ def test_commas_example() -> None:
     records = read_drives(open_source(source), DataOptions(split="58/9/33"))
     assert records.index().column("split").to_pylist() == ["train", "validation", "test"]
     assert records.facts["minutes"] == 1.0 and records.facts["km"] == pytest.approx(1.01, abs=0.01)
-    drive, _ = only(source)
+    drive, problems = only(source)
+    assert problems == {}  # nothing of it is stuck, strays or is left out
     inside = (drive.fixes.time > drive.reference.time[0]) & (drive.fixes.time < drive.reference.time[-1])  # type: ignore[union-attr]
     fixes, path = drive.fixes, drive.reference
     assert fixes is not None and path is not None
@@ -536,8 +537,8 @@ def test_udacitys_sightings() -> None:
 
     found = sightings(file.read_bytes(), file.name)
     assert len(found.time) == 500 and found.radar.sum() == 250
-    drive, _ = only(file)
-    assert drive.fixes is not None and drive.reference is not None
+    drive, problems = only(file)
+    assert problems == {} and drive.fixes is not None and drive.reference is not None
     assert np.abs(drive.fixes.place - drive.reference.place).mean() < 0.3
     with pytest.raises(DataError, match="row 1"):
         sightings(b"L 1 2 x\n", "a.txt")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.sources._route import SENSORS, Drive, Fixes, Path, Series
-from assay.sources._route_stuck import without_frozen, without_stuck
+from assay.sources._route_stuck import way_of, without_frozen, without_stuck
 from assay.sources.records import ProblemLog
 
 Array = np.ndarray[Any, Any]
@@ -19,8 +19,14 @@ Array = np.ndarray[Any, Any]
 _MOST = {"wheels": 120.0, "speed": 120.0, "gyroscope": 35.0, "accelerometer": 200.0, "steering": 5000.0}
 #: No car turns so fast (rad/s) for one part in twenty of a drive; nor is a steering wheel turned so far (radians).
 _TURNS, _STEERS = 1.2, 15.0
-#: Fixes that ask for a speed beyond this (m/s) on both sides are outliers; gaps (seconds) that are worth a note.
-_OUTLIER, _GAP_S = 120.0, 5.0
+#: From fix to fix nothing goes faster than this (m/s); what lies nearer (metres, or so many of the receiver's own
+#: deviations) may be noise; gaps (seconds) that are worth a note.
+_FASTEST, _NOISE_M, _NOISE, _GAP_S = 120.0, 15.0, 8.0, 5.0
+#: Where wheels tell the way, two fixes within a gap's seconds lie no further apart than so many times that and so many
+#: metres.
+_WAYS, _BESIDE_M = 1.5, 50.0
+#: Fixes before one that it may have come from.
+_BEFORE = 50
 #: A degree's worth in radians, and by which factor a ratio may miss it.
 _DEGREE, _WITHIN = np.pi / 180, 1.5
 
@@ -34,12 +40,12 @@ def checked(drive: Drive, unsaid: frozenset[str], log: ProblemLog) -> Drive:
         log: takes what was found.
     """
     channels = {name: _possible(name, series, drive.name, log) for name, series in drive.channels.items()}
-    drive = without_stuck(replace(drive, channels=channels), log)
-    drive = replace(drive, channels={name: one for name, one in drive.channels.items() if len(one.time) > 1})
+    drive = without_stuck(replace(drive, channels=channels), log, steering=False)
     drive = _radians(drive, unsaid, log)
+    drive = without_stuck(drive, log, steering=True)  # judged by how far the car turned, in radians
     drive = without_frozen(drive, log)
     if drive.fixes is not None:
-        drive = replace(drive, fixes=_fixes(drive.fixes, drive.name, log))
+        drive = replace(drive, fixes=_fixes(drive.fixes, way_of(drive.channels), drive.name, log))
     return drive
 
 
@@ -100,7 +106,7 @@ def _gain(axes: list[Series], reference: Path) -> float | None:
     return float(np.linalg.norm(found)) if (left**2).sum() < 0.5 * (turned**2).sum() else None
 
 
-def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
+def _fixes(fixes: Fixes, way: tuple[Array, Array] | None, drive: str, log: ProblemLog) -> Fixes:
     """Fixes with a note of gaps and outliers; the filter counts these less by itself."""
     fine = np.isfinite(fixes.place).all(axis=1)
     fixes = Fixes(fixes.time[fine], fixes.place[fine], fixes.sigma[fine])
@@ -110,9 +116,46 @@ def _fixes(fixes: Fixes, drive: str, log: ProblemLog) -> Fixes:
     gaps = apart > max(_GAP_S, 4 * float(np.median(apart)))
     if gaps.any():
         log.add("gnss-gap", "kept", drive, count=int(gaps.sum()))
-    speed = np.linalg.norm(np.diff(fixes.place, axis=0), axis=1) / np.maximum(apart, 1e-3)
-    far = speed > _OUTLIER
-    outliers = np.r_[far[0] and not far[1], far[1:] & far[:-1], far[-1] and not far[-2]]
+    outliers = _outliers(fixes, way)
     if outliers.any():
         log.add("gnss-outlier", "kept", drive, count=int(outliers.sum()))
     return fixes
+
+
+def _outliers(fixes: Fixes, way: tuple[Array, Array] | None) -> Array:
+    """(F,) bool, the fixes that no car could have come to and gone from, however many of them follow another.
+
+    What counts is the longest row of fixes of which each can be reached from the one before.
+    """
+    every = np.arange(len(fixes.time))
+    found = np.zeros(len(every), bool)
+    went = np.full(len(every), np.nan) if way is None else np.interp(fixes.time, *way, left=np.nan, right=np.nan)
+    if _reached(fixes, every[:-1], every[1:], went).all():
+        return found
+    most, before = np.ones(len(every), int), np.full(len(every), -1)
+    longest = 0
+    for row in every[1:]:
+        earlier = np.r_[longest, every[max(0, row - _BEFORE) : row]]
+        held = np.where(_reached(fixes, earlier, row, went), most[earlier], 0)
+        best = int(np.argmax(held))
+        if held[best] > 0:
+            most[row], before[row] = held[best] + 1, earlier[best]
+        if most[row] > most[longest]:
+            longest = int(row)
+    found[:] = True
+    while longest >= 0:
+        found[longest] = False
+        longest = int(before[longest])
+    return found
+
+
+def _reached(fixes: Fixes, one: Array, other: Any, went: Array) -> Array:
+    """Whether a car can have come from some fixes, by their numbers, to others; `went` (F,) metres, NaN: not known."""
+    apart = fixes.time[other] - fixes.time[one]
+    off = fixes.place[other] - fixes.place[one]
+    way = went[other] - went[one]
+    limit = np.maximum(_FASTEST * apart, _NOISE_M)
+    near = np.where(apart <= _GAP_S, _WAYS * way + _BESIDE_M, np.nan)
+    limit = np.fmin(limit, near)
+    limit = np.fmax(limit, _NOISE * np.fmax(fixes.sigma[one], fixes.sigma[other]))
+    return np.asarray(np.hypot(off[..., 0], off[..., 1]) <= limit)

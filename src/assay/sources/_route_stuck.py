@@ -25,17 +25,21 @@ _CHANGED, _CHANGED_PLACES, _COARSE = 1.0, 3.0, 0.5
 #: A wheel that stands, and places that stay the same for so many seconds and so often, are stuck where the speed beside
 #: them, as far as it is faster than a walk (m/s), makes so many metres.
 _FROZEN_S, _FROZEN, _WALK, _WENT_M = 5.0, 5, 1.0, 20.0
+#: A steering angle stays the same on a straight road, hardly ever for so many seconds while the gyroscope turns so far
+#: (radians, beside its bias) and the car goes so far.
+_HELD_S, _TURNED, _HELD_M = 20.0, 0.5, 100.0
 
 
-def without_stuck(drive: Drive, log: ProblemLog) -> Drive:
-    """A drive without readings of channels that are stuck."""
-    return replace(drive, channels={name: _unstuck(name, series, drive, log)
-                                    for name, series in drive.channels.items()})  # fmt: skip
+def without_stuck(drive: Drive, log: ProblemLog, *, steering: bool) -> Drive:
+    """A drive without readings that are stuck, of the steering angle or of all others, and without channels of one."""
+    channels = {name: _unstuck(name, series, drive, log) if (name == "steering") is steering else series
+                for name, series in drive.channels.items()}  # fmt: skip
+    return replace(drive, channels={name: series for name, series in channels.items() if len(series.time) > 1})
 
 
 def without_frozen(drive: Drive, log: ProblemLog) -> Drive:
     """Without fixes and reference poses that repeat a place while the car drives away from it."""
-    way, fixes, path = _way(drive.channels), drive.fixes, drive.reference
+    way, fixes, path = way_of(drive.channels), drive.fixes, drive.reference
     if way is None:
         return drive
     if fixes is not None and (stuck := _frozen(fixes.time, fixes.place, way)).any():
@@ -61,7 +65,7 @@ def _frozen(time: Array, place: Array, way: tuple[Array, Array]) -> Array:
 
 def _unstuck(name: str, series: Series, drive: Drive, log: ProblemLog) -> Series:
     """Without readings that repeat for long while other sensors of the drive say that something changed."""
-    if len(series.time) < _STUCK or name == "steering":
+    if len(series.time) < _STUCK:
         return series
     first = np.flatnonzero(np.r_[True, np.diff(series.value) != 0])
     last = np.r_[first[1:], len(series.value)] - 1
@@ -75,7 +79,9 @@ def _unstuck(name: str, series: Series, drive: Drive, log: ProblemLog) -> Series
     stuck = np.zeros(len(series.value), bool)
     for begin, end in zip(first[long], last[long], strict=True):
         times = (float(series.time[begin]), float(series.time[end]))
-        if inertial:
+        if name == "steering":
+            shown = _turned(others, times)
+        elif inertial:
             shown = any(_varies(one, times) for one in others.values())
         elif series.value[begin] == 0:  # the car stands, or a wheel is dead
             shown = _went(others, times)
@@ -128,10 +134,25 @@ def _mean_speed(places: Fixes | Path, start: float, stop: float) -> float | None
     return float(far / (places.time[inside[-1]] - places.time[inside[0]]))
 
 
-def _went(others: Mapping[str, Series], times: tuple[float, float]) -> bool:
+def _turned(others: Mapping[str, Series], times: tuple[float, float]) -> bool:
+    """Whether the car went on for long between two times, and turned, by any axis of the gyroscope."""
+    if times[1] - times[0] < _HELD_S or not _went(others, times, _HELD_M):
+        return False
+    for name in SENSORS["gyroscope"]:
+        if (axis := others.get(name)) is None or len(axis.time) < 2:
+            continue
+        rate = axis.value - np.median(axis.value)
+        angle = np.r_[0.0, np.cumsum((rate[1:] + rate[:-1]) / 2 * np.diff(axis.time))]
+        inside = angle[(axis.time >= times[0]) & (axis.time <= times[1])]
+        if len(inside) and np.ptp(inside) >= _TURNED:
+            return True
+    return False
+
+
+def _went(others: Mapping[str, Series], times: tuple[float, float], least_m: float = _WENT_M) -> bool:
     """Whether by other speeds the car went on between two times."""
-    way = _way(others)
-    return way is not None and bool(np.diff(np.interp(times, *way))[0] >= _WENT_M)
+    way = way_of(others)
+    return way is not None and bool(np.diff(np.interp(times, *way))[0] >= least_m)
 
 
 def _speed(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
@@ -145,7 +166,7 @@ def _speed(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
     return time, np.asarray(np.median(every, axis=0))
 
 
-def _way(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
+def way_of(channels: Mapping[str, Series]) -> tuple[Array, Array] | None:
     """(R,) seconds and (R,) how many metres the car went until then, by the median of wheels and speed; or None."""
     said = _speed(channels)
     if said is None:
