@@ -158,7 +158,11 @@ def _check(state: Array, covariance: Array, check: Array, coupled: bool) -> None
 
 
 def _fix(state: Array, covariance: Array, fix: Array, moved: Array) -> None:
-    """Take in fixes; what fits badly counts less."""
+    """Take in fixes; what fits badly counts less.
+
+    A fix is older than the step's end by less than a step: the way since is taken off the place, and how it depends on
+    the heading and the scale is left out, since that is far less than a fix's own deviation.
+    """
     there = fix[2] > 0
     heading = state[HEADING]
     back = fix[3]
