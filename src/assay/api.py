@@ -70,8 +70,9 @@ def train(
         AssayError: data, settings or folder cannot be used.
     """
     budget_s, epochs = fitting_time(budget, epochs)
-    texts = {name: str(value) for name, value in (settings or {}).items()}
-    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log, cluster)
+    options = TrainOptions(
+        budget_s, epochs, network, _as_texts(settings), seed, evidence, device, devices, log, cluster
+    )
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     with _placed(out) as folder:
         run = train_run(source, chosen, options, folder, progress)
@@ -104,13 +105,8 @@ def tune(
     """Search hyper-parameters on the validation side, and make the best a trained model.
 
     Args:
-        source: as `train` takes it, and so the other options of data; what is in memory cannot be resumed.
-        task: the application; None to recognise it.
-        target: the column to predict.
-        group: the column whose values never cross the split.
-        split: `80/10/10`, or the name of a column that gives each sample's side.
-        split_seed: moves samples between the sides.
-        data: options that the task adds.
+        source: as `train` takes it; what is in memory cannot be resumed.
+        task, target, group, split, split_seed, data, evidence, progress: as `train` takes them.
         out: the run folder; one in which the same search was stopped is gone on with.
         trials: how many trials in all; as many as fit into the time by default.
         budget: time for all trainings together, in seconds or as `30m`.
@@ -120,11 +116,9 @@ def tune(
         search: the hyper-parameters that are searched, all by default; as a mapping with ranges, such as
             `{"learning_rate": "0.001..0.1"}`.
         seed: of the search and of all trainings.
-        evidence: `full`, `quick` or `none`.
         sampler: `tpe`, or `random` for comparison.
         pruning: stop trials early that are behind.
         cluster: the address of a Ray cluster, or `local`: as many trials at a time as it has cores.
-        progress: is told how far it is.
 
     Returns:
         The trained model, whose evidence has a finding `tuning`.
@@ -137,16 +131,19 @@ def tune(
     need_optuna()
     from assay.tuning.flow import tune as tune_run
 
-    texts = {name: str(value) for name, value in (settings or {}).items()}
     ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
-    budget_s = fitting_time(budget, None)[0]
-    options = TuneOptions(
-        trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
-    )
+    limits = trials, fitting_time(budget, None)[0], storage
+    asked = tuple(networks), _as_texts(settings), ranges
+    options = TuneOptions(*limits, *asked, seed, evidence, sampler, pruning, cluster)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     with _placed(out) as folder:
         run = tune_run(source, chosen, options, folder, progress)
     return Model(run)
+
+
+def _as_texts(settings: Mapping[str, Any] | None) -> dict[str, str]:
+    """Hyper-parameters as the command line gives them."""
+    return {name: str(value) for name, value in (settings or {}).items()}
 
 
 def _placed(out: str | Path | None) -> AbstractContextManager[Path | None]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assay.serving.cell_answers import cells_per_megapixel
 from assay.serving.cell_density import density_maps, density_png
 from assay.tasks.cell_detection import CellDetection
 
@@ -48,3 +49,20 @@ def test_it_is_written_as_a_picture_beside_what_qupath_reads() -> None:
         picture = Image.open(io.BytesIO(forms[".png"](answer(40, 60, cells, kinds))))
         assert picture.mode == "RGB" and picture.width > 300
     assert density_png(answer(40, 60, [], ())).startswith(b"\x89PNG")
+
+
+def test_a_class_called_all_is_told_apart_from_the_total() -> None:
+    cells = [(5.0, 6.0, "all"), (50.0, 9.0, "b"), (20.0, 30.0, "b")]
+    told = answer(40, 60, cells, ("all", "b", "all (class)"))
+    found = density_maps(told)
+    assert list(found) == ["all", "all (class) (class)", "b", "all (class)"]
+    means = [values.mean() * 40 * 60 / 1e6 for values in found.values()]
+    assert means == pytest.approx([3, 1, 2, 0])
+    assert Image.open(io.BytesIO(density_png(told))).mode == "RGB"
+    per_class = density_maps(answer(40, 60, cells, ("all", "b")))
+    assert list(per_class) == ["all", "all (class)", "b"]
+
+
+def test_counts_of_a_class_called_all_do_not_take_the_totals_place() -> None:
+    assert cells_per_megapixel(3, {"all": 1, "b": 2}, 1.0) == {"all": 3.0, "all (class)": 1.0, "b": 2.0}
+    assert cells_per_megapixel(3, {"a": 1, "b": 2}, 2.0) == {"all": 1.5, "a": 0.5, "b": 1.0}

@@ -5,13 +5,15 @@ Shapes: N cells, C classes, K spans of an outline, R runs: spans of all outlines
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+#: How the total over all classes is called where there is one number, or one map, of each class.
+TOTAL = "all"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +109,7 @@ class CellCount:
     Attributes:
         count: how many.
         by_class: how many of each class; empty where there are no classes.
-        per_megapixel: cells on a million pixels of the picture, of all classes and of each.
+        per_megapixel: cells on a million pixels of the picture, of all classes and of each, see `beside_total`.
         width, height: of the picture, in pixels.
         cells: each of them.
     """
@@ -118,6 +120,19 @@ class CellCount:
     width: int
     height: int
     cells: tuple[Cell, ...]
+
+
+def beside_total(classes: Iterable[str]) -> dict[str, str]:
+    """By class what it is called beside the total: its own name, but "all (class)" where that is the total's.
+
+    >>> beside_total(["tumour", "all"])
+    {'tumour': 'tumour', 'all': 'all (class)'}
+    """
+    names = list(classes)
+    other = f"{TOTAL} (class)"
+    while other in names:
+        other += " (class)"
+    return {name: other if name == TOTAL else name for name in names}
 
 
 def spans_of(labels: Array) -> tuple[Array, tuple[Array, ...]]:

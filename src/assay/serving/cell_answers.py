@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cells import Cell, CellCount, Cells
+from assay.evaluation.cells import TOTAL, Cell, CellCount, Cells, beside_total
 from assay.samples.cell_spec import CellSpec
 
 Array = np.ndarray[Any, Any]
@@ -31,9 +31,15 @@ def cell_count(found: Cells, spec: CellSpec) -> CellCount:
     cells = answered_cells(found, spec)
     by_class = {name: int((found.label == number).sum()) for number, name in enumerate(spec.classes)}
     area = max(found.width * found.height, 1) / 1e6
-    density = {"all": len(found) / area, **{name: count / area for name, count in by_class.items()}}
-    rounded = {name: round(value, 2) for name, value in density.items()}
-    return CellCount(len(found), by_class, rounded, found.width, found.height, cells)
+    density = cells_per_megapixel(len(found), by_class, area)
+    return CellCount(len(found), by_class, density, found.width, found.height, cells)
+
+
+def cells_per_megapixel(count: int, by_class: Mapping[str, int], area: float) -> dict[str, float]:
+    """See `CellCount.per_megapixel`; `area` in millions of pixels."""
+    called = beside_total(by_class)
+    counts = {TOTAL: count, **{called[name]: of for name, of in by_class.items()}}
+    return {name: round(of / area, 2) for name, of in counts.items()}
 
 
 def answered_cells(found: Cells, spec: CellSpec) -> tuple[Cell, ...]:

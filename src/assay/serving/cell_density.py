@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.evaluation.cells import TOTAL, beside_total
+
 Array = np.ndarray[Any, Any]
 #: The longer side of a map in its own points; its Gaussian's deviation as a share of the picture's longer side.
 _MOST, _SPREAD = 256, 0.03
@@ -26,6 +28,8 @@ _SIDE, _MARGIN, _LINE, _ACROSS = 320, 12, 16, 3
 def density_maps(answer: Mapping[str, Any]) -> dict[str, Array]:
     """By class, all together first as "all", a map (h, w) of cells on a million pixels of a picture.
 
+    The map of a class that is itself called "all" is named by `beside_total`.
+
     Args:
         answer: a `CellCount` as JSON.
     """
@@ -35,15 +39,18 @@ def density_maps(answer: Mapping[str, Any]) -> dict[str, Array]:
     down, across = (_spreading(size, _SPREAD * max(height, width) / step) for size in shape)
     cells = answer["cells"]
     kinds = list(answer["by_class"]) if len(answer["by_class"]) > 1 else []
+    called = beside_total(kinds)
     found = {}
-    for name in ["all", *kinds]:
+    for kind in [None, *kinds]:
         counts = np.zeros(shape)
         for cell in cells:
-            if name in ("all", cell["kind"]):
+            if kind in (None, cell["kind"]):
                 row, column = (min(max(0, int((cell[axis] + 0.5) / step)), size - 1)
                                for axis, size in zip("yx", shape, strict=True))  # fmt: skip
                 counts[row, column] += 1
-        found[name] = down @ counts @ across.T * (shape[0] * shape[1] * 1e6 / (height * width))
+        found[TOTAL if kind is None else called[kind]] = (
+            down @ counts @ across.T * (shape[0] * shape[1] * 1e6 / (height * width))
+        )
     return found
 
 
@@ -61,6 +68,8 @@ def density_png(answer: Mapping[str, Any]) -> bytes:
     from PIL import Image, ImageDraw
 
     maps = density_maps(answer)
+    of = {called: answer["by_class"][name] for name, called in beside_total(answer["by_class"]).items()}
+    counts = {**of, TOTAL: answer["count"]}
     first = next(iter(maps.values()))
     scale = _SIDE / max(first.shape)
     high, wide = (max(1, round(side * scale)) for side in first.shape)
@@ -70,8 +79,7 @@ def density_png(answer: Mapping[str, Any]) -> bytes:
     draw = ImageDraw.Draw(sheet)
     for place, (name, values) in enumerate(maps.items()):
         left, top = _MARGIN + place % across * cell_wide, _MARGIN + place // across * cell_high
-        count = answer["count"] if name == "all" else answer["by_class"][name]
-        draw.text((left, top), f"{name}: {count:,} cells", fill="black")
+        draw.text((left, top), f"{name}: {counts[name]:,} cells", fill="black")
         draw.text((left, top + _LINE), f"white 0, darkest {values.max():,.0f} on a million pixels", fill="black")
         picture = Image.fromarray(_coloured(values)).resize((wide, high), Image.Resampling.BILINEAR)
         sheet.paste(picture, (left, top + 2 * _LINE))

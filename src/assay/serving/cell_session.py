@@ -17,7 +17,7 @@ from assay.evaluation.cells import Cell, CellCount, Cells
 from assay.networks.cell_decoding import Deciding, merged_cells, tile_cells
 from assay.samples.cell_tiles import Tile, cut, strips
 from assay.samples.pixel_values import as_colour
-from assay.serving.cell_answers import answered_cells
+from assay.serving.cell_answers import answered_cells, cells_per_megapixel
 from assay.sources.decode import unscaled
 from assay.task_sessions import Session
 
@@ -141,5 +141,4 @@ def gathered_cells(said: Iterable[CellRows], spec: CellSpec) -> CellCount:
     width, height = (answers[-1].width, answers[-1].last_row) if answers else (0, 0)
     by_class = {name: sum(cell.kind == name for cell in cells) for name in spec.classes}
     area = max(width * height, 1) / 1e6
-    density = {"all": round(len(cells) / area, 2), **{name: round(of / area, 2) for name, of in by_class.items()}}
-    return CellCount(len(cells), by_class, density, width, height, cells)
+    return CellCount(len(cells), by_class, cells_per_megapixel(len(cells), by_class, area), width, height, cells)
