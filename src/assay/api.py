@@ -105,8 +105,13 @@ def tune(
     """Search hyper-parameters on the validation side, and make the best a trained model.
 
     Args:
-        source: as `train` takes it; what is in memory cannot be resumed.
-        task, target, group, split, split_seed, data, evidence, progress: as `train` takes them.
+        source: as `train` takes it, and so the other options of data; what is in memory cannot be resumed.
+        task: the application; None to recognise it.
+        target: the column to predict.
+        group: the column whose values never cross the split.
+        split: `80/10/10`, or the name of a column that gives each sample's side.
+        split_seed: moves samples between the sides.
+        data: options that the task adds.
         out: the run folder; one in which the same search was stopped is gone on with.
         trials: how many trials in all; as many as fit into the time by default.
         budget: time for all trainings together, in seconds or as `30m`.
@@ -116,9 +121,11 @@ def tune(
         search: the hyper-parameters that are searched, all by default; as a mapping with ranges, such as
             `{"learning_rate": "0.001..0.1"}`.
         seed: of the search and of all trainings.
+        evidence: `full`, `quick` or `none`.
         sampler: `tpe`, or `random` for comparison.
         pruning: stop trials early that are behind.
         cluster: the address of a Ray cluster, or `local`: as many trials at a time as it has cores.
+        progress: is told how far it is.
 
     Returns:
         The trained model, whose evidence has a finding `tuning`.
