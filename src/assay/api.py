@@ -70,9 +70,8 @@ def train(
         AssayError: data, settings or folder cannot be used.
     """
     budget_s, epochs = fitting_time(budget, epochs)
-    options = TrainOptions(
-        budget_s, epochs, network, _as_texts(settings), seed, evidence, device, devices, log, cluster
-    )
+    texts = _as_texts(settings)
+    options = TrainOptions(budget_s, epochs, network, texts, seed, evidence, device, devices, log, cluster)
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     with _placed(out) as folder:
         run = train_run(source, chosen, options, folder, progress)
@@ -139,9 +138,10 @@ def tune(
     from assay.tuning.flow import tune as tune_run
 
     ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
-    limits = trials, fitting_time(budget, None)[0], storage
-    asked = tuple(networks), _as_texts(settings), ranges
-    options = TuneOptions(*limits, *asked, seed, evidence, sampler, pruning, cluster)
+    budget_s, texts = fitting_time(budget, None)[0], _as_texts(settings)
+    options = TuneOptions(
+        trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
+    )
     chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     with _placed(out) as folder:
         run = tune_run(source, chosen, options, folder, progress)
