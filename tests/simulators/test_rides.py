@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import signal
 import threading
 import time
 from itertools import pairwise
@@ -77,6 +78,18 @@ def test_a_simulator_that_hangs_inside_a_step_is_ended(name: str) -> None:
             list(rides(name, [1], expert, ADVISED))
     assert "longest_step_s" in error.value.hint
     assert next(rides("tiny-road", [1], expert, ADVISED)).finished
+
+
+def test_a_simulator_that_hangs_is_ended_where_interrupts_are_ignored() -> None:
+    """As in a job that a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(SettingError, match="asleep hangs"):
+            list(rides("asleep", [1], expert, ADVISED))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_simulator_that_hangs_is_ended_outside_of_the_main_thread() -> None:

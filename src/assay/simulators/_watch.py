@@ -58,13 +58,25 @@ class Watch:
         self._late = False
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._look, name="assay-simulator-watch", daemon=True)
+        self._deaf = False
 
     def __enter__(self) -> Watch:
+        here = threading.current_thread() is threading.main_thread()
+        if here and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background: nothing would wake it
+            signal.signal(signal.SIGINT, self._woken)
+            self._deaf = True
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
+        if self._deaf:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def _woken(self, number: int, frame: object) -> None:
+        """Where Ctrl-C is ignored it still is, but for what ends a wait."""
+        if self._late:
+            raise KeyboardInterrupt
 
     def answer(self, seat: Seat, track: int, step: int) -> tuple[Moment, Array | None]:
         """What a seat answers.
