@@ -124,8 +124,7 @@ class Bench:
         """Write the result, drop the pieces, and print the summary; `hidden` keys of a piece stay out."""
         pieces = self._pieces
         if hidden:
-            pieces = {key: {**piece, "shortened": True, "result": _without(piece["result"], hidden)}
-                      for key, piece in pieces.items()}  # fmt: skip
+            pieces = {key: _shortened(piece, hidden) for key, piece in pieces.items()}
         result = {
             "format": 1,
             "benchmark": self.name,
@@ -282,8 +281,10 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def _without(result: Json, hidden: Sequence[str]) -> Json:
-    return {key: value for key, value in result.items() if key not in hidden}
+def _shortened(piece: Json, hidden: Sequence[str]) -> Json:
+    """A piece without what is hidden, marked so: it cannot be taken over."""
+    told = {key: value for key, value in piece["result"].items() if key not in hidden}
+    return piece if len(told) == len(piece["result"]) else {**piece, "shortened": True, "result": told}
 
 
 def _rounded(value: Any) -> Any:

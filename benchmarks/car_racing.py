@@ -61,7 +61,7 @@ def learn(bench: Bench, seed: int) -> Json:
         "seed": seed, "learned_s": learned_s, "wall_s": wall_s, "fit_s": summary["seconds"],
         "parameters": summary["network"]["parameters"], "samples": summary["samples"], "metrics": summary["metrics"],
         "scores": [ride["score"] for ride in rides], "finished": [ride["finished"] for ride in rides],
-        "tracks": [ride["track"] for ride in rides], "stages": dict(done.stages),
+        "tracks": [ride["track"] for ride in rides],
     }  # fmt: skip
 
 
@@ -74,33 +74,44 @@ def _rides(run: Path) -> list[dict[str, Any]]:
 
 
 @dataclass
-class Learned:
-    """A trained policy, and the samples that it learned from and is tested on (without those that it collected)."""
+class Drives:
+    """The demonstrations and the tracks to be tested on (without what a policy collected), and how they are read."""
 
-    predictor: Any
+    task: Any
+    spec: Any
     samples: Any
 
     @staticmethod
-    def of(bench: Bench, seed: int) -> Learned:
+    def of(bench: Bench, seed: int, spec: Any = None) -> Drives:
+        """As `learn` made them for a seed, or made anew; `spec` is of a trained policy."""
         from assay.flow import prepare
         from assay.samples.samples import build_samples
-        from assay.serving.predictor import Predictor
+        from assay.samples.split import TRAIN
         from assay.sources.source import DataOptions
-        from assay.stored_network import read_network
         from assay.tasks.driving import Driving
 
         os.environ["ASSAY_CACHE"] = str(bench.work / f"learn-{seed}" / "cache")
-        task = Driving()
-        _, spec, network, _ = read_network(bench.work / f"learn-{seed}" / "run" / "model", task)
-        prepared = prepare(f"simulator:{SIMULATOR}", DataOptions("driving", extra=small(bench)), task=task)
-        samples = build_samples(task, prepared.records, spec, prepared.split.side)
-        return Learned(Predictor(task, spec, network), samples)
+        task, options = Driving(), DataOptions("driving", extra=small(bench))
+        prepared = prepare(f"simulator:{SIMULATOR}", options, task=task)
+        spec = spec or task.fit_spec(prepared.records, prepared.split.side == TRAIN, options)
+        return Drives(task, spec, build_samples(task, prepared.records, spec, prepared.split.side))
 
     def tested(self, most: int | None = None) -> Any:
         """The test side, or its first tracks."""
         from assay.samples.split import TEST
 
         return self.samples.view_of(self.samples.view(TEST).units[:most])
+
+
+def policy(bench: Bench, seed: int) -> tuple[Any, Drives]:
+    """A policy that this call or one before it trained, and its drives."""
+    from assay.serving.predictor import Predictor
+    from assay.stored_network import read_network
+    from assay.tasks.driving import Driving
+
+    task = Driving()
+    _, spec, network, _ = read_network(bench.work / f"learn-{seed}" / "run" / "model", task)
+    return Predictor(task, spec, network), Drives.of(bench, seed, spec)
 
 
 def drivers(bench: Bench, seed: int) -> Json:
@@ -110,13 +121,13 @@ def drivers(bench: Bench, seed: int) -> Json:
     from assay.simulators.rides import Terms, rides
     from assay.sources.simulator_drives import expert, track_of
 
-    learned = Learned.of(bench, seed)
-    view, task, spec = learned.tested(), learned.predictor.task, learned.predictor.spec
+    drives = Drives.of(bench, seed)
+    view, task, spec = drives.tested(), drives.task, drives.spec
     terms = Terms(advised=True, most_steps=spec.loop.steps)
     found = {"expert": _told(list(rides(SIMULATOR, [track_of(name) for name in view.ids()], expert, terms)))}
     for model in task.baselines(spec):
         seconds = 2.0 if bench.smoke else 600.0
-        note = model.fit(learned.samples.view(TRAIN), learned.samples.view(VALIDATION), seconds, 0)
+        note = model.fit(drives.samples.view(TRAIN), drives.samples.view(VALIDATION), seconds, 0)
         told = _told(task.evaluate(Classical(task, spec, model), view).outputs)
         found["random" if model.floor else "classical"] = {**told, "name": model.name, "note": note}
     return found
@@ -129,16 +140,15 @@ def _told(rides: Any) -> Json:
 
 def step(bench: Bench, seed: int) -> Json:
     """Milliseconds of a step on one core."""
-    learned = Learned.of(bench, seed)
-    used = learned.predictor.task.in_use(learned.predictor, learned.samples)
+    predictor, drives = policy(bench, seed)
+    used = drives.task.in_use(predictor, drives.samples)
     return {"ms": used.numbers["a step on one core"].value}
 
 
 def worse(bench: Bench, seed: int) -> Json:
     """The mean score on ten test tracks under each corruption at three strengths."""
-    learned = Learned.of(bench, seed)
-    predictor, view = learned.predictor, learned.tested(1 if bench.smoke else 10)
-    task = predictor.task
+    predictor, drives = policy(bench, seed)
+    task, view = drives.task, drives.tested(1 if bench.smoke else 10)
 
     def mean(rides: Any) -> float:
         return float(np.mean([ride.score for ride in rides]))
@@ -179,7 +189,7 @@ def main() -> None:
         Target("milliseconds of a step on one core", took.get("ms"), "<=", 5.0),
     ]
     bench.settings = {**small(bench), "budget": bench.options.budget, "simulator": SIMULATOR, "steps a drive": 1000}
-    bench.finish(summary, targets, seeds=seeds, packages=["gymnasium", "box2d", "pygame"], hidden=("stages",))
+    bench.finish(summary, targets, seeds=seeds, packages=["gymnasium", "box2d", "pygame"])
 
 
 if __name__ == "__main__":
