@@ -134,6 +134,17 @@ def test_ragged_rows_with_their_lines(tmp_path: Path) -> None:
     assert [row["id"] for row in rows(records)] == ["rows.csv:3", "rows.csv:6", "rows.csv:9"]
 
 
+@pytest.mark.parametrize("row", ["1,gr\xfcn,u,more", "gr\xfcn", "1,gr\xfcn,u"], ids=["long", "short", "whole"])
+def test_bytes_that_are_no_text_are_told_once(tmp_path: Path, row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow decodes a ragged row before it asks what to do with it, and prints what that raises."""
+    beside: list[Any] = []
+    monkeypatch.setattr("sys.unraisablehook", beside.append)
+    write(tmp_path, "a,b,target\n" + "1,x,u\n" * 20_000 + row + "\n", encoding="latin-1")  # far behind the first look
+    with pytest.raises(DataError, match=r"rows\.csv, row 20002: byte \d+ \(0xfc\) is no UTF-8 text"):
+        read(tmp_path / "rows.csv")
+    assert beside == []
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["row", "blank", "short", "long", "lines"]), min_size=1, max_size=30))
 def test_rows_are_counted_as_an_editor_counts(tmp_path: Path, shapes: list[str]) -> None:

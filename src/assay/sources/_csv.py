@@ -7,13 +7,13 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from assay.arrow import pa, pc
 from assay.errors import DataError
-from assay.sources._decoding import DAMAGED, check_encoding, damaged, encoding_of, not_text, undecodable
+from assay.sources._decoding import DAMAGED, check_encoding, damaged, encoding_of, is_utf8, not_text, undecodable
 from assay.sources._lines import lines_of
 from assay.sources._quotes import quotes_are_literal
 from assay.sources._rows import HasHeader, Numbered, Rows, open_bytes, repair_names
@@ -156,8 +156,9 @@ class _CsvFile:
         from assay.arrow import arrow_csv
 
         with open_bytes(self._store, self._name) as stream:
+            checked = _Checked(stream) if is_utf8(self._encoding) else stream
             yield from arrow_csv.open_csv(
-                pa.PythonFile(stream, mode="r"),
+                pa.PythonFile(checked, mode="r"),
                 read_options=arrow_csv.ReadOptions(
                     use_threads=False,
                     block_size=self._block_bytes,
@@ -184,6 +185,26 @@ class _CsvFile:
         if isinstance(error, DAMAGED) and not isinstance(error, pa.ArrowException):
             return damaged(self._name, error)
         return DataError(f"the table cannot be read ({error})", "Check its quotes and delimiters.", file=self._name)
+
+
+class _Checked(io.RawIOBase):
+    """A stream that raises `UnicodeDecodeError` at the first byte that is no UTF-8.
+
+    Arrow checks the cells that it keeps; a row with too many of them it decodes before it asks what to do with it, and
+    what that raises it prints and drops.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._decoder = stream, codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes; raises `UnicodeDecodeError`."""
+        block = self._stream.read(size)
+        self._decoder.decode(block, final=not block)
+        return block
 
 
 class _LineCount:

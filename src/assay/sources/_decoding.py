@@ -33,6 +33,11 @@ def is_encoding(name: str) -> bool:
     return True
 
 
+def is_utf8(encoding: str) -> bool:
+    """Whether a name, such as `UTF8`, is that of UTF-8."""
+    return codecs.lookup(encoding).name == "utf-8"
+
+
 def check_encoding(encoding: str) -> None:
     """Raise `SettingError` where there is no such text encoding."""
     if not is_encoding(encoding):
