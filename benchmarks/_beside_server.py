@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from _server import free_port
 
 _PLAIN = Path(__file__).with_name("_plain_endpoint.py")
 
@@ -70,9 +71,7 @@ def plain_endpoint(work: Path, run: Path) -> Iterator[str]:
     """The address of the plain endpoint in a process of its own."""
     import httpx
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with open(work / "plain.log", "w", encoding="utf-8") as log:
         process = subprocess.Popen([sys.executable, str(_PLAIN), str(run), str(port)], stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
+import socket
 import statistics
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 from _command import ASSAY, environment, run_assay
 from _common import Bench, Json, Target, interleaved, open_bench, spread
 from _data import Images, grey_images, write_idx
+from _server import free_port
 from devices import checkpoint_step, last_step, lines_of, lost_at, pid_of
 from kill_resume import digest
 
@@ -89,41 +91,78 @@ def costs(rounds: list[dict[str, Json]]) -> Json:
 
 
 class Nodes:
-    """Ray nodes on this machine, a core each; the first of them is the head, on which the commands run."""
+    """Ray nodes on this machine, a core and a `ray start` each; on the first, the head, the commands run."""
 
     def __init__(self) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        from ray.cluster_utils import Cluster
+        from ray.util import get_node_ip_address
 
-        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        self.address = str(self._cluster.address)
-        self.complete()
+        port = free_port()
+        self.address = f"{get_node_ip_address()}:{port}"
+        self._begun = [_node("--head", f"--port={port}", "--include-dashboard=false")]
+        self._wait()
+        while len(self._begun) < _NODES:
+            self._begun.append(_node(f"--address={self.address}"))
+            self._wait()
 
-    def complete(self) -> None:
-        """As many as there were in the beginning."""
-        while len(self._cluster.list_all_nodes()) < _NODES:
-            self._cluster.add_node(num_cpus=1)
+    def _wait(self) -> None:
+        """Until all nodes that were begun know of each other."""
+        import ray
 
-    def kill(self, pids: Callable[[], list[int]], over: Callable[[], bool]) -> str | None:
-        """Kill a node, not the head, on which one of some processes runs; None where all is over before."""
-        import psutil
+        end = time.monotonic() + 120
+        while time.monotonic() < end and all(node.poll() is None for node in self._begun):
+            with suppress(OSError), socket.create_connection(self.address.split(":"), 1):
+                ray.init(self.address, log_to_driver=False, logging_level="error")
+                alive = sum(node["Alive"] for node in ray.nodes())
+                ray.shutdown()
+                if alive == len(self._begun):
+                    return
+            time.sleep(1)
+        self.close()
+        raise SystemExit("the nodes of Ray do not find each other: look into the files of /tmp/ray/session_latest/logs")
 
+    def kill(self, pids: Callable[[], list[int]], over: Callable[[], bool]) -> int | None:
+        """Kill a node, not the head, on which one of some processes runs: its number; None where all is over before."""
         while not over():
-            for pid in pids():
-                try:
-                    parents = {pid, *(one.pid for one in psutil.Process(pid).parents())}
-                except psutil.Error:
-                    continue
-                for node in self._cluster.worker_nodes:
-                    raylets = [one.process.pid for one in node.all_processes.get("raylet", [])]
-                    if parents & set(raylets):
-                        self._cluster.remove_node(node, allow_graceful=False)
-                        return str(node.node_id)
+            wanted = set(pids())
+            for number, node in enumerate(self._begun[1:], 1):
+                if wanted & {one.pid for one in _family(node)}:
+                    _end(self._begun.pop(number))
+                    return number
             time.sleep(0.1)
         return None
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        for node in reversed(self._begun):
+            _end(node)
+
+
+def _node(*words: str) -> subprocess.Popen[bytes]:
+    """`ray start`, with a core; it lives as long as its node."""
+    own = ("--num-cpus=1", "--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0",
+           "--dashboard-agent-listen-port=0")  # fmt: skip
+    ray = Path(sys.executable).with_name("ray")
+    return subprocess.Popen([ray, "start", *words, *own], stdout=subprocess.DEVNULL)
+
+
+def _family(node: subprocess.Popen[bytes]) -> list[Any]:
+    """All processes of a node, `ray start` first."""
+    import psutil
+
+    try:
+        first = psutil.Process(node.pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return []
+
+
+def _end(node: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for all processes of a node."""
+    import psutil
+
+    for one in _family(node):
+        with suppress(psutil.Error):
+            one.kill()
+    node.wait()
 
 
 @contextmanager
