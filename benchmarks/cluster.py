@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -106,15 +105,13 @@ class Nodes:
 
     def _wait(self) -> None:
         """Until all nodes that were begun know of each other."""
-        import ray
+        from assay.cluster.connection import ray_at
+        from assay.errors import SettingError
 
         end = time.monotonic() + 120
         while time.monotonic() < end and all(node.poll() is None for node in self._begun):
-            with suppress(OSError), socket.create_connection(self.address.split(":"), 1):
-                ray.init(self.address, log_to_driver=False, logging_level="error")
-                alive = sum(node["Alive"] for node in ray.nodes())
-                ray.shutdown()
-                if alive == len(self._begun):
+            with suppress(SettingError), ray_at(self.address) as ray:
+                if sum(node["Alive"] for node in ray.nodes()) == len(self._begun):
                     return
             time.sleep(1)
         self.close()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,56 @@ def test_what_answers_but_is_not_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(SettingError, match="what answers there is not Ray"), connection.ray_at(address):
             pass
+
+
+def test_a_cluster_that_asks_for_a_token(tmp_path: Path) -> None:
+    """Ray begins such a cluster by itself where it finds a token, and shows none to an address that was given."""
+    needs_ray()
+    nodes = (
+        "import sys\nfrom assay.cluster.connection import ray_at\nfrom assay.errors import SettingError\n"
+        "try:\n    with ray_at(sys.argv[1]) as ray:\n        print(len(ray.nodes()))\n"
+        "except SettingError as error:\n    print(error, error.hint)\n"
+    )
+
+    def told(token: str) -> str:
+        words = [sys.executable, "-c", nodes, address]
+        given = {**environment, "RAY_AUTH_TOKEN": token}
+        return subprocess.run(words, env=given, capture_output=True, text=True, timeout=120, check=True).stdout
+
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    environment.pop("RAY_AUTH_MODE", None)
+    from ray.util import get_node_ip_address
+
+    with socket.create_server(("", 0)) as free:
+        address = f"{get_node_ip_address()}:{free.getsockname()[1]}"
+    with ray_node(address, {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "ab" * 32}):
+        assert told("ab" * 32) == "1\n"
+        assert "asks for a token, and takes none that is known here" in told("cd" * 32)
+        assert "ray get-auth-token" in told("")
+
+
+@contextmanager
+def ray_node(address: str, environment: dict[str, str]) -> Iterator[None]:
+    """`ray start`: the head of a cluster, which listens when this begins."""
+    import psutil
+
+    port = address.rpartition(":")[2]
+    words = ["start", "--head", f"--port={port}", "--num-cpus=1", "--include-dashboard=false", "--disable-usage-stats"]
+    ray = [Path(sys.executable).with_name("ray"), *words, "--min-worker-port=0", "--max-worker-port=0", "--block"]
+    head = subprocess.Popen(ray, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while head.poll() is None:
+            try:
+                socket.create_connection(address.rsplit(":", 1), 1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        assert head.poll() is None
+        yield
+    finally:
+        for process in [*psutil.Process(head.pid).children(recursive=True), head]:
+            process.kill()
+        head.wait()
 
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

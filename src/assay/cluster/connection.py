@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 import platform
 import signal
 import socket
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ _MACHINES_S = 120.0
 #: A machine that is very busy may need more than the half minute that Ray waits for its own start.
 _STARTS = 2
 _ASKED_FOR = ("assay", "torch")
+#: Whether Ray shows a token, and what answers at an address.
+_AUTH = "RAY_AUTH_MODE"
+_RAY, _TOKEN = "ray", "token"
 _FORM = "Give HOST:PORT as `ray start --head` prints it, auto for the one that runs here, or local to start one."
 #: No statistics for others; no folder of its own for a worker; an end that is noticed at once.
 _ENVIRONMENT = {
@@ -148,8 +153,8 @@ def _start(ray: Any, quiet: dict[str, Any]) -> None:
 
 def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     """Connect; raises `SettingError` with what is wrong."""
-    if address != "auto" and not _is_ray(address):
-        raise _absent(address, "what answers there is not Ray")
+    if address != "auto":
+        _let_in(address)
     try:
         ray.init(address=address, **quiet)
     except ConnectionError as error:
@@ -164,17 +169,65 @@ def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
         ) from error
 
 
-def _is_ray(address: str) -> bool:
-    """Whether a Ray answers within some seconds; asked by another process, since Ray's own asking cannot be ended."""
-    import subprocess
+def _let_in(address: str) -> None:
+    """Make sure that a Ray answers; where it asks for a token, show the one that there is here.
 
+    To an address that was given, Ray shows a token only where `RAY_AUTH_MODE` says so; but it begins clusters that ask
+    for one by itself where it finds one, and leaves one behind when it begins a cluster for one process.
+
+    Raises:
+        SettingError: there is no Ray, or none that lets this process in.
+    """
+    answer = _answer(address)
+    if answer == _TOKEN and not os.environ.get(_AUTH):
+        answer = _TOKEN if _answer(address, {_AUTH: _TOKEN}) != _RAY else _RAY
+        if answer == _RAY:
+            _show_token()
+    if answer == _TOKEN:
+        raise SettingError(
+            f"the cluster at {address} asks for a token, and takes none that is known here",
+            "Write what `ray get-auth-token` prints on its head into ~/.ray/auth_token here.",
+        )
+    if answer != _RAY:
+        raise _absent(address, "what answers there is not Ray")
+
+
+def _show_token() -> None:
+    """From now on this process and those that it begins show Ray their token, as where Ray itself decides so."""
+    os.environ[_AUTH] = _TOKEN
+    importlib.import_module("ray._raylet").Config.initialize("")  # it has read the environment already
+
+
+def _answer(address: str, more: Mapping[str, str] | None = None) -> str:
+    """What is at an address, within some seconds: Ray, a Ray that asks for another token, or neither ("").
+
+    Asked by another process, since Ray's own asking cannot be ended.
+
+    Args:
+        address: HOST:PORT.
+        more: variables of that process's environment.
+    """
     code = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1]).internal_kv_get(b'x', None)"
+    asked = subprocess.Popen(
+        [sys.executable, "-c", code, address],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(more or {})},
+    )
+    assert asked.stderr is not None
+    end = threading.Timer(_ANSWER_S, asked.kill)
+    end.start()
     try:
-        asked = [sys.executable, "-c", code, address]
-        done = subprocess.run(asked, capture_output=True, timeout=_ANSWER_S, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
+        with asked.stderr:
+            if any("Unauthenticated" in line for line in asked.stderr):
+                return _TOKEN
+        return _RAY if asked.wait() == 0 else ""
+    finally:
+        end.cancel()
+        asked.kill()
+        asked.wait()
 
 
 def _first_line(error: BaseException) -> str:
