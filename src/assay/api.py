@@ -15,6 +15,7 @@ from assay.model import Model
 from assay.progress import Progress
 from assay.run import RunFolder
 from assay.sources.source import DataOptions
+from assay.tuning.options import TuneOptions, need_optuna
 
 
 def train(
@@ -117,8 +118,7 @@ def tune(
         storage: where trials are kept, to share them: `sqlite:///FILE`, `postgresql://…`, or a journal file.
         networks: those among which is chosen; the task's default where none is named.
         settings: hyper-parameters that are held fixed, by name.
-        search: the hyper-parameters that are searched, all by default; as a mapping with ranges, such as
-            `{"learning_rate": "0.001..0.1"}`.
+        search: those that are searched, all by default; a mapping gives ranges: `{"learning_rate": "0.001..0.1"}`.
         seed: of the search and of all trainings.
         evidence: `full`, `quick` or `none`.
         sampler: `tpe`, or `random` for comparison.
@@ -132,19 +132,22 @@ def tune(
     Raises:
         AssayError: data, settings, storage or folder cannot be used, or all trials fail.
     """
-    from assay.tuning.options import TuneOptions, need_optuna
+    budget_s, texts, names = fitting_time(budget, None)[0], _as_texts(settings), tuple(networks)
+    ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
+    options = TuneOptions(trials, budget_s, storage, names, texts, ranges, seed, evidence, sampler, pruning, cluster)
+    chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
+    return _tuned(source, chosen, options, out, progress)
 
+
+def _tuned(
+    source: Any, data: DataOptions, options: TuneOptions, out: str | Path | None, progress: Progress | None
+) -> Model:
+    """See `tune`; what a search needs is loaded here, for most who import this never search."""
     need_optuna()
     from assay.tuning.flow import tune as tune_run
 
-    ranges = dict(search) if isinstance(search, Mapping) else dict.fromkeys(search, "")
-    budget_s, texts = fitting_time(budget, None)[0], _as_texts(settings)
-    options = TuneOptions(
-        trials, budget_s, storage, tuple(networks), texts, ranges, seed, evidence, sampler, pruning, cluster
-    )
-    chosen = DataOptions(task, target, group, split, split_seed, extra=dict(data or {}))
     with _placed(out) as folder:
-        run = tune_run(source, chosen, options, folder, progress)
+        run = tune_run(source, data, options, folder, progress)
     return Model(run)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
+import time
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 tokenizers = pytest.importorskip("tokenizers")
@@ -65,11 +69,14 @@ def made() -> Iterator[tuple[str, str]]:
 
 
 KINDS = dict(made())
-#: Beyond this, some punctuation is younger than the Unicode of `tokenizers`.
-_LAST_MARK = 0x2E42
-ANY = st.text(
-    st.characters(categories=("L", "M", "N", "S", "Z")) | st.characters(categories=("P",), max_codepoint=_LAST_MARK)
-)
+#: Accents, punctuation and signs that are today what they were in Unicode 3.2: of others `tokenizers` knows only some.
+_SIGNS = [
+    letter
+    for letter in map(chr, range(0x110000))
+    if unicodedata.category(letter)[0] in "MPS"
+    and unicodedata.category(letter) == unicodedata.ucd_3_2_0.category(letter)
+]
+ANY = st.text(st.characters(categories=("L", "N", "Z")) | st.sampled_from(_SIGNS))
 
 
 def alike(data: str, text: str) -> None:
@@ -144,3 +151,66 @@ def test_long_words_are_not_remembered_and_have_the_same_tokens() -> None:
     for word in ("short", "short", "long" * 100, "long" * 100):
         assert remembered(word) == ((len(word), 0, len(word) - 1),)
     assert asked == ["short", "long" * 100, "long" * 100]
+
+
+def byte_pairs(merges: list[tuple[str, str]]) -> str:
+    """A tokeniser of these merges, in their order, without words: a text is one."""
+    letters = sorted({letter for pair in merges for part in pair for letter in part} | set("abcd"))
+    every = dict.fromkeys([*letters, *(first + second for first, second in merges)])
+    vocabulary = {token: number for number, token in enumerate(every)}
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+    made.decoder = tokenizers.decoders.ByteLevel()
+    return str(made.to_str())
+
+
+@st.composite
+def learned(draw: st.DrawFn, new: bool) -> list[tuple[str, str]]:
+    """Merges of letters and of what earlier ones made; each makes another token, or some make the same one."""
+    tokens, merges = list("abcd"), list[tuple[str, str]]()
+    for _ in range(draw(st.integers(1, 24))):
+        pair = (draw(st.sampled_from(tokens)), draw(st.sampled_from(tokens)))
+        if pair not in merges and not (new and "".join(pair) in tokens) and len("".join(pair)) < 12:
+            merges.append(pair)
+            tokens += [] if "".join(pair) in tokens else ["".join(pair)]
+    return merges
+
+
+def merged_plainly(word: str, merges: list[tuple[str, str]]) -> list[str]:
+    """As Sennrich et al. (2016) have it: the best pair there is, wherever it stands, until there is none."""
+    parts = list(word)
+    while best := [pair for pair in merges if pair in set(itertools.pairwise(parts))]:
+        made: list[str] = []
+        for part in parts:
+            both = made and (made[-1], part) == best[0]
+            made = [*made[:-1], made[-1] + part] if both else [*made, part]
+        parts = made
+    return parts
+
+
+@settings(max_examples=300, deadline=None)
+@given(learned(new=True), st.text("abcd", max_size=60))
+def test_merges_are_those_of_the_plain_algorithm(merges: list[tuple[str, str]], word: str) -> None:
+    found = PlainTokenizer(byte_pairs(merges)).encode_batch([word])[0] if merges else None
+    if found is not None:
+        assert [word[first:last] for first, last in found.offsets] == merged_plainly(word, merges)
+
+
+@settings(max_examples=300, deadline=None)
+@given(learned(new=False), st.text("abcd", max_size=60))
+@example([("a", "b"), ("b", "c"), ("a", "bc"), ("abc", "ab"), ("ab", "c")], "abcabc")
+def test_merges_are_those_of_the_library_where_two_make_the_same_token(
+    merges: list[tuple[str, str]], word: str
+) -> None:
+    alike(byte_pairs(merges), word)
+
+
+def test_a_word_of_a_hundred_thousand_letters_is_quick() -> None:
+    """Thousands of merges, each of which occurs in the word: with a pass over the word for each it took ten seconds."""
+    tokens = ["".join(letters) for size in range(2, 8) for letters in itertools.product("abcd", repeat=size)]
+    data = byte_pairs([(token[:-1], token[-1]) for token in tokens])
+    word = "".join(random.Random(0).choices("abcd", k=100_000))
+    ours = PlainTokenizer(data)
+    begun = time.perf_counter()
+    found = ours.encode_batch([word])[0]
+    assert time.perf_counter() - begun < 5
+    assert found.ids == tokenizers.Tokenizer.from_str(data).encode(word, add_special_tokens=False).ids

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -256,3 +259,59 @@ def test_other_images_are_decoded_as_a_whole(encode: Any) -> None:
     assert image.shape == (50, 40, 1) and frame == (50, 40)
     with pytest.raises(DataError):
         decode_within(b"\xff\xd8\xff\xe0 broken", 4, 4)
+
+
+def damaged_tiffs() -> list[bytes]:
+    """TIFF pictures whose pixels are damaged so that libtiff writes of it onto standard error by itself."""
+    found = []
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40), np.uint8))
+    for compression in ("tiff_lzw", "tiff_adobe_deflate", "jpeg"):
+        buffer = io.BytesIO()
+        picture.save(buffer, "TIFF", compression=compression)
+        middle = len(buffer.getvalue()) // 2
+        found.append(buffer.getvalue()[:middle] + b"\xff\x13" * 20 + buffer.getvalue()[middle + 40 :])
+    return found
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there libtiff is a part of Pillow's module and cannot be reached")
+def test_damaged_tiffs_write_nothing_onto_standard_error(tmp_path: Path) -> None:
+    """In processes of their own: libtiff is told to be silent for as long as a process lasts."""
+    for number, payload in enumerate(damaged_tiffs()):
+        (tmp_path / f"{number}.tif").write_bytes(payload)
+        (tmp_path / f"{number}.png").write_bytes(payload)
+    plain = "from PIL import Image; Image.open(r'{}').load()"
+    told = [
+        subprocess.run([sys.executable, "-c", plain.format(tmp_path / f"{number}.tif")], capture_output=True, text=True)
+        for number in range(3)
+    ]
+    assert all(one.stderr.partition("Traceback")[0] for one in told)  # else this proves nothing
+    program = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from assay.errors import DataError
+from assay.sources.cell_masks import read_labels
+from assay.sources.decode import decode_image
+from assay.studio.data_paths import _small
+
+def refused(read, *asked, **named):
+    try:
+        return read(*asked, **named) is None
+    except DataError:
+        return True
+
+def look(file):
+    payload = file.read_bytes()
+    return {"pixels": lambda: refused(decode_image, payload), "labels": lambda: refused(read_labels, payload, "a.png"),
+            "small": lambda: refused(_small, file)}[sys.argv[2]]()
+
+files = sorted(Path(sys.argv[1]).iterdir()) * 5
+with ThreadPoolExecutor(4) as pool:
+    print(sum(pool.map(look, files)), len(files))
+"""
+    for way in ("pixels", "labels", "small"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path), way], capture_output=True, text=True, check=True
+        )
+        refused, every = map(int, done.stdout.split())
+        assert refused > every / 2 and done.stderr == "", (way, done)

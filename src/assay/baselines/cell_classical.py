@@ -19,7 +19,7 @@ from assay.baselines._fitting import Clock, require_fitted, require_training
 from assay.baselines._storage import read_json, require, write_json
 from assay.baselines.baseline import Baseline
 from assay.evaluation.cell_matching import best_threshold, matched
-from assay.evaluation.cells import Cells
+from assay.evaluation.cells import Cells, covers
 from assay.samples.cell_tiles import Tile
 
 if TYPE_CHECKING:
@@ -132,10 +132,12 @@ class StainBlobs(Baseline):
         rows: list[Array] = [np.zeros((0, FEATURES), np.float32)]
         labels: list[Array] = [np.zeros(0, np.int64)]
         used = 0
-        for (image, place), cells in zip(_tiles(view, windows), _known(view, windows), strict=True):
+        seen = zip(_tiles(view, windows), _known(view, windows), _ignored(view, windows), strict=True)
+        for (image, place), cells, ignored in seen:
             tile = Tile.of(place)
             found, features = self._blobs(image, place)
             own = tile.answers_for(found[:, 1] + tile.left, found[:, 0] + tile.top)
+            own &= ~covers(ignored, found[:, 1], found[:, 0])
             found, features = found[own], features[own]
             label = np.full(len(found), -2)
             pairs = matched(
@@ -161,17 +163,20 @@ class StainBlobs(Baseline):
         view = view.sample(24, seed)
         self._threshold, radius = 0.0, max(self.spec.radius, self.spec.size) if self.spec.outlined else self.spec.radius
         counts, levels = np.zeros((len(_THRESHOLDS), 3)), []
-        for (image, place), cells, depth in zip(
-            _tiles(view, view.windows), _known(view, view.windows), _depths(view), strict=True
+        windows = view.windows
+        for (image, place), cells, depth, ignored in zip(
+            _tiles(view, windows), _known(view, windows), _depths(view), _ignored(view, windows), strict=True
         ):
             found, features = self._blobs(image, place)
+            asked = ~covers(ignored, found[:, 1], found[:, 0])
+            found, features = found[asked], features[asked]
             sure = require_fitted(self._cell).shares(features)[:, 1]
             for at, threshold in enumerate(_THRESHOLDS):
                 kept = found[sure >= threshold][:, ::-1].astype(float)
                 hits = len(matched(kept, cells[:, :2].astype(float), radius))
                 counts[at] += hits, len(kept) + len(cells), abs(len(kept) - len(cells))
             if depth is not None and (depth > 0).any():
-                levels.append(_level(channel(image, self._channel), depth > 0))
+                levels.append(_level(channel(image, self._channel)[~ignored], depth[~ignored] > 0))
         scores = 2 * counts[:, 0] / np.maximum(counts[:, 1], 1)
         self._threshold = best_threshold(_THRESHOLDS, scores, counts[:, 2])
         self._level = float(np.median(levels)) if levels else 0.0
@@ -285,6 +290,17 @@ def _depths(view: View) -> Any:
         yield np.asarray(view.samples.field("depth", np.asarray([window])))[0] if outlined else None
 
 
+def _ignored(view: View, windows: Array) -> Any:
+    """(T, T) bool, where in each window nobody could tell what is a cell."""
+    side, known = view.samples.spec.tile, view.samples.holds("ignored")
+    for window in windows:
+        yield (
+            np.asarray(view.samples.field("ignored", np.asarray([window])))[0]
+            if known
+            else np.zeros((side, side), bool)
+        )
+
+
 def _places(cells: Array, side: int) -> tuple[Array, Array]:
     """Rows and columns of cells (N, 4)."""
     x, y = (np.clip(np.rint(cells[:, axis]).astype(int), 0, side - 1) for axis in (0, 1))
@@ -292,7 +308,7 @@ def _places(cells: Array, side: int) -> tuple[Array, Array]:
 
 
 def _level(values: Array, inside: Array) -> float:
-    """The level of a channel (T, T) above which it agrees best with what is cell (Dice)."""
+    """The level of a channel's values above which they agree best with what is cell (Dice)."""
     tried = np.quantile(values, np.linspace(0.05, 0.95, 19))
     dice = [2 * (inside & (values >= level)).sum() / max(inside.sum() + (values >= level).sum(), 1) for level in tried]
     return float(tried[int(np.argmax(dice))])

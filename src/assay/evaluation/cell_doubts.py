@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched, matched_cells
+from assay.evaluation.cell_matching import judged, matched, matched_cells
 from assay.evaluation.cells import Cells
 from assay.evaluation.doubting import sure_by_class, sure_enough
 from assay.evaluation.metrics import Values
@@ -84,6 +84,7 @@ def cell_doubts(outputs: Values, truths: Values, spec: CellSpec) -> Doubts:
     """
     radius = max(spec.radius, spec.size) if spec.outlined else spec.radius
     labels = sum(map(len, truths))
+    outputs = [told for told, _ in judged(outputs, truths)]
     judge = _judge(outputs, truths, radius, spec)
     if judge is None:
         return Doubts(labels, 0.0, ())

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched, matched_cells, matched_outlines, overlaps
+from assay.evaluation.cell_matching import judged, matched, matched_cells, matched_outlines, overlaps
 from assay.evaluation.cells import Cells
 from assay.evaluation.metrics import Values
 
@@ -52,7 +52,7 @@ def cell_errors(outputs: Values, truths: Values, spec: CellSpec) -> CellErrors:
     """The errors of all pictures."""
     counts = dict.fromkeys((MISSED, NOTHING, PLACED, JOINED, TWICE, OTHER), 0)
     pairs = found = true = covered = 0
-    for told, meant in zip(outputs, truths, strict=True):
+    for told, meant in judged(outputs, truths):
         one, hits, held = _of_picture(told, meant, spec)
         for name, count in one.items():
             counts[name] += count

@@ -5,11 +5,16 @@ Shapes: F found, N true cells, P pairs.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.cells import Cells, painted_band, runs_of
+from assay.evaluation.cells import Cells, covers, painted, painted_band, runs_of, spans_of
+
+if TYPE_CHECKING:
+    from assay.evaluation.metrics import Values
 
 Array = np.ndarray[Any, Any]
 #: Pixels of a band of rows in which outlines are compared.
@@ -71,6 +76,35 @@ def matched_cells(found: Cells, true: Cells, radius: float) -> Array:
     return matched(found.places, true.places, radius)
 
 
+def judged(outputs: Values, truths: Values) -> Iterator[tuple[Cells, Cells]]:
+    """The found and the true cells of each picture, the found ones as `judged_cells` leaves them."""
+    for found, true in zip(outputs, truths, strict=True):
+        yield judged_cells(found, true), true
+
+
+def judged_cells(found: Cells, true: Cells) -> Cells:
+    """The found cells of which a truth knows whether they are right.
+
+    Those whose middle lies in a region where nobody could tell what is a cell (`Cells.ignored`) are left out, and what
+    outlines of others cover there is cut off; without such regions they are what they were.
+    """
+    if not true.ignored or not len(found):
+        return found
+    height, width = _extent(runs_of(true.ignored), runs_of(found.outlines))
+    ignored = painted(true.ignored, height, width) > 0
+    kept = found.only(~covers(ignored, found.x, found.y))
+    numbers = np.where(ignored, 0, painted(kept.outlines, height, width))
+    left = dict(zip(*(list(values) for values in spans_of(numbers)), strict=True))
+    nothing = np.zeros((0, 3), np.int32)
+    return replace(kept, outlines=tuple(left.get(number, nothing) for number in range(1, len(kept) + 1)))
+
+
+def _extent(*runs: Array) -> tuple[int, int]:
+    """Height and width of the smallest picture from (0, 0) on in which runs (R, 4) lie, see `runs_of`."""
+    height = max((int(one[-1, 0]) for one in runs if len(one)), default=-1) + 1
+    return height, max((int(one[:, 2].max()) for one in runs if len(one)), default=0)
+
+
 def overlaps(found: Cells, true: Cells) -> tuple[Array, Array, Array, Array]:
     """What outlines share, in pixels, counted in bands of rows: memory grows with the cells, not with their product.
 
@@ -79,8 +113,7 @@ def overlaps(found: Cells, true: Cells) -> tuple[Array, Array, Array, Array]:
         Where outlines of one side overlap each other, a pixel belongs to the last.
     """
     first, second = runs_of(found.outlines), runs_of(true.outlines)
-    height = max((int(runs[-1, 0]) for runs in (first, second) if len(runs)), default=-1) + 1
-    width = max((int(runs[:, 2].max()) for runs in (first, second) if len(runs)), default=0)
+    height, width = _extent(first, second)
     rows = max(1, _BAND // max(1, width))
     own, other = np.zeros(len(found) + 1, np.int64), np.zeros(len(true) + 1, np.int64)
     keys, counts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]

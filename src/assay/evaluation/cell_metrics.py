@@ -1,7 +1,8 @@
 """How well cells are found, told apart by class, counted and outlined.
 
 A found cell is right where it can be paired with a true one, one to one (see `assay.evaluation.cell_matching`). A true
-cell without a class is a cell like any other for finding; for classes it counts neither for nor against.
+cell without a class is a cell like any other for finding; for classes it counts neither for nor against. What is found
+where nobody could tell what is a cell counts neither for nor against anything (`cell_matching.judged`).
 
 Shapes: U pictures, C classes, R resamplings.
 """
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched_cells, matched_outlines, overlaps
+from assay.evaluation.cell_matching import judged, matched_cells, matched_outlines, overlaps
 from assay.evaluation.cells import Cells
 from assay.evaluation.metrics import Additive, BinaryAuc, Metric, Values, _ratio
 
@@ -34,7 +35,7 @@ class DetectionF1(Additive):
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): pairs; found plus true cells."""
         rows = [(len(matched_cells(found, true, self.radius)), len(found) + len(true))
-                for found, true in zip(outputs, truths, strict=True)]  # fmt: skip
+                for found, true in judged(outputs, truths)]  # fmt: skip
         return np.asarray(rows, float).reshape(-1, 2)
 
     def from_sums(self, sums: Array) -> Array:
@@ -53,7 +54,7 @@ class InstanceF1(DetectionF1):
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): pairs; found plus true outlines."""
         rows = [(len(matched_outlines(found, true)), len(found) + len(true))
-                for found, true in zip(outputs, truths, strict=True)]  # fmt: skip
+                for found, true in judged(outputs, truths)]  # fmt: skip
         return np.asarray(rows, float).reshape(-1, 2)
 
 
@@ -67,7 +68,7 @@ class _ByClass(Additive):
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 3C): of each class the right ones, the found ones, the true ones."""
-        rows = [self._counts(found, true) for found, true in zip(outputs, truths, strict=True)]
+        rows = [self._counts(found, true) for found, true in judged(outputs, truths)]
         return np.asarray(rows, float).reshape(-1, 3 * self.classes)
 
     def _counts(self, found: Cells, true: Cells) -> Array:
@@ -150,7 +151,7 @@ class ClassAuc(Metric):
 
     def statistics(self, outputs: Values, truths: Values) -> list[Array]:
         """U arrays (P, 2): the class's share, and whether it is the true one."""
-        return [self._pairs(found, true) for found, true in zip(outputs, truths, strict=True)]
+        return [self._pairs(found, true) for found, true in judged(outputs, truths)]
 
     def _pairs(self, found: Cells, true: Cells) -> Array:
         pairs = _known_pairs(found, true, self.radius)
@@ -174,7 +175,7 @@ class CountError(Additive):
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): the absolute error; true cells."""
-        rows = [(abs(len(found) - len(true)), len(true)) for found, true in zip(outputs, truths, strict=True)]
+        rows = [(abs(len(found) - len(true)), len(true)) for found, true in judged(outputs, truths)]
         return np.asarray(rows, float).reshape(-1, 2)
 
     def from_sums(self, sums: Array) -> Array:
@@ -189,9 +190,7 @@ class ForegroundDice(Additive):
 
     def statistics(self, outputs: Values, truths: Values) -> Array:
         """(U, 2): pixels that both call cell; pixels of the one plus pixels of the other."""
-        return np.asarray([_pixels(found, true) for found, true in zip(outputs, truths, strict=True)], float).reshape(
-            -1, 2
-        )
+        return np.asarray([_pixels(found, true) for found, true in judged(outputs, truths)], float).reshape(-1, 2)
 
     def from_sums(self, sums: Array) -> Array:
         """See `Additive.from_sums`."""

@@ -29,6 +29,7 @@ class Cells:
             length 0 where only its centre is known.
         outlined: whether outlines are known at all.
         width, height: of the picture in pixels; 0 where nobody asks.
+        ignored: of a truth: outlines, each (K, 3), of regions in which nobody could tell what is a cell.
     """
 
     x: Array
@@ -40,6 +41,7 @@ class Cells:
     outlined: bool = False
     width: int = 0
     height: int = 0
+    ignored: tuple[Array, ...] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -54,14 +56,15 @@ class Cells:
         at = np.arange(len(self))[chosen]
         outlines = tuple(self.outlines[place] for place in at)
         arrays = (self.x[at], self.y[at], self.label[at], self.probability[at], self.shares[at])
-        return Cells(*arrays, outlines, self.outlined, self.width, self.height)
+        return Cells(*arrays, outlines, self.outlined, self.width, self.height, self.ignored)
 
     def moved(self, right: float, down: float) -> Cells:
         """The same cells in a picture that begins so many pixels to the left of and above this one."""
         step = np.asarray([down, right, right]).astype(np.int32)
         outlines = tuple(outline + step if len(outline) else outline for outline in self.outlines)
         x, y = (self.x + right).astype(np.float32), (self.y + down).astype(np.float32)
-        return replace(self, x=x, y=y, outlines=outlines)
+        ignored = tuple(region + step for region in self.ignored)
+        return replace(self, x=x, y=y, outlines=outlines, ignored=ignored)
 
     @staticmethod
     def none(classes: int = 0, outlined: bool = False) -> Cells:
@@ -171,6 +174,15 @@ def centre_of(spans: Array) -> tuple[float, float, float]:
 def painted(outlines: Sequence[Array], height: int, width: int) -> Array:
     """(height, width) int32: 1, 2, … where each outline lies, the later above; what lies outside is cut off."""
     return painted_band(runs_of(outlines), 0, height, width)
+
+
+def covers(area: Array, x: Array, y: Array) -> Array:
+    """(N,) bool: whether the pixels nearest to places (N,) lie in an area (H, W) bool; what lies outside does not."""
+    row, column = np.rint(y).astype(np.int64), np.rint(x).astype(np.int64)
+    inside = (row >= 0) & (column >= 0) & (row < area.shape[0]) & (column < area.shape[1])
+    found = np.zeros(len(row), bool)
+    found[inside] = area[row[inside], column[inside]]
+    return found
 
 
 def runs_of(outlines: Sequence[Array]) -> Array:

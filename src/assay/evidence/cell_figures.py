@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from assay.evaluation.cell_errors import JOINED, MISSED, NOTHING, OTHER, PLACED, TWICE, cell_errors
-from assay.evaluation.cell_matching import matched_cells, matched_outlines
+from assay.evaluation.cell_matching import judged, matched_cells, matched_outlines
 from assay.evaluation.cell_metrics import CellF1, OneClassF1
 from assay.evaluation.evaluation import Evaluation
 from assay.evaluation.metrics import Values
@@ -55,7 +55,7 @@ def _matrix(evaluation: Evaluation, spec: CellSpec) -> Figure:
     classes = list(spec.classes) if spec.kinds else ["cell"]
     count = len(classes)
     table = np.zeros((count + 2, count + 1), int)  # rows: classes, not known, nothing there; columns: classes, missed
-    for found, true in zip(evaluation.outputs, evaluation.truths, strict=True):
+    for found, true in judged(evaluation.outputs, evaluation.truths):
         pairs = _pairs(found, true, spec)
         meant = np.where(true.label < 0, count, true.label) if spec.kinds else np.zeros(len(true), int)
         predicted = found.label if spec.kinds else np.zeros(len(found), int)
@@ -104,7 +104,7 @@ def cell_confusions(outputs: Values, truths: Values, spec: CellSpec) -> list[Con
     rows: dict[tuple[int, int], list[int]] = {}
     counts: dict[tuple[int, int], int] = {}
     boxes: dict[tuple[int, int], list[tuple[float, float, float, float]]] = {}
-    for place, (found, true) in enumerate(zip(outputs, truths, strict=True)) if spec.kinds else ():
+    for place, (found, true) in enumerate(judged(outputs, truths)) if spec.kinds else ():
         pairs = _pairs(found, true, spec)
         labels = zip(found.label[pairs[:, 0]].tolist(), true.label[pairs[:, 1]].tolist(), strict=True)
         for (told, meant), (x, y) in zip(labels, true.places[pairs[:, 1]].tolist(), strict=True):
@@ -121,7 +121,7 @@ def cell_confusions(outputs: Values, truths: Values, spec: CellSpec) -> list[Con
 def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
     """The share of true cells that is found, by their diameter; nothing where there are too few."""
     areas, hits = [np.zeros(0)], [np.zeros(0, bool)]
-    for found, true in zip(evaluation.outputs, evaluation.truths, strict=True):
+    for found, true in judged(evaluation.outputs, evaluation.truths):
         right = np.zeros(len(true), bool)
         right[matched_outlines(found, true)[:, 1]] = True
         hits.append(right)
@@ -136,7 +136,7 @@ def _by_size(evaluation: Evaluation) -> tuple[Figure, ...]:
 def _counts(evaluation: Evaluation) -> Figure:
     data = {
         "x": [len(true) for true in evaluation.truths],
-        "y": [len(found) for found in evaluation.outputs],
+        "y": [len(found) for found, _ in judged(evaluation.outputs, evaluation.truths)],
         "x_label": "cells in the image",
         "y_label": "cells found",
         "diagonal": True,

@@ -23,8 +23,9 @@ _AT_ONCE = 4
 
 
 def cell_losses(
-    maps: CellMaps, cells: Tensor, depth: Tensor | None, valid: Tensor, size: float, density: float, smoothing: float
-) -> Tensor:
+    maps: CellMaps, cells: Tensor, depth: Tensor | None, valid: Tensor, size: float, density: float, smoothing: float,
+    ignored: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """(B,) the loss of each picture.
 
     Args:
@@ -35,10 +36,15 @@ def cell_losses(
         size: the radius of a usual cell in pixels, where a cell's own is not known.
         density: cells on a pixel in the mean, by which sums become comparable.
         smoothing: of the classes.
+        ignored: (B, H, W) bool, where nobody could tell what is a cell: a place that sees any of it counts for nothing;
+            None for nowhere.
     """
     stride = maps.stride
     height, width = maps.middle.shape[1:]
     asked = valid[:, ::stride, ::stride][:, :height, :width].float()
+    if ignored is not None:
+        seen = functional.max_pool2d(ignored[:, None].float(), stride, ceil_mode=True)[:, 0]
+        asked = asked * (1 - seen[:, :height, :width])
     expected = max(density * valid.shape[1] * valid.shape[2], 1.0)
     wanted = peaks(cells, height, width, stride, size)
     loss = (_focal(maps.middle, wanted) * asked).sum(dim=(1, 2)) / expected

@@ -12,7 +12,7 @@ from torch import nn
 
 from assay.errors import SettingError
 from assay.evaluation.cell_matching import AS_GOOD, best_threshold, matched
-from assay.evaluation.cells import Cells
+from assay.evaluation.cells import Cells, covers
 from assay.networks.cell_counting import LEAST, fit_counting, least_counted
 from assay.networks.cell_neighbours import best_weight, reach_of
 from assay.networks.cell_network import CellNetwork
@@ -232,15 +232,19 @@ def _counting(tiles: Sequence[_Judged], radius: float, by_threshold: Array) -> t
 
 
 def _judged(network: Any, batch: Any, spec: CellSpec) -> Iterator[_Judged]:
-    """What is found in each tile of a batch, and what is there."""
+    """What is found in each tile of a batch, but for where nobody could tell, and what is there."""
     from assay.networks.cell_decoding import cells_of
 
     candidates = cells_of(network.maps(batch.image), LEAST, spec.apart, spec.size)
-    for cells, true, numbers in zip(candidates, batch.cells, batch.place, strict=True):
+    ignored = [None] * len(candidates) if batch.ignored is None else batch.ignored.numpy()
+    for cells, true, numbers, nowhere in zip(candidates, batch.cells, batch.place, ignored, strict=True):
         tile = Tile.of(numbers.tolist())
         known = true[true[:, 2] > -2][:, :3].double().numpy()
         known = known[tile.answers_for(known[:, 0] + tile.left, known[:, 1] + tile.top)]
-        yield cells.only(tile.answers_for(cells.x + tile.left, cells.y + tile.top)), known, cells
+        own = tile.answers_for(cells.x + tile.left, cells.y + tile.top)
+        if nowhere is not None:
+            own &= ~covers(nowhere, cells.x, cells.y)
+        yield cells.only(own), known, cells
 
 
 def _classed(cells: Cells, true: Array, radius: float) -> tuple[Cells, Array, Array]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.cell_matching import matched_cells, matched_outlines
+from assay.evaluation.cell_matching import judged_cells, matched_cells, matched_outlines
 from assay.evaluation.cells import painted
 from assay.evaluation.palette import BLACK, NAMES, OKABE_ITO, WHITE
 from assay.report.close_ups import close_up, framed, overlaid_close_up
@@ -60,6 +60,7 @@ def draw_found_cells(samples: Samples, unit: int, found: Cells, truth: Cells, sp
 
     picture = whole_picture(samples, unit)
     height, width = picture.shape[:2]
+    found = judged_cells(found, truth)
     pairs = matched_outlines(found, truth) if spec.outlined else matched_cells(found, truth, spec.radius)
     right, wrong = found.only(pairs[:, 0]), found.only(np.setdiff1d(np.arange(len(found)), pairs[:, 0]))
     missed = truth.only(np.setdiff1d(np.arange(len(truth)), pairs[:, 1]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,12 +29,14 @@ class Seen:
         cells: (B, P, 4) x, y, class, radius; class -2 where there is no cell.
         depth: (B, H, W) uint8, see `cell_tiles.depth_map`; None where no outlines are known.
         valid: (B, H, W) bool, what lies in the picture.
+        ignored: (B, H, W) bool, where nobody could tell what is a cell; None where there is no such place.
     """
 
     image: Tensor
     cells: Tensor
     depth: Tensor | None
     valid: Tensor
+    ignored: Tensor | None = None
 
 
 def cells_augmented(seen: Seen, strength: Mapping[str, float], stained: bool, draws: Draws) -> Seen:
@@ -54,7 +56,7 @@ def cells_augmented(seen: Seen, strength: Mapping[str, float], stained: bool, dr
         image = stain_changed(image, strength["stain"], draws)
     if strength.get("jitter"):
         image = _light_changed(image, strength["jitter"], draws)
-    return Seen(image, seen.cells, seen.depth, seen.valid)
+    return replace(seen, image=image)
 
 
 def moved(seen: Seen, strength: Mapping[str, float], draws: Draws) -> Seen:
@@ -72,8 +74,8 @@ def moved(seen: Seen, strength: Mapping[str, float], draws: Draws) -> Seen:
     shares = (2 * places + 1) / size - 1
     image = functional.grid_sample(seen.image.float(), shares, padding_mode="reflection", align_corners=False)
     valid = _looked_up(seen.valid, places)
-    depth = None if seen.depth is None else _looked_up(seen.depth, places)
-    return Seen(image, _cells_moved(seen.cells, back, middle, side_y, side_x), depth, valid)
+    depth, ignored = (None if one is None else _looked_up(one, places) for one in (seen.depth, seen.ignored))
+    return Seen(image, _cells_moved(seen.cells, back, middle, side_y, side_x), depth, valid, ignored)
 
 
 def stain_changed(image: Tensor, strength: float, draws: Draws) -> Tensor:

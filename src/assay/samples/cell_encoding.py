@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from assay.errors import AssayError, DataError, SettingError
-from assay.evaluation.cells import Cells
+from assay.evaluation.cells import Cells, painted
 from assay.samples.cell_spec import MARGIN, RADIUS, TILES, CellSpec, target_cells, target_sizes, tile_side
 from assay.samples.cell_tiles import PLACE, cells_in, cut, depth_map, tiles_of
 from assay.samples.pixel_values import DEEPER, PixelRange, as_colour, mean_and_deviation, some_pixels
@@ -92,7 +92,7 @@ def fitted_cell_spec(records: Records, train: Array, options: DataOptions) -> Ce
     sizes = target_sizes(target)
     outlined = records.facts.get("marked_by") == "outlines"
     radius = _radius(options)
-    counts = np.asarray([len(cells or ()) for cells in target.to_pylist()], float)
+    counts = np.asarray([len(cells) for cells in target_cells(target, (), outlined)], float)
     tile = tile_side(shapes[:, 0], shapes[:, 1], options.extra.get("tile"))
     area = float(np.median(shapes.prod(axis=1)))
     density = max(float(counts.mean()) / area, 1e-7)
@@ -158,7 +158,10 @@ def _look_at(records: Records, train: Array) -> list[tuple[tuple[int, int], Arra
 
 
 def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: ProblemLog) -> Encoded:
-    """See `Task.encode`: tiles, where each lies, the cells in it, and how deep in a cell each pixel is."""
+    """See `Task.encode`: tiles, where each lies, the cells in it, and how deep in a cell each pixel is.
+
+    Where the records hold a region that is ignored, each tile says which of its pixels are.
+    """
     from assay.arrow import pa
 
     names = batch.column("id").to_pylist()
@@ -166,7 +169,7 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
     known = "target" in batch.schema.names and not pa.types.is_null(batch.schema.field("target").type)
     cells = target_cells(batch.column("target"), spec.classes, spec.outlined) if known else None
     sizes = _sizes(batch) if known else None
-    parts: dict[str, list[Array]] = {name: [] for name in ("image", "place", "cells", "depth")}
+    parts: dict[str, list[Array]] = {name: [] for name in ("image", "place", "cells", "depth", "ignored")}
     rows: list[int] = []
     for row, (name, location) in enumerate(zip(names, locations, strict=True)):
         try:
@@ -183,9 +186,12 @@ def encoded_cells(batch: pa.RecordBatch, records: Records, spec: CellSpec, log: 
             rows += [row] * _add_tiles(parts, picture, own, spec)
         except AssayError:  # of a slide, of which a part is damaged
             log.add("undecodable-image", "skipped", name)
-    return Encoded(
-        {name: _stacked(name, values, spec) for name, values in _fields(parts, known, spec)}, np.asarray(rows)
-    )
+    wanted = {
+        "image": True, "place": True, "cells": known, "depth": known and spec.outlined,
+        "ignored": known and bool(records.facts.get("ignored_regions")),
+    }  # fmt: skip
+    fields = {name: _stacked(name, values, spec) for name, values in parts.items() if wanted[name]}
+    return Encoded(fields, np.asarray(rows))
 
 
 def _sizes(batch: pa.RecordBatch) -> list[Array]:
@@ -194,14 +200,16 @@ def _sizes(batch: pa.RecordBatch) -> list[Array]:
     target = batch.column("target")
     flat = np.asarray(pc.struct_field(target.flatten(), "radius").to_numpy(zero_copy_only=False), np.float32)
     ends = np.cumsum(pc.fill_null(pc.list_value_length(target), 0).to_pylist())
-    return np.split(flat, ends[:-1].astype(int))
+    return [each[each >= 0] for each in np.split(flat, ends[:-1].astype(int))]
 
 
 def _of_other_classes(cells: Cells, target: pa.ListScalar, spec: CellSpec) -> int:
     """How many cells are of a class that no training picture shows: they are judged as cells of no known class."""
     from assay.arrow import pc
 
-    named = len(cells) - pc.struct_field(target.values, "label").null_count if len(cells) and spec.classes else 0
+    named = (
+        len(target.values) - pc.struct_field(target.values, "label").null_count if len(cells) and spec.classes else 0
+    )
     return max(0, named - int((cells.label >= 0).sum()))
 
 
@@ -214,6 +222,7 @@ def _add_tiles(
     picture = picture if isinstance(picture, Slide) else as_colour(picture, spec.pixels)
     images = [_part(picture, tile.left, tile.top, spec.tile, spec.pixels).transpose(2, 0, 1) for tile in tiles]
     depth = depth_map(own[0], height, width) if own is not None and spec.outlined else None
+    ignored = painted(own[0].ignored, height, width) > 0 if own is not None and own[0].ignored else None
     for tile, image in zip(tiles, images, strict=True):
         parts["image"].append(np.ascontiguousarray(image))
         parts["place"].append(tile.numbers)
@@ -221,12 +230,13 @@ def _add_tiles(
             parts["cells"].append(cells_in(own[0], own[1], tile, spec.tile, spec.most))
         if depth is not None:
             parts["depth"].append(np.ascontiguousarray(cut(depth, tile.left, tile.top, spec.tile)))
+        parts["ignored"].append(_none_of(spec) if ignored is None else cut(ignored, tile.left, tile.top, spec.tile))
     return len(tiles)
 
 
-def _fields(parts: dict[str, list[Array]], known: bool, spec: CellSpec) -> list[tuple[str, list[Array]]]:
-    wanted = {"image": True, "place": True, "cells": known, "depth": known and spec.outlined}
-    return [(name, values) for name, values in parts.items() if wanted[name]]
+def _none_of(spec: CellSpec) -> Array:
+    """(T, T) bool: no pixel of a tile; a view of a single one, for most pictures have no region that is ignored."""
+    return np.broadcast_to(np.False_, (spec.tile, spec.tile))
 
 
 def _stacked(name: str, values: list[Array], spec: CellSpec) -> Array:
@@ -237,6 +247,7 @@ def _stacked(name: str, values: list[Array], spec: CellSpec) -> Array:
         "place": ((PLACE,), np.int32),
         "cells": ((spec.most, 4), np.float32),
         "depth": ((spec.tile, spec.tile), np.uint8),
+        "ignored": ((spec.tile, spec.tile), np.bool_),
     }
     shape, kind = shapes[name]
     return np.zeros((0, *shape), kind)

@@ -96,7 +96,7 @@ def tile_side(heights: Array, widths: Array, asked: Any = None) -> int:
 
 
 def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[Cells]:
-    """The true cells of each picture.
+    """The true cells of each picture, and its ignored regions.
 
     Args:
         values: an Arrow array of `sources._cell_records.CELLS`.
@@ -109,7 +109,8 @@ def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks)
     flat = array.flatten()
-    x, y = (pc.struct_field(flat, name).to_numpy(zero_copy_only=False) for name in ("x", "y"))
+    x, y, radius = (pc.struct_field(flat, name).to_numpy(zero_copy_only=False) for name in ("x", "y", "radius"))
+    ignored = radius < 0
     known = pc.index_in(pc.struct_field(flat, "label"), pa.array(classes, pa.string()))
     label = np.asarray(pc.fill_null(known, -1).to_numpy(zero_copy_only=False), np.int64)
     spans = pc.struct_field(flat, "spans")
@@ -118,10 +119,12 @@ def target_cells(values: Any, classes: tuple[str, ...], outlined: bool) -> list[
     ends = np.cumsum([0, *pc.fill_null(pc.list_value_length(array), 0).to_pylist()])
     found = []
     for first, last in itertools.pairwise(ends):
-        outlines = tuple(runs[run_ends[at] : run_ends[at + 1]].reshape(-1, 3) for at in range(first, last))
-        part, count = slice(first, last), last - first
-        sure, nothing = np.ones(count, np.float32), np.zeros((count, 0), np.float32)
-        found.append(Cells(x[part], y[part], label[part], sure, nothing, outlines, outlined))
+        every = [runs[run_ends[at] : run_ends[at + 1]].reshape(-1, 3) for at in range(first, last)]
+        part = first + np.flatnonzero(~ignored[first:last])
+        sure, nothing = np.ones(len(part), np.float32), np.zeros((len(part), 0), np.float32)
+        outlines = tuple(every[at - first] for at in part)
+        regions = tuple(every[at] for at in np.flatnonzero(ignored[first:last]))
+        found.append(Cells(x[part], y[part], label[part], sure, nothing, outlines, outlined, ignored=regions))
     return found
 
 

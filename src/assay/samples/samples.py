@@ -165,6 +165,10 @@ class Samples:
         units = sum(segment.index.num_rows for segment in self._segments)
         self.side, self.unit = self.side[:units], self.unit[: sum(segment.cache.rows for segment in self._segments)]
 
+    def holds(self, name: str) -> bool:
+        """Whether samples have a field of this name."""
+        return name in self._segments[0].cache.fields
+
     def field(self, name: str, windows: Array) -> Array | list[Array]:
         """A field's values for windows (B,): an array (B, ...), or a list of B arrays where it is ragged."""
         if len(self._segments) == 1 or not len(windows):

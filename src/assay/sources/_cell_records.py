@@ -15,6 +15,7 @@ import numpy as np
 
 from assay.arrow import pa, pc
 from assay.errors import DataError
+from assay.evaluation.cells import centre_of
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_files import ImageCheck
 from assay.sources._listing import usable_files
@@ -24,6 +25,7 @@ Array = np.ndarray[Any, Any]
 
 #: A cell: its centre in pixels (the middle of the first pixel is 0), its class or null, the radius of a disk of its
 #: size or 0, and the rows that it covers as row, first column, one after the last column (see `evaluation.cells`).
+#: A radius of `IGNORED` says that it is no cell, but a region in which nobody could tell what is one.
 CELL = pa.struct(
     [
         ("x", pa.float32()),
@@ -34,6 +36,7 @@ CELL = pa.struct(
     ]
 )
 CELLS = pa.list_(CELL)
+IGNORED = -1.0
 #: Pictures of more pixels than this are decoded one by one.
 _LARGE = 16_000_000
 _ALL_LOST = "image-without-usable-cell"
@@ -53,6 +56,7 @@ class Marked:
         rows: N rows of the table that they come from, for problems; empty for none.
         file: that table.
         unusable: how many more marks there were that tell no place in the picture.
+        ignored: arrays (K, 3) of regions in which nobody could tell what is a cell.
     """
 
     x: Array
@@ -63,6 +67,7 @@ class Marked:
     rows: Sequence[int | None] = ()
     file: str = ""
     unusable: int = 0
+    ignored: Sequence[Array] = ()
 
     def __len__(self) -> int:
         return len(self.x)
@@ -176,7 +181,8 @@ def _no_cell(log: ProblemLog, label: str) -> DataError:
 
 
 def cells_array(pictures: Sequence[Marked]) -> pa.Array:
-    """The cells of each picture as an array of `CELLS`."""
+    """The cells of each picture, and after them its ignored regions, as an array of `CELLS`."""
+    pictures = [_beside_ignored(one) for one in pictures]
     spans = [one for picture in pictures for one in (picture.spans or [np.zeros((0, 3), np.int32)] * len(picture))]
     flat = [np.asarray(one, np.int32).ravel() for one in spans]
     ends = np.cumsum([0, *(len(one) for one in flat)]).astype(np.int32)
@@ -192,6 +198,21 @@ def cells_array(pictures: Sequence[Marked]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(bounds), cells)
 
 
+def _beside_ignored(picture: Marked) -> Marked:
+    """The cells and, as more of them, the ignored regions."""
+    count = len(picture.ignored)
+    if not count:
+        return picture
+    centres = np.asarray([centre_of(region)[:2] for region in picture.ignored])
+    return Marked(
+        np.concatenate([picture.x, centres[:, 0]]),
+        np.concatenate([picture.y, centres[:, 1]]),
+        [*picture.labels, *[None] * count],
+        np.concatenate([picture.radius, np.full(count, IGNORED)]),
+        [*(picture.spans or [np.zeros((0, 3), np.int32)] * len(picture)), *picture.ignored],
+    )
+
+
 def known_label(text: Any) -> str | None:
     """A class out of a table's cell; None where it says that the class is not known."""
     name = "" if text is None else str(text).strip()
@@ -202,6 +223,8 @@ def _digest(picture: Marked) -> str:
     hashed = hashlib.blake2b(digest_size=16)
     for values in (picture.x, picture.y, picture.radius, *picture.spans):
         hashed.update(np.ascontiguousarray(values, np.float32).tobytes())
+    for region in picture.ignored:
+        hashed.update(b"ignored" + np.ascontiguousarray(region, np.int32).tobytes())
     hashed.update("\x1f".join(label or "\x00" for label in picture.labels).encode())
     return hashed.hexdigest()
 
@@ -218,6 +241,8 @@ def _facts(cells: Sequence[Marked], checks: Sequence[ImageCheck], outlined: bool
         "class_counts": dict(sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))),
         "cells_without_class": without if counts else 0,
     }
+    if ignored := sum(len(one.ignored) for one in cells):
+        facts["ignored_regions"] = ignored
     for side in ("height", "width"):
         values = np.array([getattr(check, side) for check in checks])
         facts[side] = {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}

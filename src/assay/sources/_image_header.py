@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -138,5 +139,27 @@ def orientation_of(image: Image.Image) -> int:
 
 @cache
 def _image_class(name: str) -> Any:
+    if name == "TIFF":
+        quiet_libtiff()
     module, attribute = _CLASSES[name]
     return getattr(import_module(module), attribute)
+
+
+@cache
+def quiet_libtiff() -> None:
+    """Keep libtiff from writing onto standard error, for as long as the process lasts.
+
+    Of a damaged picture Pillow raises an error, while libtiff writes one straight to the file descriptor, and Pillow
+    has no switch for that. libtiff's own is a pointer that all threads share, so it is set before the first TIFF is
+    decoded rather than around each. Found through Pillow's module, it is that of the libtiff in it; where that is
+    linked in without names (Windows), libtiff goes on writing.
+    """
+    import ctypes
+
+    from PIL import _imaging
+
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(_imaging.__file__)
+        for switch in (library.TIFFSetWarningHandler, library.TIFFSetErrorHandler):
+            switch.argtypes, switch.restype = [ctypes.c_void_p], ctypes.c_void_p
+            switch(None)

@@ -19,7 +19,7 @@ from assay.evaluation.cells import centre_of, spans_of
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records
 from assay.sources._cell_tables import about_pictures
 from assay.sources._image_files import ImageCheck, check_files
-from assay.sources._image_header import is_image_name
+from assay.sources._image_header import is_image_name, quiet_libtiff
 from assay.sources._listing import note
 from assay.sources._parallel import ordered_map
 from assay.sources._path_tables import resolver
@@ -200,6 +200,7 @@ def _decoded(payload: bytes, name: str) -> Array:
         if name.lower().endswith((".tif", ".tiff")):
             values = np.asarray(load_tifffile("label images as TIFF").imread(io.BytesIO(payload)))
         else:
+            quiet_libtiff()  # a TIFF may have another's name
             image = Image.open(io.BytesIO(payload))
             values = np.asarray(image if image.mode != "P" else image.convert("P"))
     except MissingExtraError:

@@ -1,17 +1,20 @@
 """MoNuSAC (Verma et al. 2021) and MoNuSeg: parts of slides (SVS or TIFF), each with an XML of polygons beside it.
 
-The XML is Aperio's: an `Annotation` a class, whose `Attribute` names it, with a `Region` of `Vertex` a nucleus. A
-folder a patient; patients never cross a split.
+The XML is Aperio's: an `Annotation` a class, whose `Attribute` names it, with a `Region` of `Vertex` a nucleus. Regions
+of the class `Ambiguous` are no nuclei: what the annotators could not tell lies there, and it is ignored. A folder a
+patient; patients never cross a split.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from assay.errors import AssayError, DataError
-from assay.evaluation.cells import spans_of
+from assay.evaluation.cells import painted, spans_of
 from assay.sources._cell_pictures import check_pictures, loader
 from assay.sources._cell_records import NOTHING, Marked, Pictures, cell_records
 from assay.sources._image_files import ImageCheck
@@ -26,7 +29,7 @@ from assay.sources.store import Store
 
 Array = np.ndarray[Any, Any]
 _PREFERRED = (".svs", ".tif", ".tiff", ".png", ".jpg")
-#: Regions that are no nucleus: parts that the annotators could not tell.
+#: The class of regions that are no nucleus: see the module.
 _AMBIGUOUS = "ambiguous"
 _MOST_EVENTS = 500
 
@@ -116,28 +119,59 @@ def patient_of(name: str) -> str:
 
 
 def _marked(store: Store, xml: str, check: ImageCheck, log: ProblemLog) -> Marked:
-    """The nuclei of one XML; polygons of fewer than three points, or that lie outside, are noted."""
-    from skimage.draw import polygon
-
+    """The nuclei and ambiguous regions of one XML; polygons of fewer than three points, or outside, are noted."""
     spans: list[Array] = []
     labels: list[str | None] = []
+    ambiguous: list[Array] = []
     for label, points in regions(store, xml):
-        if label is not None and label.lower() == _AMBIGUOUS:
-            log.add("ambiguous-region", "skipped", xml)
-            continue
+        told = label is None or label.lower() != _AMBIGUOUS
         if len(points) < 3:
             log.add("polygon-of-few-points", "skipped", xml)
             continue
-        rows, columns = polygon(points[:, 1], points[:, 0], (check.height, check.width))
-        if not len(rows):
-            log.add("cell-outside-image", "skipped", xml)
-            continue
-        top, left = int(rows.min()), int(columns.min())
-        own = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.uint8)
-        own[rows - top, columns - left] = 1
-        spans.append(spans_of(own)[1][0] + np.asarray([top, left, left], np.int32))
-        labels.append(label)
-    return marked_by(spans, labels)
+        covered = _covered(points, check)
+        if covered is None:
+            log.add("cell-outside-image" if told else "ambiguous-region-outside-image", "skipped", xml)
+        elif told:
+            spans.append(covered)
+            labels.append(label)
+        else:
+            log.add("ambiguous-region", "kept", xml)
+            ambiguous.append(covered)
+    return replace(marked_by(spans, labels), ignored=_without(ambiguous, spans))
+
+
+def _covered(points: Array, check: ImageCheck) -> Array | None:
+    """The rows (K, 3) of a picture that a polygon (P, 2) covers; None where it lies outside."""
+    from skimage.draw import polygon
+
+    rows, columns = polygon(points[:, 1], points[:, 0], (check.height, check.width))
+    if not len(rows):
+        return None
+    top, left = int(rows.min()), int(columns.min())
+    own = np.zeros((int(rows.max()) - top + 1, int(columns.max()) - left + 1), np.uint8)
+    own[rows - top, columns - left] = 1
+    return np.asarray(spans_of(own)[1][0] + np.asarray([top, left, left], np.int32))
+
+
+def _without(regions: Sequence[Array], nuclei: Sequence[Array]) -> tuple[Array, ...]:
+    """What regions (K, 3) cover but nuclei do not, for a nucleus that was outlined could be told; none of no pixels."""
+    found: list[Array] = []
+    low, high = _bounds(nuclei)
+    for region in regions:
+        (first,), (last,) = _bounds([region])
+        near = np.flatnonzero(((low < last) & (high > first)).all(axis=1))
+        corner, (height, width) = first[[0, 1, 1]], (last - first).tolist()
+        others = painted([nuclei[at] - corner for at in near.tolist()], height, width)
+        free = (painted([region - corner], height, width) > 0) & (others == 0)
+        found += [rows + corner for rows in spans_of(free.astype(np.uint8))[1]]
+    return tuple(found)
+
+
+def _bounds(outlines: Sequence[Array]) -> tuple[Array, Array]:
+    """Of N outlines (K, 3) the first row and column (N, 2), and one after the last (N, 2)."""
+    first = [(one[:, 0].min(), one[:, 1].min()) for one in outlines]
+    last = [(one[:, 0].max() + 1, one[:, 2].max()) for one in outlines]
+    return np.asarray(first, np.int32).reshape(-1, 2), np.asarray(last, np.int32).reshape(-1, 2)
 
 
 def regions(store: Store, xml: str) -> list[tuple[str | None, Array]]:

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from assay.errors import AssayError, DataError, SettingError
+from assay.sources._image_header import quiet_libtiff
 from assay.studio import files, texts
 from assay.studio.files import Taken
 from assay.studio.requests import FORMS, ZIPS, Json, files_in, names_in, said, spooled
@@ -195,6 +196,7 @@ def _small(file: Path) -> bytes | None:
     """A small copy of a picture; None where it cannot be read."""
     from PIL import Image, ImageOps
 
+    quiet_libtiff()
     out = io.BytesIO()
     try:
         with Image.open(file) as opened:

@@ -44,6 +44,7 @@ class CellBatch(Batch):
         cells: (B, P, 4) x, y, class, radius of the cells; class -1 where it is not known, -2 where there is no cell.
         depth: (B, T, T) uint8, how deep in a cell each pixel is; None where no outlines are known.
         valid: (B, T, T) bool, what lies in the picture; None before it was changed, see `place`.
+        ignored: (B, T, T) bool, where nobody could tell what is a cell; None where no picture has such a place.
     """
 
     image: Tensor
@@ -51,6 +52,7 @@ class CellBatch(Batch):
     cells: Tensor | None = None
     depth: Tensor | None = None
     valid: Tensor | None = None
+    ignored: Tensor | None = None
 
     def inside(self) -> Tensor:
         """(B, T, T) bool, what lies in the picture."""
@@ -145,9 +147,8 @@ class CellDetection(Task):
 
         if batch.cells is None:
             return batch
-        seen = Seen(batch.image, batch.cells, batch.depth, batch.inside())
-        seen = cells_augmented(seen, plan.augment, spec.stained, draws)
-        return replace(batch, image=seen.image, cells=seen.cells, depth=seen.depth, valid=seen.valid)
+        seen = Seen(batch.image, batch.cells, batch.depth, batch.inside(), batch.ignored)
+        return replace(batch, **vars(cells_augmented(seen, plan.augment, spec.stained, draws)))
 
     def objective(self, network: nn.Module, batch: CellBatch, plan: Plan, spec: CellSpec) -> Tensor:
         """See `assay.networks.cell_loss`."""
@@ -158,10 +159,10 @@ class CellDetection(Task):
         finder: Any = network
         about = (spec.size, spec.density, plan.label_smoothing)
 
-        def losses(image: Tensor, cells: Tensor, valid: Tensor, depth: Tensor | None) -> Tensor:
-            return cell_losses(finder.maps(image), cells, depth, valid, *about)
+        def losses(image: Tensor, cells: Tensor, valid: Tensor, depth: Any, ignored: Any) -> Tensor:
+            return cell_losses(finder.maps(image), cells, depth, valid, *about, ignored)
 
-        return in_parts(losses, batch.image, batch.cells, batch.inside(), batch.depth)
+        return in_parts(losses, batch.image, batch.cells, batch.inside(), batch.depth, batch.ignored)
 
     def predict(self, network: nn.Module, batch: CellBatch, spec: CellSpec, options: Mapping[str, Any]) -> Values:
         """The cells that each tile answers for, in the pixels of its picture."""
