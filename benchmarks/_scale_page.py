@@ -27,8 +27,9 @@ def blocks(result: Json) -> dict[str, str]:
     here = told["links"]["this machine"]
     found = {"machine": where + (". SMOKE RUN: these figures mean nothing" if result["smoke"] else "") + "."}
     found["steps"] = table(
-        ("network", "batch", "parameters", "gradients", "a step", "of it fixed", "95 % of steps within", "noise scale"),
-        [(name, one["batch_size"], f"{one['parameters']:,}", size(one["gradient_bytes"]),
+        ("network", "batch", "parameters", "gradients", "sums a step", "a step", "of it fixed", "95 % of steps within",
+         "noise scale"),
+        [(name, one["batch_size"], f"{one['parameters']:,}", size(one["gradient_bytes"]), one["messages"],
           seconds(one["fixed_s"] + one["window_s"] * one["batch_size"]), seconds(one["fixed_s"]),
           f"{one['spread'][2]:.2f} × the median", figure(one["noise_scale"])) for name, one in networks.items()],
     )  # fmt: skip

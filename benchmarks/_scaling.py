@@ -2,11 +2,11 @@
 
 A step of synchronous training takes as long as its slowest worker's gradient, and then the sum of all gradients:
 
-    step(N) = max over N workers of compute(b) · spread  +  ring(N, bytes)
+    step(N) = max over N workers of compute(b) · spread  +  ring(N, messages, bytes)
 
 compute(b) = fixed + each · b is a line through measured times by windows a worker; `spread` is drawn from measured
-steps, each over its median; ring(N, S) = 2 (N - 1) · latency + 2 (N - 1) / N · S / bandwidth. None of it is hidden
-behind the backward pass: that is an upper bound.
+steps, each over its median; ring(N, M, S) = M · 2 (N - 1) · latency + 2 (N - 1) / N · S / bandwidth. None of it is
+hidden behind the backward pass: that is an upper bound.
 
 Sources: R. Thakur, R. Rabenseifner, W. Gropp, "Optimization of collective communication operations in MPICH", IJHPCA
 2005 (the model of latency and bandwidth, the ring); J. Dean, L. A. Barroso, "The tail at scale", CACM 2013 (the slowest
@@ -56,6 +56,7 @@ class Measured:
         window_s: of each window.
         ratios: of measured steps over their median.
         noise_scale: the batch size at which noise and gradient are of one size.
+        messages: sums over all workers in a step, that of the gradients and small ones.
     """
 
     batch_size: int
@@ -64,6 +65,7 @@ class Measured:
     window_s: float
     ratios: Sequence[float]
     noise_scale: float | None
+    messages: int = 1
 
     def compute_s(self, windows: float) -> float:
         """The median step on so many windows, without the others."""
@@ -93,11 +95,11 @@ def links_of(seconds: Mapping[int, float]) -> Links:
     return Links(fixed / 2, 1 / max(each, 1e-15))
 
 
-def ring_s(workers: int, size: float, links: Links) -> float:
-    """Seconds of a ring all-reduce of so many bytes."""
+def ring_s(workers: int, size: float, links: Links, messages: int = 1) -> float:
+    """Seconds of so many ring all-reduces of together so many bytes."""
     if workers < 2:
         return 0.0
-    return 2 * (workers - 1) * links.latency_s + 2 * (workers - 1) / workers * size / links.bytes_per_s
+    return messages * 2 * (workers - 1) * links.latency_s + 2 * (workers - 1) / workers * size / links.bytes_per_s
 
 
 def simulated(one: Measured, workers: int, windows: float, links: Links, seed: int = 0, steps: int = _DRAWN) -> Json:
@@ -107,7 +109,7 @@ def simulated(one: Measured, workers: int, windows: float, links: Links, seed: i
     for start in range(0, workers, 64):  # (steps, workers) at once would be much for a thousand
         drawn = random.choice(ratios, (steps, min(64, workers - start)))
         slowest = np.maximum(slowest, drawn.max(1))
-    compute, shared = one.compute_s(windows), ring_s(workers, one.gradient_bytes, links)
+    compute, shared = one.compute_s(windows), ring_s(workers, one.gradient_bytes, links, one.messages)
     whole = compute * slowest + shared
     return {
         "step_s": float(whole.mean()),

@@ -13,21 +13,23 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _command import run_assay
 from _common import Bench, Json, Target, open_bench
 from _scale_page import write_docs
+from _scale_reading import reading
 from _scaling import (
     ASSUMED,
     WORKERS,
@@ -48,6 +50,8 @@ _NETWORKS = ("mlp", "textconv", "convnet-shared")
 _STEPS, _REPEATS, _DRAWS = 80, 40, 16
 _BYTES = (4_096, 65_536, 1_048_576, 8_388_608, 33_554_432)
 _PHOTOS = (500, 2_000, 8_000)
+#: Of DistributedDataParallel, in bytes.
+_FIRST_BUCKET, _BUCKET = 1 << 20, 25 << 20
 _COUNTS = (1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9)
 #: The model may be so far from the real trainings, as a share.
 _NEAR = 0.25
@@ -83,37 +87,59 @@ def planned(bench: Bench, name: str) -> Any:
 
 
 def step_times(bench: Bench, name: str) -> Json:
-    """The seconds of steps on one core by the windows in a step, and the bytes of the gradients."""
+    """The seconds of one worker's part of a step on one core, by its windows, and what goes over the wire in a step."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
     made = planned(bench, name)
     size = min(made.plan.batch_size, len(made.samples.view(0).windows))
-    wanted = sorted({max(1, size // share) for share in (1, 2, 4, 8)}, reverse=True)
-    found = {str(windows): timed_steps(made, windows, 6 if bench.smoke else _STEPS) for windows in wanted}
-    weights = [parameter for parameter in made.build().parameters() if parameter.requires_grad]
-    return {"network": made.network, "batch_size": size, "seconds": found,
-            "parameters": sum(one.numel() for one in weights),
-            "gradient_bytes": sum(one.numel() * one.element_size() for one in weights)}  # fmt: skip
+    shares = sorted({min(share, size) for share in (1, 2, 4, 8)})
+    with alone(bench):
+        found = {str(size // share): timed_steps(made, size, share, 6 if bench.smoke else _STEPS) for share in shares}
+    network = made.build()
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    size_bytes = sum(one.numel() * one.element_size() for one in weights)
+    norms = sum(isinstance(one, _BatchNorm) for one in network.modules()) if made.plan.batch_norm == "shared" else 0
+    # The loss, which weights were used, a bucket or more of gradients; and forth and back for each normalisation.
+    buckets = 1 + max(0, math.ceil((size_bytes - _FIRST_BUCKET) / _BUCKET))
+    return {"network": made.network, "batch_size": size, "seconds": found, "messages": 2 + buckets + 2 * norms,
+            "parameters": sum(one.numel() for one in weights), "gradient_bytes": size_bytes}  # fmt: skip
 
 
-def begun(made: Any, windows: int) -> tuple[Any, Any, Any]:
-    """A training of steps of so many windows, its first state, and its stream."""
+@contextmanager
+def alone(bench: Bench) -> Iterator[None]:
+    """Sums over processes that have no others: a worker's part of a step takes its own time only."""
+    from torch import distributed
+
+    meeting = bench.work / "alone"
+    meeting.unlink(missing_ok=True)
+    distributed.init_process_group("gloo", init_method=f"file://{meeting.resolve()}", rank=0, world_size=1)
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def begun(made: Any, windows: int, share: int = 1) -> tuple[Any, Any, Any]:
+    """A training of steps of so many windows, as the first of so many workers does it; its step, and its stream."""
     from assay.samples.samples import TrainStream
     from assay.samples.split import TRAIN
     from assay.training.loop import Job
     from assay.training.optimisers import build_optimizer
+    from assay.training.ranks import Ranks
     from assay.training.state import Position, State
     from assay.training.step import Step
 
     network = made.build()
     plan = dataclasses.replace(made.plan, batch_size=windows, steps=1000)
-    job = Job(made.task, made.spec, made.samples, plan)
+    job = Job(made.task, made.spec, made.samples, plan, ranks=Ranks(0, share))
     state = State(network, build_optimizer(network, plan), position=Position(end=1000))
     network.train()
     return job, Step(state, job), TrainStream(made.samples.view(TRAIN), windows, plan.seed)
 
 
-def timed_steps(made: Any, windows: int, count: int) -> list[float]:
-    """Seconds of each of so many steps, the first few left out."""
-    _, step, stream = begun(made, windows)
+def timed_steps(made: Any, windows: int, share: int, count: int) -> list[float]:
+    """Seconds of one worker's part of each of so many steps, the first few left out."""
+    _, step, stream = begun(made, windows, share)
     taken = []
     for number in range(count + 3):
         start = time.perf_counter()
@@ -160,64 +186,14 @@ def all_reduce(bench: Bench) -> Json:
     sizes = _BYTES[:2] if bench.smoke else _BYTES
     program = Path(__file__).with_name("_all_reduce.py")
     words = [str(meeting), str(3 if bench.smoke else _REPEATS), *map(str, sizes)]
+    # Where the two are not there at once, the later of them alone tells what the sum takes.
     both = [subprocess.Popen([sys.executable, str(program), str(rank), "2", *words], stdout=subprocess.PIPE, text=True)
             for rank in (0, 1)]  # fmt: skip
     told = [one.communicate(timeout=900)[0] for one in both]
     if any(one.returncode for one in both):
         raise SystemExit("the processes that sum gradients failed")
-    return {"seconds": json.loads(told[0])}
-
-
-def reading(bench: Bench, photos: int) -> Json:
-    """So many photos as shards: bytes, the time and memory of looking through them, of reading and of decoding."""
-    from streaming import write_photos
-
-    source, shards, cache = (bench.work / f"{name}-{photos}" for name in ("photos", "shards", "cache"))
-    for folder in (source, shards, cache):
-        shutil.rmtree(folder, ignore_errors=True)
-    count = write_photos(source, photos * 16_000.0)
-    run_assay("data", "shard", source, shards, "--json", cache=cache)
-    shutil.rmtree(source)
-    watching = {} if bench.smoke else {"watch": True}
-    seen = run_assay("inspect", shards, "--json", cache=cache, **watching)
-    files = sorted(shards.glob("*.tar"))
-    sizes = {file.name: file.stat().st_size for file in [*files, shards / "index.parquet"]}
-    begun_s = time.perf_counter()
-    for file in files:
-        _read_from_disk(file)
-    read_s = time.perf_counter() - begun_s
-    decoded, decode_s = _decoded(shards, cache)
-    peak = max((stage.get("RssAnon", 0) for stage in seen.peaks.values()), default=0)
-    for folder in (shards, cache):
-        shutil.rmtree(folder, ignore_errors=True)
-    return {"samples": count, "tar_bytes": sum(sizes[file.name] for file in files), "index_bytes":
-            sizes["index.parquet"], "inspect_s": seen.wall_s, "peak_bytes": peak, "read_s": read_s,
-            "decoded_bytes": decoded, "decode_s": decode_s}  # fmt: skip
-
-
-def _read_from_disk(file: Path) -> None:
-    """Read a file to its end, with what the system kept of it dropped before, where it does that."""
-    with open(file, "rb") as stream:
-        if hasattr(os, "posix_fadvise"):
-            os.fsync(stream.fileno())
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while stream.read(1 << 22):
-            pass
-
-
-def _decoded(shards: Path, cache: Path) -> tuple[int, float]:
-    """The bytes of all samples decoded at 64 px, and how long that took one core."""
-    from assay.flow import prepare
-    from assay.planning import decode
-    from assay.progress import Progress
-    from assay.sources.source import DataOptions
-
-    data = DataOptions(extra={"image_size": 64})
-    prepared = prepare(shards, data)
-    begun_s = time.perf_counter()
-    decode(prepared, data, Progress(), cache / "decoded")
-    taken = time.perf_counter() - begun_s
-    return sum(file.stat().st_size for file in (cache / "decoded").rglob("*") if file.is_file()), taken
+    first, second = map(json.loads, told)
+    return {"seconds": {size: [min(pair) for pair in zip(first[size], second[size], strict=True)] for size in first}}
 
 
 def real(bench: Bench, name: str) -> Json:
@@ -238,7 +214,8 @@ def measured_of(steps: Json, scale: Json) -> Measured:
     middle = {windows: statistics.median(taken) for windows, taken in seconds.items()}
     fixed, each = line(list(map(float, middle)), list(middle.values()))
     ratios = [one / middle[windows] for windows, taken in seconds.items() for one in taken]
-    return Measured(steps["batch_size"], steps["gradient_bytes"], fixed, each, ratios, scale["scale"])
+    return Measured(steps["batch_size"], steps["gradient_bytes"], fixed, each, ratios, scale["scale"],
+                    steps["messages"])  # fmt: skip
 
 
 def checked(one: Measured, links: Links, found: Json) -> Json:
@@ -283,6 +260,7 @@ def summary_of(steps: Json, scales: Json, reals: Json, summed: Json, read: Seque
             "batch_size": one.batch_size,
             "parameters": steps[name]["parameters"],
             "gradient_bytes": one.gradient_bytes,
+            "messages": one.messages,
             "fixed_s": one.fixed_s,
             "window_s": one.window_s,
             "spread": spread,
