@@ -17,8 +17,9 @@ def joined(parts: Sequence[Records]) -> Records:
     """
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for number, part in enumerate(parts):
-            yield from _numbered(number, part)
+        each = [batch for number, part in enumerate(parts) for batch in _numbered(number, part)]
+        # In one batch: what is decoded is decoded on all cores, a batch at a time.
+        yield from pa.Table.from_batches(each).combine_chunks().to_batches()
 
     fingerprint = " ".join(part.fingerprint for part in parts)
     load = None if all(part.load is None for part in parts) else _loader(parts)

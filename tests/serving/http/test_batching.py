@@ -117,6 +117,20 @@ def test_work_waits_for_what_is_announced_until_it_comes() -> None:
     batcher.stop(20)
 
 
+def test_work_that_was_announced_is_done_as_soon_as_it_comes() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    batcher = Batcher(recorder, 4, 30.0)
+    with batcher.announced() as came, batcher.announced() as other:
+        first = batcher.submit(_job("first"), came)
+        assert not first.done()  # there is another one to come
+        second = batcher.submit(_job("second"), other)
+        assert [first.result(20), second.result(20)] == ["first!", "second!"]  # within what announced them
+    assert recorder.batches == [["first", "second"]]
+    assert batcher.submit(_job("third")).result(20) == "third!"  # none is counted twice
+    batcher.stop(20)
+
+
 def test_work_waits_no_longer_than_the_greatest_delay() -> None:
     recorder = Recorder()
     recorder.gate.set()

@@ -64,6 +64,7 @@ def test_joined_records_keep_whose_they_are() -> None:
     assert [together.loader(row["location"]) for row in rows] == ["<a.png>", "<sub/b.png>", "<a.png>"]
     assert [part_of(row["id"]) for row in rows] == [(0, "a.png"), (0, "sub/b.png"), (1, "a.png")]
     assert _rows(together) == rows and together.index().num_rows == 3
+    assert [batch.num_rows for batch in together.batches()] == [3]  # decoded together, on all cores
     assert form(parts[0]) == form(parts[1]) != form(_records("a.png", load=False))
 
 

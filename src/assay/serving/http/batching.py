@@ -86,27 +86,40 @@ class Batcher:
         self._thread = threading.Thread(target=self._run, name="assay-network", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job[Any]) -> Future[Any]:
-        """Queue work; its future may be cancelled as long as it waits."""
+    def submit(self, job: Job[Any], came: Callable[[], None] = lambda: None) -> Future[Any]:
+        """Queue work; its future may be cancelled as long as it waits.
+
+        Args:
+            job: the work.
+            came: what `announced` gave, where it is the work that was announced: nobody waits for that any longer.
+        """
         with self._ready:
             if self._stopped:
                 job.fail(Stopped())
             else:
                 self._waiting.append(job)
-                self._ready.notify()
+            came()
+            self._ready.notify()
         return job.future
 
     @contextmanager
-    def announced(self) -> Iterator[None]:
-        """While a request is being read, of which work is going to come."""
+    def announced(self) -> Iterator[Callable[[], None]]:
+        """While a request is being read, of which work is going to come; gives what is called when it comes."""
+        coming = True
+
+        def came() -> None:
+            nonlocal coming
+            with self._ready:
+                self._coming -= coming
+                coming = False
+                self._ready.notify()
+
         with self._ready:
             self._coming += 1
         try:
-            yield
+            yield came
         finally:
-            with self._ready:
-                self._coming -= 1
-                self._ready.notify()
+            came()
 
     @property
     def waiting(self) -> int:

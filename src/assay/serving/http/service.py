@@ -71,8 +71,8 @@ class Service:
             with self._holding() as hold:
                 body = await self._body(chunks, deadline, hold)
                 facts["bytes_in"] = len(body)
-                with self.batcher.announced():
-                    reading = self._readers.submit(self._prepare, content_type, body, deadline, why)
+                with self.batcher.announced() as came:
+                    reading = self._readers.submit(self._prepare, content_type, body, deadline, why, came)
                     del body
                     asked, job = await self._within(reading, deadline)
             facts["model"], facts["inputs"] = asked.hosted.name, job.size
@@ -130,8 +130,10 @@ class Service:
             ) from None
         return b"".join(parts)
 
-    def _prepare(self, content_type: str, body: bytes, deadline: float, why: bool) -> tuple[Asked, Job[Any]]:
-        """Read a request and queue it; its files are removed once it is answered, or is not going to be."""
+    def _prepare(
+        self, content_type: str, body: bytes, deadline: float, why: bool, came: Callable[[], None]
+    ) -> tuple[Asked, Job[Any]]:
+        """Read an announced request and queue it; its files are removed once it is answered, or is not going to be."""
         asked = read_request(content_type, body, self.house, self.root, self.limits)
         try:
             records, size = read_inputs(asked, self.limits)
@@ -148,7 +150,7 @@ class Service:
             asked.close()
             raise
         job.future.add_done_callback(lambda _: self._clear(asked))
-        self.batcher.submit(job)
+        self.batcher.submit(job, came)
         return asked, job
 
     def _clear(self, asked: Asked) -> None:
