@@ -148,7 +148,9 @@ def _start(ray: Any, quiet: dict[str, Any]) -> None:
 
 def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     """Connect; raises `SettingError` with what is wrong."""
-    if address != "auto" and not _is_ray(address):
+    if address == "auto":
+        address = _noted()
+    if not _is_ray(address):
         raise _absent(address, "what answers there is not Ray")
     try:
         ray.init(address=address, **quiet)
@@ -162,6 +164,18 @@ def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
             f"the cluster at {address} runs other versions than this process, which has {own}",
             "Install the same versions everywhere.",
         ) from error
+
+
+def _noted() -> str:
+    """The address for which `auto` stands: Ray notes that of its last start, and keeps it when that cluster is gone."""
+    from ray._private import services
+
+    try:
+        found = str(services.canonicalize_bootstrap_address_or_die("auto"))
+    except (ConnectionError, ValueError) as error:
+        raise _absent("auto", _first_line(error)) from error
+    _knock(found)
+    return found
 
 
 def _is_ray(address: str) -> bool:
