@@ -35,6 +35,15 @@ _VERSIONS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "last_modified
 #: How a series of files is named where a server does not list them: `train-{0000..0127}.tar`.
 _SERIES = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST_NAMES = 100_000
+#: What is secret in an address: the password behind a user's name; before a host of http even a name alone, which is a
+#: token; and values behind a question mark that are called so, as in addresses that a service has signed.
+_LOGIN = re.compile(r"(://[^/@:?]*):(?!\d{1,5}/)[^@]*@(?:[^/@?]*@)*")
+_TOKEN = re.compile(r"(https?://)[^/@?…]+@")
+_SECRETS = re.compile(
+    r"([?&;](?:[\w.-]*(?:passw(?:or)?d|pwd|secret|token|signature|credential|api[-_]?key|accesskeyid|accountkey)"
+    r"|sig|key)=)[^&;]+",
+    re.IGNORECASE,
+)
 _ABSENT = ("NoSuchKey", "NoSuchBucket", "NotFound", "EntryNotFound", "RepositoryNotFound")
 
 
@@ -45,8 +54,9 @@ def is_url(text: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """An address without the password that stands in it."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    """An address with an ellipsis for the password, the token or the signature that stands in it."""
+    url = _LOGIN.sub(r"\1:…@", url)
+    return _SECRETS.sub(r"\1…", _TOKEN.sub(r"\1…@", url))
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from optuna import Study
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from assay.errors import AssayError, SettingError, TrainingError
+from assay.errors import AssayError, RunError, SettingError, TrainingError
 from assay.pacing import Stopwatch, build
 from assay.planning import Held
 from assay.progress import Progress
@@ -30,7 +30,7 @@ from assay.tuning.options import TuneOptions
 from assay.tuning.plan import SearchPlan, step_seconds, steps_of
 from assay.tuning.sampling import CHECKS, KeyedSampler, pruner_of
 from assay.tuning.score import Score
-from assay.tuning.storage import reaching
+from assay.tuning.storage import reaching, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,6 +111,14 @@ class Search:
         """All trials of the study, as they stand now."""
         with self._reaching():
             return self.study.get_trials(deepcopy=False)
+
+    def trial(self, number: int) -> FrozenTrial:
+        """A trial that ended; raises `RunError` where the storage does not hold it any more."""
+        found = next((one for one in self.trials() if one.number == number and one.state.is_finished()), None)
+        if found is None:
+            where = told(self.options.storage)
+            raise RunError(f"{where} does not hold trial {number} of the search any more", "Restore it from a copy.")
+        return found
 
     def run(self, progress: Progress, stop: threading.Event) -> FrozenTrial:
         """Do trials, and give the best; raises `TrainingError` where all fail, `Interrupted` where asked to stop."""
