@@ -8,7 +8,6 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import fsspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import AssayError, DataError, RunError, SettingError
@@ -293,49 +291,6 @@ def test_shards_that_are_not_whole(digits: Path, tmp_path: Path, damage: str, wo
     done = command("train", tmp_path / "shards", "--out", tmp_path / "run")
     assert done.code == 1 and words in done.err and str(file) in done.err and "hint: " in done.err
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"task": ["table"]},
-        {"payload": "nothing"},
-        {"facts": 3},
-        {"options": None},
-        {"sides_cut": "yes"},
-        {"without": "location"},
-        {"_size": -5},
-    ],
-)
-def test_an_index_that_does_not_fit_is_told(digits: Path, tmp_path: Path, changed: dict[str, Any]) -> None:
-    shard(digits, tmp_path / "shards")
-    file = tmp_path / "shards" / INDEX
-    rows = pq.read_table(file)
-    about = {**json.loads(rows.schema.metadata[b"assay"]), **changed}
-    if "without" in changed:
-        rows = rows.drop_columns([changed["without"]])
-    if "_size" in changed:
-        sizes = pa.array([changed["_size"]] * rows.num_rows, pa.int64())
-        rows = rows.set_column(rows.column_names.index("_size"), "_size", sizes)
-    pq.write_table(rows.replace_schema_metadata({b"assay": json.dumps(about).encode()}), file)
-    with pytest.raises(DataError, match=r"index.parquet: the index of the shards is damaged") as caught:
-        read_back(tmp_path / "shards")
-    assert caught.value.hint
-
-
-@pytest.mark.parametrize(
-    ("source", "words"), [("wine", "the column strange is not"), ("digits", "is no row of a table")]
-)
-def test_shards_that_are_of_another_index(
-    source: str, words: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    index = shard(request.getfixturevalue(source), tmp_path / "shards")
-    other = replace(index, payload="rows", columns=pa.schema([("strange", pa.int64())]))
-    with open(tmp_path / "shards" / INDEX, "wb") as file:
-        other.write(file)
-    with pytest.raises(DataError, match=words) as caught:
-        list(read_back(tmp_path / "shards").batches())
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize("remote", [False, True])

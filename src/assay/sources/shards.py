@@ -83,7 +83,7 @@ def _parts(source: Source) -> Parts | None:
     if not source.has_files or source.address is None:
         return None
     store = RemoteStore(source.address.removesuffix("/" + INDEX))
-    return store if store.holds(INDEX) else None
+    return store if not store.is_series and store.holds(INDEX) else None
 
 
 def _has_mark(parts: Parts) -> bool:
