@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +21,7 @@ import pytest
 from assay.errors import DataError, RunError
 from assay.flow import prepare
 from assay.sharding import write_shards
-from assay.sources import _remote
+from assay.sources import _copies, _remote
 from assay.sources._shard_index import INDEX, ShardIndex
 from assay.sources.records import Records
 from assay.sources.shards import open_shards, read_shards
@@ -124,3 +126,37 @@ def test_shards_that_are_of_another_index(
     with pytest.raises(DataError, match=words) as caught:
         list(read(tmp_path / "shards").batches())
     assert caught.value.hint
+
+
+def test_two_that_copy_the_same_take_turns(digits: Path, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [one.name for one in write(digits, memory).shards]
+    fetch, fetched = _copies._fetch, list[str]()
+
+    def slow(store: Any, name: str, *more: Any) -> None:
+        time.sleep(0.1)
+        fetched.append(name)
+        fetch(store, name, *more)
+
+    monkeypatch.setattr(_copies, "_fetch", slow)
+    hashes = dict.fromkeys(names)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(_copies.copied, _remote.RemoteStore(memory), hashes)
+        time.sleep(0.15)
+        second = pool.submit(_copies.copied, _remote.RemoteStore(memory), hashes)
+    folder = first.result()
+    assert folder is not None and second.result() == folder
+    assert sorted(file.name for file in folder.iterdir()) == sorted(names) == sorted(fetched)
+
+
+def test_copies_count_towards_what_the_cache_may_hold(
+    digits: Path, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = write(digits, memory)
+    monkeypatch.setenv("ASSAY_CACHE_GB", str(2.5 * index.bytes / 1e9))
+    folders = []
+    for number in range(4):
+        store = _remote.RemoteStore(memory)
+        monkeypatch.setattr(store, "version", lambda name, number=number: str(number))
+        folders.append(_copies.copied(store, dict.fromkeys(one.name for one in index.shards)))
+        time.sleep(0.02)
+    assert [folder is not None and folder.exists() for folder in folders] == [False, False, True, True]
