@@ -209,6 +209,13 @@ def test_where_all_trials_fail_the_first_reason_is_told(
     assert raised.value.hint == "Change width."
 
 
+def test_where_the_range_of_the_user_makes_all_fail_it_is_named(wine: Path, tmp_path: Path) -> None:
+    asked = {**QUICK, "search": {"dropout": "2..3"}}
+    with pytest.raises(TrainingError, match="all 2 trials failed") as raised:
+        assay.tune(wine, out=tmp_path / "run", trials=2, **asked)
+    assert raised.value.hint == "Give --search dropout another range, or none."
+
+
 def test_a_disk_that_fills_is_told_and_nothing_is_lost(
     wine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ import datetime
 import math
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -116,8 +116,8 @@ class Search:
         """A trial that ended; raises `RunError` where the storage does not hold it any more."""
         found = next((one for one in self.trials() if one.number == number and one.state.is_finished()), None)
         if found is None:
-            where = told(self.options.storage)
-            raise RunError(f"{where} does not hold trial {number} of the search any more", "Restore it from a copy.")
+            words = f"{told(self.options.storage)} does not hold trial {number} of the search any more"
+            raise RunError(words, "Restore it from a copy.")
         return found
 
     def run(self, progress: Progress, stop: threading.Event) -> FrozenTrial:
@@ -141,7 +141,7 @@ class Search:
             if not self.shared or one.user_attrs.get("owner") == self.owner:
                 with self._reaching():
                     return Trial(self.study, one._trial_id)
-        give_up_on(found, self.options.trials)
+        give_up_on(found, self.options.trials, [name for name, where in self.options.search.items() if where])
         if self._enough(found):
             return None
         with self._reaching():
@@ -318,15 +318,19 @@ def best_of(found: list[FrozenTrial]) -> FrozenTrial:
     return min(complete, key=lambda one: (one.value, one.number))
 
 
-def give_up_on(found: list[FrozenTrial], trials: int | None) -> None:
-    """Raise `TrainingError` with the reason of the first where enough trials failed and none did not."""
+def give_up_on(found: list[FrozenTrial], trials: int | None, ranges: Sequence[str] = ()) -> None:
+    """Raise `TrainingError` with the reason of the first where enough trials failed and none did not.
+
+    It likely lies in the `ranges`, the hyper-parameters of which the user said where to search, where there are any.
+    """
     failed = [one for one in found if "error" in one.user_attrs]
     others = [one for one in found if one.state.is_finished() and "error" not in one.user_attrs]
     if others or len(failed) < min(_ENOUGH_FAILED, trials or _ENOUGH_FAILED):
         return
     first = min(failed, key=lambda one: one.number)
     count = "the only trial" if len(failed) == 1 else f"all {len(failed)} trials"
-    hint = first.user_attrs.get("hint") or "Try assay train on the same data; --set holds a hyper-parameter fixed."
+    hint = f"Give --search {ranges[0]} another range, or none." if ranges else first.user_attrs.get("hint")
+    hint = hint or "Try assay train on the same data; --set holds a hyper-parameter fixed."
     raise TrainingError(f"{count} failed, the first because {first.user_attrs['error']}", hint)
 
 
