@@ -125,3 +125,10 @@ def test_two_runs_into_one_folder(command: Command, wine: Path, tmp_path: Path) 
         done = command("train", wine, "--target", "cultivar", "--out", run, "--epochs", 1)
     assert done.code == 1 and "another process is writing" in done.err and "--out" in done.err
     assert not run.joinpath("checkpoint").exists() and not run.joinpath("plan.json").exists()
+
+
+def test_what_is_no_run_behind_a_url_is_told_by_its_url_and_nothing_is_made(tmp_path: Path) -> None:
+    place = tmp_path / "there" / "run"
+    with pytest.raises(RunError, match=rf"file://{place} is not a run"), placed(Path(place.as_uri()), resuming=True):
+        pass
+    assert not (tmp_path / "there").exists()

@@ -222,6 +222,8 @@ def placed(out: Path, resuming: bool = False) -> Iterator[Path]:
         return
     folder = working_folder(url)
     copy = Copy(url, folder)
+    if resuming and not (copy.holds("plan.json") or copy.holds("tuning/tuning.json")):
+        raise RunError(f"{url} is not a run: it has no plan.json", "Give the URL that assay train was given by --out.")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with owned(folder.parent), copy.owned():
