@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assay.cluster.copies import sent
 from assay.errors import RunError
 from assay.fitting import finish, fitted
 from assay.flow import Prepared, TrainOptions, next_run_folder, prepare
@@ -258,7 +259,8 @@ def _search(folder: Folder, asked: Asked) -> Search:
     task = asked.prepared.task
     study, plan = open_study(asked.study, storage, asked.plan, asked.options, task, asked.held)
     origin, shared = Origin(asked.prepared, asked.data, folder.journal), asked.options.storage is not None
-    return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin)
+    told = sent(folder.run.path, folder.path.name)
+    return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin, after=told)
 
 
 def _choose(folder: Folder, search: Search) -> None:

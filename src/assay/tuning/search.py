@@ -7,7 +7,7 @@ import datetime
 import math
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,7 @@ class Search:
         shared: other processes may have trials in the same storage.
         origin: what its samples came from and where its journal is; None in a process that does single trials.
         at_once: how many trials of this run are done at a time.
+        after: is called when a trial of this run has ended.
     """
 
     task: Task
@@ -91,6 +92,7 @@ class Search:
     shared: bool
     origin: Origin | None = None
     at_once: int = 1
+    after: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         samples, spec, _ = self.held
@@ -125,6 +127,7 @@ class Search:
         begun = time.monotonic()
         while (trial := self.next(begun)) is not None:
             self.do(trial, progress, stop)
+            self.after()
         return best_of(self.trials())
 
     def next(self, begun: float, besides: Collection[int] = ()) -> Trial | None:
@@ -343,6 +346,3 @@ def _ended(state: TrialState, value: float | None, error: Exception | None) -> s
     if error is not None:
         return f"failed: {error}"
     return "stopped: behind the others" if value is None else f"validation: {value:.4f}"
-
-
-__all__ = ["Search", "best_of", "give_up_on", "open_study"]
