@@ -11,15 +11,17 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from assay.errors import SettingError
 from assay.flow import TrainOptions, train
-from assay.logs import check_log
+from assay.logs import _settings, check_log
 from assay.run import RunFolder
 from assay.sources.source import DataOptions
+from assay.training.plan import Plan
 from programs import Result
 
 Command = Callable[..., Result]
@@ -39,6 +41,19 @@ def test_a_password_does_not_get_into_the_plan(digits: Path, tmp_path: Path, com
     assert done.code == 1 and "holds a password" in done.err and "pa55word" not in done.err
     assert command("train", "https://ann:pa55word@host/a.csv", "--out", tmp_path / "run").code == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_no_folder_of_a_network_leaves_the_machine(tmp_path: Path) -> None:
+    made: Any = SimpleNamespace(
+        task=SimpleNamespace(name="text-classification"),
+        network=f"hf/{tmp_path / 'minilm'}",
+        settings={"model": str(tmp_path / "minilm"), "width": 16},
+        plan=Plan(),
+        prepared=SimpleNamespace(records=SimpleNamespace(fingerprint="f")),
+    )
+    told = _settings(made)
+    assert told["network"] == "hf/minilm" and told["network.model"] == "minilm" and told["network.width"] == 16
+    assert not [value for value in told.values() if str(tmp_path) in str(value)]
 
 
 def test_a_missing_package_names_the_extra(

@@ -142,6 +142,9 @@ def _fit(
         if job.collect is not None:
             job.collect.restore(None)
         return found
+    from assay.cluster.copies import checkpoints_sent
+
+    job.written = checkpoints_sent(run.path, job.ranks)
     with watched() as memory:
         state = fit(network, job)
     return state.position, memory.most

@@ -124,7 +124,15 @@ def _settings(made: Made) -> dict[str, Any]:
     plan = {f"plan.{name}": value for name, value in to_json(made.plan).items()}
     own = {f"network.{name}": value for name, value in to_json(made.settings).items()}
     fingerprint = made.prepared.records.fingerprint
-    return {"task": made.task.name, "network": made.network, "fingerprint": fingerprint, **own, **plan}
+    kind, slash, argument = made.network.partition("/")
+    network = f"{kind}{slash}{_without_folder(argument)}"
+    own = {name: _without_folder(value) for name, value in own.items()}
+    return {"task": made.task.name, "network": network, "fingerprint": fingerprint, **own, **plan}
+
+
+def _without_folder(value: Any) -> Any:
+    """A value; of a path, such as that of a pretrained network's folder, the last part alone."""
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 class _Keeper:

@@ -96,7 +96,7 @@ def owned(folder: Path, make: bool = False) -> Iterator[None]:
         opened = open(file, "a+b")  # noqa: SIM115
     with opened:
         try:
-            _lock(opened.fileno())
+            lock(opened.fileno())
         except OSError as error:
             hint = "Wait until it is done, or choose another folder with --out."
             raise RunError(f"another process is writing {folder}", hint) from error
@@ -109,7 +109,7 @@ def owned(folder: Path, make: bool = False) -> Iterator[None]:
                     folder.rmdir()
 
 
-def _lock(number: int) -> None:
+def lock(number: int) -> None:
     """Lock an open file, or raise `OSError` at once where another process has locked it."""
     if sys.platform == "win32":
         import msvcrt

@@ -126,6 +126,8 @@ def _train(folder: Path, facts: Mapping[str, Any]) -> None:
 
     from torch import distributed
 
+    from assay.cluster.copies import checkpoints_sent
+
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     ranks = joined(folder, facts, rank, size, int(os.environ["LOCAL_RANK"]))
@@ -135,7 +137,7 @@ def _train(folder: Path, facts: Mapping[str, Any]) -> None:
     own, backend = stores.PrefixStore(f"assay-{again}", store), "nccl" if ranks.kind == "cuda" else "gloo"
     waiting = timedelta(minutes=WAITING_MINUTES)
     distributed.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=waiting)
-    train(folder, facts, ranks, again)
+    train(folder, facts, ranks, again, checkpoints_sent(folder.parent.parent, ranks))
     distributed.destroy_process_group()
 
 

@@ -114,6 +114,20 @@ def ray_node(address: str, environment: dict[str, str]) -> Iterator[None]:
         head.wait()
 
 
+def test_a_cluster_of_before_is_told_within_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    needs_ray()
+    monkeypatch.setattr(connection, "_ANSWER_S", 0.5)
+    begun = time.monotonic()
+    with socket.create_server(("", 0)) as server:  # Ray replaces the name of this machine by its address
+        port = server.getsockname()[1]
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{port}")
+        with pytest.raises(SettingError, match=rf"no Ray cluster at \S+:{port} \(what answers"):
+            connection.ray_at("auto").__enter__()
+    with pytest.raises(SettingError, match=rf"no Ray cluster at \S+:{port} \("):
+        connection.ray_at("auto").__enter__()
+    assert time.monotonic() - begun < 30
+
+
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(name: str) -> Any:
         return None

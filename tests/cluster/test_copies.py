@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from assay.cluster.copies import Copy, placed, remote_of, url_of
+from assay.cluster.copies import Copy, placed, remote_of, url_of, working_folder
 from assay.errors import DataError, RunError, SettingError
 from assay.run import RunFolder, owned
 from programs import Result
@@ -119,9 +122,36 @@ def test_a_run_behind_a_url(command: Command, wine: Path, tmp_path: Path) -> Non
         assert remote_of(here) == url and (here / "summary.json").exists()
 
 
+@pytest.mark.parametrize("lost", ["there", "here"])
+def test_a_run_behind_a_url_that_was_killed_goes_on(lost: str, wine: Path, tmp_path: Path) -> None:
+    """On another machine from the last checkpoint, and on the same one where nothing was sent."""
+    place, url = tmp_path / "run", (tmp_path / "run").as_uri()
+    words = ("--target", "cultivar", "--network", "mlp", "--epochs", "100000", "--evidence", "none", "--out", url)
+    process = subprocess.Popen([sys.executable, "-m", "assay", "train", str(wine), *words], stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    try:
+        while not (place / "checkpoint" / "state.safetensors").exists():
+            assert process.poll() is None and time.monotonic() < until, "no checkpoint was sent"
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    (place / "owner.json").unlink()  # is believed for some time
+    shutil.rmtree(place if lost == "there" else working_folder(url))
+    with placed(Path(url), resuming=True) as here:
+        assert (here / "plan.json").exists() and (here / "checkpoint" / "state.safetensors").exists()
+
+
 def test_two_runs_into_one_folder(command: Command, wine: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     with owned(run / "checkpoint", make=True):
         done = command("train", wine, "--target", "cultivar", "--out", run, "--epochs", 1)
     assert done.code == 1 and "another process is writing" in done.err and "--out" in done.err
     assert not run.joinpath("checkpoint").exists() and not run.joinpath("plan.json").exists()
+
+
+def test_what_is_no_run_behind_a_url_is_told_by_its_url_and_nothing_is_made(tmp_path: Path) -> None:
+    place = tmp_path / "there" / "run"
+    with pytest.raises(RunError, match=rf"file://{place} is not a run"), placed(Path(place.as_uri()), resuming=True):
+        pass
+    assert not (tmp_path / "there").exists()

@@ -153,8 +153,9 @@ def _start(ray: Any, quiet: dict[str, Any]) -> None:
 
 def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
     """Connect; raises `SettingError` with what is wrong."""
-    if address != "auto":
-        _let_in(address)
+    if address == "auto":
+        address = _noted()
+    _let_in(address)
     try:
         ray.init(address=address, **quiet)
     except ConnectionError as error:
@@ -167,6 +168,18 @@ def _join(ray: Any, address: str, quiet: dict[str, Any]) -> None:
             f"the cluster at {address} runs other versions than this process, which has {own}",
             "Install the same versions everywhere.",
         ) from error
+
+
+def _noted() -> str:
+    """The address for which `auto` stands: Ray notes that of its last start, and keeps it when that cluster is gone."""
+    from ray._private import services
+
+    try:
+        found = str(services.canonicalize_bootstrap_address_or_die("auto"))
+    except (ConnectionError, ValueError) as error:
+        raise _absent("auto", _first_line(error)) from error
+    _knock(found)
+    return found
 
 
 def _let_in(address: str) -> None:

@@ -16,15 +16,18 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.errors import RunError, SettingError
 from assay.run import owned, write_bytes, writing
 from assay.samples.cache import cache_root
 from assay.sources._remote import exists, filesystem, patiently, without_password
+
+if TYPE_CHECKING:
+    from assay.training.ranks import Ranks
 
 _BEAT_S, _DEAD_S = 20.0, 90.0
 _OWNER, _NOTE = "owner.json", ".assay-remote.json"
@@ -189,6 +192,11 @@ def _files(place: Path) -> list[Path]:
     return [place] if place.is_file() else sorted(file for file in place.rglob("*") if file.is_file())
 
 
+def _is_run(holds: Callable[[str], bool]) -> bool:
+    """Whether a training or a search was begun."""
+    return holds("plan.json") or holds("tuning/tuning.json")
+
+
 def working_folder(url: str, who: str = "run") -> Path:
     """The folder here in which a run behind a URL is worked on."""
     return cache_root() / "copies" / hashlib.blake2b(url.encode(), digest_size=12).hexdigest() / who
@@ -202,6 +210,32 @@ def remote_of(run: Path) -> str | None:
             url = str(json.loads(note.read_text(encoding="utf-8"))["url"])
             return "/".join([url, *run.relative_to(folder).parts])
     return None
+
+
+def sent(run: Path, name: str) -> Callable[[], None]:
+    """What sends a folder of a run that lies behind a URL there; does nothing for one that is just here."""
+    url = remote_of(run)
+    if url is None:
+        return lambda: None
+    copy = Copy(url, run)
+    return lambda: copy.push(name)
+
+
+def checkpoints_sent(run: Path, ranks: Ranks) -> Callable[[], None]:
+    """As `sent`, of a checkpoint, to which all processes have added when each of them calls this."""
+    url = remote_of(run)
+    if url is None:
+        return lambda: None
+    copy = Copy(url, run)
+
+    def send() -> None:
+        ranks.sums([0.0])  # all pieces are there
+        if ranks.first:
+            pieces = sorted(file for file in (run / "checkpoint").glob("*") if file.is_file())
+            pieces.sort(key=lambda file: file.name == "state.safetensors")  # it says that they are complete
+            copy.push("plan.json", "metrics.jsonl", *(f"checkpoint/{file.name}" for file in pieces))
+
+    return send
 
 
 @contextmanager
@@ -222,13 +256,17 @@ def placed(out: Path, resuming: bool = False) -> Iterator[Path]:
         return
     folder = working_folder(url)
     copy = Copy(url, folder)
+    there, here = _is_run(copy.holds), _is_run(lambda name: (folder / name).exists())
+    if resuming and not (there or here):
+        raise RunError(f"{url} is not a run: it has no plan.json", "Give the URL that assay train was given by --out.")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
     with owned(folder.parent), copy.owned():
-        if not resuming and (copy.holds("plan.json") or copy.holds("tuning/tuning.json")):
+        if not resuming and there:
             hint = "Choose another --out." if copy.holds("summary.json") else f"assay resume {url}"
             raise RunError(f"{url} holds a run", hint)
-        shutil.rmtree(folder, ignore_errors=True)
+        if there or not resuming:  # else it was killed before anything of it was sent, and goes on with what is here
+            shutil.rmtree(folder, ignore_errors=True)
         write_bytes(folder.parent / _NOTE, json.dumps({"url": url}).encode())
         if resuming:
             copy.pull()
@@ -240,4 +278,4 @@ def placed(out: Path, resuming: bool = False) -> Iterator[Path]:
                 copy.drop("checkpoint")
 
 
-__all__ = ["Copy", "placed", "remote_of", "url_of", "working_folder"]
+__all__ = ["Copy", "checkpoints_sent", "placed", "remote_of", "sent", "url_of", "working_folder"]

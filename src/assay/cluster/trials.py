@@ -116,6 +116,7 @@ def search_on(cluster: Cluster, search: Search, progress: Progress, stop: thread
                 running.pop(one)
                 for text in cluster.answer(one):
                     progress.say(text)
+                search.after()
     finally:
         for one in running:
             ray.cancel(one, force=True)

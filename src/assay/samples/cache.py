@@ -223,7 +223,7 @@ def prune(root: Path, keep: Path) -> None:
     caches: list[tuple[bool, float, int, Path]] = []
     for folder in root.iterdir() if root.exists() else ():
         with contextlib.suppress(OSError):  # another run may delete it at the same time
-            files = [file.stat() for file in folder.iterdir()]
+            files = [file.stat() for file in folder.rglob("*") if file.is_file()]
             if (folder / "cache.json").exists():
                 size = sum(status.st_size for status in files)
                 caches.append((folder != keep, -folder.stat().st_mtime, size, folder))

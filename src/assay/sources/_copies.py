@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from assay.errors import DataError, RunError
-from assay.run import is_full
+from assay.run import is_full, lock
 from assay.samples.cache import cache_root, limit_bytes, prune
 from assay.sources._digest import content_digest
 from assay.sources._remote import RemoteStore
@@ -18,6 +21,8 @@ from assay.sources._remote import RemoteStore
 #: The share of what caches may hold that copies may take.
 _SHARE = 0.5
 _AT_ONCE = 8 << 20
+#: Seconds between two looks whether another process has copied the same.
+_LOOK_S = 0.2
 
 
 def copied(store: RemoteStore, hashes: Mapping[str, str | None]) -> Path | None:
@@ -40,7 +45,10 @@ def copied(store: RemoteStore, hashes: Mapping[str, str | None]) -> Path | None:
     folder = root / key
     if not (folder / "cache.json").exists():
         try:
-            _copy(store, hashes, root / f"{key}.copy", folder)
+            root.mkdir(parents=True, exist_ok=True)
+            with _in_turn(root / f"{key}.lock"):
+                if not (folder / "cache.json").exists():
+                    _copy(store, hashes, root / f"{key}.copy", folder)
         except OSError as error:
             hint = "Free some space, or set ASSAY_CACHE_GB lower, so that the files are read where they lie."
             if is_full(error):
@@ -49,6 +57,24 @@ def copied(store: RemoteStore, hashes: Mapping[str, str | None]) -> Path | None:
         prune(root, folder)
     os.utime(folder)
     return folder / "files"
+
+
+@contextmanager
+def _in_turn(file: Path) -> Iterator[None]:
+    """Waits until no other process of this machine has that file: two that copy the same would undo each other's."""
+    with open(file, "a+b") as opened:
+        while True:
+            try:
+                lock(opened.fileno())
+            except OSError as error:
+                if error.errno in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
+                    time.sleep(_LOOK_S)
+                    continue
+                # A file system without locks: there as good as it can be.
+            break
+        yield
+        with suppress(OSError):  # Windows keeps a file that another process waits for
+            file.unlink()
 
 
 def _copy(store: RemoteStore, hashes: Mapping[str, str | None], work: Path, folder: Path) -> None:

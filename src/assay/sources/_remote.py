@@ -35,6 +35,15 @@ _VERSIONS = ("ETag", "etag", "sha256", "md5Hash", "LastModified", "last_modified
 #: How a series of files is named where a server does not list them: `train-{0000..0127}.tar`.
 _SERIES = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 _MOST_NAMES = 100_000
+#: What is secret in an address: the password behind a user's name; before a host of http even a name alone, which is a
+#: token; and values behind a question mark that are called so, as in addresses that a service has signed.
+_LOGIN = re.compile(r"(://[^/@:?]*):(?!\d{1,5}/)[^@]*@(?:[^/@?]*@)*")
+_TOKEN = re.compile(r"(https?://)[^/@?…]+@")
+_SECRETS = re.compile(
+    r"([?&;](?:[\w.-]*(?:passw(?:or)?d|pwd|secret|token|signature|credential|api[-_]?key|accesskeyid|accountkey)"
+    r"|sig|key)=)[^&;]+",
+    re.IGNORECASE,
+)
 _ABSENT = ("NoSuchKey", "NoSuchBucket", "NotFound", "EntryNotFound", "RepositoryNotFound")
 
 
@@ -45,8 +54,9 @@ def is_url(text: str) -> bool:
 
 
 def without_password(url: str) -> str:
-    """An address without the password that stands in it."""
-    return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
+    """An address with an ellipsis for the password, the token or the signature that stands in it."""
+    url = _LOGIN.sub(r"\1:…@", url)
+    return _SECRETS.sub(r"\1…", _TOKEN.sub(r"\1…@", url))
 
 
 @contextmanager
@@ -61,6 +71,7 @@ def refusals(place: str) -> Iterator[None]:
 
 
 def _told(place: str, error: Exception) -> AssayError:
+    error = _meant(error)
     status = _status(error)
     words = f"{type(error).__name__} {error}"
     reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -76,6 +87,13 @@ def _told(place: str, error: Exception) -> AssayError:
     if isinstance(error, ValueError) and "rotocol" in words:
         return DataError("this kind of address is not known", "Known are s3, gs, http, https and hf.", file=place)
     return DataError(f"cannot be read ({reason})", "Check the connection and the address, and run again.", file=place)
+
+
+def _meant(error: Exception) -> Exception:
+    """The error itself, or the broken connection of which the file system of http makes a missing file."""
+    cause = error.__cause__
+    lost = isinstance(error, FileNotFoundError) and isinstance(cause, Exception) and _status(error) is None
+    return cause if lost and isinstance(cause, OSError | TimeoutError) else error
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -97,6 +115,7 @@ def _status(error: BaseException | None) -> int | None:
 
 def _passing(error: Exception) -> bool:
     """Whether the next attempt may succeed: the connection broke, or the server is busy."""
+    error = _meant(error)
     status = _status(error)
     if status is not None:
         return status == 429 or status >= 500
@@ -132,9 +151,12 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 def exists(system: Any, place: str) -> bool:
     """Whether there is a file or folder; raises any other fault, which fsspec's own `exists` calls an absence."""
-    if "http" in str(system.protocol):
-        return bool(system.exists(place))  # there, a refusal is how many servers say that there is none
-    return _kind(system, place) is not None
+    try:
+        return _kind(system, place) is not None
+    except Exception as error:
+        if "http" in str(system.protocol) and not _passing(error) and _status(error) is not None:
+            return False  # a refusal is how many servers say that there is none
+        raise
 
 
 def _kind(system: Any, place: str) -> str | None:
@@ -142,7 +164,7 @@ def _kind(system: Any, place: str) -> str | None:
     try:
         return str(system.info(place)["type"])
     except FileNotFoundError as error:
-        if _status(error) in (None, 404, 410):
+        if _status(error) in (None, 404, 410) and _meant(error) is error:
             return None
         raise
 
@@ -187,6 +209,11 @@ class RemoteStore:
         self._held: OrderedDict[tuple[str, int], Future[bytes]] = OrderedDict()
         self._pool = ThreadPoolExecutor(_AT_ONCE, "assay-reading")
 
+    @property
+    def is_series(self) -> bool:
+        """Whether the address itself names the files, and means no others beside them."""
+        return bool(self._series)
+
     @cached_property
     def names(self) -> list[str]:
         """The files below it, or the one file."""
@@ -194,7 +221,7 @@ class RemoteStore:
             return self._series
         self.ask_sizes()
         if not self._sizes and self._is_file:
-            self._sizes[self.path.name] = self._size(self._root)
+            self._sizes[self.path.name] = self._size(self.path.name)
         return sorted(self._sizes)
 
     def ask_sizes(self) -> None:
@@ -230,7 +257,7 @@ class RemoteStore:
     def size(self, name: str) -> int:
         """See `Store`."""
         if name not in self._sizes:
-            self._sizes[name] = self._size(self.place(name))
+            self._sizes[name] = self._size(name)
         return self._sizes[name]
 
     def version(self, name: str) -> str:
@@ -293,8 +320,8 @@ class RemoteStore:
             if name.startswith(prefix) and not any(map(is_clutter, name.removeprefix(prefix).split("/")))
         }
 
-    def _size(self, where: str) -> int:
+    def _size(self, name: str) -> int:
         def ask() -> int:
-            return int(self._system.info(where).get("size") or 0)
+            return int(self._system.info(self.place(name)).get("size") or 0)
 
-        return patiently(ask, where if "://" in where else self.url)
+        return patiently(ask, self.address(name))

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from assay.arrow import pa
 from assay.errors import DataError
@@ -105,7 +105,8 @@ def read_index(content: bytes, file: str) -> ShardIndex:
         if about["format"] != FORMAT:
             raise DataError(f"its format is {about['format']}, not {FORMAT}", "Update Assay.", file=file)
         shards = tuple(Shard(**shard) for shard in about["shards"])
-        _check(table, shards)
+        _check_about(about)
+        _check(table, shards, about["payload"])
         return ShardIndex(
             about["task"],
             about["fingerprint"],
@@ -122,21 +123,32 @@ def read_index(content: bytes, file: str) -> ShardIndex:
         raise DataError(f"the index of the shards is damaged ({error})", _AGAIN, file=file) from error
 
 
-def _check(rows: pa.Table, shards: tuple[Shard, ...]) -> None:
+def _check_about(about: Mapping[str, Any]) -> None:
+    """Whether what is told of the shards is of the kinds that are expected."""
+    for name, kind in (("task", str), ("fingerprint", str), ("facts", dict), ("sides_cut", bool), ("options", dict)):
+        if not isinstance(about[name], kind):
+            raise ValueError(f"its {name} is no {kind.__name__}")
+    if about["payload"] not in get_args(Payload):
+        raise ValueError(f"{about['payload']!r} is nothing that a member can hold")
+
+
+def _check(rows: pa.Table, shards: tuple[Shard, ...], payload: Payload) -> None:
     """Whether every row points into a shard."""
     from assay.arrow import pc
 
     for shard in shards:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", shard.name):
             raise ValueError(f"{shard.name!r} is no name of a shard")
-    missing = [name for name in ("id", *PLACE) if name not in rows.column_names]
+    needed = ("id", *PLACE) if payload == "rows" else ("id", "location", *PLACE)
+    missing = [name for name in needed if name not in rows.column_names]
     if missing:
         raise ValueError(f"it has no column {missing[0]}")
     if not rows.num_rows:
         return
     last = pc.add(rows["_offset"], rows["_size"])
     size = pa.array([shard.bytes for shard in shards], pa.int64()).take(rows["_shard"].combine_chunks())
-    if pc.min(rows["_offset"]).as_py() < 0 or pc.any(pc.greater(last, size)).as_py():
+    least = min(pc.min(rows[name]).as_py() for name in ("_offset", "_size"))
+    if least < 0 or pc.any(pc.greater(last, size)).as_py():
         raise ValueError("a sample lies outside of its shard")
 
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from assay.errors import RunError
 from assay.run import is_full
-from assay.sources._remote import exists, filesystem, is_url, refusals
+from assay.sources._remote import exists, filesystem, is_url, refusals, without_password
 from assay.sources._shard_index import INDEX, Shard, ShardIndex
 
 _BLOCK = tarfile.BLOCKSIZE
@@ -56,7 +56,7 @@ class ShardWriter:
     """
 
     def __init__(self, target: str, shard_bytes: int) -> None:
-        self._target, self._most = target, shard_bytes
+        self._target, self._most = without_password(target), shard_bytes
         with self._refusals():
             self._folder: Folder = _Remote(target) if is_url(target) else _Local(Path(target).expanduser())
         self._shards: list[Shard] = []
@@ -192,8 +192,9 @@ def _umask() -> int:
 class _Remote:
     def __init__(self, url: str) -> None:
         self._system, self._root = filesystem(url)
+        self._url = without_password(url)
         if exists(self._system, f"{self._root}/{INDEX}"):
-            raise RunError(f"{url} holds shards already", _ELSEWHERE)
+            raise RunError(f"{self._url} holds shards already", _ELSEWHERE)
         self._made: list[str] = []
 
     def create(self, name: str) -> BinaryIO:
@@ -201,7 +202,10 @@ class _Remote:
         with suppress(Exception):  # object stores have no folders to be made
             self._system.makedirs(self._root, exist_ok=True)
         self._made.append(place)
-        return cast(BinaryIO, self._system.open(place, "wb"))
+        try:
+            return cast(BinaryIO, self._system.open(place, "wb"))
+        except NotImplementedError as error:
+            raise RunError(f"{self._url} is of a kind that can be read only", _ELSEWHERE) from error
 
     def keep(self) -> None:
         return

@@ -83,7 +83,7 @@ def _parts(source: Source) -> Parts | None:
     if not source.has_files or source.address is None:
         return None
     store = RemoteStore(source.address.removesuffix("/" + INDEX))
-    return store if store.holds(INDEX) else None
+    return store if not store.is_series and store.holds(INDEX) else None
 
 
 def _has_mark(parts: Parts) -> bool:
@@ -215,7 +215,11 @@ def _rows(shards: Shards, without_sides: bool) -> Iterator[pa.RecordBatch]:
         if without_sides:
             columns.pop("split", None)
         for field in index.columns:
-            columns[field.name] = _column([row[field.name] for row in held], field.type)
+            try:
+                columns[field.name] = _column([row[field.name] for row in held], field.type)
+            except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+                told = f"the column {field.name} is not what the index says: the shards do not belong to it"
+                raise DataError(told, _CHANGED, file=shards.parts.address(INDEX)) from error
         yield pa.RecordBatch.from_pydict(columns)
 
 
@@ -226,7 +230,12 @@ def _places(index: ShardIndex, batch: pa.RecordBatch) -> tuple[list[Any], ...]:
 
 
 def _values(shards: Shards, name: str, origin: str, start: int, size: int, check: int) -> dict[str, Any]:
-    return dict(json.loads(_member(shards.parts, name, origin, start, size, check)))
+    content = _member(shards.parts, name, origin, start, size, check)
+    try:
+        return dict(json.loads(content))
+    except (ValueError, TypeError) as error:
+        told = f"the sample {origin} is no row of a table"
+        raise DataError(told, _CHANGED, file=shards.parts.address(name)) from error
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:

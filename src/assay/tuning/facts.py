@@ -34,7 +34,7 @@ def tuned_facts(search: Search, kept: Mapping[str, Any], other: Predictor | None
         from assay.samples.split import TEST
 
         found = [one for one in search.trials() if one.state.is_finished()]
-        best = next(one for one in found if one.number == kept["best"])
+        best = search.trial(kept["best"])
         branch = search.branch_of(best)
         second = test if other is None else search.task.evaluate(other, search.held[0].view(TEST))
         values = branch.values(best.params)

@@ -4,6 +4,7 @@ Each step leaves a file behind, and is skipped where that file is there, so that
 
     RUN/tuning/tuning.json    what is searched, where, and for how long
     RUN/tuning/journal.jsonl  the trials, unless --storage keeps them elsewhere
+    RUN/tuning/chosen.json    which trial is the best, and how long the trainings in full are
     RUN/tuning/found/         the training in full of the best trial, a run without page
     RUN/tuning/defaults/      that of the network as proposed, with the same time
     RUN/tuning/kept.json      which of the two is better on the validation side; its files move into RUN
@@ -23,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assay.cluster.copies import sent
 from assay.errors import RunError
 from assay.fitting import finish, fitted
 from assay.flow import Prepared, TrainOptions, next_run_folder, prepare
@@ -38,7 +40,7 @@ from assay.tuning.options import TuneOptions
 from assay.tuning.plan import SearchPlan, fixed_of, make_plan
 from assay.tuning.score import Score
 from assay.tuning.search import Origin, Search, best_of, open_study
-from assay.tuning.storage import has_password, hidden, open_storage
+from assay.tuning.storage import open_storage
 from assay.versions import versions
 from assay.workforce import Workforce, workforce
 
@@ -56,6 +58,7 @@ class Folder:
         self.path = run.path / "tuning"
         self.request = self.path / "tuning.json"
         self.journal = self.path / "journal.jsonl"
+        self.chosen = self.path / "chosen.json"
         self.kept = self.path / "kept.json"
 
     def candidate(self, name: str) -> RunFolder:
@@ -112,6 +115,8 @@ def tune(
         with writing(folder.path):
             folder.path.mkdir(exist_ok=True)
         with owned(folder.path), workforce(options.cluster) as force:
+            if options.storage is not None:
+                open_storage(options.storage, folder.journal)  # one out of reach is told before anything is read
             asked = _begin(folder, opened, data, options, progress)
             return _go_on(folder, asked, progress, stop, force)
     except BaseException:
@@ -163,7 +168,7 @@ def _request(source: Source, data: DataOptions, options: TuneOptions) -> dict[st
     """What tells one search from another."""
     path = source.path
     named = source.address if path is None else pseudonym(privacy_key(), "source", str(path.resolve()))
-    shown = replace(options, storage=None if options.storage is None else hidden(options.storage), cluster=None)
+    shown = replace(options, storage=options.shown_storage, cluster=None)
     asked: dict[str, Any] = to_json({"source": named, "data": data, "options": shown})
     return asked
 
@@ -195,7 +200,7 @@ def _begin(folder: Folder, source: Source, data: DataOptions, options: TuneOptio
         "source": named_source(prepared),
         "fingerprint": prepared.records.fingerprint,
         "data": data,
-        "options": {**to_json(options), "storage": None if options.storage is None else hidden(options.storage)},
+        "options": {**to_json(options), "storage": options.shown_storage},
         "asked": _request(source, data, options),
         "owner": asked.owner,
         "plan": plan.to_json(),
@@ -224,9 +229,11 @@ def _reopened(folder: Folder, progress: Progress, storage: str | None) -> Asked:
 
 def _address(folder: Folder, written: str | None, given: str | None) -> str | None:
     """The storage's address: passwords are not written down, so that such a one has to be told again."""
+    if written is None:
+        return None
     address = given or os.environ.get("ASSAY_STORAGE") or written
-    if written is None or not has_password(written) or written != address:
-        return address if written is not None else None
+    if address != written or "://" not in written or "…" not in written:
+        return address
     raise RunError(
         f"{folder.run.path} does not hold the password of {written}",
         "Give the address in the variable ASSAY_STORAGE, or as --storage with the same command.",
@@ -237,9 +244,11 @@ def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Eve
     """Everything that is not done yet."""
     search = _search(folder, asked)
     if not folder.kept.exists():
-        force.search(search, progress, stop)
+        if not folder.chosen.exists():
+            force.search(search, progress, stop)
+            _choose(folder, search)
         _train_in_full(folder, asked, search, progress, stop, force)
-    kept = folder.run.read(folder.kept, "kept", "validation", "best")
+    kept = folder.run.read(folder.kept, "kept", "same", "validation", "best")
     _move(folder, str(kept["kept"]))
     made = remade(folder.run, asked.prepared, asked.held)
     return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)), force)
@@ -250,18 +259,27 @@ def _search(folder: Folder, asked: Asked) -> Search:
     task = asked.prepared.task
     study, plan = open_study(asked.study, storage, asked.plan, asked.options, task, asked.held)
     origin, shared = Origin(asked.prepared, asked.data, folder.journal), asked.options.storage is not None
-    return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin)
+    told = sent(folder.run.path, folder.path.name)
+    return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin, after=told)
+
+
+def _choose(folder: Folder, search: Search) -> None:
+    """Write down which trial is the best now: others may tell better ones to a shared storage meanwhile."""
+    found = search.trials()
+    best = best_of(found)
+    same = best.system_attrs.get("fixed_params") is not None and best.number == 0
+    left_s = (search.plan.total_s - search.spent(found)) / (1 if same else 2)
+    left_s = max(left_s, _LEAST_SHARE * search.plan.total_s)
+    folder.run.write(folder.chosen, {"best": best.number, "same": same, "seconds": left_s})
 
 
 def _train_in_full(
     folder: Folder, asked: Asked, search: Search, progress: Progress, stop: threading.Event, force: Workforce
 ) -> None:
     """The best trial, and the defaults beside it, each with half of what is left of the time; which is better."""
-    found = search.trials()
-    best = best_of(found)
-    same = best.system_attrs.get("fixed_params") is not None and best.number == 0
-    names = (DEFAULTS,) if same else (FOUND, DEFAULTS)
-    left_s = max((search.plan.total_s - search.spent(found)) / len(names), _LEAST_SHARE * search.plan.total_s)
+    chosen = folder.run.read(folder.chosen, "best", "same", "seconds")
+    best, left_s = search.trial(chosen["best"]), chosen["seconds"]
+    names = (DEFAULTS,) if chosen["same"] else (FOUND, DEFAULTS)
     score = Score(search.task, asked.held[1], asked.held[0], None, search.several)
     values: dict[str, float] = {}
     for name in names:
@@ -273,8 +291,7 @@ def _train_in_full(
     kept = min(names, key=lambda name: (values[name], name))
     folder.run.write(
         folder.kept,
-        {"kept": kept, "same": same, "best": best.number, "seconds": left_s,
-         "validation": [values.get(FOUND, values[DEFAULTS]), values[DEFAULTS]]},
+        {"kept": kept, **chosen, "validation": [values.get(FOUND, values[DEFAULTS]), values[DEFAULTS]]},
     )  # fmt: skip
 
 

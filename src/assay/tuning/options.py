@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from assay.errors import MissingExtraError, SettingError, did_you_mean
+from assay.sources._remote import without_password
 
 SAMPLERS = ("tpe", "random")
 _EVIDENCE = ("full", "quick", "none")
@@ -41,6 +42,11 @@ class TuneOptions:
     sampler: str = "tpe"
     pruning: bool = True
     cluster: str | None = None
+
+    @property
+    def shown_storage(self) -> str | None:
+        """The storage as it is written down: without its password."""
+        return None if self.storage is None else without_password(self.storage)
 
     def check(self) -> None:
         """Raise `SettingError` for what is not possible."""

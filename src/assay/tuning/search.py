@@ -7,7 +7,7 @@ import datetime
 import math
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from optuna import Study
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from assay.errors import AssayError, SettingError, TrainingError
+from assay.errors import AssayError, RunError, SettingError, TrainingError
 from assay.pacing import Stopwatch, build
 from assay.planning import Held
 from assay.progress import Progress
@@ -30,7 +30,7 @@ from assay.tuning.options import TuneOptions
 from assay.tuning.plan import SearchPlan, step_seconds, steps_of
 from assay.tuning.sampling import CHECKS, KeyedSampler, pruner_of
 from assay.tuning.score import Score
-from assay.tuning.storage import reaching
+from assay.tuning.storage import reaching, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +80,7 @@ class Search:
         shared: other processes may have trials in the same storage.
         origin: what its samples came from and where its journal is; None in a process that does single trials.
         at_once: how many trials of this run are done at a time.
+        after: is called when a trial of this run has ended.
     """
 
     task: Task
@@ -91,6 +92,7 @@ class Search:
     shared: bool
     origin: Origin | None = None
     at_once: int = 1
+    after: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         samples, spec, _ = self.held
@@ -112,11 +114,20 @@ class Search:
         with self._reaching():
             return self.study.get_trials(deepcopy=False)
 
+    def trial(self, number: int) -> FrozenTrial:
+        """A trial that ended; raises `RunError` where the storage does not hold it any more."""
+        found = next((one for one in self.trials() if one.number == number and one.state.is_finished()), None)
+        if found is None:
+            words = f"{told(self.options.storage)} does not hold trial {number} of the search any more"
+            raise RunError(words, "Restore it from a copy.")
+        return found
+
     def run(self, progress: Progress, stop: threading.Event) -> FrozenTrial:
         """Do trials, and give the best; raises `TrainingError` where all fail, `Interrupted` where asked to stop."""
         begun = time.monotonic()
         while (trial := self.next(begun)) is not None:
             self.do(trial, progress, stop)
+            self.after()
         return best_of(self.trials())
 
     def next(self, begun: float, besides: Collection[int] = ()) -> Trial | None:
@@ -133,7 +144,7 @@ class Search:
             if not self.shared or one.user_attrs.get("owner") == self.owner:
                 with self._reaching():
                     return Trial(self.study, one._trial_id)
-        give_up_on(found, self.options.trials)
+        give_up_on(found, self.options.trials, [name for name, where in self.options.search.items() if where])
         if self._enough(found):
             return None
         with self._reaching():
@@ -310,15 +321,19 @@ def best_of(found: list[FrozenTrial]) -> FrozenTrial:
     return min(complete, key=lambda one: (one.value, one.number))
 
 
-def give_up_on(found: list[FrozenTrial], trials: int | None) -> None:
-    """Raise `TrainingError` with the reason of the first where enough trials failed and none did not."""
+def give_up_on(found: list[FrozenTrial], trials: int | None, ranges: Sequence[str] = ()) -> None:
+    """Raise `TrainingError` with the reason of the first where enough trials failed and none did not.
+
+    It likely lies in the `ranges`, the hyper-parameters of which the user said where to search, where there are any.
+    """
     failed = [one for one in found if "error" in one.user_attrs]
     others = [one for one in found if one.state.is_finished() and "error" not in one.user_attrs]
     if others or len(failed) < min(_ENOUGH_FAILED, trials or _ENOUGH_FAILED):
         return
     first = min(failed, key=lambda one: one.number)
     count = "the only trial" if len(failed) == 1 else f"all {len(failed)} trials"
-    hint = first.user_attrs.get("hint") or "Try assay train on the same data; --set holds a hyper-parameter fixed."
+    hint = f"Give --search {ranges[0]} another range, or none." if ranges else first.user_attrs.get("hint")
+    hint = hint or "Try assay train on the same data; --set holds a hyper-parameter fixed."
     raise TrainingError(f"{count} failed, the first because {first.user_attrs['error']}", hint)
 
 
@@ -331,6 +346,3 @@ def _ended(state: TrialState, value: float | None, error: Exception | None) -> s
     if error is not None:
         return f"failed: {error}"
     return "stopped: behind the others" if value is None else f"validation: {value:.4f}"
-
-
-__all__ = ["Search", "best_of", "give_up_on", "open_study"]
