@@ -59,22 +59,23 @@ def test_the_machines_say_who_they_are(cluster: Any, tmp_path: Path) -> None:
     assert "ASSAY_CACHE" in told.value.hint
 
 
-def kill_a_worker(run: Path, seen: list[int]) -> None:
-    """Kill one of two workers once they train."""
+def kill_a_worker(run: Path, rank: int, seen: list[int]) -> None:
+    """Kill a worker once it trains."""
     while not losses(run):
         time.sleep(0.01)
-    seen.append(json.loads((run / "checkpoint" / "workers" / "process-1.json").read_text())["pid"])
+    seen.append(json.loads((run / "checkpoint" / "workers" / f"process-{rank}.json").read_text())["pid"])
     os.kill(seen[0], signal.SIGKILL)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("devices", [1, 2])
 def test_a_training_whose_worker_is_killed_gives_the_losses_of_one_process(
-    cluster: Any, command: Command, digits: Path, tmp_path: Path
+    cluster: Any, command: Command, digits: Path, tmp_path: Path, devices: int
 ) -> None:
-    run, seen = tmp_path / "two", list[int]()
-    killer = threading.Thread(target=kill_a_worker, args=(run, seen), daemon=True)
+    run, seen, devices = tmp_path / "killed", list[int](), min(devices, cluster.width)
+    killer = threading.Thread(target=kill_a_worker, args=(run, devices - 1, seen), daemon=True)
     killer.start()
-    done = command(*words(run, digits, 28), "--devices", min(2, cluster.width), "--cluster", LOCAL)
+    done = command(*words(run, digits, 28), "--devices", devices, "--cluster", LOCAL)
     killer.join(1)
     assert done.code == 0 and seen, done.err
     assert command(*words(tmp_path / "one", digits, 28)).code == 0

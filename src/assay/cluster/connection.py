@@ -36,8 +36,8 @@ _ASKED_FOR = ("assay", "torch")
 _AUTH = "RAY_AUTH_MODE"
 _RAY, _TOKEN = "ray", "token"
 _FORM = "Give HOST:PORT as `ray start --head` prints it, auto for the one that runs here, or local to start one."
-#: No statistics for others; no folder of its own for a worker; an end that is noticed at once; a training is as urgent as
-#: without Ray, and nobody reads the reports of what Ray itself does, which cost a step some per cent on few cores.
+#: No statistics for others; no folder of its own for a worker; an end that is noticed at once; a training is as urgent
+#: as without Ray; and no reports of what Ray itself does, which nobody reads and steps on few cores pay for.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

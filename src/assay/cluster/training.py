@@ -1,7 +1,8 @@
-"""One network trained by several processes of a cluster, started by Ray Train: the loop and the folder of `--devices`.
+"""One network trained by processes of a cluster, started by Ray: the loop and the folder of `--devices`.
 
-Ray Train places the processes, lets them meet (gloo, NCCL) and says when one is lost; then all are started again, by as
-many as there is room for, and go on from the last checkpoint. A run's folder that lies behind a URL has a copy on each
+Ray Train places several processes, lets them meet (gloo, NCCL) and says when one is lost; then all are started again,
+by as many as there is room for, and go on from the last checkpoint. A single process has nobody to meet: it is an actor
+of Ray, without the six that Ray Train sets beside its workers. A run's folder that lies behind a URL has a copy on each
 worker's machine (`copies`); one that does not must be where all machines see it.
 
 Source: https://docs.ray.io/en/latest/train/api/api.html
@@ -58,7 +59,7 @@ class RayTrain:
 
     def launch(self, folder: Path, devices: int) -> None:
         """See `Launcher.launch`."""
-        from ray.train import TrainingFailedError
+        from ray.exceptions import RayError
 
         facts = json.loads((folder / "job.json").read_text(encoding="utf-8"))
         url = remote_of(folder.parent.parent)
@@ -68,10 +69,11 @@ class RayTrain:
             self._copy.drop(_WORKERS)
             self._copy.push()
         for again in range(RESTARTS + 1):
+            how = {"folder": str(folder), "url": self._copy and self._copy.url, "again": again}
             try:
-                self._fit(folder, devices, facts["device"], again)
+                self._alone(how, facts["device"]) if devices == 1 else self._together(how, devices, facts["device"])
                 break
-            except TrainingFailedError as error:
+            except (_Failed, RayError) as error:
                 self._fetch()
                 if is_over(folder):
                     raise
@@ -89,19 +91,32 @@ class RayTrain:
         self._copy.pull(f"{_WORKERS}/progress.jsonl", f"{_WORKERS}/error.json")
         self._copy.push(f"{_WORKERS}/stop", f"{_WORKERS}/abort")
 
-    def _fit(self, folder: Path, devices: int, device: str, again: int) -> None:
-        """Let so many processes train until they end or one is lost."""
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
+    def _alone(self, how: dict[str, Any], device: str) -> None:
+        """Let one process train until it ends or is lost."""
+        ray = self._cluster.ray
+        actor = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_restarts=0)(Alone).remote()
+        try:
+            answer = actor.train.remote(how)
+            while not ray.wait([answer], timeout=_LOOK_S)[0]:
+                if is_over(Path(how["folder"])):  # it may still wait for room
+                    return
+            ray.get(answer)
+        finally:
+            ray.kill(actor)
+
+    def _together(self, how: dict[str, Any], devices: int, device: str) -> None:
+        """Let several processes train until they end or one is lost."""
+        from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
         from ray.train.torch import TorchConfig, TorchTrainer
 
         gpu = device == "cuda"
-        place, system = (str(folder), None) if self._copy is None else self._copy.storage()
+        place, system = (how["folder"], None) if self._copy is None else self._copy.storage()
         storage = f"{place}/ray" if self._copy is None else f"{place}/{_WORKERS}/ray"
         # What Ray Train itself would do where a process is lost is wait for as many machines as there were.
         failures = FailureConfig(max_failures=0, controller_failure_limit=0)
-        TorchTrainer(
+        trainer = TorchTrainer(
             train_worker,
-            train_loop_config={"folder": str(folder), "url": self._copy and self._copy.url, "again": again},
+            train_loop_config=how,
             scaling_config=ScalingConfig(
                 num_workers=devices,
                 use_gpu=gpu,
@@ -110,9 +125,16 @@ class RayTrain:
             ),
             torch_config=TorchConfig("nccl" if gpu else "gloo", timeout_s=60 * WAITING_MINUTES),
             run_config=RunConfig(
-                name=f"start-{again}", storage_path=storage, storage_filesystem=system, failure_config=failures
+                name=f"start-{how['again']}", storage_path=storage, storage_filesystem=system, failure_config=failures
             ),
-        ).fit()
+        )
+        try:
+            trainer.fit()
+        except TrainingFailedError as error:
+            # Without those of workers it was the controller that was lost.
+            failures_told: Any = getattr(error, "worker_failures", {}) or {}
+            kinds = [type(one).__name__ for one in failures_told.values()]
+            raise _Failed(str(error), not kinds or any("UserException" not in kind for kind in kinds)) from error
 
     def _left(self, devices: int, device: str) -> int:
         """How many processes go on after one was lost: as many as before, or what there is room for."""
@@ -129,34 +151,58 @@ class RayTrain:
             self._copy.pull(*names)
 
 
+class _Failed(Exception):
+    """Several processes did not train to the end; whether that is because one was lost."""
+
+    def __init__(self, why: str, lost: bool) -> None:
+        super().__init__(why)
+        self.lost = lost
+
+
 def _was_lost(error: Exception) -> bool:
     """Whether a process was killed, as against one that raised an error."""
-    failures: Any = getattr(error, "worker_failures", {})
-    return not failures or any("UserException" not in type(one).__name__ for one in failures.values())
+    from ray.exceptions import RayTaskError
+
+    return error.lost if isinstance(error, _Failed) else not isinstance(error, RayTaskError)
+
+
+class Alone:
+    """A process that trains by itself; an actor of Ray, since it keeps settings to its end."""
+
+    def train(self, how: dict[str, Any]) -> None:
+        """See `trained_by`."""
+        trained_by(how, 0, 1, 0)
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """What each process does; called by Ray Train.
-
-    Args:
-        config: `folder` of the workers as the main process knows it, `url` of the run's copy or None, and how often the
-            training was begun `again`.
-    """
+    """What each of several processes does; called by Ray Train. See `trained_by`."""
     from ray.train import get_context
 
     context = get_context()
-    rank, size = context.get_world_rank(), context.get_world_size()
-    folder, post = Path(config["folder"]), None
-    if config["url"]:
-        post = Post(config["url"], rank)
+    trained_by(config, context.get_world_rank(), context.get_world_size(), context.get_local_rank())
+
+
+def trained_by(how: dict[str, Any], rank: int, size: int, local_rank: int) -> None:
+    """What each process does.
+
+    Args:
+        how: `folder` of the workers as the main process knows it, `url` of the run's copy or None, and how often the
+            training was begun `again`.
+        rank: of this process, of `size`.
+        size: of them.
+        local_rank: among those on this machine.
+    """
+    folder, post = Path(how["folder"]), None
+    if how["url"]:
+        post = Post(how["url"], rank)
         folder = post.folder
     if is_over(folder):
         return
     try:
         facts = read_job(folder)
         leave_when((folder / "abort").exists)
-        ranks = joined(folder, facts, rank, size, context.get_local_rank())
-        train(folder, facts, ranks, config["again"], post.written(ranks) if post else lambda: None)
+        ranks = joined(folder, facts, rank, size, local_rank)
+        train(folder, facts, ranks, how["again"], post.written(ranks) if post else lambda: None)
     except AssayError as error:
         write_error(folder, error)
         if post:
