@@ -283,7 +283,7 @@ def test_files_do_not_stay(tmp_path: Path) -> None:
         ):
             sent = [("files", file) for file in files]
             assert httpx.post(f"{server.url}/predict", files=sent, timeout=60).status_code == status
-        _until(lambda: not list(root.iterdir()))
+        _until(lambda: not [path for path in root.rglob("*") if not path.is_dir()])
         assert root.exists()
     assert not root.exists()
 

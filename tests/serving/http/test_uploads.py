@@ -63,9 +63,24 @@ def test_uploads_lie_below_the_root_and_go(tmp_path: Path, monkeypatch: pytest.M
     assert len(files) == 7 and all(file.parent == upload.folder for file in files)
     assert upload.hidden(f"{upload.folder}/x.png: damaged, {upload.folder}") == "x.png: damaged, the upload"
     upload.close()
-    assert not upload.folder.exists()
+    assert not [path for path in root.path.rglob("*") if path.is_file()]
     root.close()
     assert not root.path.exists()
+
+
+def test_the_folder_of_a_request_is_empty_and_its_own() -> None:
+    root = UploadRoot()
+    first, second = root.upload(), root.upload()
+    first.add("a.png", b"first")
+    first.close()
+    first.close()  # once more gives it to nobody
+    third, fourth = root.upload(), root.upload()
+    assert third.folder == first.folder and not list(third.folder.iterdir())
+    assert len({third.folder, fourth.folder, second.folder}) == 3
+    (fourth.folder / "put there by a reader").mkdir()
+    fourth.close()
+    assert not fourth.folder.exists() and root.upload().folder != fourth.folder
+    root.close()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="asks after processes as POSIX has them")
