@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -82,15 +83,14 @@ def trained(bench: Bench, name: str, devices: int, epochs: float) -> Json:
     done = run_assay(*options_of(bench, name, epochs), "--devices", devices, "--out", run, cache=bench.work / "cache")
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "train_loss" in line]
-    # Over ten lines at a time: the history tells milliseconds, of which a step may have few.
-    later = zip(steps[10:], steps[20:], strict=False)
-    late = [(b["seconds"] - a["seconds"]) / (b["step"] - a["step"]) for a, b in later]
+    # One line at a time: checks lie between some of them. The history tells whole milliseconds.
+    late = [(b["seconds"] - a["seconds"]) / (b["step"] - a["step"]) for a, b in pairwise(steps)]
     plan = json.loads((run / "plan.json").read_text())
     return {
         "losses": [line["train_loss"] for line in steps],
         "every": steps[0]["step"],
         "first_step_s": steps[0]["seconds"],
-        "step_ms": 1000 * statistics.median(late or [steps[-1]["seconds"] / steps[-1]["step"]]),
+        "step_ms": 1000 * statistics.median(late[10:] or late),
         "fit_s": done.json["seconds"],
         "wall_s": done.wall_s,
         "steps": steps[-1]["step"],
