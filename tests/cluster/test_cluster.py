@@ -103,6 +103,21 @@ def test_more_processes_than_the_cluster_has(cluster: Any, command: Command, dig
     assert done.code == 1 and f"--devices {cluster.width}" in done.err
 
 
+def test_a_cluster_without_room_is_told(
+    cluster: Any, command: Command, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.util import placement_group, remove_placement_group
+
+    monkeypatch.setattr("assay.cluster.training._ROOM_S", 0.5)
+    others = placement_group([{"CPU": cluster.width}])
+    try:
+        assert others.wait(60)
+        done = command(*words(tmp_path / "run", digits, 1), "--cluster", LOCAL)
+    finally:
+        remove_placement_group(others)
+    assert done.code == 1 and "the cluster had no room for the training" in done.err and "ray status" in done.err
+
+
 def test_small_trainings_are_those_of_this_process(cluster: Any, wine: Path, tmp_path: Path) -> None:
     from assay.baselines.fit import Fit
     from assay.cluster.address import subject_address

@@ -196,10 +196,9 @@ def _let_in(address: str) -> None:
         SettingError: there is no Ray, or none that lets this process in.
     """
     answer = _answer(address)
-    if answer == _TOKEN and not os.environ.get(_AUTH):
-        answer = _TOKEN if _answer(address, {_AUTH: _TOKEN}) != _RAY else _RAY
-        if answer == _RAY:
-            _show_token()
+    if answer == _TOKEN and not os.environ.get(_AUTH) and _answer(address, {_AUTH: _TOKEN}) == _RAY:
+        _show_token()
+        answer = _RAY
     if answer == _TOKEN:
         raise SettingError(
             f"the cluster at {address} asks for a token, and takes none that is known here",

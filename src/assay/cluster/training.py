@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at a copy behind a URL, by the main process and by workers.
 _LOOK_S = 2.0
+#: Seconds for a process to begin, where others may have all cores.
+_ROOM_S = 180.0
 _WORKERS = "checkpoint/workers"
 _NO_ROOM = "no machine of the cluster is left that could train"
 
@@ -96,13 +98,23 @@ class RayTrain:
         ray = self._cluster.ray
         actor = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"), max_restarts=0)(Alone).remote()
         try:
-            answer = actor.train.remote(how)
-            while not ray.wait([answer], timeout=_LOOK_S)[0]:
-                if is_over(Path(how["folder"])):  # it may still wait for room
-                    return
-            ray.get(answer)
+            if self._begins(actor, Path(how["folder"])):
+                ray.get(actor.train.remote(how))
         finally:
             ray.kill(actor)
+
+    def _begins(self, actor: Any, folder: Path) -> bool:
+        """Wait until there is room for a process; whether it has begun before the user wanted it to stop."""
+        ray, end = self._cluster.ray, time.monotonic() + _ROOM_S
+        ready = actor.__ray_ready__.remote()
+        while not ray.wait([ready], timeout=_LOOK_S)[0]:
+            if any((folder / name).exists() for name in ("stop", "abort")):
+                return False
+            if time.monotonic() > end:
+                words = f"the cluster had no room for the training in {_ROOM_S:.0f} s"
+                raise RunError(words, "See what `ray status` says; assay resume goes on once others are done.")
+        ray.get(ready)
+        return True
 
     def _together(self, how: dict[str, Any], devices: int, device: str) -> None:
         """Let several processes train until they end or one is lost."""
