@@ -224,7 +224,7 @@ def one_request(bench: Bench, run: Path, asks: Path, how: _Sizes) -> Json:
 
 
 def many_clients(bench: Bench, run: Path, asks: Path, how: _Sizes, int8: bool) -> Json:
-    """Answers a second of the server in both precisions, the raw session in its best batches, and the plain endpoint."""
+    """Answers a second of the server in both precisions, the raw session in its best batches and the plain endpoint."""
     ask = raw_session(run)
     photos = [file.read_bytes() for file in sorted((bench.work / "asks").glob("*.jpg"))]
     batches = _BATCHES[: 2 if bench.smoke else None]
