@@ -9,6 +9,9 @@ import numpy as np
 
 from assay.sources._route import Drive, Fixes, Series
 from assay.sources._route import Path as Way
+from assay.sources.records import Records
+from assay.sources.routes import read_drive_inputs, read_drives
+from assay.sources.source import DataOptions, open_source
 
 TRACK_M = 1.5
 LAT, LON = 48.1, 11.5
@@ -87,3 +90,28 @@ def write_drives(root: Path, count: int = 30, seconds: float = 60.0, *, gnss: bo
     for number in range(count):
         write_drive(root / f"drive-{number:02}", made_drive(seconds=seconds, seed=number), gnss=gnss)
     return root
+
+
+def write_kitti(folder: Path, routes: int = 3) -> Path:
+    """Routes as KITTI writes them: along a wide circle."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for route in range(routes):
+        angle = np.linspace(0, 2 + 0.1 * route, 300)
+        rows = []
+        for one in angle:
+            c, s = np.cos(one), np.sin(one)
+            rows.append([c, 0, s, 100 * (1 - c), 0, 1, 0, 0, -s, 0, c, 100 * s])
+        np.savetxt(folder / f"{route:02}.txt", np.asarray(rows))
+    return folder
+
+
+def read(path: Path, **extra: object) -> Records:
+    return read_drives(open_source(path), DataOptions(extra=extra))
+
+
+def only(path: Path) -> tuple[Drive, dict[str, str]]:
+    """The one drive of a folder as an input, and what was found on the way."""
+    records = read_drive_inputs(open_source(path), gnss=True)
+    assert records.load is not None
+    location = next(iter(records.batches())).column("location")[0].as_py()
+    return records.load(location), {problem.kind: problem.action for problem in records.problems}

@@ -15,6 +15,7 @@ from PIL import Image
 from assay.errors import DataError, SettingError
 from assay.serving.watching import Seen, Sight, Watcher, Watching
 from assay.sources._video_chunks import VideoFrames
+from programs import complains
 
 COLOURS = {"stop": (220, 30, 30), "go": (30, 200, 40), "nothing": (90, 90, 90)}
 
@@ -54,14 +55,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.write(np.ascontiguousarray(frame[:, :, ::-1]))
     writer.release()
     return file
-
-
-def complains(result: Any, *words: str) -> None:
-    told = [line for line in result.err.splitlines() if line.startswith(("error: ", "hint: "))]
-    assert result.code == 1 and "Traceback" not in result.err, result.err
-    assert [line.split(":")[0] for line in told] == ["error", "hint"], result.err
-    for word in words:
-        assert word in "\n".join(told)
 
 
 # A watcher ------------------------------------------------------------------------------------------------------------
