@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from assay.tuning.importance import FEWEST, importances
-from assay.tuning.sampling import CHECKS, KeyedSampler, pruner_of
+from assay.tuning.sampling import CHECKS, COST_WITH_PRUNING, KeyedSampler, pruner_of
 from assay.tuning.storage import open_storage
 
 warnings.simplefilter("ignore")
@@ -18,7 +18,7 @@ warnings.simplefilter("ignore")
 def opened(file: Path, by_lot: bool = False) -> optuna.Study:
     storage = open_storage(str(file), file)
     study = optuna.create_study(study_name="s", storage=storage, load_if_exists=True, pruner=pruner_of(True))
-    study.sampler = KeyedSampler("s", storage, 7, by_lot, False)
+    study.sampler = KeyedSampler(7, by_lot, False)
     return study
 
 
@@ -37,7 +37,7 @@ def test_a_search_that_is_gone_on_with_draws_what_it_would_have(tmp_path: Path, 
     assert cut == values and len(set(values)) == 12
 
 
-def test_it_learns_from_the_trials_of_all_brackets(tmp_path: Path) -> None:
+def test_it_learns_from_the_trials_so_far(tmp_path: Path) -> None:
     study = opened(tmp_path / "journal")
     drawn = [one_trial(study) for _ in range(30)]
     assert sum(abs(x - 0.3) < 0.2 for x in drawn[15:]) >= 9
@@ -57,7 +57,26 @@ def test_a_trial_that_is_far_behind_is_stopped(tmp_path: Path) -> None:
                 break
         else:
             study.tell(trial, float(number))
-    assert 6 <= stopped < 12
+    assert stopped == 11
+
+
+def test_a_third_goes_on_at_each_rung(tmp_path: Path) -> None:
+    study = opened(tmp_path / "journal", by_lot=True)
+    ends = []
+    for _ in range(90):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0.0, 1.0)
+        for check in range(1, CHECKS + 1):
+            trial.report(x, check)
+            if check < CHECKS and trial.should_prune():
+                study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                break
+        else:
+            study.tell(trial, x)
+        ends.append(check)
+    assert set(ends) == {2, 6, CHECKS}
+    assert 0.55 < ends.count(2) / 90 < 0.75
+    assert sum(ends) / (90 * CHECKS) == pytest.approx(COST_WITH_PRUNING, abs=0.06)
 
 
 def test_importance_finds_what_matters(tmp_path: Path) -> None:

@@ -307,7 +307,7 @@ def open_study(
                 study.enqueue_trial(defaults_of(branch, len(plan.branches) > 1), skip_if_exists=True)
             study.set_user_attr(_PLAN, plan.to_json())
         agreed = SearchPlan.read(study.user_attrs[_PLAN], plan.times, task, held, options)
-        study.sampler = KeyedSampler(name, storage, options.seed, options.sampler == "random", len(agreed.branches) > 1)
+        study.sampler = KeyedSampler(options.seed, options.sampler == "random", len(agreed.branches) > 1)
         study.pruner = pruner_of(options.pruning)
     return study, agreed
 
