@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import optuna
@@ -15,10 +16,10 @@ from assay.tuning.storage import open_storage
 warnings.simplefilter("ignore")
 
 
-def opened(file: Path, by_lot: bool = False) -> optuna.Study:
+def opened(file: Path, by_lot: bool = False, proposed: Mapping[str, float] | None = None) -> optuna.Study:
     storage = open_storage(str(file), file)
     study = optuna.create_study(study_name="s", storage=storage, load_if_exists=True, pruner=pruner_of(True))
-    study.sampler = KeyedSampler(7, by_lot, False)
+    study.sampler = KeyedSampler(7, by_lot, [proposed or {"x": 0.9}])
     return study
 
 
@@ -41,6 +42,23 @@ def test_it_learns_from_the_trials_so_far(tmp_path: Path) -> None:
     study = opened(tmp_path / "journal")
     drawn = [one_trial(study) for _ in range(30)]
     assert sum(abs(x - 0.3) < 0.2 for x in drawn[15:]) >= 9
+
+
+@pytest.mark.parametrize("by_lot", [False, True])
+def test_the_first_trials_change_few_hyper_parameters(tmp_path: Path, by_lot: bool) -> None:
+    proposed = {f"x{number}": 0.5 for number in range(10)}
+    study = opened(tmp_path / "journal", by_lot, proposed)
+    study.enqueue_trial(proposed)
+    changed = []
+    for _ in range(16):
+        trial = study.ask()
+        drawn = {name: trial.suggest_float(name, 0.0, 1.0) for name in proposed}
+        study.tell(trial, sum(drawn.values()))
+        changed.append({name for name, value in drawn.items() if value != 0.5})
+    assert not changed[0]
+    assert all(len(one) == 10 for one in changed[9:])
+    assert [len(one) for one in changed[1:9]] == [10 if by_lot else 4] * 8
+    assert by_lot or len(set().union(*changed[1:9])) >= 8
 
 
 def test_a_trial_that_is_far_behind_is_stopped(tmp_path: Path) -> None:

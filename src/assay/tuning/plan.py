@@ -1,7 +1,7 @@
 """What a search is going to do, decided before its first trial and written down: networks, ranges, length of a trial.
 
 Of the time that is given, a fifth is for the training of the best trial in full, a fifth for that of the defaults
-beside it, and the rest for trials. All trials take as long as twenty that are never stopped, or as `--trials` says.
+beside it, and the rest for trials. All trials take as long as ten that are never stopped, or as `--trials` says.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ _TIMES_DEFAULT = 15
 #: The share of the time for each of the two trainings in full.
 FINAL_SHARE = 0.2
 #: Trials that are never stopped, that the time for trials holds where their number is not given.
-_FULL_TRIALS = 20
+_FULL_TRIALS = 10
 #: The share of a trial that goes into training steps; the rest into looking at the validation side.
 _STEPPING = 0.8
 #: The share of a trial's steps that the loop's own checks may cost; how much quicker a forward pass alone is.
 _CHECKING, _FORWARD_SHARE = 0.15, 2.5
 _FEWEST_WINDOWS = 200
+#: A trial is judged by the mean of its weights over about this share of its steps: in the midst of a training a large
+#: learning rate hides how good it is going to be.
+_AVERAGED = 0.05
 
 
 @dataclass(frozen=True)
@@ -182,3 +185,9 @@ def steps_of(fidelity: Fidelity, reference_s: float, step_s: float, most: int = 
     """The steps of a trial whose steps take as long as that, where those of the first network take `reference_s`."""
     steps = max(fidelity.checks, round(fidelity.steps * reference_s / max(step_s, 1e-9)))
     return min(steps, max(fidelity.checks, most)) if most else steps
+
+
+def of_trial(plan: Plan, steps: int, checks: int) -> Plan:
+    """How a trial of that many steps, which is looked at so often, is trained."""
+    averaging = max(plan.averaging, 1 - 1 / max(1.0, _AVERAGED * steps))
+    return dataclasses.replace(plan, steps=steps, checks=checks, early_stopping=0, averaging=averaging)

@@ -1,7 +1,10 @@
-"""How the next trial is chosen: TPE over all trials so far, with draws that follow from the seed and its number alone.
+"""How the next trial is chosen: near what is proposed, then TPE; draws follow from the seed and its number alone.
 
 A sampler of Optuna's draws from one generator after the other; a search that was killed and goes on would draw the
 first values again. Here each trial has a sampler of its own, keyed by its number.
+
+What a recipe proposes is good already, and of many hyper-parameters drawn at once some spoil what others gain. So the
+first trials change few of them at a time; they show TPE which way is better.
 
 Trials are stopped as in Hyperband's first bracket, asynchronously. Its other brackets stop trials later or never, for
 the sake of those that begin slowly, and took more time than the first; a trial that was stopped wrongly costs little
@@ -16,8 +19,10 @@ asynchronous form of a bracket that Optuna has).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
@@ -25,13 +30,14 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
 from assay.samples.draws import key_of
+from assay.tuning.branches import NETWORK
 
 #: A trial is judged at so many checks; it can be stopped at the second, and at the sixth.
 CHECKS, FIRST_RUNG, FACTOR = 9, 2, 3
 #: What trials cost on average that may be stopped, as a share of those that run to their end: a third goes on at each.
 COST_WITH_PRUNING = 0.41
-#: Trials drawn by lot before TPE has something to learn from.
-_BY_LOT = 8
+#: Trials before TPE has something to learn from, and the share of the hyper-parameters that such a one changes.
+_BEFORE_TPE, _CHANGED = 8, 0.4
 
 
 def pruner_of(pruning: bool) -> BasePruner:
@@ -47,11 +53,11 @@ class KeyedSampler(BaseSampler):
     Args:
         seed: of the draws.
         by_lot: draw everything by lot.
-        branched: trials differ in which parameters they have.
+        proposed: the parameters of each network as proposed; trials of several differ in which parameters they have.
     """
 
-    def __init__(self, seed: int, by_lot: bool, branched: bool) -> None:
-        self._seed, self._by_lot, self._branched = seed, by_lot, branched
+    def __init__(self, seed: int, by_lot: bool, proposed: Sequence[Mapping[str, Any]]) -> None:
+        self._seed, self._by_lot, self._proposed = seed, by_lot, proposed
         self._of: tuple[int, BaseSampler] | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -68,6 +74,9 @@ class KeyedSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """See `BaseSampler`."""
+        kept = self._kept(trial.number)
+        if param_name in kept:
+            return kept[param_name]
         return self._keyed(trial).sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -79,6 +88,18 @@ class KeyedSampler(BaseSampler):
         """See `BaseSampler`."""
         self._keyed(trial).after_trial(study, trial, state, values)
 
+    def _kept(self, number: int) -> Mapping[str, Any]:
+        """The parameters of a trial that stay as proposed; none where TPE or the lot decides."""
+        if self._by_lot or number >= len(self._proposed) + _BEFORE_TPE:
+            return {}
+        kept: dict[str, Any] = {}
+        random = np.random.default_rng(int(key_of(self._seed, "changed", number)))
+        for own in self._proposed:
+            names = sorted(name for name in own if name != NETWORK)
+            changed = set(random.permutation(names)[: max(1, round(_CHANGED * len(names)))])
+            kept |= {name: own[name] for name in names if name not in changed}
+        return kept
+
     def _keyed(self, trial: FrozenTrial) -> BaseSampler:
         if self._of is None or self._of[0] != trial.number:
             seed = int(key_of(self._seed, "trial", trial.number)) % 2**32
@@ -88,4 +109,7 @@ class KeyedSampler(BaseSampler):
     def _sampler(self, seed: int) -> BaseSampler:
         if self._by_lot:
             return RandomSampler(seed)
-        return TPESampler(n_startup_trials=_BY_LOT, seed=seed, multivariate=True, group=self._branched)
+        several = len(self._proposed) > 1
+        return TPESampler(
+            n_startup_trials=len(self._proposed) + _BEFORE_TPE, seed=seed, multivariate=True, group=several
+        )

@@ -27,7 +27,7 @@ from assay.task import Task
 from assay.training.loop import Interrupted, Job, fit
 from assay.tuning.branches import NETWORK, Branch, defaults_of, suggested
 from assay.tuning.options import TuneOptions
-from assay.tuning.plan import SearchPlan, step_seconds, steps_of
+from assay.tuning.plan import SearchPlan, of_trial, step_seconds, steps_of
 from assay.tuning.sampling import CHECKS, KeyedSampler, pruner_of
 from assay.tuning.score import Score
 from assay.tuning.storage import reaching, told
@@ -220,7 +220,7 @@ class Search:
         samples, spec, _ = self.held
         settings, plan = branch.with_values(values)
         steps = self._steps(trial, branch, settings, plan)
-        plan = dataclasses.replace(plan, steps=steps, checks=self.plan.fidelity.checks, early_stopping=0)
+        plan = of_trial(plan, steps, self.plan.fidelity.checks)
         torch.manual_seed(int(key_of(plan.seed, "weights")) >> 1)
         network = build(branch.kind, spec, settings)
         if branch.kind.prepare is not None:
@@ -307,7 +307,8 @@ def open_study(
                 study.enqueue_trial(defaults_of(branch, len(plan.branches) > 1), skip_if_exists=True)
             study.set_user_attr(_PLAN, plan.to_json())
         agreed = SearchPlan.read(study.user_attrs[_PLAN], plan.times, task, held, options)
-        study.sampler = KeyedSampler(options.seed, options.sampler == "random", len(agreed.branches) > 1)
+        proposed = [defaults_of(branch, len(agreed.branches) > 1) for branch in agreed.branches]
+        study.sampler = KeyedSampler(options.seed, options.sampler == "random", proposed)
         study.pruner = pruner_of(options.pruning)
     return study, agreed
 
