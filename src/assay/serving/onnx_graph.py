@@ -44,6 +44,8 @@ class OnnxGraph:
         options.intra_op_num_threads = threads or _threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 4  # errors come as exceptions, too
+        # Between runs the threads would go on spinning for the next one, on cores that whoever asks needs.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the runtime has an exception of its own for each status, without a common base
