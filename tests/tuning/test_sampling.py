@@ -9,7 +9,9 @@ from pathlib import Path
 import optuna
 import pytest
 
+from assay.training.plan import Plan
 from assay.tuning.importance import FEWEST, importances
+from assay.tuning.plan import of_trial
 from assay.tuning.sampling import CHECKS, COST_WITH_PRUNING, KeyedSampler, pruner_of
 from assay.tuning.storage import open_storage
 
@@ -110,3 +112,9 @@ def test_importance_finds_what_matters(tmp_path: Path) -> None:
     shares = importances(study.trials)
     assert shares["x"] > 0.7 and sum(shares.values()) == pytest.approx(1.0)
     assert importances(study.trials[: FEWEST - 1]) == {}
+
+
+def test_a_trial_is_judged_by_the_mean_of_its_latest_weights() -> None:
+    assert of_trial(Plan(), 400, CHECKS).averaging == pytest.approx(0.95)
+    assert of_trial(Plan(averaging=0.999), 400, CHECKS).averaging == 0.999
+    assert of_trial(Plan(), 9, CHECKS).averaging == 0

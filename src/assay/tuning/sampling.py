@@ -7,7 +7,7 @@ What a recipe proposes is good already, and of many hyper-parameters drawn at on
 first trials change few of them at a time; they show TPE which way is better.
 
 Trials are stopped as in Hyperband's first bracket, asynchronously. Its other brackets stop trials later or never, for
-the sake of those that begin slowly, and took more time than the first; a trial that was stopped wrongly costs little
+the sake of those that begin slowly; a trial that was stopped wrongly costs little
 here, since what was found has to beat the defaults in full. TPE ranks trials that were stopped early behind those that
 came further, as BOHB's model ranks by the largest budget (S. Falkner, A. Klein, F. Hutter, "BOHB: Robust and efficient
 hyperparameter optimization at scale", ICML 2018).
@@ -58,39 +58,40 @@ class KeyedSampler(BaseSampler):
 
     def __init__(self, seed: int, by_lot: bool, proposed: Sequence[Mapping[str, Any]]) -> None:
         self._seed, self._by_lot, self._proposed = seed, by_lot, proposed
-        self._of: tuple[int, BaseSampler] | None = None
+        self._before_tpe = len(proposed) + _BEFORE_TPE
+        self._of: tuple[int, BaseSampler, Mapping[str, Any]] | None = None
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """See `BaseSampler`."""
-        return self._keyed(trial).infer_relative_search_space(study, trial)
+        return self._keyed(trial)[0].infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """See `BaseSampler`."""
-        return self._keyed(trial).sample_relative(study, trial, search_space)
+        return self._keyed(trial)[0].sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """See `BaseSampler`."""
-        kept = self._kept(trial.number)
+        sampler, kept = self._keyed(trial)
         if param_name in kept:
             return kept[param_name]
-        return self._keyed(trial).sample_independent(study, trial, param_name, param_distribution)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """See `BaseSampler`."""
         self._of = None
-        self._keyed(trial).before_trial(study, trial)
+        self._keyed(trial)[0].before_trial(study, trial)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Any) -> None:
         """See `BaseSampler`."""
-        self._keyed(trial).after_trial(study, trial, state, values)
+        self._keyed(trial)[0].after_trial(study, trial, state, values)
 
     def _kept(self, number: int) -> Mapping[str, Any]:
         """The parameters of a trial that stay as proposed; none where TPE or the lot decides."""
-        if self._by_lot or number >= len(self._proposed) + _BEFORE_TPE:
+        if self._by_lot or number >= self._before_tpe:
             return {}
         kept: dict[str, Any] = {}
         random = np.random.default_rng(int(key_of(self._seed, "changed", number)))
@@ -100,16 +101,15 @@ class KeyedSampler(BaseSampler):
             kept |= {name: own[name] for name in names if name not in changed}
         return kept
 
-    def _keyed(self, trial: FrozenTrial) -> BaseSampler:
+    def _keyed(self, trial: FrozenTrial) -> tuple[BaseSampler, Mapping[str, Any]]:
+        """The sampler of a trial, and what `_kept` gives for it."""
         if self._of is None or self._of[0] != trial.number:
             seed = int(key_of(self._seed, "trial", trial.number)) % 2**32
-            self._of = (trial.number, self._sampler(seed))
-        return self._of[1]
+            self._of = (trial.number, self._sampler(seed), self._kept(trial.number))
+        return self._of[1:]
 
     def _sampler(self, seed: int) -> BaseSampler:
         if self._by_lot:
             return RandomSampler(seed)
         several = len(self._proposed) > 1
-        return TPESampler(
-            n_startup_trials=len(self._proposed) + _BEFORE_TPE, seed=seed, multivariate=True, group=several
-        )
+        return TPESampler(n_startup_trials=self._before_tpe, seed=seed, multivariate=True, group=several)
