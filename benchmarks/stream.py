@@ -177,9 +177,9 @@ def trained(bench: Bench) -> Json:
 
 def said_traces(bench: Bench, voices: Sequence[str], side: str) -> tuple[list[Any], Any]:
     """The clips of one side said over voices, 20 dB softer, as a detector hears them; and how it listens."""
-    from assay.api import load
     from assay.evaluation.command_streams import said_over
     from assay.evaluation.false_alarms import trace
+    from assay.loading import load
 
     chosen = [clip for clip in clips(bench) if side_of(clip, bench.smoke) == side]
     np.random.default_rng(0).shuffle(chosen)  # type: ignore[arg-type]
@@ -203,8 +203,8 @@ def unsaid_traces(bench: Bench, voices: Sequence[str], apart_s: float = _APART_S
     """
     from dataclasses import replace
 
-    from assay.api import load
     from assay.evaluation.false_alarms import trace
+    from assay.loading import load
 
     model, quiet, found = load(bench.work / "run"), np.zeros(round(apart_s * RATE), np.float32), []
     for voice in voices:
@@ -262,10 +262,10 @@ def measured(bench: Bench, threshold: float) -> Json:
 
 def reacted(bench: Bench, threshold: float) -> Json:
     """Clips of the test side said over one voice as a microphone gives them, in real time, until a URL is called."""
-    from assay.api import load
     from assay.evaluation.command_streams import said_over
     from assay.evaluation.false_alarms import matched
     from assay.listening import BLOCK_S
+    from assay.loading import load
 
     asked = [clip for clip in clips(bench) if side_of(clip, bench.smoke) == "test"]
     np.random.default_rng(1).shuffle(asked)  # type: ignore[arg-type]

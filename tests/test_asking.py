@@ -169,11 +169,11 @@ class Grower:
 def test_on_a_terminal_one_answer_grows_and_several_are_told_together(
     given: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import assay.api
+    import assay.loading
     from assay.answering import predict_and_tell
 
     terminal = Terminal()
-    monkeypatch.setattr(assay.api, "load", lambda path: Grower())
+    monkeypatch.setattr(assay.loading, "load", lambda path: Grower())
     monkeypatch.setattr("sys.stdout", terminal)
     predict_and_tell(tmp_path, [given], False, None, False, {})
     assert [line.split("\t")[0] for line in terminal.shown.splitlines()] == lines

@@ -84,6 +84,14 @@ def test_inputs_are_read_without_what_trains(tmp_path: Path) -> None:
     assert [len(names) for names in found] == [2, 2, 1] and loaded == []
 
 
+def test_loading_needs_nothing_of_training() -> None:
+    """`assay serve` and `assay predict` start sooner for it."""
+    program = "import json, sys, assay; assay.load; print(json.dumps('assay.flow' in sys.modules))"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=paths)
+    assert json.loads(told.stdout) is False
+
+
 def test_arrow_is_imported_in_one_place() -> None:
     """`assay[run]` answers without it: `assay.arrow` gives it, or what stands in for it."""
     pattern = re.compile(r"^ *(import|from) pyarrow", re.MULTILINE)

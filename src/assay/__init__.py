@@ -14,9 +14,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.api import load, train, tune
+    from assay.api import train, tune
     from assay.errors import AssayError
     from assay.estimators import Classifier, Regressor
+    from assay.loading import load
     from assay.model import Model
 
 __version__ = "0.1.0"
@@ -25,7 +26,7 @@ __all__ = ["AssayError", "Classifier", "Model", "Regressor", "load", "train", "t
 _PLACES = {
     "train": "assay.api",
     "tune": "assay.api",
-    "load": "assay.api",
+    "load": "assay.loading",
     "Model": "assay.model",
     "Classifier": "assay.estimators",
     "Regressor": "assay.estimators",

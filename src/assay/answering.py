@@ -39,7 +39,7 @@ def predict_and_tell(
     On a terminal an answer that grows is told while it does.
     """
     from assay.answer_recordings import Recordings
-    from assay.api import load
+    from assay.loading import load
 
     if out is not None and not out.is_dir():
         _check_place(out)
@@ -100,7 +100,7 @@ def print_answer(row: Mapping[str, Any]) -> None:
 
 def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
     """What to label next, one sample a line: for a person, as JSON, or into a CSV file."""
-    from assay.api import load
+    from assay.loading import load
 
     if out is not None:
         _check_place(out)

@@ -1,4 +1,4 @@
-"""Training and loading from Python."""
+"""Training from Python."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from assay.flow import TrainOptions, parse_duration
 from assay.flow import train as train_run
 from assay.model import Model
 from assay.progress import Progress
-from assay.run import RunFolder
 from assay.sources.source import DataOptions
 from assay.tuning.options import TuneOptions, need_optuna
 
@@ -168,13 +167,3 @@ def fitting_time(budget: str | float | None, epochs: float | None) -> tuple[floa
     if epochs is not None and not 0 < epochs < 1e6:
         raise SettingError(f"--epochs {epochs:g} is not a number of passes", "Give a number above 0.")
     return None if budget is None else parse_duration(str(budget)), epochs
-
-
-def load(path: str | Path) -> Model:
-    """A trained model out of its run folder; raises `RunError`.
-
-    Loading is safe whoever made the run: nothing in it is executed.
-    """
-    model = Model(RunFolder.open(Path(path)))
-    model.check()
-    return model

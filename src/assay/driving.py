@@ -37,7 +37,7 @@ def drive_and_tell(
         baseline: let the classical model drive instead.
         as_json: one JSON object at the end instead of lines.
     """
-    from assay.api import load
+    from assay.loading import load
 
     if video is not None:
         from assay.serving.video_file import check_writable

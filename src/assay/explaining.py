@@ -29,7 +29,7 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
         out: where to write it; None for a file named after the input in the current folder.
         as_json: print it as JSON.
     """
-    from assay.api import load
+    from assay.loading import load
     from assay.report.explanation_page import part_of_several
     from assay.serving.explanation import judged
 

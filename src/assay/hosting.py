@@ -61,7 +61,7 @@ def serve_and_tell(
             sys.stderr.flush()
 
     def load(path: Path) -> Model:
-        from assay.api import load as load_run  # what it needs takes longer than the port may wait
+        from assay.loading import load as load_run  # what it needs takes longer than the port may wait
 
         return load_run(path)
 

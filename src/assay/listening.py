@@ -170,7 +170,7 @@ def listen_and_tell(
         as_json: an object a line.
         options: of answers, by name.
     """
-    from assay.api import load
+    from assay.loading import load
     from assay.stopping import stopping_on_signals
 
     given.check()

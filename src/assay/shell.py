@@ -227,8 +227,8 @@ def warn_of(problems: Sequence[Problem]) -> None:
 
 def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bool) -> None:
     """Metrics on other labelled data."""
-    from assay.api import load
     from assay.evidence.words import spread, title
+    from assay.loading import load
     from assay.sources.privacy import hidden_source
     from assay.sources.source import open_source
 

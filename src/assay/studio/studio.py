@@ -117,6 +117,6 @@ def data_state(project: Project) -> str:
 
 
 def _load(folder: Path) -> Model:
-    from assay.api import load
+    from assay.loading import load
 
     return load(folder)
