@@ -24,7 +24,7 @@ def tuned(found: float, defaults: float, **changed: Any) -> Tuned:
     trials = [trial(0, 0.5), trial(1, None, "stopped"), trial(2, 0.4), trial(3, None, "failed"), trial(4, 0.45)]
     whole = Tuned(
         trials, trials[2], {"learning_rate": 0.01, "depth": 2}, {"learning_rate": "0.002 to 0.05 (ratios)"}, (),
-        {"learning_rate": 0.97, "depth": 0.03}, "found", False, (0.4, 0.5),
+        {"learning_rate": 0.97, "depth": 0.03}, "found", False, False, (0.4, 0.5),
         (classes(300, found), classes(300, defaults)), (200, 1500), 150, 15.0,
     )  # fmt: skip
     return replace(whole, **changed)
@@ -56,6 +56,13 @@ def test_where_the_defaults_were_kept_it_says_why() -> None:
     same = told(tuned(0.9, 0.9, kept="defaults", same=True))
     assert same.verdict == "Of 5 trials none was better on the validation side than the defaults, which were kept."
     assert same.status == "watch" and "--budget" in same.next
+
+
+def test_it_says_for_how_long_both_were_trained() -> None:
+    in_full, brief = told(tuned(0.95, 0.8)), told(tuned(0.95, 0.8, brief=True))
+    assert "the same time" in in_full.certainty and "the same time" in in_full.figures[0].caption
+    for words in (brief.certainty, brief.figures[0].caption):
+        assert "the same time" not in words and "what was found as long as its trial" in words
 
 
 def test_a_value_at_the_end_of_its_range_is_the_next_step() -> None:

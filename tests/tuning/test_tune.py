@@ -6,7 +6,10 @@ import errno
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -17,7 +20,7 @@ from assay.errors import AssayError, RunError, SettingError, TrainingError
 from assay.evidence.finding import Finding
 from assay.run import RunFolder, owned
 from assay.training.plan import Plan
-from assay.tuning import flow, search
+from assay.tuning import finals, flow, plan, search
 from assay.tuning.storage import open_storage
 from programs import Result
 
@@ -116,7 +119,7 @@ class Killed(BaseException):
 def test_a_search_that_was_killed_goes_on(at: str, wine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        places = {"trial": (search.Search, "_behind"), "full": (flow, "fitted"), "kept": (flow, "_move")}
+        places = {"trial": (search.Search, "_behind"), "full": (finals, "fitted"), "kept": (flow, "become_run")}
         owner, name = places[at]
         left = [12 if at == "trial" else 1]
         before = getattr(owner, name)
@@ -130,7 +133,7 @@ def test_a_search_that_was_killed_goes_on(at: str, wine: Path, tmp_path: Path, m
         patch.setattr(owner, name, dying)
         # So that two are trained in full: the last trial, and the defaults.
         patch.setattr(search, "pruner_of", lambda pruning: optuna.pruners.NopPruner())
-        patch.setattr(flow, "best_of", lambda found: found[-1])
+        patch.setattr(finals, "best_of", lambda found: found[-1])
         with pytest.raises(Killed):
             assay.tune(wine, out=run, trials=3, **QUICK)
     known = {one.number: one.params for one in trials_of(run)}
@@ -141,6 +144,30 @@ def test_a_search_that_was_killed_goes_on(at: str, wine: Path, tmp_path: Path, m
         number: values for number, values in known.items() if len(values) == 3
     }.items()
     assert "tuning" in model.summary["findings"]
+
+
+@pytest.mark.parametrize("brief", [True, False])
+def test_the_length_that_suits_the_best_trial_is_kept(
+    brief: bool, wine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, rename, fidelity = tmp_path / "run", Path.rename, plan._fidelity
+    losses = iter([0.5, 0.4 if brief else 0.6, 0.7])  # in full, brief, the defaults
+    monkeypatch.setattr(plan, "_fidelity", lambda *given: replace(fidelity(*given), steps=30))
+    monkeypatch.setattr(search, "pruner_of", lambda pruning: optuna.pruners.NopPruner())
+    monkeypatch.setattr(finals, "best_of", lambda found: found[-1])
+    with monkeypatch.context() as patch:
+        patch.setattr(finals, "Score", lambda *given: SimpleNamespace(of=lambda network, plan: next(losses)))
+        patch.setattr(Path, "rename", lambda self, to: 1 / 0 if self.name == "brief" else rename(self, to))
+        with pytest.raises(ZeroDivisionError) if brief else nullcontext():  # killed between the two lengths
+            assay.tune(wine, out=run, trials=2, **QUICK)
+    model = assay.tune(wine, out=run, trials=2, **QUICK)
+    kept = json.loads((run / "tuning" / "kept.json").read_text())
+    assert kept["kept"] == "found" and kept["brief"] is brief and kept["validation"] == [0.4 if brief else 0.5, 0.7]
+    assert "tuning" in model.summary["findings"]
+    steps = json.loads((run / "plan.json").read_text())["plan"]["steps"]
+    assert (steps == 30) is brief and sorted(one.name for one in (run / "tuning").iterdir() if one.is_dir()) == [
+        "defaults"
+    ]
 
 
 def test_processes_share_a_storage(wine: Path, tmp_path: Path) -> None:
@@ -178,7 +205,7 @@ def test_a_password_is_not_written_down_and_asked_for_again(
     address = "postgresql://me@host/trials?password=pa55word"
     monkeypatch.setattr(flow, "open_storage", lambda address, file: open_storage(str(journal), file))
     with monkeypatch.context() as patch:
-        patch.setattr(flow, "_choose", lambda *given: 1 / 0)
+        patch.setattr(flow, "choose", lambda *given: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             assay.tune(wine, out=run, trials=1, storage=address, **QUICK)
     assert all("pa55word" not in file.read_text() for file in run.rglob("*.json*"))

@@ -48,6 +48,7 @@ class Tuned:
         importance: by name, the share that each has in trials being good; empty where there are too few trials.
         kept: whether the best trial's training became the run, or that of the defaults, which was better on validation.
         same: the best trial was the defaults themselves.
+        brief: what was found was better after as many steps as its trial had than in full, on the validation side.
         validation: how wrong the two were on the validation side in the end: found, defaults.
         test: the answers of the two on the test side: found, defaults.
         steps: of a trial, and of the training in full.
@@ -63,6 +64,7 @@ class Tuned:
     importance: Mapping[str, float]
     kept: Literal["found", "defaults"]
     same: bool
+    brief: bool
     validation: tuple[float, float]
     test: tuple[Evaluation, Evaluation]
     steps: tuple[int, int]

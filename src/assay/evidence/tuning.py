@@ -1,7 +1,8 @@
 """Did searching hyper-parameters pay?
 
-The network that the search found and the one as proposed were trained for the same time. Which is kept was decided on
-the validation side; both were then asked about the test side once, which no trial saw, and are compared unit by unit.
+The network that the search found and the one as proposed were trained for the same time, the former also for as many
+steps as a trial. Which is kept was decided on the validation side; both were then asked about the test side once, which
+no trial saw, and are compared unit by unit.
 """
 
 from __future__ import annotations
@@ -102,7 +103,14 @@ def _certainty(tuned: Tuned, units: int) -> str:
     judged = f"Trials of {tuned.steps[0]:,} steps were judged by {tuned.units:,} validation units alone"
     if not units:
         return f"{judged}."
-    return f"{judged}; the two were trained once each for the same time and compared on {units:,} test units, paired."
+    return f"{judged}; the two were trained once each{_lengths(tuned)} and compared on {units:,} test units, paired."
+
+
+def _lengths(tuned: Tuned) -> str:
+    """For how long the two were trained."""
+    if tuned.brief:
+        return ", the defaults in full, what was found as long as its trial, which suited it better,"
+    return " for the same time"
 
 
 def _counts(tuned: Tuned) -> dict[str, Number]:
@@ -129,7 +137,7 @@ def _chart(context: Context, tuned: Tuned) -> tuple[Figure, ...]:
         {"label": label, **vars(side.measure(context.metric)), "series": series} for label, side, series in both
     ]
     kept = spread(context.metric, context.test.measure(context.metric)) if len(context.test) else ""
-    caption = f"Trained for the same time. Kept, by the validation side: {tuned.kept}, {kept}."
+    caption = f"Trained{_lengths(tuned).rstrip(',')}. Kept, by the validation side: {tuned.kept}, {kept}."
     data = {"rows": rows, "x": title(context.metric), "unit": unit_of(context.metric)}
     return (Figure("intervals", "Tuned and defaults on the test samples", data, caption),)
 

@@ -47,6 +47,7 @@ def tuned_facts(search: Search, kept: Mapping[str, Any], other: Predictor | None
             importances(found),
             kept["kept"],
             bool(kept["same"]),
+            bool(kept.get("brief")),
             (float(kept["validation"][0]), float(kept["validation"][1])),
             (test, second) if kept["kept"] == "found" else (second, test),
             (search.plan.fidelity.steps, steps),

@@ -6,84 +6,43 @@ Each step leaves a file behind, and is skipped where that file is there, so that
     RUN/tuning/journal.jsonl  the trials, unless --storage keeps them elsewhere
     RUN/tuning/chosen.json    which trial is the best, and how long the trainings in full are
     RUN/tuning/found/         the training in full of the best trial, a run without page
-    RUN/tuning/defaults/      that of the network as proposed, with the same time
-    RUN/tuning/kept.json      which of the two is better on the validation side; its files move into RUN
+    RUN/tuning/brief/         a training of the best trial that is as long as the trial was
+    RUN/tuning/defaults/      that of the network as proposed, with the same time as the first
+    RUN/tuning/kept.json      which is better on the validation side; its files move into RUN
     RUN/plan.json, model/, …  from there on it is a run like any other
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import threading
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assay.cluster.copies import sent
 from assay.errors import RunError
-from assay.fitting import finish, fitted
-from assay.flow import Prepared, TrainOptions, next_run_folder, prepare
-from assay.planning import Held, Made, decode, named_source, planned, prepare_again, remade, write_plan
+from assay.fitting import finish
+from assay.flow import next_run_folder, prepare
+from assay.planning import decode, named_source, prepare_again, remade
 from assay.progress import Progress
 from assay.run import RunFolder, owned, reading, to_json, writing
-from assay.serving.predictor import Predictor
 from assay.sources.privacy import privacy_key, pseudonym
 from assay.sources.source import DataOptions, Source, open_source
 from assay.training.buffers import keep_buffers
 from assay.tuning.facts import tuned_facts
+from assay.tuning.finals import become_run, choose, other, train_finally
+from assay.tuning.folder import Asked, Folder
 from assay.tuning.options import TuneOptions
-from assay.tuning.plan import SearchPlan, fixed_of, make_plan
-from assay.tuning.score import Score
-from assay.tuning.search import Origin, Search, best_of, open_study
+from assay.tuning.plan import SearchPlan, make_plan
+from assay.tuning.search import Origin, Search, open_study
 from assay.tuning.storage import open_storage
 from assay.versions import versions
 from assay.workforce import Workforce, workforce
 
 FORMAT = 1
-FOUND, DEFAULTS = "found", "defaults"
-#: A training in full gets this share of the time at least, even where trials took longer than they should.
-_LEAST_SHARE = 0.15
-
-
-class Folder:
-    """The part of a run folder that a search writes."""
-
-    def __init__(self, run: RunFolder) -> None:
-        self.run = run
-        self.path = run.path / "tuning"
-        self.request = self.path / "tuning.json"
-        self.journal = self.path / "journal.jsonl"
-        self.chosen = self.path / "chosen.json"
-        self.kept = self.path / "kept.json"
-
-    def candidate(self, name: str) -> RunFolder:
-        """The run of one of the two trainings in full."""
-        return RunFolder(self.path / name)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a search was asked for, and the data that it is asked about."""
-
-    prepared: Prepared
-    data: DataOptions
-    options: TuneOptions
-    held: Held
-    owner: str
-    plan: SearchPlan
-
-    @property
-    def study(self) -> str:
-        """The name by which processes that are asked the same find the same study, whatever their time and folder."""
-        options = to_json(replace(self.options, trials=None, budget_s=None, storage=None, evidence=""))
-        del options["cluster"]
-        asked = [self.prepared.task.name, self.prepared.records.fingerprint, to_json(self.data), options]
-        return f"assay-{hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}"
 
 
 def tune(
@@ -246,12 +205,12 @@ def _go_on(folder: Folder, asked: Asked, progress: Progress, stop: threading.Eve
     if not folder.kept.exists():
         if not folder.chosen.exists():
             force.search(search, progress, stop)
-            _choose(folder, search)
-        _train_in_full(folder, asked, search, progress, stop, force)
+            choose(folder, search)
+        train_finally(folder, asked, search, progress, stop, force)
     kept = folder.run.read(folder.kept, "kept", "same", "validation", "best")
-    _move(folder, str(kept["kept"]))
+    become_run(folder, kept)
     made = remade(folder.run, asked.prepared, asked.held)
-    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, _other(folder, asked, kept)), force)
+    return finish(made, folder.run, progress, stop, tuned_facts(search, kept, other(folder, asked, kept)), force)
 
 
 def _search(folder: Folder, asked: Asked) -> Search:
@@ -263,87 +222,4 @@ def _search(folder: Folder, asked: Asked) -> Search:
     return Search(task, asked.held, asked.options, plan, study, asked.owner, shared, origin, after=told)
 
 
-def _choose(folder: Folder, search: Search) -> None:
-    """Write down which trial is the best now: others may tell better ones to a shared storage meanwhile."""
-    found = search.trials()
-    best = best_of(found)
-    same = best.system_attrs.get("fixed_params") is not None and best.number == 0
-    left_s = (search.plan.total_s - search.spent(found)) / (1 if same else 2)
-    left_s = max(left_s, _LEAST_SHARE * search.plan.total_s)
-    folder.run.write(folder.chosen, {"best": best.number, "same": same, "seconds": left_s})
-
-
-def _train_in_full(
-    folder: Folder, asked: Asked, search: Search, progress: Progress, stop: threading.Event, force: Workforce
-) -> None:
-    """The best trial, and the defaults beside it, each with half of what is left of the time; which is better."""
-    chosen = folder.run.read(folder.chosen, "best", "same", "seconds")
-    best, left_s = search.trial(chosen["best"]), chosen["seconds"]
-    names = (DEFAULTS,) if chosen["same"] else (FOUND, DEFAULTS)
-    score = Score(search.task, asked.held[1], asked.held[0], None, search.several)
-    values: dict[str, float] = {}
-    for name in names:
-        made = _candidate(folder.candidate(name), asked, search, best if name == FOUND else None, left_s)
-        progress.say("The best trial in full" if name == FOUND else "The defaults for the same time")
-        predictor = fitted(made, folder.candidate(name), progress, stop, force=force)
-        values[name] = score.of(predictor.network, made.plan)
-        asked.held[0].forget_appended(0)
-    kept = min(names, key=lambda name: (values[name], name))
-    folder.run.write(
-        folder.kept,
-        {"kept": kept, **chosen, "validation": [values.get(FOUND, values[DEFAULTS]), values[DEFAULTS]]},
-    )  # fmt: skip
-
-
-def _candidate(run: RunFolder, asked: Asked, search: Search, trial: Any, left_s: float) -> Made:
-    """The training in full of a trial, or of the first network as proposed, planned or as it was planned."""
-    if run.plan.exists():
-        return remade(run, asked.prepared, asked.held)
-    with writing(run.path):
-        run.path.mkdir(parents=True, exist_ok=True)
-    branch = search.plan.branches[0]
-    fixed = fixed_of(search.task, asked.held, asked.options, branch.network)
-    options = TrainOptions(left_s, None, branch.network, fixed, asked.options.seed, asked.options.evidence)
-    if trial is None:
-        made = planned(asked.prepared, asked.data, options, asked.held)
-    else:
-        branch = search.branch_of(trial)
-        chosen = branch.with_values(branch.values(trial.params))
-        options = replace(options, network=branch.network, settings={})
-        made = planned(asked.prepared, asked.data, options, asked.held, lambda settings, plan: chosen)
-    write_plan(made, run)
-    return made
-
-
-def _move(folder: Folder, kept: str) -> None:
-    """The files of the better training become the run's own; the plan comes last, since it says that they are there."""
-    run, source = folder.run, folder.candidate(kept)
-    other = folder.candidate(DEFAULTS if kept == FOUND else FOUND)
-    shutil.rmtree(other.checkpoint, ignore_errors=True)
-    if run.plan.exists():
-        shutil.rmtree(source.path, ignore_errors=True)
-        return
-    with writing(run.path):
-        for name in ("model", "checkpoint"):
-            if (source.path / name).exists():
-                shutil.rmtree(run.path / name, ignore_errors=True)
-                shutil.copytree(source.path / name, run.path / name)
-        if source.metrics.exists():
-            shutil.copyfile(source.metrics, run.metrics)
-    run.write(run.plan, source.read(source.plan))
-    shutil.rmtree(source.path, ignore_errors=True)
-
-
-def _other(folder: Folder, asked: Asked, kept: Mapping[str, Any]) -> Predictor | None:
-    """The network that was not kept; None where there was one alone."""
-    from assay.stored_network import read_network
-
-    run = folder.candidate(DEFAULTS if kept["kept"] == FOUND else FOUND)
-    if not (run.model / "model.json").exists():
-        return None
-    _, _, network, facts = read_network(run.model, asked.prepared.task)
-    return Predictor(asked.prepared.task, asked.held[1], network, temperature=facts["temperature"],
-                     settled=facts["settled"])  # fmt: skip
-
-
-__all__ = ["DEFAULTS", "FOUND", "Folder", "resume", "run_folder", "tune"]
+__all__ = ["Folder", "resume", "run_folder", "tune"]
