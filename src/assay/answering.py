@@ -39,11 +39,11 @@ def predict_and_tell(
     On a terminal an answer that grows is told while it does.
     """
     from assay.answer_recordings import Recordings
-    from assay.loading import load
+    from assay.loading import load_to_answer
 
     if out is not None and not out.is_dir():
         _check_place(out)
-    model = load(path)
+    model = load_to_answer(path)
     forms, recorders = (model.task.writings(), model.task.recorders()) if out is not None else ({}, {})
     if out is not None:
         _check_form(model, inputs, out, forms, recorders)
@@ -100,11 +100,11 @@ def print_answer(row: Mapping[str, Any]) -> None:
 
 def suggest_and_tell(path: Path, folder: str, count: int, seed: int, out: Path | None, as_json: bool) -> None:
     """What to label next, one sample a line: for a person, as JSON, or into a CSV file."""
-    from assay.loading import load
+    from assay.loading import load_to_answer
 
     if out is not None:
         _check_place(out)
-    model = load(path)
+    model = load_to_answer(path)
     found = model.label_next(folder, count, seed)
     warn_of(found.problems)
     tell_names(model.task, [folder])

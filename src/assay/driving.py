@@ -37,13 +37,13 @@ def drive_and_tell(
         baseline: let the classical model drive instead.
         as_json: one JSON object at the end instead of lines.
     """
-    from assay.loading import load
+    from assay.loading import load_to_answer
 
     if video is not None:
         from assay.serving.video_file import check_writable
 
         check_writable(video)
-    model = load(path)
+    model = load_to_answer(path)
     if not model.task.in_loop(model.spec):
         raise SettingError(f"{path} was not learned in a simulator", _instead(model, path))
     found: list[Rollout] = []

@@ -29,13 +29,13 @@ def explain_and_tell(path: Path, item: str, row: int | None, baseline: bool, out
         out: where to write it; None for a file named after the input in the current folder.
         as_json: print it as JSON.
     """
-    from assay.loading import load
+    from assay.loading import load_to_answer
     from assay.report.explanation_page import part_of_several
     from assay.serving.explanation import judged
 
     if out is not None:
         _check_place(out)
-    model = load(path)
+    model = load_to_answer(path)
     (explanation,), count, problems = model.explanations(item, baseline=baseline, row=row, only_first=True)
     warn_of(problems)
     tell_names(model.task, [item])

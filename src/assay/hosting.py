@@ -61,8 +61,8 @@ def serve_and_tell(
             sys.stderr.flush()
 
     def load(path: Path) -> Model:
-        from assay.loading import load as load_run  # what it needs takes longer than the port may wait
+        from assay.loading import load_to_answer  # what it needs takes longer than the port may wait
 
-        return load_run(path)
+        return load_to_answer(path)
 
     serve(runs, load, host, port, read_tokens(tokens), limits, tuple(origins), say)

@@ -170,14 +170,14 @@ def listen_and_tell(
         as_json: an object a line.
         options: of answers, by name.
     """
-    from assay.loading import load
+    from assay.loading import load_to_answer
     from assay.stopping import stopping_on_signals
 
     given.check()
     if dry_run and actions is None:
         raise SettingError("--dry-run has nothing to try", "Give a file with --actions.")
     wanted = _read(actions)
-    session = given.session(load(path), options)
+    session = given.session(load_to_answer(path), options)
     runner = _runner(wanted, session, dry_run, patient=not given.live)
     chunks = given.chunks(session)
     first = next(chunks, None)  # what is wrong with the input is told before anything is connected to

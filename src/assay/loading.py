@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from assay.arrow import without_pandas
 from assay.model import Model
 from assay.run import RunFolder
 
@@ -16,3 +17,9 @@ def load(path: str | Path) -> Model:
     model = Model(RunFolder.open(Path(path)))
     model.check()
     return model
+
+
+def load_to_answer(path: str | Path) -> Model:
+    """As `load`, in a command that only answers: nobody brings a data frame, so that pandas is not imported."""
+    without_pandas()
+    return load(path)

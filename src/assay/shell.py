@@ -228,11 +228,11 @@ def warn_of(problems: Sequence[Problem]) -> None:
 def evaluate_and_tell(path: Path, source: str, options: DataOptions, as_json: bool) -> None:
     """Metrics on other labelled data."""
     from assay.evidence.words import spread, title
-    from assay.loading import load
+    from assay.loading import load_to_answer
     from assay.sources.privacy import hidden_source
     from assay.sources.source import open_source
 
-    model = load(path)
+    model = load_to_answer(path)
     opened = open_source(source)
     found, evaluation, problems = model.evaluate(opened, options)
     metrics = model.task.metrics(model.spec)

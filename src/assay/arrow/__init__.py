@@ -13,6 +13,8 @@ values: `tests/sources/test_plain_arrow.py`.
 from __future__ import annotations
 
 import importlib
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow.csv as arrow_csv
     import pyarrow.parquet as pq
 
-__all__ = ["arrow_csv", "need_arrow", "pa", "pc", "pq"]
+__all__ = ["arrow_csv", "need_arrow", "pa", "pc", "pq", "without_pandas"]
 
 _OF_ARROW = {"pa": "pyarrow", "pc": "pyarrow.compute", "arrow_csv": "pyarrow.csv", "pq": "pyarrow.parquet"}
 _PLAIN = {"pa": "plain", "pc": "plain_compute", "arrow_csv": "plain_csv"}
@@ -35,6 +37,32 @@ def need_arrow(what: str) -> None:
         importlib.import_module("pyarrow")
     except ImportError:
         raise MissingExtraError(what, "arrow") from None
+
+
+class _NoPandas:
+    """A finder of modules that finds no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """See `importlib.abc.MetaPathFinder`."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name, name=name)
+
+
+def without_pandas() -> None:
+    """Keep Arrow from importing pandas, for a process into which nobody brings a data frame.
+
+    PyArrow does so where it makes its first array of a list, to tell series from other values, which takes it a third
+    of a second. Where pandas comes later all the same, its tables are converted as ever.
+    """
+    if "pandas" in sys.modules:
+        return
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        with suppress(ImportError):
+            importlib.import_module("pyarrow").array([None])
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 def __getattr__(name: str) -> Any:

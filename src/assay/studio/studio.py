@@ -117,6 +117,6 @@ def data_state(project: Project) -> str:
 
 
 def _load(folder: Path) -> Model:
-    from assay.loading import load
+    from assay.loading import load_to_answer
 
-    return load(folder)
+    return load_to_answer(folder)
