@@ -52,7 +52,7 @@ def test_the_gain_is_told_with_its_interval(found: float, defaults: float, statu
 
 
 def test_where_the_defaults_were_kept_it_says_why() -> None:
-    assert told(tuned(0.8, 0.9, kept="defaults")).verdict.startswith("The defaults were kept: trained in full")
+    assert told(tuned(0.8, 0.9, kept="defaults")).verdict.startswith("The defaults were kept: trained again")
     same = told(tuned(0.9, 0.9, kept="defaults", same=True))
     assert same.verdict == "Of 5 trials none was better on the validation side than the defaults, which were kept."
     assert same.status == "watch" and "--budget" in same.next

@@ -74,8 +74,8 @@ def _words(context: Context, tuned: Tuned, gain: Estimate) -> tuple[Status, str,
     told = f"{what} {gained(context.metric, gain)} against the defaults on the same test samples"
     if tuned.kept == "defaults":
         verdict = (
-            f"The defaults were kept: trained in full, the best of {trials} trials was no better on the validation "
-            f"side ({told})."
+            f"The defaults were kept: trained again, the best of {trials} trials was not better on the validation side "
+            f"by more than chance ({told})."
         )
         return "watch", verdict, _further(tuned)
     if gain.low is None or gain.high is None:

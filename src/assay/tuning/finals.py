@@ -2,7 +2,7 @@
 
 The best trial and the defaults are trained in full, each with half of the time that is left. What was good in a short
 training may overfit in a long one, so the best trial is trained once more for as many steps as it had; the better of
-its two lengths is what was found.
+its two lengths is what was found. The defaults are kept unless that is better by more than chance (`is_better`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from assay.run import writing
 from assay.serving.predictor import Predictor
 from assay.tuning.folder import Asked, Folder
 from assay.tuning.plan import fixed_of, of_trial
-from assay.tuning.score import Score
+from assay.tuning.score import Score, is_better
 from assay.tuning.search import Search, best_of
 from assay.workforce import Workforce
 
@@ -57,21 +57,20 @@ def train_finally(
     chosen = folder.run.read(folder.chosen, "best", "same", "seconds")
     best = search.trial(chosen["best"])
     score = Score(search.task, asked.held[1], asked.held[0], None, search.several)
-    values: dict[str, float] = {}
+    errors: dict[str, Any] = {}
     for name in (DEFAULTS,) if chosen["same"] else (FOUND, BRIEF, DEFAULTS):
         made = _made(folder, name, asked, search, best, chosen["seconds"])
         if made is None:
             continue
         progress.say(_TOLD[name])
         predictor = fitted(made, folder.candidate(name), progress, stop, force=force)
-        values[name] = score.of(predictor.network, made.plan)
+        errors[name] = score.each(predictor.network, made.plan)
         asked.held[0].forget_appended(0)
-    brief = values.get(BRIEF, float("inf")) < values.get(FOUND, float("inf"))
-    if brief:
-        values[FOUND] = values[BRIEF]
-    kept = DEFAULTS if chosen["same"] or values[DEFAULTS] <= values[FOUND] else FOUND
-    validation = [values.get(FOUND, values[DEFAULTS]), values[DEFAULTS]]
-    folder.run.write(folder.kept, {"kept": kept, "brief": brief, **chosen, "validation": validation})
+    brief = BRIEF in errors and errors[BRIEF].mean() < errors[FOUND].mean()
+    found = errors.get(BRIEF if brief else FOUND, errors[DEFAULTS])
+    kept = FOUND if is_better(found, errors[DEFAULTS], score.groups) else DEFAULTS
+    validation = [float(found.mean()), float(errors[DEFAULTS].mean())]
+    folder.run.write(folder.kept, {"kept": kept, "brief": bool(brief), **chosen, "validation": validation})
 
 
 def _made(folder: Folder, name: str, asked: Asked, search: Search, best: FrozenTrial, seconds: float) -> Made | None:

@@ -2,16 +2,19 @@
 
 The loss that is trained on would not do: it is another one for each network, and label smoothing changes it. Where
 answers take long or come of rollouts it is what trials are stopped by all the same.
+
+Measured on 6,000 images of Fashion-MNIST's training part that nothing else had seen: of two pairs of trainings the one
+without label smoothing had the smaller log loss and the lower accuracy; the Brier score went with the accuracy.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.evaluation.unseen_loss import unseen_loss
+from assay.evaluation.unseen_loss import unseen_errors
 from assay.samples.samples import Samples, View
 from assay.samples.split import VALIDATION
 from assay.serving.predictor import Predictor
@@ -20,6 +23,8 @@ from assay.training.plan import Plan
 
 if TYPE_CHECKING:
     from torch import nn
+
+Array = np.ndarray[Any, Any]
 
 #: Fewer units than this tell nothing; more than this tell little more.
 FEWEST_UNITS, MOST_UNITS = 100, 4000
@@ -43,32 +48,31 @@ class Score:
         self._task, self._spec, self._samples, self._several = task, spec, samples, several
         view = samples.view(VALIDATION)
         self._view = view if units is None else view.sample(units)
-        self._truths, self._groups = self._view.truths(), self._view.groups()
+        self._truths, self.groups = self._view.truths(), self._view.groups()
 
     def __len__(self) -> int:
         return len(self._view)
 
     def of(self, network: nn.Module, plan: Plan) -> float:
         """How wrong a trained network is, in evaluation mode; less is better."""
-        if self._task.in_loop(self._spec):
-            return self._loss(network, plan)
-        return self.of_answers(Predictor(self._task, self._spec, network))
+        return float(np.mean(self.each(network, plan)))
 
-    def _loss(self, network: nn.Module, plan: Plan) -> float:
-        """The mean of the loss that is trained on, without augmentation and smoothing."""
+    def each(self, network: nn.Module, plan: Plan) -> Array:
+        """(U,) the same by unit; (1,) where an application tells it of all together."""
+        if self._task.in_loop(self._spec):
+            return self._losses(network, plan)
+        outputs = Predictor(self._task, self._spec, network).outputs(self._view)
+        return unseen_errors(self._task, self._spec, outputs, self._truths, self.groups)
+
+    def _losses(self, network: nn.Module, plan: Plan) -> Array:
+        """(U,) the loss that is trained on, without augmentation and smoothing."""
         import torch
 
-        plain, total, count = Plan(batch_size=plan.batch_size, seed=plan.seed), 0.0, 0
+        plain = Plan(batch_size=plan.batch_size, seed=plan.seed)
         with torch.inference_mode():
-            for batch in self._view.batches(plan.batch_size):
-                losses = self._task.objective(network, batch, plain, self._spec)
-                total, count = total + float(losses.double().sum()), count + len(losses)
-        return total / max(1, count)
-
-    def of_answers(self, predictor: Predictor) -> float:
-        """As `of`, of a network that is ready to answer."""
-        outputs = predictor.outputs(self._view)
-        return unseen_loss(self._task, self._spec, outputs, self._truths, self._groups)
+            parts = [self._task.objective(network, batch, plain, self._spec).double().numpy()
+                     for batch in self._view.batches(plan.batch_size)]  # fmt: skip
+        return np.concatenate(parts) if parts else np.zeros(1)
 
     def at_check(self, network: nn.Module, plan: Plan, loss: float) -> float:
         """How wrong it is in the midst of its training; `loss` is the one that is trained on, on the same side."""
@@ -88,6 +92,26 @@ class Score:
             self._quick = self._task.probabilities(first, self._spec) is not None
             network.train()
         return self._quick
+
+
+def is_better(some: Array, others: Array, groups: Array) -> bool:
+    """Whether one network is better than another by more than a standard error, paired by unit.
+
+    The one-standard-error rule (Breiman et al., Classification and regression trees, 1984), for the best of many trials
+    looks better on the side that it was chosen by than it is.
+
+    Args:
+        some: (U,) how wrong the one is, as `Score.each` gives it.
+        others: (U,) the same of the other.
+        groups: (U,) the group of each unit, whose errors go together; of another length where it is not known.
+    """
+    gains = others - some
+    if len(gains) < 2:
+        return bool(gains.mean() > 0)
+    rest = gains - gains.mean()
+    if len(groups) == len(gains):
+        rest = np.bincount(np.unique(groups, return_inverse=True)[1].ravel(), rest)
+    return bool(gains.mean() > np.sqrt((rest**2).sum()) / len(gains))
 
 
 def units_in_time(task: Task, spec: Spec, view: View, network: nn.Module, trial_s: float, looks: int) -> int:
