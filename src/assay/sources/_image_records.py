@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from assay.arrow import pa, pc
 from assay.sources._digest import fingerprint_of
 from assay.sources._image_files import ImageCheck, check_files
@@ -67,13 +65,14 @@ def image_records(
 
 def _look(checks: Sequence[ImageCheck]) -> dict[str, Any]:
     """What the images look like: the commonest number of channels, bits, sizes, formats and colour modes."""
-    sides = {side: np.array([getattr(check, side) for check in checks]) for side in ("height", "width")}
+    sides = {side: sorted(getattr(check, side) for check in checks) for side in ("height", "width")}
     facts: dict[str, Any] = {
         "channels": Counter(check.channels for check in checks).most_common(1)[0][0],
         "bits": max(check.bits for check in checks),
     }
     for side, values in sides.items():
-        facts[side] = {"min": int(values.min()), "median": int(np.median(values)), "max": int(values.max())}
+        middle = (values[(len(values) - 1) // 2] + values[len(values) // 2]) // 2
+        facts[side] = {"min": values[0], "median": middle, "max": values[-1]}
     facts["formats"] = dict(Counter(check.format for check in checks).most_common())
     facts["modes"] = dict(Counter(check.mode for check in checks).most_common())
     return facts
