@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.stored_network import public_name
 from programs import without_absent
 
 onnx = pytest.importorskip("onnx")
@@ -28,6 +29,15 @@ def exported(command: Any, digits_run: Any, tmp_path_factory: pytest.TempPathFac
     run = tmp_path_factory.mktemp("exported") / "run"
     shutil.copytree(digits_run[0], run)
     return run, command("export", run, "--json")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("convnet", "convnet"), ("timm/resnet18", "timm/resnet18"), ("hf/a/b", "hf/a/b"),
+     (f"timm/{Path.cwd() / 'lite0'}", "timm/lite0")],
+)  # fmt: skip
+def test_an_export_names_no_folder_of_this_machine(name: str, told: str) -> None:
+    assert public_name({"network": {"name": name}}) == told
 
 
 def complaint(result: Any) -> str:

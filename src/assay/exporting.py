@@ -147,6 +147,7 @@ def _prepared(run: RunFolder, source: str | None, progress: Progress) -> Work:
 def _written(work: Work) -> dict[str, onnx.ModelProto]:
     from assay.serving.exported import metadata_of
     from assay.serving.onnx_writing import OPSET, write_step
+    from assay.stored_network import public_name
     from assay.versions import installed
 
     task, spec = work.predictor.task, work.predictor.spec
@@ -154,7 +155,7 @@ def _written(work: Work) -> dict[str, onnx.ModelProto]:
         "format": 1,
         "version": _assay(),
         "task": task.name,
-        "network": work.facts["network"]["name"],
+        "network": public_name(work.facts),
         "labels": list(task.classes(spec)),
         "spec": work.facts["spec"],
         "asked": task.asked(work.predictor.network),
@@ -254,13 +255,14 @@ def _fed(work: Work, exported: Predictor) -> dict[str, list[dict[str, np.ndarray
 def _facts(work: Work, models: Mapping[str, onnx.ModelProto], told: Mapping[str, Parity], int8: bool) -> dict[str, Any]:
     from assay.serving.exported import model_digest
     from assay.serving.onnx_writing import opset_of
+    from assay.stored_network import public_name
     from assay.versions import installed
 
     task, spec = work.predictor.task, work.predictor.spec
     return {
         "version": _assay(),
         "task": task.name,
-        "network": work.facts["network"]["name"],
+        "network": public_name(work.facts),
         "precision": "int8" if int8 else "float",
         "opset": max(map(opset_of, models.values())),
         "model": model_digest(work.facts),

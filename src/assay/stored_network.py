@@ -156,6 +156,17 @@ def unique_weights(network: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in network.state_dict().items() if name not in twins}
 
 
+def public_name(facts: Mapping[str, Any]) -> str:
+    """What others are told that the network is: a pretrained one without the folder of this machine it came from.
+
+    Args:
+        facts: what `model.json` holds.
+    """
+    whole = str(facts["network"]["name"])
+    kind, slash, name = whole.partition("/")
+    return f"{kind}{slash}{Path(name).name}" if Path(name).is_absolute() else whole
+
+
 def temperature_of(facts: Mapping[str, Any]) -> float:
     """The temperature that `model.json` holds (see `Predictor`); 1 in a model of the time before there was one."""
     temperature = float(facts.get("temperature", 1.0))
