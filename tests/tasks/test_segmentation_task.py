@@ -17,7 +17,9 @@ import assay
 from assay.check import check_task
 from assay.samples.draws import Draws
 from assay.samples.mask_spec import MaskSpec
+from assay.samples.mask_windows import Segmented
 from assay.sources.coco_rle import decode_rle
+from assay.sources.label_mask import LabelMask
 from assay.sources.source import DataOptions
 from assay.tasks.segmentation import MaskBatch, Segmentation
 from assay.training.plan import Plan
@@ -161,3 +163,16 @@ def test_the_page_shows_what_was_missed(run: Path) -> None:
     page = (run / "report.html").read_text()
     for words in ("orange missed", "The IoU of each class", "Which class is taken for which", "data:image/"):
         assert words in page
+
+
+@pytest.mark.parametrize(("changed", "confidence", "same"), [(0, 0.9, True), (1, 0.9, True), (2, 0.9, False),
+                                                             (0, 0.91, False)])  # fmt: skip
+def test_masks_agree_but_for_a_share_of_their_pixels(changed: int, confidence: float, same: bool) -> None:
+    mask = np.zeros((32, 48), np.uint8)
+    other = mask.copy()
+    other.ravel()[:changed] = 1  # one of 1,536 pixels is less than a thousandth, two are more
+    one, two = Segmented(LabelMask.of(mask), 0.9), Segmented(LabelMask.of(other), confidence)
+    spec: Any = None
+    assert Segmentation().agree(one, two, spec, 1e-3) is same
+    narrow = Segmented(LabelMask.of(mask[:, :24]), 0.9)
+    assert not Segmentation().agree(one, narrow, spec, 1e-3)

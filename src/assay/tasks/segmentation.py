@@ -191,6 +191,12 @@ class Segmentation(Task):
 
         return mask_answer(output, spec.classes, spec.background)
 
+    def agree(self, one: Segmented, other: Segmented, spec: MaskSpec, tolerance: float) -> bool:
+        """Whether they name the same class at all but a share of the pixels: each is an answer, and some are ties."""
+        first, second = one.mask.array(), other.mask.array()
+        same = first.shape == second.shape and float((first != second).mean()) <= tolerance
+        return same and abs(one.confidence - other.confidence) <= tolerance
+
     def metrics(self, spec: MaskSpec) -> Sequence[Metric]:
         """Mean IoU, Dice, pixel accuracy, and the IoU of each class where they are not too many."""
         from assay.evaluation.mask_metrics import ClassIoU, MeanDice, MeanIoU, PixelAccuracy
