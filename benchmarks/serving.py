@@ -46,6 +46,11 @@ def main() -> None:
     run = trained(bench)
     exported = bench.piece("export", partial(export, run))
     small = bench.piece("export-int8", partial(export_int8, run))
+    # Pieces that are taken over tell of a run that is gone.
+    if exported["exported"] and not _is_exported(run):
+        export(run)
+    if small["exported"] and not _is_exported(_int8(run)):
+        export_int8(run)
     asks = write_asks(bench, run)
     start = bench.piece("start", partial(starts, bench, run, how))
     one = bench.piece("one-request", partial(one_request, bench, run, asks, how))
@@ -147,6 +152,10 @@ def export(run: Path, *words: str) -> Json:
         say(f"  not exported: {str(error).splitlines()[0][:200]}")
         return {"exported": False}
     return {"exported": True}
+
+
+def _is_exported(run: Path) -> bool:
+    return (run / "model" / "export.json").exists()
 
 
 def export_int8(run: Path) -> Json:
