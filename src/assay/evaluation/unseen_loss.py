@@ -40,14 +40,8 @@ def unseen_errors(task: Task, spec: Spec, outputs: Values, truths: Values, group
 
     Of probabilities it is the Brier score, the squared error, at the temperature that suits them best: the logarithm
     is ruled by the few answers that are sure and wrong, and so by label smoothing rather than by which answers are
-    right. Of others it is the loss; where there is none, (1,) the primary metric as in `unseen_loss`.
-
-    Args:
-        task: the application.
-        spec: its sample spec.
-        outputs: (U,) the answers.
-        truths: (U,) the truths.
-        groups: (U,) the group of each unit.
+    right. Of others it is the loss; where there is none, (1,) the primary metric as in `unseen_loss`, whose
+    arguments it takes.
     """
     suited = _suited(task, spec, outputs, truths, groups)
     if suited is None:
