@@ -44,8 +44,9 @@ class Finished:
 
 def named(network: Mapping[str, Any]) -> dict[str, Any]:
     """A summary's network without the folder that it came from."""
-    kind, slash, name = str(network["name"]).partition("/")
-    return {**network, "name": f"{kind}{slash}{Path(name).name}"}
+    from assay.stored_network import public_name
+
+    return {**network, "name": public_name({"network": network})}
 
 
 def asked_in_turn(run: Path, questions: Sequence[Any]) -> dict[str, float]:

@@ -82,7 +82,7 @@ def tuned(bench: Bench, name: str, seed: int) -> Json:
     return {
         "metric": summary["metric"]["name"],
         "found minus defaults": gain,
-        # The defaults may be better on the validation side: then they are the run, and nothing is gained or lost.
+        # Where the defaults are not beaten on the validation side they are the run, and nothing is gained or lost.
         "run minus defaults": gain if kept["kept"] == "found" else {"value": 0.0, "low": 0.0, "high": 0.0},
         "kept": kept["kept"],
         "tuned": told["numbers"]["tuned"],

@@ -52,8 +52,8 @@ class _NoPandas:
 def without_pandas() -> None:
     """Keep Arrow from importing pandas, for a process into which nobody brings a data frame.
 
-    PyArrow does so where it makes its first array of a list, to tell series from other values, which takes it a third
-    of a second. Where pandas comes later all the same, its tables are converted as ever.
+    PyArrow does so where it makes its first array of a list, to tell series from other values, which takes time.
+    Where pandas comes later all the same, its tables are converted as ever.
     """
     if "pandas" in sys.modules:
         return

@@ -46,7 +46,7 @@ class Tuned:
         ranges: in words, by name, what was searched of that network.
         edges: names of those whose best value lies at an end of their range.
         importance: by name, the share that each has in trials being good; empty where there are too few trials.
-        kept: whether the best trial's training became the run, or that of the defaults, which was better on validation.
+        kept: whether the best trial's training became the run, or that of the defaults, which it did not beat.
         same: the best trial was the defaults themselves.
         brief: what was found was better after as many steps as its trial had than in full, on the validation side.
         validation: how wrong the two were on the validation side in the end: found, defaults.

@@ -192,7 +192,7 @@ class Segmentation(Task):
         return mask_answer(output, spec.classes, spec.background)
 
     def agree(self, one: Segmented, other: Segmented, spec: MaskSpec, tolerance: float) -> bool:
-        """Whether they name the same class at all but a share of the pixels: each is an answer, and some are ties."""
+        """Whether they name the same class at all but so large a share of the pixels, each of which is an answer."""
         first, second = one.mask.array(), other.mask.array()
         same = first.shape == second.shape and float((first != second).mean()) <= tolerance
         return same and abs(one.confidence - other.confidence) <= tolerance

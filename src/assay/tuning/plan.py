@@ -1,7 +1,8 @@
 """What a search is going to do, decided before its first trial and written down: networks, ranges, length of a trial.
 
 Of the time that is given, a fifth is for the training of the best trial in full, a fifth for that of the defaults
-beside it, and the rest for trials. All trials take as long as ten that are never stopped, or as `--trials` says.
+beside it, less what a trial takes (see `assay.tuning.finals`), and the rest for trials. All trials take as long as ten
+that are never stopped, or as `--trials` says.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ What a recipe proposes is good already, and of many hyper-parameters drawn at on
 first trials change few of them at a time; they show TPE which way is better.
 
 Trials are stopped as in Hyperband's first bracket, asynchronously. Its other brackets stop trials later or never, for
-the sake of those that begin slowly; a trial that was stopped wrongly costs little
-here, since what was found has to beat the defaults in full. TPE ranks trials that were stopped early behind those that
+the sake of those that begin slowly; a trial that was stopped wrongly costs little here, since what was found has to
+beat the defaults once more. TPE ranks trials that were stopped early behind those that
 came further, as BOHB's model ranks by the largest budget (S. Falkner, A. Klein, F. Hutter, "BOHB: Robust and efficient
 hyperparameter optimization at scale", ICML 2018).
 

@@ -3,8 +3,8 @@
 The loss that is trained on would not do: it is another one for each network, and label smoothing changes it. Where
 answers take long or come of rollouts it is what trials are stopped by all the same.
 
-Measured on 6,000 images of Fashion-MNIST's training part that nothing else had seen: of two pairs of trainings the one
-without label smoothing had the smaller log loss and the lower accuracy; the Brier score went with the accuracy.
+Nor would the log loss: it rewards leaving label smoothing out even where fewer answers are right then (docs/log.md,
+2026-11-28).
 """
 
 from __future__ import annotations
