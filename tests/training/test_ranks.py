@@ -13,7 +13,8 @@ import pytest
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_processes_train_as_one() -> None:
     file = Path(__file__).with_name("ranks_alone.py")
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", str(file)]
+    plain = ("-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", "error::FutureWarning")
+    words = [sys.executable, "-m", "pytest", *plain, str(file)]
     # Not as a worker of the one that runs this test.
     known = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(words, capture_output=True, text=True, env=known)

@@ -56,3 +56,40 @@ def test_errors_of_a_group_count_once() -> None:
 def test_a_single_number_is_compared_as_it_is() -> None:
     assert is_better(np.array([1.0]), np.array([1.1]), np.arange(9))
     assert not is_better(np.array([1.0]), np.array([1.0]), np.arange(9))
+
+
+def test_units_of_which_nothing_can_be_said_are_left_out() -> None:
+    dice = np.random.default_rng(0)
+    others, alone = np.abs(dice.normal(1, 0.1, 400)), np.arange(400)
+    some = others - 0.1
+    some[::3], others[1::3] = np.nan, np.nan
+    assert is_better(some, others, alone)
+    assert not is_better(others, some, alone)
+
+
+def test_infinitely_wrong_is_worse_than_anything() -> None:
+    finite, infinite = np.ones(9), np.array([*np.zeros(8), np.inf])
+    assert is_better(finite, infinite, np.arange(9))
+    assert not is_better(infinite, finite, np.arange(9))
+
+
+def test_an_infinite_loss_is_not_compared_with_a_metric() -> None:
+    """The accuracy of a network that has diverged, with its sign turned, would look better than any loss."""
+    spec = SimpleNamespace()
+    task = _Losses()
+    for losses, wanted in (((0.5, np.inf), [0.5, np.inf]), ((0.5, np.nan), [0.5, np.nan]), ((np.nan, np.nan), [-0.75])):
+        found = unseen_errors(task, spec, np.array(losses), np.zeros(2), np.arange(2))  # type: ignore[arg-type]
+        np.testing.assert_array_equal(found, wanted)
+
+
+class _Losses:
+    """An application whose answers are its losses, without probabilities."""
+
+    def probabilities(self, outputs: Any, spec: Any) -> None:
+        return None
+
+    def losses(self, outputs: Any, truths: Any, spec: Any) -> Any:
+        return outputs
+
+    def metrics(self, spec: Any) -> list[Any]:
+        return [SimpleNamespace(value=lambda outputs, truths: 0.75, higher_is_better=True)]

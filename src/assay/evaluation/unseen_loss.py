@@ -21,8 +21,8 @@ def unseen_loss(task: Task, spec: Spec, outputs: Values, truths: Values, groups:
     """The mean loss of answers; that of probabilities at the temperature that suits them best. Less is better.
 
     It tells networks apart by less than what changes which answer is right. Without the temperature it would praise
-    whatever makes a network less sure of itself. Where an application gives no losses, it is the primary metric, with
-    its sign turned where more is better.
+    whatever makes a network less sure of itself. Where an application gives no losses (all are NaN), it is the primary
+    metric, with its sign turned where more is better; units whose loss alone is NaN are left out.
 
     Args:
         task: the application.
@@ -32,7 +32,7 @@ def unseen_loss(task: Task, spec: Spec, outputs: Values, truths: Values, groups:
         groups: (U,) the group of each unit.
     """
     suited = _suited(task, spec, outputs, truths, groups)
-    return float(np.mean(_losses_or_metric(task, spec, outputs if suited is None else suited, truths)))
+    return float(np.nanmean(_losses_or_metric(task, spec, outputs if suited is None else suited, truths)))
 
 
 def unseen_errors(task: Task, spec: Spec, outputs: Values, truths: Values, groups: Array) -> Array:
@@ -40,8 +40,8 @@ def unseen_errors(task: Task, spec: Spec, outputs: Values, truths: Values, group
 
     Of probabilities it is the Brier score, the squared error, at the temperature that suits them best: the logarithm
     is ruled by the few answers that are sure and wrong, and so by label smoothing rather than by which answers are
-    right. Of others it is the loss; where there is none, (1,) the primary metric as in `unseen_loss`, whose
-    arguments it takes.
+    right. Of others it is the loss, NaN of a unit where that cannot be said; where there is none, (1,) the primary
+    metric as in `unseen_loss`, whose arguments it takes.
     """
     suited = _suited(task, spec, outputs, truths, groups)
     if suited is None:
@@ -64,7 +64,7 @@ def _suited(task: Task, spec: Spec, outputs: Values, truths: Values, groups: Arr
 
 def _losses_or_metric(task: Task, spec: Spec, outputs: Values, truths: Values) -> Array:
     losses = np.asarray(task.losses(outputs, truths, spec), float)
-    if np.isfinite(losses.mean()):
+    if not np.isnan(losses).all():
         return losses
     metric = task.metrics(spec)[0]
     value = metric.value(outputs, truths)

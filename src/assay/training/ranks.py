@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from typing import Any
 
 import torch
@@ -113,10 +114,14 @@ class Ranks:
             return module
         from torch.nn.parallel import DistributedDataParallel
 
+        # Buffers are alike already; what says so has another name in newer releases, which warn of the old one.
+        known = signature(DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        unsynced: dict[str, Any] = {name: False}
         return DistributedDataParallel(
             module,
             device_ids=[torch.device(self.device)] if self.kind == "cuda" else None,
-            broadcast_buffers=False,
+            **unsynced,
             find_unused_parameters=True,
             gradient_as_bucket_view=True,
         )

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from optuna.trial import FrozenTrial
 
 from assay.fitting import fitted
@@ -66,10 +67,10 @@ def train_finally(
         predictor = fitted(made, folder.candidate(name), progress, stop, force=force)
         errors[name] = score.each(predictor.network, made.plan)
         asked.held[0].forget_appended(0)
-    brief = BRIEF in errors and errors[BRIEF].mean() < errors[FOUND].mean()
+    brief = BRIEF in errors and np.nanmean(errors[BRIEF]) < np.nanmean(errors[FOUND])
     found = errors.get(BRIEF if brief else FOUND, errors[DEFAULTS])
     kept = FOUND if is_better(found, errors[DEFAULTS], score.groups) else DEFAULTS
-    validation = [float(found.mean()), float(errors[DEFAULTS].mean())]
+    validation = [float(np.nanmean(found)), float(np.nanmean(errors[DEFAULTS]))]
     folder.run.write(folder.kept, {"kept": kept, "brief": bool(brief), **chosen, "validation": validation})
 
 

@@ -55,10 +55,10 @@ class Score:
 
     def of(self, network: nn.Module, plan: Plan) -> float:
         """How wrong a trained network is, in evaluation mode; less is better."""
-        return float(np.mean(self.each(network, plan)))
+        return float(np.nanmean(self.each(network, plan)))
 
     def each(self, network: nn.Module, plan: Plan) -> Array:
-        """(U,) the same by unit; (1,) where an application tells it of all together."""
+        """(U,) the same by unit, NaN where that cannot be said; (1,) where an application tells it of all together."""
         if self._task.in_loop(self._spec):
             return self._losses(network, plan)
         outputs = Predictor(self._task, self._spec, network).outputs(self._view)
@@ -105,11 +105,16 @@ def is_better(some: Array, others: Array, groups: Array) -> bool:
         others: (U,) the same of the other.
         groups: (U,) the group of each unit, whose errors go together; of another length where it is not known.
     """
-    gains = others - some
+    # An infinite error has no standard error.
+    if np.isinf(some).any() or np.isinf(others).any():
+        return bool(np.nanmean(some) < np.nanmean(others))
+    told = ~np.isnan(others - some)
+    gains = (others - some)[told]
     if len(gains) < 2:
-        return bool(gains.mean() > 0)
+        return bool((gains > 0).any())
     rest = gains - gains.mean()
-    if len(groups) == len(gains):
+    if len(groups) == len(told):
+        groups = groups[told]
         rest = np.bincount(np.unique(groups, return_inverse=True)[1].ravel(), rest)
     return bool(gains.mean() > np.sqrt((rest**2).sum()) / len(gains))
 
