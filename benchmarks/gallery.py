@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import re
 import shutil
 import subprocess
 import tempfile
@@ -99,7 +100,7 @@ def page_of(runs: Mapping[str, Json]) -> str:
 
 
 def _row(example: Example, run: Json) -> str:
-    anchor = example.title.lower().replace(",", "").replace(" ", "-")
+    anchor = re.sub(r"[^\w-]", "", example.title.lower().replace(" ", "-"))
     beside = f"{run['baseline']['name']} {_value(run['baseline'])}" if run["baseline"] else ""
     figure = f"{run['metric']['name']} {_value(run['metric'])}"
     return f"| `{example.application}` | [{example.title}](#{anchor}) | {figure} | {beside} | {run['fit_s']:.0f} s |"
