@@ -21,7 +21,7 @@ def main() -> None:
     source = invented(bench.work) if bench.smoke else data_root() / "bccd"
     if not (source / "Annotations").is_dir():
         raise SystemExit(f"{source} is not there: set ASSAY_DATA to the folder that holds bccd")
-    budget, size = ("3s", "64") if bench.smoke else (options.budget, options.image_size)
+    budget, size = ("1s", "64") if bench.smoke else (options.budget, options.image_size)
     answered = pictures_of(source, bench.work)
     quick = bench.piece("pace", partial(pace, bench, source, answered, 64 if bench.smoke else 320))
     runs = [bench.piece(f"seed-{seed}", partial(trained, bench, source, f"{seed}", budget, seed, "--image-size", size))

@@ -33,7 +33,7 @@ def _source(bench: Bench, fold: int) -> Path:
 
 def main() -> None:
     bench = open_bench("road_signs", __doc__, add_options)
-    budget, size = ("3s", "64") if bench.smoke else (bench.options.budget, bench.options.image_size)
+    budget, size = ("1s", "64") if bench.smoke else (bench.options.budget, bench.options.image_size)
     asked = [0] if bench.smoke else numbers(bench.options.folds)
     if bench.options.add:  # folds that the result holds are counted again
         asked = [fold for fold in range(FOLDS) if fold in asked or bench.holds(f"fold-{fold}")]

@@ -40,7 +40,7 @@ def train(bench: Bench) -> tuple[Path, Path]:
     source, run = invented(bench.work) if bench.smoke else road_signs(bench.work, 0), bench.work / "run"
     if not (run / "summary.json").exists():
         small = ("--set", "width=16", "--set", "depth=0", "--set", "neck=32", "--set", "head=1") if bench.smoke else ()
-        how = ("--network", network_of(bench), "--budget", "3s" if bench.smoke else bench.options.budget)
+        how = ("--network", network_of(bench), "--budget", "1s" if bench.smoke else bench.options.budget)
         run_assay("train", source, "--task", "object-detection", *how, "--evidence", "none", "--json", *small,
                   "--out", run)  # fmt: skip
     return run, source

@@ -44,7 +44,7 @@ def measure(bench: Bench, kind: str, draw: int) -> Json:
     """Precision and recall of the list of doubts."""
     source = MAKERS[kind](bench.work / f"{kind}-{draw}", draw)
     network = "unet" if bench.smoke else f"{_NETWORKS[kind]}/{pretrained_folder().resolve()}"
-    found, seconds = doubted(source, network, 3.0 if bench.smoke else bench.options.budget, draw)
+    found, seconds = doubted(source, network, 1.0 if bench.smoke else bench.options.budget, draw)
     if found is None:
         return {"kind": kind, "draw": draw, "fit_s": seconds}
     names, doubts = found

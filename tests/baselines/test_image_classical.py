@@ -138,13 +138,13 @@ def _fashion(name: str, offset: int) -> Any:
 @pytest.mark.data
 @pytest.mark.skipif(not FASHION.exists(), reason="Fashion-MNIST is not here")
 def test_fashion_mnist() -> None:
-    """0.921 on the test side with all of 120 s on two free cores; what is asked leaves room for a busy machine."""
+    """A tenth of the images; `benchmarks/fashion_mnist.py` fits all of them."""
     images = [_fashion(f"{part}-images-idx3-ubyte.gz", 16).reshape(-1, 1, 28, 28) for part in ("train", "t10k")]
     truths = [_fashion(f"{part}-labels-idx1-ubyte.gz", 8).astype(np.int64) for part in ("train", "t10k")]
     samples = FakeSamples(np.concatenate(truths), {"image": np.concatenate(images)})
     model = HogSvm(TEN)
     begun = time.perf_counter()
-    model.fit(samples.view_of(np.arange(54_000)), samples.view_of(np.arange(54_000, 60_000)), 120.0, 0)
-    assert time.perf_counter() - begun < 1.2 * 120
-    test = samples.view_of(np.arange(60_000, 70_000))
-    assert (np.asarray(model.predict(test)).argmax(axis=1) == test.truths()).mean() >= 0.90
+    model.fit(samples.view_of(np.arange(5_400)), samples.view_of(np.arange(5_400, 6_000)), 12.0, 0)
+    assert time.perf_counter() - begun < 1.2 * 12
+    test = samples.view_of(np.arange(60_000, 62_000))
+    assert (np.asarray(model.predict(test)).argmax(axis=1) == test.truths()).mean() >= 0.85

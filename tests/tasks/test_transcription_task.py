@@ -52,7 +52,8 @@ def test_it_fulfils_the_contract(said: Path, tmp_path: Path) -> None:
     broken = write_sentences(tmp_path / "broken", 30, long=0)
     (broken / "003.wav").write_bytes(b"RIFF nothing")
     (broken / "007.wav").write_bytes(b"")
-    results = check_task(Transcription(), said, corrupt=[tmp_path / "empty", broken])
+    small = {"depth": "2", "width": "64"}
+    results = check_task(Transcription(), said, corrupt=[tmp_path / "empty", broken], settings=small)
     bad = [(result.name, result.detail) for result in results if not result.ok]
     assert not bad, bad
 
