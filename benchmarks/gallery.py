@@ -38,11 +38,14 @@ def measure(bench: Bench, example: Example, folder: Path) -> Json:
     """One `assay train` with all evidence, and the picture of its report."""
     run = bench.work / f"run-{example.application}"
     shutil.rmtree(run, ignore_errors=True)
-    how = (example.source(bench), *example.options(bench), "--json", "--out", run)
+    source = example.source(bench)
+    how = (source, *example.options(bench), "--json", "--out", run)
     with tempfile.TemporaryDirectory() as cache:
         done = run_assay("train", *how, cache=Path(cache))
     summary = done.json
-    picture = photographed(run / "report.html", folder / f"{example.application}.png")
+    # The command that is shown names no folder of the machine, and neither does the picture.
+    page = (run / "report.html").read_text("utf-8").replace(str(source.resolve()), example.shown)
+    picture = photographed(page, folder / f"{example.application}.png")
     findings = {name: found for name, found in summary["findings"].items() if name in _TOLD}
     return {"command": example.command(bench), "wall_s": done.wall_s, "fit_s": summary["seconds"],
             "network": named(summary["network"]), "samples": summary["samples"], "metric": summary["metric"],
@@ -51,7 +54,7 @@ def measure(bench: Bench, example: Example, folder: Path) -> Json:
             }  # fmt: skip
 
 
-def photographed(page: Path, picture: Path) -> str | None:
+def photographed(page: str, picture: Path) -> str | None:
     """The name of the picture of a page's head; None where no browser is there, or it fails."""
     from PIL import Image
 
@@ -60,11 +63,12 @@ def photographed(page: Path, picture: Path) -> str | None:
         say("  no Chromium: no picture")
         return None
     with tempfile.TemporaryDirectory() as folder:
-        shot = Path(folder) / "shot.png"
+        file, shot = Path(folder) / "report.html", Path(folder) / "shot.png"
+        file.write_text(page, encoding="utf-8")
         size = ",".join(map(str, _SEEN))
         command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--window-size={size}",
                    "--disable-background-networking", f"--user-data-dir={folder}/profile", f"--screenshot={shot}",
-                   page.resolve().as_uri()]  # fmt: skip
+                   file.as_uri()]  # fmt: skip
         subprocess.run(command, capture_output=True, check=False, timeout=300)
         if not shot.exists():
             say("  the browser made no picture")
