@@ -108,6 +108,34 @@ def test_a_folder_of_its_own_answers_and_holds_no_weights_of_torch(
     assert "lies in the run" in complaint(command("export", exported[0], "--out", exported[0] / "within"))
 
 
+def test_a_folder_that_is_taken_is_told_first(command: Any, digits_run: Any, tmp_path: Path) -> None:
+    run, out = tmp_path / "run", tmp_path / "taken"
+    shutil.copytree(digits_run[0], run)
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    page = (run / "report.html").read_bytes()
+    assert "is not empty" in complaint(command("export", run, "--out", out))
+    assert (run / "report.html").read_bytes() == page and "export" not in (run / "evidence.json").read_text()
+
+
+def test_a_refused_export_leaves_no_folder(
+    command: Any, digits_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.serving import parity
+
+    monkeypatch.setattr(parity, "LEAST_EQUAL", 2.0)
+    out = tmp_path / "new" / "small"
+    assert "answers of the export equal" in complaint(command("export", digits_run[0], "--out", out))
+    assert not out.parent.exists()
+
+
+def test_what_is_not_in_the_graph_is_told_with_its_place() -> None:
+    from assay.evidence.export import _beside
+
+    told = [_beside(text) for text in ("decode", "after it: softmax", "around it: a search")]
+    assert told == ["before the graph: decode", "after the graph: softmax", "around the graph: a search"]
+
+
 def test_what_was_changed_is_not_believed(
     command: Any, exported: tuple[Path, Any], digits: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,6 @@ refused      where an export answers differently, with the layer where that begi
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,15 +94,30 @@ def export_run(
 
     Raises:
         RunError: the run is not complete, none of its test samples is there any more, an operator has no form in
-            ONNX, the export answers differently, or int8 loses too much.
+            ONNX, the export answers differently, int8 loses too much, or `out` is taken.
         SettingError: another form is asked for.
         MissingExtraError: the packages that write ONNX are not installed.
     """
-    from assay.serving.likeness import limited_anew
-
     if form != "onnx":
         raise SettingError(f"--format {form} is not possible", did_you_mean(form, ("onnx",)))
     run.read(run.summary)  # the run is complete
+    if out is not None and out.resolve().is_relative_to(run.path.resolve()):
+        raise RunError(f"{out} lies in the run that is exported", "Choose a folder elsewhere, or leave out --out.")
+    target = run if out is None else RunFolder.create(out)
+    try:
+        return _keep(run, target, *_exported(run, int8, progress, source))
+    except BaseException:
+        if target is not run:
+            target.drop_if_empty()
+        raise
+
+
+def _exported(
+    run: RunFolder, int8: bool, progress: Progress, source: str | None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The graphs and what `export.json` holds of them."""
+    from assay.serving.likeness import limited_anew
+
     work = _prepared(run, source, progress)
     progress.stage("Writing the network as ONNX")
     models = _written(work)
@@ -122,7 +136,7 @@ def export_run(
         facts["unlike_limit"] = likeness.limit
     progress.stage("Timing")
     facts |= _costs(work, run, predictors, {"float": models, **({"int8": kept} if int8 else {})})
-    return _keep(run, out, {name: model.SerializeToString() for name, model in kept.items()}, facts)
+    return {name: model.SerializeToString() for name, model in kept.items()}, facts
 
 
 def _prepared(run: RunFolder, source: str | None, progress: Progress) -> Work:
@@ -200,7 +214,8 @@ def _proven_int8(work: Work, exported: Predictor, trained: Evaluation) -> Parity
 
     parity, _ = compared(work.predictor, exported, work.side(), work.steps, INT8, trained)
     if not parity.lost <= MOST_LOST:
-        told = f"the int8 export loses {100 * parity.lost:.2f} points of {parity.metric}, more than {100 * MOST_LOST:g}"
+        lost = f"{100 * parity.lost:.2f} {parity.unit} of {parity.metric}"
+        told = f"the int8 export loses {lost}, more than {100 * MOST_LOST:g}"
         if not math.isfinite(parity.lost):
             told = f"the answers of the int8 export have no {parity.metric}, so that nothing can be proven of them"
         raise RunError(told, "Export in float: leave out --int8.")
@@ -292,35 +307,18 @@ def _milliseconds(found: Latency) -> dict[str, float]:
     return {"alone_ms": round(1000 * found.alone_s, 4), "each_ms": round(1000 * found.each_s, 4)}
 
 
-def _keep(run: RunFolder, out: Path | None, graphs: Mapping[str, bytes], facts: dict[str, Any]) -> dict[str, Any]:
+def _keep(run: RunFolder, target: RunFolder, graphs: Mapping[str, bytes], facts: dict[str, Any]) -> dict[str, Any]:
     """Write the export, and tell of it in the run's findings and on its page."""
     from assay.conclusion import add_finding
     from assay.evidence.export import find
-    from assay.serving.exported import write_export
+    from assay.serving.exported import copy_for_answers, write_export
 
     add_finding(run, find(facts))
-    target = run if out is None else _own_folder(run, out)
+    if target is not run:
+        copy_for_answers(run, target)
     with writing(target.model):
         write_export(target.model, graphs, facts)
     return facts
-
-
-def _own_folder(run: RunFolder, out: Path) -> RunFolder:
-    """A folder with what answering takes, beside the graphs: no weights of torch."""
-    from assay.serving.likeness import FILE as LIKENESS
-
-    if out.resolve().is_relative_to(run.path.resolve()):
-        raise RunError(f"{out} lies in the run that is exported", "Choose a folder elsewhere, or leave out --out.")
-    target = RunFolder.create(out)
-    with writing(target.path):
-        target.model.mkdir()
-        for file in (run.plan, run.summary, run.evidence, run.report):
-            if file.exists():
-                shutil.copyfile(file, target.path / file.name)
-        for name in ("model.json", LIKENESS):
-            if (run.model / name).exists():
-                shutil.copyfile(run.model / name, target.model / name)
-    return target
 
 
 def _assay() -> str:

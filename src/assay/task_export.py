@@ -49,7 +49,8 @@ class Preparation:
 
     Attributes:
         inside: what an export's graph does.
-        outside: what a program has to do before, as `Task.encode` does.
+        outside: what a program has to do before, as `Task.encode` does; behind "after it: " and "around it: ", what it
+            has to do there.
     """
 
     inside: tuple[str, ...] = ()

@@ -148,6 +148,24 @@ def test_two_that_copy_the_same_take_turns(digits: Path, memory: str, monkeypatc
     assert sorted(file.name for file in folder.iterdir()) == sorted(names) == sorted(fetched)
 
 
+def test_what_a_killed_process_left_of_a_copy_goes(digits: Path, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [one.name for one in write(digits, memory).shards]
+    hashes, fetch = dict.fromkeys(names), _copies._fetch
+
+    def killed(store: Any, name: str, sha256: str | None, file: Path) -> None:
+        if name == names[-1]:
+            file.with_name(f"{name}.1.assay-part").write_bytes(b"half")
+            raise KeyboardInterrupt
+        fetch(store, name, sha256, file)
+
+    monkeypatch.setattr(_copies, "_fetch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _copies.copied(_remote.RemoteStore(memory), hashes)
+    monkeypatch.setattr(_copies, "_fetch", fetch)
+    folder = _copies.copied(_remote.RemoteStore(memory), hashes)
+    assert folder is not None and sorted(file.name for file in folder.iterdir()) == sorted(names)
+
+
 def test_copies_count_towards_what_the_cache_may_hold(
     digits: Path, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -164,6 +164,26 @@ def test_large_shards_are_read_where_they_lie(digits: Path, memory: str, monkeyp
     assert [records.loader(place) for place in places] == [local.loader(name) for name in names]
 
 
+@pytest.mark.parametrize("gigabytes", ["20", "0"])
+def test_rows_of_a_table_are_not_asked_for_one_by_one(
+    wine: Path, memory: str, monkeypatch: pytest.MonkeyPatch, gigabytes: str
+) -> None:
+    """Small shards are copied; of large ones blocks are read."""
+    monkeypatch.setenv("ASSAY_CACHE_GB", gigabytes)
+    index = shard(wine, memory, target="cultivar")
+    local, found = prepare(wine, DataOptions(target="cultivar")).records, read_back(memory)
+    asked, plain = list[str](), _remote.RemoteStore._stretch
+
+    def counted(store: Any, name: str, *place: int) -> bytes:
+        asked.append(name)
+        return plain(store, name, *place)
+
+    monkeypatch.setattr(_remote.RemoteStore, "_stretch", counted)
+    ids = [name for batch in found.batches() for name in batch["id"].to_pylist()]
+    assert sorted(ids) == sorted(local.index()["id"].to_pylist()) and len(ids) > 100
+    assert len(asked) == (0 if gigabytes == "20" else len(index.shards))
+
+
 def test_a_url_that_is_not_there(memory: str) -> None:
     with pytest.raises(AssayError) as caught:
         prepare(memory, DataOptions())

@@ -20,7 +20,7 @@ def find(facts: Mapping[str, Any]) -> Finding:
     gain = parity["difference"]
     numbers = {
         f"{parity['metric']} of the export": Number(parity["exported"]),
-        "difference from the network": Number(gain["value"], gain["low"], gain["high"], "points"),
+        "difference from the network": Number(gain["value"], gain["low"], gain["high"], parity["unit"]),
         "equal answers": Number(parity["equal"], unit="%"),
         "largest difference of an output": Number(parity["largest"], unit="deviations"),
         "one answer alone, before": Number(before, unit="ms"),
@@ -52,7 +52,13 @@ def lines(facts: Mapping[str, Any]) -> list[str]:
     """What a person is told after an export."""
     told = [_verdict(facts), *filter(None, [_left(facts).strip()]), f"opset {facts['opset']}"]
     told += [f"in the graph: {text}" for text in facts["preprocessing"].inside]
-    return told + [f"before the graph: {text}" for text in facts["preprocessing"].outside]
+    return told + [_beside(text) for text in facts["preprocessing"].outside]
+
+
+def _beside(text: str) -> str:
+    """Where what is not in the graph has its place, and what it is."""
+    place, mark, what = text.partition(" it: ")
+    return f"{place} the graph: {what}" if mark and place in ("after", "around") else f"before the graph: {text}"
 
 
 def _verdict(facts: Mapping[str, Any]) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.errors import MissingExtraError, RunError
-from assay.run import reading, to_json, write_bytes, write_text
+from assay.run import RunFolder, reading, to_json, write_bytes, write_text, writing
 
 if TYPE_CHECKING:
     from assay.serving.predictor import Predictor
@@ -76,6 +77,20 @@ def write_export(folder: Path, graphs: Mapping[str, bytes], facts: Mapping[str, 
              for name, content in graphs.items()}  # fmt: skip
     told = {"format": FORMAT, **facts, "graphs": files}
     write_text(folder / FILE, json.dumps(to_json(told), indent=1, ensure_ascii=False) + "\n")
+
+
+def copy_for_answers(run: RunFolder, target: RunFolder) -> None:
+    """What answering takes of a run beside the graphs, into a folder that is empty: no weights of torch."""
+    from assay.serving.likeness import FILE as LIKENESS
+
+    with writing(target.path):
+        target.model.mkdir()
+        for file in (run.plan, run.summary, run.evidence, run.report):
+            if file.exists():
+                shutil.copyfile(file, target.path / file.name)
+        for name in ("model.json", LIKENESS):
+            if (run.model / name).exists():
+                shutil.copyfile(run.model / name, target.model / name)
 
 
 def read_export(folder: Path) -> dict[str, Any]:

@@ -38,7 +38,9 @@ class Parity:
         metric: the primary one.
         trained: its value for the network.
         exported: for the export.
-        difference: of the two, paired; positive where the export is better.
+        difference: of the two, paired; positive where the export is better. Of a share or rate in shares, of any other
+            metric as a share of the network's value.
+        unit: what a hundredth of the difference is: "points", or "%" of the network's value.
         equal: the share of answers that are equal.
         answers: how many were compared.
         largest: the largest difference of a number that a graph gives, in units of that output's deviation.
@@ -51,10 +53,11 @@ class Parity:
     equal: float
     answers: int
     largest: float
+    unit: str = "points"
 
     @property
     def lost(self) -> float:
-        """What of the metric is lost: of a share or rate in shares, of any other as a share of the network's value.
+        """What of the metric is lost, as `difference` is told.
 
         All of it where the export has no value of it: answers that are no numbers. Where the network has none either,
         such as on a test side of one class, nothing is known to be lost as long as answers are equal.
@@ -91,7 +94,8 @@ def compared(
     scale = 1.0 if metric.in_per_cent else max(abs(first), 1e-12)
     shown = Estimate(*(None if one is None else one / scale for one in (found.value, found.low, found.high)))  # type: ignore[arg-type]
     largest = max((largest_difference(step, graphs[step.name]) for step in steps), default=0.0)
-    return Parity(metric.name, first, second, shown, float(np.mean(equal)), len(equal), largest), trained
+    unit = "points" if metric.in_per_cent else "%"
+    return Parity(metric.name, first, second, shown, float(np.mean(equal)), len(equal), largest, unit), trained
 
 
 def graphs_of(exported: Predictor) -> Mapping[str, OnnxGraph]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ _SHARE = 0.5
 _AT_ONCE = 8 << 20
 #: Seconds between two looks whether another process has copied the same.
 _LOOK_S = 0.2
+#: The end of a file that is being copied, behind the number of the process that does it.
+_PART = ".assay-part"
 
 
 def copied(store: RemoteStore, hashes: Mapping[str, str | None]) -> Path | None:
@@ -91,7 +94,9 @@ def _copy(store: RemoteStore, hashes: Mapping[str, str | None], work: Path, fold
 
 def _fetch(store: RemoteStore, name: str, sha256: str | None, file: Path) -> None:
     seen, size = hashlib.sha256(), store.size(name)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part = file.with_name(f"{file.name}.{os.getpid()}{_PART}")
+    for left in file.parent.glob(f"{glob.escape(file.name)}.*{_PART}"):  # by a process that was killed
+        left.unlink(missing_ok=True)
     try:
         with open(part, "wb") as out:
             for start in range(0, size, _AT_ONCE):

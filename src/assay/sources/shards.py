@@ -110,14 +110,14 @@ def read_shards(shards: Shards, options: DataOptions) -> Records:
         "facts": index.facts,
         "sides_cut": index.sides_cut,
     }
+    if isinstance(shards.parts, RemoteStore):
+        folder = copied(shards.parts, {shard.name: shard.sha256 for shard in index.shards})
+        shards = shards if folder is None else replace(shards, parts=LocalParts(folder))
     if index.payload == "rows":
         return Records(partial(_rows, shards, asks_for_shares(options)), index.fingerprint, **about)
     rows = index.rows
     table = rows.drop_columns([*PLACE, *_overruled(rows.column_names, options)])
     table = table.set_column(table.column_names.index("location"), "location", _locations(index)).combine_chunks()
-    if isinstance(shards.parts, RemoteStore):
-        folder = copied(shards.parts, {shard.name: shard.sha256 for shard in index.shards})
-        shards = shards if folder is None else replace(shards, parts=LocalParts(folder))
     shard, offset, size = (rows[name].to_numpy().astype(np.int64) for name in PLACE[:3])
     storage = storage_of([one.name for one in index.shards], shard, offset, size, shards.parts)
     arrays = index.payload == "arrays"
@@ -230,12 +230,21 @@ def _places(index: ShardIndex, batch: pa.RecordBatch) -> tuple[list[Any], ...]:
 
 
 def _values(shards: Shards, name: str, origin: str, start: int, size: int, check: int) -> dict[str, Any]:
+    _read_ahead(shards.parts, name, start, size)
     content = _member(shards.parts, name, origin, start, size, check)
     try:
         return dict(json.loads(content))
     except (ValueError, TypeError) as error:
         told = f"the sample {origin} is no row of a table"
         raise DataError(told, _CHANGED, file=shards.parts.address(name)) from error
+
+
+def _read_ahead(parts: Parts, name: str, start: int, size: int) -> None:
+    """Begin to read the blocks behind a URL in which a row lies, and the next one: rows are read in their order."""
+    if isinstance(parts, RemoteStore):
+        last = (start + max(size, 1) - 1) // BLOCK_BYTES + 1
+        most = (parts.size(name) - 1) // BLOCK_BYTES
+        parts.fetch([(name, block) for block in range(start // BLOCK_BYTES, min(last, most) + 1)])
 
 
 def _column(values: list[Any], kind: pa.DataType) -> pa.Array:
