@@ -88,7 +88,9 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         if "network_" in state:
             from safetensors.torch import save
 
-            weights = {name: value.contiguous() for name, value in state.pop("network_").state_dict().items()}
+            from assay.stored_network import unique_weights
+
+            weights = {name: value.contiguous() for name, value in unique_weights(state.pop("network_")).items()}
             state["_weights"] = save(weights)
             state.pop("_task"), state.pop("_spec")
         return state

@@ -75,13 +75,17 @@ class Training(Work["nn.Module"]):
         return subject.kind.build(subject.spec, replace(subject.settings, **(self.settings or {})))
 
     def packed(self, result: nn.Module) -> Any:
-        """The weights by name."""
-        return {name: value.detach().contiguous() for name, value in result.state_dict().items()}
+        """The weights by name; what two parts share is there once, as files of safetensors have it."""
+        from assay.stored_network import unique_weights
+
+        return {name: value.detach().contiguous() for name, value in unique_weights(result).items()}
 
     def unpacked(self, packed: Any, subject: Subject) -> nn.Module:
         """See `Work.unpacked`."""
+        from assay.stored_network import load_unique
+
         network = self.built(subject)
-        network.load_state_dict(packed)
+        load_unique(network, packed)
         return network
 
 

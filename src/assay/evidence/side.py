@@ -250,7 +250,7 @@ class Side:
         for one in left:
             self._say(one.name)
             network = next(done)
-            self._write(one.name, network)
+            self._write(one, network)
             self._keep(one, network)
 
     def _keep(self, one: Training, network: nn.Module) -> None:
@@ -299,7 +299,7 @@ class Side:
         view = self.samples.view(TEST) if asked is None else self.samples.view_of(asked)
         return self.task.evaluate(fitted, view)
 
-    def _write(self, name: str, network: nn.Module) -> None:
+    def _write(self, one: Training, network: nn.Module) -> None:
         if self._folder is None:
             return
         import os
@@ -310,9 +310,9 @@ class Side:
 
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            work = self._folder / f"{name}.partial"
-            save_file({key: value.contiguous() for key, value in network.state_dict().items()}, work)
-            os.replace(work, self._folder / f"{name}.safetensors")
+            work = self._folder / f"{one.name}.partial"
+            save_file(one.packed(network), work)
+            os.replace(work, self._folder / f"{one.name}.safetensors")
 
     def _read(self, one: Training, subject: Subject) -> nn.Module | None:
         """The network of a training of an interrupted call; None where it is not there."""
