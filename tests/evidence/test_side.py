@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -112,6 +114,42 @@ def test_what_will_be_asked_for_is_made_at_once() -> None:
     assert calls == [["curve-8", "2-0", "2-1"], [4000, 1000, 4000]]
     assert list(side.nested()) == [8] and len(side.out_of_fold()) == 2 and len(side.classical_out_of_fold(16.0)) == 2
     assert sum(map(bool, calls)) == 2, "nothing is made again"
+
+
+def test_a_network_whose_parts_share_weights_is_written_and_read_back(tmp_path: Path) -> None:
+    """As translators do: safetensors refuses to write one tensor under two names."""
+    import torch
+    from torch import nn
+
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 3, bias=False)
+            self.second.weight = self.first.weight
+
+    counts: list[int] = []
+
+    class Maker(Mapper):
+        width = 1
+
+        def __call__(self, subject: Any, work: Any) -> Any:
+            counts.append(len(work))
+            yield from (Shared() for _ in work)
+
+    kind: Any = SimpleNamespace(build=lambda spec, settings: Shared())
+    made = []
+    for _ in range(2):
+        side = Side(None, None, Samples(8000), kind, Nothing(), Plan(steps=1000), tmp_path, mapper=Maker())  # type: ignore[arg-type]
+        made.append([run.predictor.network for runs in side.nested().values() for run in runs])
+    for one, other in zip(*made, strict=True):
+        assert torch.equal(one.first.weight, other.first.weight) and torch.equal(one.first.bias, other.first.bias)
+        assert other.second.weight is other.first.weight
+    assert counts[0] and not any(counts[1:]), "the second reads back what the first has made"
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """Hyper-parameters of a network that has none."""
 
 
 def test_of_crops_a_network_sees_what_is_kept_of_the_whole() -> None:
