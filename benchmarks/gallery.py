@@ -77,7 +77,7 @@ def photographed(page: str, picture: Path) -> str | None:
             height = round(_SEEN[1] * _WIDTH / _SEEN[0])
             small = image.convert("RGB").resize((_WIDTH, height), Image.Resampling.LANCZOS)
     held = io.BytesIO()
-    small.quantize(_COLOURS, dither=Image.Dither.NONE).save(held, "PNG", optimize=True)
+    small.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(held, "PNG", optimize=True)
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_bytes(held.getvalue())
     return picture.name
