@@ -199,8 +199,7 @@ def _write_job(folder: Path, network: nn.Module, made: Made, job: Job, threads: 
         )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    weights = {name: value.detach().contiguous() for name, value in unique_weights(network).items()}
-    write_bytes(folder / "first.safetensors", save(weights))
+    write_bytes(folder / "first.safetensors", save(unique_weights(network)))
     np.save(folder / "side.npy", made.prepared.split.side, allow_pickle=False)
     facts = {
         "task": made.task.name,

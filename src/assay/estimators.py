@@ -90,8 +90,7 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
 
             from assay.stored_network import unique_weights
 
-            weights = {name: value.contiguous() for name, value in unique_weights(state.pop("network_")).items()}
-            state["_weights"] = save(weights)
+            state["_weights"] = save(unique_weights(state.pop("network_")))
             state.pop("_task"), state.pop("_spec")
         return state
 

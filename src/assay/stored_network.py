@@ -48,7 +48,7 @@ def write_network(
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().contiguous().cpu() for key, value in unique_weights(network).items()}
+    weights = {key: value.cpu() for key, value in unique_weights(network).items()}
     work = folder / "model.partial"
     save_file(weights, work)
     os.replace(work, folder / "model.safetensors")
@@ -151,9 +151,9 @@ def _twins(network: nn.Module) -> dict[str, str]:
 
 
 def unique_weights(network: nn.Module) -> dict[str, Any]:
-    """The weights, each under its first name alone."""
+    """The weights as safetensors writes them: detached and contiguous, each under its first name alone."""
     twins = _twins(network)
-    return {name: value for name, value in network.state_dict().items() if name not in twins}
+    return {name: value.contiguous() for name, value in network.state_dict().items() if name not in twins}
 
 
 def public_name(facts: Mapping[str, Any]) -> str:

@@ -78,7 +78,7 @@ class Training(Work["nn.Module"]):
         """The weights by name; what two parts share is there once, as files of safetensors have it."""
         from assay.stored_network import unique_weights
 
-        return {name: value.detach().contiguous() for name, value in unique_weights(result).items()}
+        return unique_weights(result)
 
     def unpacked(self, packed: Any, subject: Subject) -> nn.Module:
         """See `Work.unpacked`."""

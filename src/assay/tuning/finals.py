@@ -67,11 +67,12 @@ def train_finally(
         predictor = fitted(made, folder.candidate(name), progress, stop, force=force)
         errors[name] = score.each(predictor.network, made.plan)
         asked.held[0].forget_appended(0)
-    brief = BRIEF in errors and np.nanmean(errors[BRIEF]) < np.nanmean(errors[FOUND])
-    found = errors.get(BRIEF if brief else FOUND, errors[DEFAULTS])
-    kept = FOUND if is_better(found, errors[DEFAULTS], score.groups) else DEFAULTS
-    validation = [float(np.nanmean(found)), float(np.nanmean(errors[DEFAULTS]))]
-    folder.run.write(folder.kept, {"kept": kept, "brief": bool(brief), **chosen, "validation": validation})
+    means = {name: float(np.nanmean(one)) for name, one in errors.items()}
+    brief = BRIEF in means and means[BRIEF] < means[FOUND]
+    found = BRIEF if brief else FOUND if FOUND in means else DEFAULTS
+    kept = FOUND if is_better(errors[found], errors[DEFAULTS], score.groups) else DEFAULTS
+    validation = [means[found], means[DEFAULTS]]
+    folder.run.write(folder.kept, {"kept": kept, "brief": brief, **chosen, "validation": validation})
 
 
 def _made(folder: Folder, name: str, asked: Asked, search: Search, best: FrozenTrial, seconds: float) -> Made | None:
